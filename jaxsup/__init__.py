@@ -1,0 +1,11 @@
+"""Train thousands of small teacher-student networks at once; measure how and what they learn.
+
+The public names are listed in ``__init__.pyi`` and imported when they are first used, so that the
+command answers before JAX is loaded.
+"""
+
+import lazy_loader
+
+from jaxsup._version import __version__ as __version__
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

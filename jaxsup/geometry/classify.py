@@ -1,0 +1,231 @@
+"""From a weight matrix to the name of every geometry in it."""
+
+import dataclasses
+import math
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from jaxsup.geometry.catalogue import find_name, is_equiangular
+from jaxsup.geometry.components import bottleneck, orthogonal_components, represented
+from jaxsup.geometry.embedding import Embedding, cosine_matrix, embed, no_scheme
+from jaxsup.geometry.report import Component, Eigenspace, Geometry
+from jaxsup.geometry.tolerance import Tolerance, edge_margin
+
+_CROSS_POLYTOPES = {2: "square", 3: "octahedron", 4: "16-cell"}
+
+
+def classify(
+    W: ArrayLike,
+    *,
+    tolerance: float = 1e-3,
+    zero_tolerance: float = 1e-3,
+    max_features: int = 1024,
+) -> Geometry:
+    """Name the geometry of every orthogonal component of the features W = [w_1, ..., w_N].
+
+    The features are split into connected components of the Gram matrix M = W^T W (which refine the
+    eigenspaces of F = W W^T). In each, pairs of features are coloured by cosine, the colouring is
+    refined to its coherent closure, and if that is an association scheme with M in its Bose-Mesner
+    algebra, the scheme and the idempotents in use are looked up in the catalogue. What is no scheme
+    is "irregular", and a scheme without a name reports its parameters. Host-side, float64.
+
+    Args:
+        W: [latent, features] real matrix; columns are the feature directions.
+        tolerance: noise to forgive, 0 < tolerance < 1/4: the verdict on an exact geometry is also
+            that on its noisy version with ||e_i|| <= tolerance ||w_i||. Cosines closer than about
+            4 tolerance count as equal and those below 2 tolerance as zero, so a random matrix of
+            a few features may hold accidental orthogonal ones if this is large. 1e-3 suits weights
+            that have converged in float32; those that still carry gradient noise want 1e-2 to 5e-2.
+        zero_tolerance: a feature with ||w_i|| <= zero_tolerance max_j ||w_j|| is not represented.
+        max_features: larger components are "irregular" unseen.
+
+    Returns:
+        The components with their names, and the features that are not represented.
+
+    Raises:
+        ValueError: for a W that is not a finite real non-empty matrix, or tolerances out of range.
+
+    References: arXiv 2602.02224 (spectral measures and capacity; features of a saturated eigenspace
+    form a tight frame); Godsil, "Algebraic Combinatorics" (1993), ch. 12-13, on schemes in spheres.
+
+    >>> import numpy as np
+    >>> angles = 2 * np.pi * np.arange(5) / 5
+    >>> pentagon = classify(np.stack([np.cos(angles), np.sin(angles)])).components[0]
+    >>> pentagon.name, pentagon.dimension, pentagon.capacity
+    ('pentagon', 2, Fraction(2, 5))
+    """
+    matrix = _checked(W)
+    _check_range("tolerance", tolerance, 0.25)
+    _check_range("zero_tolerance", zero_tolerance, 1.0)
+    if max_features < 1:
+        raise ValueError(
+            f"max_features: expected at least 1; got {max_features}; give the largest size to see"
+        )
+    limits = Tolerance(tolerance)
+    peak = float(np.abs(matrix).max())
+    scale = peak if peak > 0 else 1.0  # so that squares neither overflow nor vanish
+    norms = np.linalg.norm(matrix / scale, axis=0)
+    alive = represented(norms, zero_tolerance)
+    indices = np.flatnonzero(alive)
+    split = orthogonal_components(matrix[:, indices] / scale / norms[indices], limits.edge)
+    zero = _zero_margin(norms, zero_tolerance)
+    members = [np.flatnonzero(split.labels == c) for c in range(split.labels.max(initial=-1) + 1)]
+    components = []
+    for rows in members:
+        margin = min(zero, edge_margin(limits.edge - float(split.cross[rows].max())))
+        features = indices[rows]
+        component = _classify_component(
+            matrix[:, features] / scale, scale, features, limits, margin, max_features
+        )
+        components.append(component)
+    spaces = _eigenspaces(components, limits)
+    dead = np.flatnonzero(~alive)
+    return Geometry(tuple(components), dead, spaces, norms * scale, tolerance)
+
+
+def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
+    try:
+        raw = np.asarray(W)
+        matrix = np.real(raw).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"W: expected a finite real matrix [latent, features]; got {type(W).__name__} that is "
+            "no array of numbers; convert it"
+        ) from error
+    do = None
+    if np.iscomplexobj(raw):
+        do = "complex numbers; give a real matrix"
+    elif matrix.ndim != 2:
+        do = f"shape {matrix.shape}; give one matrix, a batch has to be looped over"
+    elif matrix.size == 0:
+        do = f"the empty shape {matrix.shape}; give at least one latent dimension and one feature"
+    elif not np.isfinite(matrix).all():
+        bad = int((~np.isfinite(matrix)).sum())
+        do = f"{bad} entries that are NaN or infinite; leave out runs that diverged"
+    if do is not None:
+        raise ValueError(f"W: expected a finite real matrix [latent, features]; got {do}")
+    return matrix
+
+
+def _check_range(name: str, value: float, high: float) -> None:
+    if not 0.0 < value < high:
+        raise ValueError(
+            f"{name}: expected a number in (0, {high:g}); got {value}; "
+            "give a relative size, say 1e-3"
+        )
+
+
+def _zero_margin(norms: np.ndarray, relative: float) -> float:
+    """Noise under which no norm crosses the zero limit: |r - 1| / (r + 1), r = norm / limit."""
+    limit = relative * norms.max()
+    if limit == 0.0:
+        return 1.0
+    return float((np.abs(norms - limit) / (norms + limit)).min())
+
+
+def _classify_component(
+    vectors: np.ndarray,
+    scale: float,
+    features: np.ndarray,
+    limits: Tolerance,
+    margin: float,
+    max_features: int,
+) -> Component:
+    """Verdict on one component; `margin` is that of being a component, `vectors` is W / scale."""
+    n = features.size
+    signed, name = False, None
+    if n > max_features:
+        found = no_scheme(vectors, limits, 0.0, f"more than {max_features} features: not looked at")
+    else:
+        margin = min(margin, edge_margin(bottleneck(cosine_matrix(vectors)) - limits.edge))
+        found = embed(vectors, limits)
+        name = find_name(found)
+        if name is None:
+            found, name, signed = _with_both_signs(vectors, found, limits)
+    exact = found.tight and found.scheme is not None
+    squares = (vectors**2).sum(axis=0)
+    idempotents = tuple(
+        dataclasses.replace(item, coefficient=item.coefficient * scale**2)
+        for item in found.idempotents
+    )
+    return Component(
+        features=features,
+        name=name,
+        kind="irregular" if found.scheme is None else "scheme",
+        dimension=found.dimension,
+        exact_capacity=Fraction(found.dimension, n) if exact else None,
+        measured_capacity=_mean_capacity(vectors, squares),
+        eigenvalue=float(squares.sum()) * scale**2 / found.dimension,
+        tight=found.tight,
+        scheme=found.scheme,
+        signed=signed,
+        idempotents=idempotents,
+        margin=None if n > max_features else min(margin, found.margin),
+        spread=found.spread,
+        reason=found.reason,
+    )
+
+
+def _with_both_signs(
+    vectors: np.ndarray, found: Embedding, limits: Tolerance
+) -> tuple[Embedding, str | None, bool]:
+    """Look at the lines +-w_i where the vectors themselves have no name.
+
+    The signs of an equiangular tight frame are arbitrary; most choices spoil the closure of w_i.
+    A scheme that the vectors form by themselves is kept; without one, that of +-w_i stands in.
+    """
+    if not found.coloured:
+        return found, None, False
+    lines = embed(np.hstack([vectors, -vectors]), limits)
+    name = None
+    if is_equiangular(lines):
+        name = f"equiangular tight frame ({vectors.shape[1]}, {lines.dimension})"
+    signed = found.scheme is None and bool(lines.idempotents)
+    if name is None and not signed:
+        return found, None, False
+    kept = lines if signed else found
+    return dataclasses.replace(kept, margin=min(found.margin, lines.margin)), name, signed
+
+
+def _mean_capacity(vectors: np.ndarray, squares: np.ndarray) -> float:
+    """Mean of ||w_i||^4 / w_i^T F w_i, with F = W W^T or M = W^T W, whichever is smaller."""
+    if vectors.shape[0] <= vectors.shape[1]:
+        overlaps = np.einsum("ki,ki->i", vectors, (vectors @ vectors.T) @ vectors)
+    else:
+        overlaps = ((vectors.T @ vectors) ** 2).sum(axis=1)
+    return float(np.mean(squares**2 / overlaps))
+
+
+def _eigenspaces(components: list[Component], limits: Tolerance) -> tuple[Eigenspace, ...]:
+    """Group the tight components whose eigenvalues agree."""
+    tight = [index for index, component in enumerate(components) if component.tight]
+    tight.sort(key=lambda index: -components[index].eigenvalue)
+    groups: list[list[int]] = []
+    for index in tight:
+        value = components[index].eigenvalue
+        if (
+            groups
+            and math.log(components[groups[-1][-1]].eigenvalue / value) <= limits.log_eigenvalue
+        ):
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return tuple(_eigenspace(components, group) for group in groups)
+
+
+def _eigenspace(components: list[Component], group: list[int]) -> Eigenspace:
+    parts = [components[index] for index in group]
+    names, k = {part.name for part in parts}, len(parts)
+    name = None
+    if k == 1:
+        name = parts[0].name
+    elif names == {"single feature"}:
+        name = "orthonormal basis"
+    elif names == {"digon"}:
+        name = _CROSS_POLYTOPES.get(k, f"{k}-dimensional cross-polytope")
+    dimension = sum(part.dimension for part in parts)
+    mean = float(sum(part.eigenvalue * part.dimension for part in parts)) / dimension
+    return Eigenspace(mean, dimension, tuple(sorted(group)), name)

@@ -1,0 +1,81 @@
+"""Which features are represented, and how they fall into mutually orthogonal components.
+
+Features of different eigenspaces of F = W W^T are orthogonal whenever each lies in one eigenspace
+(capacity saturation, arXiv 2602.02224), so the connected components of the Gram graph already
+refine the eigenspaces. They stay defined when features spread over several eigenspaces, and they do
+not suffer when two eigenvalues come close. Eigenspaces are then read off the components.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+_BLOCK_ENTRIES = 8_000_000  # cosines held at once: 64 MB
+_FIRST_ROWS = 16  # of the first block: enough to see that a random matrix is one component
+
+
+class Components(NamedTuple):
+    """Partition of the columns of a matrix by the connected components of its Gram graph."""
+
+    labels: Int[np.ndarray, " features"]
+    """Component of each column, numbered in the order of their first columns."""
+    cross: Float[np.ndarray, " features"]
+    """Largest |cos| of each column with any column that it shares no edge with (0 where none)."""
+
+
+def represented(
+    norms: Float[np.ndarray, " features"], relative: float
+) -> Bool[np.ndarray, " features"]:
+    """||w_i|| > relative * max_j ||w_j||: which features have a direction at all."""
+    return norms > relative * norms.max(initial=0.0)
+
+
+def orthogonal_components(
+    directions: Float[np.ndarray, "latent features"], edge: float
+) -> Components:
+    """Connected components of the graph with an edge where |u_i . u_j| > edge, u_i unit columns.
+
+    Works in blocks of rows, so memory stays bounded, and stops as soon as everything is connected:
+    a matrix whose features all overlap costs one block, whatever its size.
+    """
+    n = directions.shape[1]
+    labels, cross = np.arange(n), np.zeros(n)
+    start, size = 0, _FIRST_ROWS
+    while start < n:
+        rows = np.arange(start, min(start + size, n))
+        overlaps = np.abs(directions[:, rows].T @ directions[:, start:])
+        overlaps[np.arange(rows.size), np.arange(rows.size)] = 0.0
+        source, target = np.nonzero(overlaps > edge)
+        labels = _merge(labels, labels[rows[source]], labels[start + target])
+        if not labels.any():
+            return Components(labels, np.zeros(n))
+        overlaps[source, target] = 0.0
+        cross[rows] = np.maximum(cross[rows], overlaps.max(axis=1))
+        cross[start:] = np.maximum(cross[start:], overlaps.max(axis=0))
+        start, size = start + size, max(1, _BLOCK_ENTRIES // n)
+    return Components(labels, cross)
+
+
+def _merge(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Join labels first[e] and second[e] of every edge e; number the result by appearance."""
+    new = first != second
+    count = int(labels.max()) + 1
+    pairs = (np.ones(np.count_nonzero(new), dtype=bool), (first[new], second[new]))
+    _, joined = connected_components(coo_array(pairs, shape=(count, count)), directed=False)
+    _, index, inverse = np.unique(joined[labels], return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(index))[inverse]
+
+
+def bottleneck(cosines: Float[np.ndarray, "features features"]) -> float:
+    """Largest t such that the edges with |cos| >= t still connect all vectors (infinite for one).
+
+    The smallest edge of a maximum spanning tree.
+    """
+    if cosines.shape[0] == 1:
+        return float("inf")
+    costs = 2.0 - np.abs(cosines)  # positive, as a sparse matrix takes zero for no edge
+    np.fill_diagonal(costs, 0.0)
+    return float(2.0 - minimum_spanning_tree(costs).data.max())

@@ -1,0 +1,198 @@
+"""What `classify` returns: components, eigenspaces and the whole, with a table and a dictionary."""
+
+import dataclasses
+from collections import Counter
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxsup.geometry.embedding import Idempotent
+from jaxsup.geometry.scheme import AssociationScheme
+
+_COLUMNS = ("count", "geometry", "features", "dimension", "capacity", "eigenvalue", "margin")
+_ROWS = 40  # of the table
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Component:
+    """Features that overlap with one another and are orthogonal to all others."""
+
+    features: Int[np.ndarray, " members"]
+    """Column indices into W, rising."""
+    name: str | None
+    """Name in the catalogue; None for a scheme without one and for "irregular"."""
+    kind: Literal["scheme", "irregular"]
+    dimension: int
+    """Dimension of the span."""
+    exact_capacity: Fraction | None
+    """dimension / features where a scheme makes the component a tight frame, else None."""
+    measured_capacity: float
+    """Mean over the features of D_i = ||w_i||^4 / sum_j (w_i . w_j)^2, j in the component."""
+    eigenvalue: float
+    """lambda = sum_i ||w_i||^2 / dimension: the eigenvalue of F if `tight`, else their mean."""
+    tight: bool
+    """Whether sum_i w_i w_i^T = lambda times the projector onto the span, within the tolerance."""
+    scheme: AssociationScheme | None
+    signed: bool
+    """True where only +-w_i form a scheme: its 2n points are w_1, ..., w_n, -w_1, ..., -w_n."""
+    idempotents: tuple[Idempotent, ...]
+    """The E_j that the Gram matrix of the scheme's points uses, with their coefficients."""
+    margin: float | None
+    """Noise that the verdict survives: it holds for w_i + e_i if ||e_i|| < margin ||w_i|| for all
+    i of the whole matrix. At most the tolerance for a scheme; None where it was not computed."""
+    spread: float
+    """Width of the widest colour class of cosines: the noise that is there (0 if not computed)."""
+    reason: str
+    """Why it is irregular; empty for a scheme."""
+
+    @property
+    def capacity(self) -> Fraction | float:
+        """Fractional dimension of each feature: exact where the scheme gives it, else measured."""
+        return self.measured_capacity if self.exact_capacity is None else self.exact_capacity
+
+    def describe(self) -> str:
+        """One line: the name, or the scheme's parameters, or why it is irregular."""
+        head = self.name or ("unnamed scheme" if self.kind == "scheme" else "irregular")
+        size = f"{len(self.features)} features in dimension {self.dimension}"
+        if self.scheme is None:
+            return f"{head}: {size}; {self.reason}"
+        if self.idempotents:
+            terms = " + ".join(
+                f"{item.coefficient:.4g} E_{item.index}" for item in self.idempotents
+            )
+            terms = f"; Gram matrix{' of +-w' if self.signed else ''} = {terms}"
+        else:
+            terms = ""
+        return f"{head}: {size}, capacity {_capacity(self)}; {self.scheme}{terms}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON-safe values; the exact capacity as a string like "2/5"."""
+        plain = ("name", "kind", "dimension", "measured_capacity", "eigenvalue", "tight", "signed")
+        exact = self.exact_capacity
+        return {
+            "features": self.features.tolist(),
+            **{key: getattr(self, key) for key in plain},
+            "capacity": float(self.capacity),
+            "exact_capacity": None if exact is None else f"{exact.numerator}/{exact.denominator}",
+            "scheme": None if self.scheme is None else self.scheme.to_dict(),
+            "idempotents": [dataclasses.asdict(item) for item in self.idempotents],
+            "margin": self.margin,
+            "spread": self.spread,
+            "reason": self.reason,
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Eigenspace:
+    """Tight components with one eigenvalue of F: together a tight frame of their joint span."""
+
+    eigenvalue: float
+    dimension: int
+    components: tuple[int, ...]
+    """Indices into `Geometry.components`."""
+    name: str | None
+    """The one component's name; "orthonormal basis" for k > 1 single features; for k > 1 digons the
+    cross-polytope that they form ("square", "octahedron", "16-cell", ...); else None."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Geometry:
+    """The verdict on a weight matrix."""
+
+    components: tuple[Component, ...]
+    """In the order of their first features."""
+    not_represented: Int[np.ndarray, " dead"]
+    """Features of zero norm, relative to the largest."""
+    eigenspaces: tuple[Eigenspace, ...]
+    """By falling eigenvalue; components that are not tight frames belong to none."""
+    norms: Float[np.ndarray, " features"]
+    """||w_i|| of every feature."""
+    tolerance: float
+    """Relative noise on a feature that the verdict forgives."""
+
+    @property
+    def margin(self) -> float | None:
+        """The smallest margin of all components; None where one is unknown or there are none."""
+        margins = [component.margin for component in self.components]
+        known = [margin for margin in margins if margin is not None]
+        return min(known) if known and len(known) == len(margins) else None
+
+    @property
+    def names(self) -> dict[str, int]:
+        """How many components bear each name."""
+        return dict(Counter(c.name for c in self.components if c.name is not None))
+
+    @property
+    def named_share(self) -> float:
+        """Share of the represented features in a named component (NaN if none is represented)."""
+        sizes = np.array([len(c.features) for c in self.components])
+        named = np.array([c.name is not None for c in self.components], dtype=bool)
+        return float(sizes[named].sum() / sizes.sum()) if sizes.size else float("nan")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON-safe values."""
+        spaces = [
+            {**dataclasses.asdict(s), "components": list(s.components)} for s in self.eigenspaces
+        ]
+        share = self.named_share
+        return {
+            "components": [component.to_dict() for component in self.components],
+            "not_represented": self.not_represented.tolist(),
+            "eigenspaces": spaces,
+            "norms": self.norms.tolist(),
+            "names": self.names,
+            "named_share": None if np.isnan(share) else share,
+            "tolerance": self.tolerance,
+            "margin": self.margin,
+        }
+
+    def __str__(self) -> str:
+        """A table with one row for each kind of component, most features first."""
+        groups: dict[tuple, list[Component]] = {}
+        for component in self.components:
+            groups.setdefault(_group(component), []).append(component)
+        ordered = sorted(groups.values(), key=lambda g: -sum(len(c.features) for c in g))
+        rows = [_COLUMNS, *(_row(group) for group in ordered[:_ROWS])]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+        lines = [
+            "  ".join(f"{x:<{w}}" for x, w in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        if len(ordered) > _ROWS:
+            lines.append(f"and {len(ordered) - _ROWS} more kinds")
+        if self.not_represented.size:
+            lines.append(f"{self.not_represented.size} features not represented")
+        return "\n".join(lines)
+
+
+def _group(component: Component) -> tuple:
+    label = component.name or component.kind
+    exact = component.exact_capacity is not None
+    return label, len(component.features), component.dimension, exact, component.signed
+
+
+def _row(group: list[Component]) -> tuple[str, ...]:
+    first = group[0]
+    label = first.name or ("unnamed scheme" if first.kind == "scheme" else "irregular")
+    margins = [c.margin for c in group if c.margin is not None]
+    return (
+        str(len(group)),
+        label,
+        str(len(first.features)),
+        str(first.dimension),
+        _capacity(first) if first.exact_capacity else _range([c.measured_capacity for c in group]),
+        _range([c.eigenvalue for c in group]),
+        f"{min(margins):.2g}" if len(margins) == len(group) else "-",
+    )
+
+
+def _capacity(component: Component) -> str:
+    exact = component.exact_capacity
+    return f"{component.measured_capacity:.4g}" if exact is None else str(exact)
+
+
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.4g}", f"{max(values):.4g}"
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,87 @@
+"""Squared errors of a student: sampled, and in closed form over the whole population.
+
+Both give the same thing, the expected squared error of each feature, e_i = E (phi(z)_i - y_i)^2;
+a reduction turns it into the loss:
+
+* ``"half_sum"``: 1/2 sum_i w_i e_i, the teacher-student convention (arXiv 2602.01045);
+* ``"sum"``: sum_i w_i e_i;
+* ``"mean"``: (1/N) sum_i w_i e_i, as the toy-model literature has it (arXiv 2209.10652,
+  2505.10465).
+
+w_i is the importance of feature i: a number r stands for w_i = r^(i-1), an array for itself.
+"""
+
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsup.features import AbstractFeatures, OneActiveFeatures
+from jaxsup.students import Student, StudentParameters
+from jaxsup.teachers import AbstractTeacher, DiagonalTeacher
+from jaxsup.theory import one_sparse_errors_from_gram
+from jaxsup.validation import Scalar
+
+REDUCTIONS = ("half_sum", "sum", "mean")
+
+
+def loss_weights(count: int, importance: Scalar, reduction: str) -> Float[Array, " features"]:
+    """The weights by which the loss sums the features' squared errors."""
+    dtype = jnp.result_type(float)
+    weights = jnp.asarray(importance, dtype)
+    if weights.ndim == 0:
+        weights = weights ** jnp.arange(count, dtype=dtype)
+    return weights * {"half_sum": 0.5, "sum": 1.0, "mean": 1.0 / count}[reduction]
+
+
+def sampled_errors(
+    student: Student,
+    teacher: AbstractTeacher,
+    parameters: StudentParameters,
+    x: Float[Array, "batch features"],
+) -> Float[Array, " features"]:
+    """Squared error of each feature, averaged over the batch."""
+    return jnp.mean((student.outputs(parameters, x) - teacher.targets(x)) ** 2, axis=0)
+
+
+def closed_form(
+    features: AbstractFeatures, teacher: AbstractTeacher, student: Student
+) -> Literal["linear", "one-active"] | None:
+    """Which closed form of the population loss applies, None if none does."""
+    if student.activation == "identity":
+        return "linear"
+    if isinstance(features, OneActiveFeatures) and isinstance(teacher, DiagonalTeacher):
+        return "one-active"
+    return None
+
+
+def population_errors(
+    features: AbstractFeatures,
+    teacher: AbstractTeacher,
+    student: Student,
+    parameters: StudentParameters,
+) -> Float[Array, " features"]:
+    """Expected squared error of each feature in closed form, where `closed_form` names one.
+
+    Linear student, D = V^T B W - A, C = E[x x^T], m = E[x]:
+    e_i = (D C D^T)_ii + 2 c_i (D m)_i + c_i^2.
+    ReLU student on one active feature: `jaxsup.theory.one_sparse_errors_from_gram`.
+    """
+    count = features.count
+    response = student.linear_map(parameters, count)
+    bias = parameters.bias
+    if (
+        student.activation == "relu"
+        and isinstance(features, OneActiveFeatures)
+        and isinstance(teacher, DiagonalTeacher)
+    ):
+        c = jnp.zeros(count, response.dtype) if bias is None else bias
+        return one_sparse_errors_from_gram(
+            response, c, gains=teacher.gains(count), frequencies=features.frequencies
+        )
+    moments = features.moments()
+    D = response - teacher.matrix_for(count)
+    errors = moments.row_quadratics(D)
+    if bias is not None:
+        errors += 2.0 * bias * (D @ moments.mean) + bias**2
+    return errors

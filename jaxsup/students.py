@@ -1,0 +1,185 @@
+"""Student networks z = V^T B W x + c, output phi(z), and their initialisation.
+
+W and V are [latent, features]; V is W unless the embedding is untied. Which of W, V, B, c are
+learned, frozen or absent is the student's configuration.
+"""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
+
+from jaxsup.validation import Scalar, check_choice, check_number, check_positive_integer, fail
+
+_EMBEDDINGS = ("random", "identity", "learned", "untied")
+_ACTIVATIONS = ("relu", "identity")
+
+
+class StudentParameters(eqx.Module):
+    """A student's arrays; None where the configuration has none (W = identity, no core, ...)."""
+
+    embedding: Float[Array, "latent features"] | None
+    readout: Float[Array, "latent features"] | None
+    core: Float[Array, "latent latent"] | None
+    bias: Float[Array, " features"] | None
+
+
+class Student(eqx.Module):
+    """phi(V^T B W x + c), K latent dimensions for N features; superposition when K < N.
+
+    Arguments:
+        latent: K, with 1 <= K <= N.
+        embedding: ``"random"``: W frozen, independent random unit-norm columns; ``"identity"``:
+            W = I, K = N, no superposition; ``"learned"``: W learned, read out by its transpose;
+            ``"untied"``: W and the readout V learned apart.
+        core: whether there is a learned K x K core B (without: B = I).
+        core_scale: standard deviation of the core's start; 0 = zero start.
+        activation: phi, ``"relu"`` or ``"identity"``.
+        bias: whether there is a learned output bias c.
+        bias_scale: standard deviation of the bias's start; 0 = zero start.
+        embedding_scale: None: columns of W (and V) start with unit norm in random directions;
+            a number: entries start as independent normals of that standard deviation.
+        active: how many of the latent dimensions are in use, an integer that may be traced; None:
+            all. The others stay exactly zero, so that ``Student(64, active=16)`` is
+            ``Student(16)`` to rounding: scans over K compile once.
+
+    Raises:
+        ValueError: an argument is outside of its range, or nothing would be learned.
+
+    Reference: arXiv 2602.01045 (frozen W, learned core); Elhage et al., arXiv 2209.10652 (the
+    autoencoder: ``embedding="learned", core=False``).
+    """
+
+    kind: ClassVar[str] = "student"
+    latent: int = eqx.field(static=True)
+    embedding: str = eqx.field(static=True, default="random")
+    core: bool = eqx.field(static=True, default=True)
+    core_scale: Scalar = 1e-3
+    activation: str = eqx.field(static=True, default="relu")
+    bias: bool = eqx.field(static=True, default=True)
+    bias_scale: Scalar = 0.0
+    embedding_scale: Scalar | None = None
+    active: Int[Array, ""] | int | None = None
+
+    def __check_init__(self) -> None:
+        check_positive_integer("student.latent", self.latent, "give the latent dimension K")
+        check_choice("student.embedding", self.embedding, _EMBEDDINGS)
+        check_choice("student.activation", self.activation, _ACTIVATIONS)
+        for name in ("core_scale", "bias_scale"):
+            advice = "give the standard deviation of the start"
+            check_number(f"student.{name}", getattr(self, name), advice, low=0)
+        if self.embedding_scale is not None:
+            check_number(
+                "student.embedding_scale",
+                self.embedding_scale,
+                "give the standard deviation of W's entries, or leave it out for unit columns",
+                low=0,
+                low_open=True,
+            )
+        if self.active is not None:
+            advice = "give the number of latent dimensions in use"
+            check_number("student.active", self.active, advice, low=1, high=self.latent)
+            if self.embedding == "identity":
+                raise fail("student.active", "None with W = identity", self.active, "leave it out")
+        if not (self.core or self.bias or self.learns_embedding):
+            raise fail(
+                "student",
+                "something to learn",
+                "a frozen embedding without core and bias",
+                "set core or bias, or learn the embedding",
+            )
+
+    @property
+    def learns_embedding(self) -> bool:
+        """Whether W is trained."""
+        return self.embedding in ("learned", "untied")
+
+    def init_parameters(self, key: PRNGKeyArray, count: int) -> StudentParameters:
+        """Starting parameters for `count` features; entry (k, i) does not depend on the width."""
+        embedding_key, readout_key, core_key, bias_key = (
+            jax.random.fold_in(key, purpose) for purpose in range(4)
+        )
+        identity = self.embedding == "identity"
+        dtype = jnp.result_type(float)
+        core = None
+        if self.core:
+            core = _sample_grid(core_key, self.latent, self.latent) * self.core_scale
+            core = core * self._in_use(dtype)[:, None] * self._in_use(dtype)[None, :]
+        bias = None
+        if self.bias:
+            bias = jax.random.normal(bias_key, (count,)) * self.bias_scale
+        return StudentParameters(
+            embedding=None if identity else self._init_embedding(embedding_key, count),
+            readout=self._init_embedding(readout_key, count)
+            if self.embedding == "untied"
+            else None,
+            core=core,
+            bias=bias,
+        )
+
+    def trainable(self, parameters: StudentParameters) -> StudentParameters:
+        """`parameters` with True for learned arrays and False for frozen ones."""
+        learned = jax.tree.map(lambda _: True, parameters)
+        if parameters.embedding is None or self.learns_embedding:
+            return learned
+        return eqx.tree_at(lambda p: p.embedding, learned, False)
+
+    def outputs(
+        self, parameters: StudentParameters, x: Float[Array, "batch features"]
+    ) -> Float[Array, "batch features"]:
+        """phi(V^T B W x + c) for each row of x."""
+        z = x
+        if parameters.embedding is not None:
+            z = z @ parameters.embedding.T
+        if parameters.core is not None:
+            z = z @ parameters.core.T
+        if parameters.embedding is not None:
+            z = z @ _readout(parameters)
+        if parameters.bias is not None:
+            z = z + parameters.bias[None, :]
+        return jax.nn.relu(z) if self.activation == "relu" else z
+
+    def linear_map(
+        self, parameters: StudentParameters, count: int
+    ) -> Float[Array, "features features"]:
+        """V^T B W, the map from input to pre-activation, at full precision."""
+        exact = jax.lax.Precision.HIGHEST
+        if parameters.embedding is None:
+            core = parameters.core
+            return jnp.eye(count, dtype=jnp.result_type(float)) if core is None else core
+        inner = parameters.embedding
+        if parameters.core is not None:
+            inner = jnp.matmul(parameters.core, inner, precision=exact)
+        return jnp.matmul(_readout(parameters).T, inner, precision=exact)
+
+    def _in_use(self, dtype: jnp.dtype) -> Float[Array, " latent"]:
+        """1 for latent dimensions in use, 0 for padding."""
+        if self.active is None:
+            return jnp.ones(self.latent, dtype)
+        return (jnp.arange(self.latent) < self.active).astype(dtype)
+
+    def _init_embedding(self, key: Key[Array, ""], count: int) -> Float[Array, "latent features"]:
+        W = _sample_grid(key, self.latent, count)
+        W = W * self._in_use(W.dtype)[:, None]
+        if self.embedding_scale is not None:
+            return W * self.embedding_scale
+        return W / jnp.linalg.norm(W, axis=0, keepdims=True)
+
+
+def _readout(parameters: StudentParameters) -> Float[Array, "latent features"]:
+    readout = parameters.embedding if parameters.readout is None else parameters.readout
+    assert readout is not None
+    return readout
+
+
+def _sample_grid(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
+    """Standard normals whose entry (k, l) depends on the key, k and l alone, not on the shape."""
+
+    def row(k: Int[Array, ""]) -> Float[Array, " columns"]:
+        row_key = jax.random.fold_in(key, k)
+        keys = jax.vmap(lambda column: jax.random.fold_in(row_key, column))(jnp.arange(columns))
+        return jax.vmap(jax.random.normal)(keys)
+
+    return jax.vmap(row)(jnp.arange(rows))

@@ -1,0 +1,75 @@
+"""Sweeps as plain tables, as TOML and JSON hold them, and back: an experiment, seeds and axes."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxsup.config import (
+    SECTIONS,
+    check_table,
+    experiment_from_table,
+    object_from_table,
+    to_table,
+)
+from jaxsup.sweep.axes import Sweep
+
+
+def read_sweep(path: str | Path) -> Sweep:
+    """The sweep that a TOML file describes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not TOML, or a key or value is wrong.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: expected a TOML file; got none there; check the path")
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: expected TOML; got {error}; mend that line") from None
+    return sweep_from_tables(tables)
+
+
+def sweep_from_tables(tables: Mapping[str, Any]) -> Sweep:
+    """The sweep that plain tables describe.
+
+    Raises:
+        ValueError: a key is unknown or missing, or a value is refused.
+    """
+    tables = dict(tables)
+    axes = _axes_from_tables(check_table("axes", tables.pop("axes", {})))
+    seeds = tables.pop("seeds", 1)
+    return Sweep(experiment_from_table(tables, ("axes", "seeds")), axes, seeds)
+
+
+def sweep_to_tables(sweep: Sweep) -> dict[str, Any]:
+    """The tables from which `sweep_from_tables` makes this sweep again."""
+    axes = {name: to_table(values) for name, values in sweep.axis_table().items()}
+    return {**to_table(sweep.experiment), "seeds": list(sweep.seeds), "axes": axes}
+
+
+def _axes_from_tables(axes: Mapping[str, Any]) -> dict[str, Any]:
+    """Axes with tables turned into objects, and ``features.exponent = [...]`` taken as written.
+
+    TOML reads a dotted key without quotes as a table ``features`` with a key ``exponent``.
+    """
+    flat: dict[str, Any] = {}
+    for name, values in axes.items():
+        if isinstance(values, Mapping) and name in SECTIONS:
+            flat.update({f"{name}.{field}": column for field, column in values.items()})
+        else:
+            flat[name] = values
+    return {
+        name: {field: _objects(field, column) for field, column in values.items()}
+        if isinstance(values, Mapping)
+        else _objects(name, values)
+        for name, values in flat.items()
+    }
+
+
+def _objects(field: str, column: Any) -> Any:
+    if not isinstance(column, list):
+        return column
+    return [object_from_table(field.rpartition(".")[2], item) for item in column]

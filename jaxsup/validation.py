@@ -1,0 +1,82 @@
+"""Checks of arguments, each a one-line ValueError: what was expected, what came, what to do.
+
+Traced values pass unchecked: inside a compiled program a bad number can only become a run's
+``status``.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+import jax
+import jax.core
+import numpy as np
+
+Scalar = float | int | np.ndarray | jax.Array
+"""A number that may be traced, or carry a batch axis outside of `vmap`."""
+
+
+def is_traced(value: object) -> bool:
+    """Whether any array inside `value` is a tracer, so that its numbers cannot be looked at."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
+
+
+def fail(name: str, expected: str, got: object, do: str) -> ValueError:
+    """The error for argument `name`, to be raised by the caller."""
+    shown = got if isinstance(got, str) and got.startswith("a ") else repr(got)
+    return ValueError(f"{name}: expected {expected}; got {shown}; {do}")
+
+
+def check_positive_integer(name: str, value: object, do: str) -> None:
+    """Raise unless `value` is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise fail(name, "a positive integer", value, do)
+
+
+def check_number(
+    name: str,
+    value: object,
+    do: str,
+    *,
+    low: float | int = -np.inf,
+    high: float | int = np.inf,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> None:
+    """Raise unless every entry of `value` is a finite number within the range."""
+    if is_traced(value):
+        return
+    try:
+        numbers = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise fail(name, _range_text(low, high, low_open, high_open), value, do) from None
+    inside = np.isfinite(numbers)
+    inside &= numbers > low if low_open else numbers >= low
+    inside &= numbers < high if high_open else numbers <= high
+    if isinstance(value, bool) or not inside.all():
+        raise fail(name, _range_text(low, high, low_open, high_open), value, do)
+
+
+def _range_text(low: float | int, high: float | int, low_open: bool, high_open: bool) -> str:
+    if low == -np.inf and high == np.inf:
+        return "a finite number"
+    parts = []
+    if low > -np.inf:
+        parts.append(f"{'>' if low_open else '>='} {low:g}")
+    if high < np.inf:
+        parts.append(f"{'<' if high_open else '<='} {high:g}")
+    return "a finite number " + " and ".join(parts)
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise unless `value` is one of `choices`; name the nearest one."""
+    options = list(choices)
+    if value not in options:
+        listed = ", ".join(repr(option) for option in options)
+        raise fail(name, f"one of {listed}", value, suggest(str(value), options))
+
+
+def suggest(word: str, options: Iterable[str]) -> str:
+    """Advice that names the option nearest to a misspelt `word`."""
+    known = list(options)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(known)

@@ -1,0 +1,24 @@
+"""Test set-up: strict dtypes and ranks, runtime shape checks, a headless backend for figures."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from jaxtyping import install_import_hook
+
+install_import_hook("jaxsup", "beartype.beartype")
+
+import jax
+import pytest
+
+# Four virtual devices, so that sharding is tested on any machine.
+jax.config.update("jax_num_cpu_devices", 4)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture
+def x64():
+    """Run one test in float64, as a user who enables it would."""
+    with jax.enable_x64(True):
+        yield

@@ -1,0 +1,226 @@
+"""Each optimiser against updates written by hand in float64 numpy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsup
+
+STEPS = 6
+START = {"core": np.array([0.5, -1.0, 2.0]), "bias": np.array([0.3])}
+
+
+def gradients(parameters):
+    """Of a fixed quadratic: any smooth function of the parameters does."""
+    return {"core": 0.7 * parameters["core"] - 0.2, "bias": 1.5 * parameters["bias"] + 0.1}
+
+
+def train(optimizer, steps: int = STEPS, total: int = STEPS):
+    """The parameters after each of `steps` updates, [steps, ...]."""
+    transformation = optimizer.transformation(total)
+    start = {name: jnp.asarray(value, jnp.result_type(float)) for name, value in START.items()}
+
+    def update(carry, _):
+        parameters, state = carry
+        updates, state = transformation.update(gradients(parameters), state, parameters)
+        parameters = jax.tree.map(jnp.add, parameters, updates)
+        return (parameters, state), parameters
+
+    return jax.lax.scan(update, (start, transformation.init(start)), None, length=steps)[1]
+
+
+def by_hand(kind: str, steps: int = STEPS, rate=lambda t: 0.1, **hyper):
+    """The same in numpy; the update number t counts from 0."""
+    parameters = {name: value.copy() for name, value in START.items()}
+    first = {name: np.zeros_like(value) for name, value in START.items()}
+    second = {name: np.zeros_like(value) for name, value in START.items()}
+    history = []
+    for t in range(steps):
+        gradient = gradients(parameters)
+        for name, g in gradient.items():
+            if kind == "sgd":
+                first[name] = hyper["momentum"] * first[name] + g
+                step = first[name]
+            else:
+                b1, b2 = hyper["b1"], hyper["b2"]
+                first[name] = b1 * first[name] + (1 - b1) * g
+                second[name] = b2 * second[name] + (1 - b2) * g**2
+                mean = first[name] / (1 - b1 ** (t + 1))
+                square = second[name] / (1 - b2 ** (t + 1))
+                step = mean / (np.sqrt(square) + hyper["eps"])
+                step = step + hyper.get("weight_decay", 0.0) * parameters[name]
+            parameters[name] = parameters[name] - rate(t) * step
+        history.append({name: value.copy() for name, value in parameters.items()})
+    return {name: np.stack([entry[name] for entry in history]) for name in START}
+
+
+def assert_equal_runs(got, expected, rtol=1e-12):
+    for name in START:
+        np.testing.assert_allclose(got[name], expected[name], rtol=rtol, atol=rtol)
+
+
+DEFAULTS = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
+CASES = {
+    "sgd": (lambda: jaxsup.SGD(0.1), "sgd", {"momentum": 0.0}),
+    "momentum": (lambda: jaxsup.SGD(0.1, 0.8), "sgd", {"momentum": 0.8}),
+    "adam": (lambda: jaxsup.Adam(0.1), "adam", DEFAULTS),
+    "adam-other": (
+        lambda: jaxsup.Adam(0.1, b1=0.5, b2=0.9, eps=1e-2),
+        "adam",
+        {"b1": 0.5, "b2": 0.9, "eps": 1e-2},
+    ),
+    "adamw": (lambda: jaxsup.AdamW(0.1, 0.3), "adam", {**DEFAULTS, "weight_decay": 0.3}),
+    "adamw-0": (lambda: jaxsup.AdamW(0.1, 0.0), "adam", DEFAULTS),
+}
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("case", CASES)
+def test_updates_equal_numpy(case):
+    make, kind, hyper = CASES[case]
+    assert_equal_runs(train(make()), by_hand(kind, **hyper))
+
+
+TRACED = {
+    "sgd": (jaxsup.SGD, "sgd", {"learning_rate": 0.1, "momentum": 0.8}),
+    "adam": (jaxsup.Adam, "adam", {"learning_rate": 0.1, "b1": 0.8, "b2": 0.95, "eps": 1e-3}),
+    "adamw": (
+        jaxsup.AdamW,
+        "adam",
+        {"learning_rate": 0.1, "weight_decay": 0.4, "b1": 0.8, "b2": 0.95, "eps": 1e-3},
+    ),
+}
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("case", TRACED)
+def test_traced_hyper_parameters_equal_numpy(case):
+    kind, formula, hyper = TRACED[case]
+    run = jax.jit(lambda h: train(kind(**h)))
+    for factor in (1.0, 0.9):
+        values = {name: value * factor for name, value in hyper.items()}
+        rest = {name: value for name, value in values.items() if name != "learning_rate"}
+        eta = values["learning_rate"]
+        expected = by_hand(formula, rate=lambda t, eta=eta: eta, **rest)
+        arrays = {name: jnp.asarray(value) for name, value in values.items()}
+        assert_equal_runs(run(arrays), expected)
+
+
+@pytest.mark.parametrize("case", TRACED)
+def test_vmapped_hyper_parameters_equal_looped(case):
+    kind, _, hyper = TRACED[case]
+    scales = np.array([0.5, 1.0, 1.05])
+    batched = {name: jnp.asarray(value * scales, jnp.float32) for name, value in hyper.items()}
+    together = jax.jit(jax.vmap(lambda h: train(kind(**h))))(batched)
+    for row in range(3):
+        alone = train(kind(**{name: float(column[row]) for name, column in batched.items()}))
+        assert_equal_runs({name: together[name][row] for name in START}, alone, rtol=5e-6)
+
+
+@pytest.mark.usefixtures("x64")
+def test_momentum_zero_is_plain_descent():
+    assert jaxsup.SGD(0.1).momentum is None
+    assert jaxsup.SGD(0.1, 0).momentum is None
+    assert jaxsup.SGD(0.1, momentum=None).momentum is None
+    plain = train(jaxsup.SGD(0.1))
+    traced = jax.jit(lambda m: train(jaxsup.SGD(0.1, m)))(jnp.asarray(0.0))
+    assert_equal_runs(traced, plain, rtol=1e-15)
+
+
+@pytest.mark.usefixtures("x64")
+def test_adamw_decays_the_bias_too():
+    """Where the gradient vanishes Adam stands still, and what moves is the decay alone."""
+    transformation = jaxsup.AdamW(0.1, 0.5).transformation(3)
+    parameters = {name: jnp.asarray(value) for name, value in START.items()}
+    still = jax.tree.map(jnp.zeros_like, parameters)
+    updates, _ = transformation.update(still, transformation.init(parameters), parameters)
+    for name, value in START.items():
+        np.testing.assert_allclose(updates[name], -0.1 * 0.5 * value, rtol=1e-14)
+
+
+def cosine_rate(peak, warmup, final, total):
+    """Linear from 0 to the peak, then half a cosine to `final` times the peak at `total`."""
+
+    def rate(t):
+        if t < warmup:
+            return peak * t / warmup
+        progress = min(1.0, (t - warmup) / (total - warmup))
+        return peak * (final + (1 - final) * 0.5 * (1 + np.cos(np.pi * progress)))
+
+    return rate
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("final", [0.0, 0.05, 1.0, 2.0])
+def test_warmup_cosine_equals_its_formula(final):
+    schedule = jaxsup.WarmupCosine(10, final).learning_rate(0.4, 50)
+    expected = cosine_rate(0.4, 10, final, 50)
+    for t in (0, 1, 5, 9, 10, 11, 30, 49, 50, 80):
+        assert float(jnp.asarray(schedule(t))) == pytest.approx(expected(t), abs=1e-12)
+    assert float(jnp.asarray(schedule(30))) == pytest.approx(0.4 * (1 + final) / 2, abs=1e-12)
+    assert float(jnp.asarray(schedule(50))) == pytest.approx(0.4 * final, abs=1e-12)
+
+
+@pytest.mark.usefixtures("x64")
+def test_scheduled_updates_equal_numpy():
+    schedule = jaxsup.WarmupCosine(2, 0.1)
+    rate = cosine_rate(0.2, 2, 0.1, STEPS)
+    assert_equal_runs(train(jaxsup.SGD(0.2, 0.5, schedule)), by_hand("sgd", rate=rate, momentum=0.5))
+    decayed = jaxsup.AdamW(0.2, 0.3, schedule=schedule)
+    expected = by_hand("adam", rate=rate, **DEFAULTS, weight_decay=0.3)
+    assert_equal_runs(train(decayed), expected)
+    assert_equal_runs(
+        train(jaxsup.Adam(0.2, schedule=schedule)), by_hand("adam", rate=rate, **DEFAULTS)
+    )
+
+
+def test_a_traced_peak_and_final_factor_equal_eager():
+    def run(peak, final):
+        return train(jaxsup.SGD(peak, schedule=jaxsup.WarmupCosine(2, final)))
+
+    peaks, finals = jnp.array([0.0, 0.1, 0.3]), jnp.array([0.5, 0.0, 0.2])
+    together = jax.jit(jax.vmap(run))(peaks, finals)
+    for row in range(3):
+        alone = run(float(peaks[row]), float(finals[row]))
+        assert_equal_runs({name: together[name][row] for name in START}, alone, rtol=2e-6)
+    np.testing.assert_allclose(together["core"][0, -1], START["core"], rtol=1e-7)
+
+
+BAD = {
+    "rate negative": (
+        lambda: jaxsup.SGD(-0.1),
+        "optimizer.learning_rate: expected a finite number >= 0; got -0.1",
+    ),
+    "rate nan": (lambda: jaxsup.Adam(float("nan")), "optimizer.learning_rate: .*got nan"),
+    "rate inf": (lambda: jaxsup.AdamW(float("inf"), 0.0), "optimizer.learning_rate: .*got inf"),
+    "momentum one": (
+        lambda: jaxsup.SGD(0.1, 1.0),
+        "optimizer.momentum: expected a finite number >= 0 and < 1; got 1.0",
+    ),
+    "momentum negative": (lambda: jaxsup.SGD(0.1, -0.5), "optimizer.momentum: .*got -0.5"),
+    "b1": (lambda: jaxsup.Adam(0.1, b1=1.0), "optimizer.b1: expected .* < 1; got 1.0"),
+    "b2": (lambda: jaxsup.AdamW(0.1, 0.0, b2=-0.1), "optimizer.b2: .*got -0.1"),
+    "eps": (lambda: jaxsup.Adam(0.1, eps=-1e-8), "optimizer.eps: expected a finite number >= 0"),
+    "decay": (
+        lambda: jaxsup.AdamW(0.1, -0.01),
+        "optimizer.weight_decay: expected a finite number >= 0; got -0.01",
+    ),
+    "decay nan": (lambda: jaxsup.AdamW(0.1, float("nan")), "optimizer.weight_decay: .*got nan"),
+    "warm-up zero": (
+        lambda: jaxsup.WarmupCosine(0),
+        "optimizer.schedule.warmup: expected a positive integer; got 0",
+    ),
+    "final": (
+        lambda: jaxsup.WarmupCosine(5, -0.5),
+        "optimizer.schedule.final: expected a finite number >= 0; got -0.5",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_a_one_line_error(case):
+    make, match = BAD[case]
+    with pytest.raises(ValueError, match=match) as caught:
+        make()
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,422 @@
+"""`jaxsup.spectral` against identities, planted tight frames and float64 numpy."""
+
+from operator import attrgetter
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsup import spectral
+
+EXACT = {"rtol": 1e-10, "atol": 1e-10}
+
+
+def rotation(rng, size):
+    return np.linalg.qr(rng.standard_normal((size, size)))[0]
+
+
+def polygon(sides):
+    angles = 2 * np.pi * np.arange(sides) / sides
+    return np.stack([np.cos(angles), np.sin(angles)])
+
+
+def simplex(dimension):
+    centred = np.eye(dimension + 1) - 1 / (dimension + 1)
+    return np.linalg.svd(centred)[2][:dimension] * np.sqrt((dimension + 1) / dimension)
+
+
+def harmonic(rng, dimension, count):
+    """Real harmonic frame: random distinct frequencies of the cyclic group, unit columns."""
+    frequencies = rng.choice(np.arange(1, (count + 1) // 2), dimension // 2, replace=False)
+    angles = 2 * np.pi * frequencies[:, None] * np.arange(count)[None, :] / count
+    return np.concatenate([np.cos(angles), np.sin(angles)]) * np.sqrt(2 / dimension)
+
+
+def stack(*blocks):
+    """Blocks in mutually orthogonal subspaces."""
+    W = np.zeros([sum(b.shape[axis] for b in blocks) for axis in (0, 1)])
+    row = column = 0
+    for b in blocks:
+        W[row : row + b.shape[0], column : column + b.shape[1]] = b
+        row, column = row + b.shape[0], column + b.shape[1]
+    return W
+
+
+def tight_frames():
+    """name -> (W, number of eigenspaces); every one saturates its rank."""
+    rng = np.random.default_rng(1)
+    union = stack(polygon(5), 2.0 * simplex(3), 0.5 * polygon(3), np.zeros((1, 2)), np.eye(1))
+    frames = {f"{n}-gon": (polygon(n), 1) for n in (3, 4, 5, 8, 17)}
+    frames |= {f"{n}-simplex": (simplex(n), 1) for n in (1, 2, 3, 7)}
+    frames |= {f"harmonic {k}x{n}": (harmonic(rng, k, n), 1) for k, n in ((4, 11), (6, 16))}
+    frames |= {
+        "identity": (np.eye(4), 1),
+        "orthogonal": (np.diag([3.0, 2.0, 2.0, 1.0]), 3),
+        "digons": (stack(*[np.array([[1.0, -1.0]])] * 3), 1),
+        "union": (union, 4),
+        "turned union": (rotation(rng, 10) @ np.pad(union, ((0, 1), (0, 0))), 4),
+        "fewer features": (np.pad(np.diag([2.0, 1.0, 1.0]), ((0, 5), (0, 0))), 2),
+    }
+    return frames
+
+
+def matrices():
+    rng = np.random.default_rng(0)
+    cases = {f"{k}x{n}": rng.standard_normal((k, n)) for k, n in ((3, 8), (8, 3), (6, 6), (1, 5))}
+    cases |= {
+        "one column": rng.standard_normal((4, 1)),
+        "deficient wide": rng.standard_normal((6, 2)) @ rng.standard_normal((2, 9)),
+        "deficient tall": rng.standard_normal((9, 2)) @ rng.standard_normal((2, 6)),
+        "zero wide": np.zeros((3, 5)),
+        "zero tall": np.zeros((5, 3)),
+        "dead columns": rng.standard_normal((3, 7)) * (np.arange(7) % 3 > 0),
+        "repeated": np.repeat(rng.standard_normal((4, 3)), 3, axis=1),
+        "tiny": 1e-6 * rng.standard_normal((4, 9)),
+        "huge": 1e6 * rng.standard_normal((9, 4)),
+        "uneven columns": rng.standard_normal((4, 9)) * np.logspace(-6, 6, 9),
+    }
+    return cases | {name: W for name, (W, _) in tight_frames().items()}
+
+
+MATRICES, TIGHT = matrices(), tight_frames()
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_identities_in_float64(name, x64):
+    W = MATRICES[name]
+    size = max(np.sum(W**2), np.finfo(float).tiny)  # errors are relative to |W|_F^2
+    spectrum = spectral.decompose(W)
+    F, M = spectral.frame_operator(W), spectral.gram_matrix(W)
+    assert F.dtype == spectrum.measures.dtype == jnp.float64
+    np.testing.assert_allclose(np.trace(F) / size, np.sum(W**2) / size, **EXACT)
+    for product in (F, M):
+        oracle = np.linalg.eigvalsh(product)[::-1][: min(W.shape)]
+        np.testing.assert_allclose(spectrum.raw_eigenvalues / size, oracle / size, **EXACT)
+    shown = np.asarray(spectrum.represented)
+    np.testing.assert_allclose(np.sum(spectrum.measures, axis=1), shown, **EXACT)
+    overlaps = np.sum((W.T @ W) ** 2, axis=1)
+    for found in (spectral.squared_overlaps(W), np.einsum("ki,kl,li->i", W, F, W)):
+        np.testing.assert_allclose(found / size**2, overlaps / size**2, **EXACT)
+    np.testing.assert_allclose(
+        spectral.frame_potential(W) / size**2, np.sum(overlaps) / size**2, **EXACT
+    )
+    assert spectrum.rank == spectrum.multiplicities.sum()
+    assert spectrum.capacities.sum() <= spectrum.rank + 1e-10
+    terms = [spectrum.eigenvalues[k] * spectrum.projector(k) for k in range(int(spectrum.count))]
+    np.testing.assert_allclose(sum(terms, np.zeros_like(F)) / size, F / size, **EXACT)
+    np.testing.assert_allclose(spectrum.norms, np.linalg.norm(W, axis=0), **EXACT)
+    mean = (spectrum.measures @ spectrum.eigenvalues)[shown]
+    if np.all(spectrum.norms[shown] > 1e-2 * spectrum.norms.max()):
+        identity = spectrum.norms[shown] ** 2 / mean
+        np.testing.assert_allclose(spectrum.capacities[shown], identity, **EXACT)
+        np.testing.assert_allclose(spectral.capacities(W), spectrum.capacities, **EXACT)
+    for field in jax.tree.leaves(spectrum):
+        assert np.all(np.isfinite(field))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("name", TIGHT)
+def test_tight_frames_saturate(name, scale, dtype, x64):
+    """sum D_i = rank exactly when all features are localised (arXiv 2602.02224)."""
+    W, count = TIGHT[name]
+    tolerance = 1e-10 if dtype == "float64" else 2e-5
+    spectrum = spectral.decompose((scale * W).astype(dtype))
+    shown = np.linalg.norm(W, axis=0) > 0
+    assert spectrum.count == count
+    assert spectrum.rank == np.linalg.matrix_rank(W)
+    np.testing.assert_array_equal(spectrum.represented, shown)
+    np.testing.assert_allclose(spectrum.saturation, 1.0, atol=tolerance)
+    for score in (spectrum.localization, spectrum.entropy_localization):
+        np.testing.assert_allclose(score, shown, atol=tolerance)
+    np.testing.assert_allclose(spectrum.tightness, 0.0, atol=tolerance)
+    np.testing.assert_allclose(spectrum.overall_tightness, 0.0, atol=tolerance)
+    assert np.all(spectrum.spreads <= tolerance * spectrum.eigenvalues[0])
+
+
+@pytest.mark.parametrize(
+    ("W", "capacity"),
+    [(np.array([[1.0, -1.0]]), 1 / 2), (polygon(5), 2 / 5), (simplex(3), 3 / 4)],
+)
+def test_published_capacities(W, capacity, x64):
+    """Digon 1/2, pentagon 2/5, tetrahedron 3/4 (arXiv 2209.10652)."""
+    np.testing.assert_allclose(spectral.capacities(W), capacity, **EXACT)
+    np.testing.assert_allclose(spectral.dimensions_per_feature(W), capacity, **EXACT)
+
+
+@pytest.mark.parametrize("shape", [(5, 12), (12, 5)])
+def test_fields_against_direct_definitions(shape, x64):
+    """Every field from projectors that numpy builds eigenvalue by eigenvalue."""
+    rng = np.random.default_rng(3)
+    W = rng.standard_normal(shape)
+    W[:, 2] = 0.0
+    left, singular, _ = np.linalg.svd(W, full_matrices=False)
+    lam = singular[singular > 1e-9] ** 2
+    projectors = [np.outer(u, u) for u in left.T[: len(lam)]]
+    squares = np.sum(W**2, axis=0)
+    shown = squares > 0
+    mass = np.stack([np.einsum("ki,kl,li->i", W, P, W) for P in projectors], axis=1)
+    mu = mass[shown] / squares[shown, None]
+    home = np.where(shown, np.argmax(mass, axis=1), -1)
+    spectrum = spectral.decompose(W)
+    np.testing.assert_allclose(spectrum.eigenvalues, lam, **EXACT)
+    np.testing.assert_allclose(spectrum.measures[shown], mu, **EXACT)
+    np.testing.assert_allclose(spectrum.localization[shown], np.sum(mu**2, axis=1), **EXACT)
+    entropy = -np.sum(mu * np.log(mu), axis=1) / np.log(len(lam))
+    np.testing.assert_allclose(spectrum.entropy_localization[shown], 1 - entropy, **EXACT)
+    residuals = [
+        np.linalg.norm(P @ (W[:, home == k] @ W[:, home == k].T) - lam[k] * P) / lam[k]
+        for k, P in enumerate(projectors)
+    ]
+    np.testing.assert_allclose(spectrum.tightness, residuals, **EXACT)
+    overall = np.sqrt(np.sum((lam * residuals) ** 2) / np.sum(lam**2))
+    np.testing.assert_allclose(spectrum.overall_tightness, overall, **EXACT)
+    for k, P in enumerate(projectors):
+        np.testing.assert_allclose(spectrum.projector(k), P, **EXACT)
+    assert not np.any(spectrum.projector(len(lam)))
+
+
+def test_clusters_chain_and_report_their_spread(x64):
+    W = np.diag(np.sqrt([1.0, 1.0 - 6e-5, 1.0 - 1.2e-4, 0.5, 0.5 - 2e-4]))
+    spectrum = spectral.decompose(W)
+    assert spectrum.multiplicities.tolist() == [3, 1, 1]
+    np.testing.assert_allclose(spectrum.spreads, [1.2e-4, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(spectrum.eigenvalues[0], 1.0 - 6e-5, **EXACT)
+    assert spectral.decompose(W, relative_tolerance=1e-3).multiplicities.tolist() == [3, 2]
+    assert spectral.decompose(W, relative_tolerance=1e-5).count == 5
+    assert spectral.decompose(W, rank_tolerance=0.7).rank == 3
+
+
+@pytest.mark.parametrize("name", ["3x8", "8x3", "deficient wide", "union", "dead columns"])
+def test_basis_and_order_do_not_matter(name, x64):
+    W, rng = MATRICES[name], np.random.default_rng(4)
+    order = rng.permutation(W.shape[1])
+    turn = rotation(rng, W.shape[0])
+    one, two = spectral.decompose(W), spectral.decompose((turn @ W)[:, order])
+    for field in ("eigenvalues", "multiplicities", "tightness", "rank", "saturation"):
+        np.testing.assert_allclose(getattr(one, field), getattr(two, field), **EXACT)
+    for field in ("measures", "capacities", "localization", "norms", "represented"):
+        np.testing.assert_allclose(getattr(one, field)[order], getattr(two, field), **EXACT)
+    for k in range(int(one.count)):
+        np.testing.assert_allclose(turn @ one.projector(k) @ turn.T, two.projector(k), **EXACT)
+
+
+def same(one, two, tolerance=1e-5):
+    """All fields agree, eigenvectors through the projectors that they span."""
+    for field in one.__dataclass_fields__:
+        if field != "basis":
+            np.testing.assert_allclose(
+                getattr(one, field), getattr(two, field), rtol=tolerance, atol=tolerance
+            )
+    for k in range(int(one.count)):
+        np.testing.assert_allclose(one.projector(k), two.projector(k), atol=10 * tolerance)
+
+
+@pytest.mark.parametrize("name", ["3x8", "8x3", "deficient tall", "zero wide", "union"])
+def test_jit_equals_eager(name):
+    W = jnp.asarray(MATRICES[name])
+    padded = jax.jit(spectral.decompose)(W)
+    assert padded.eigenvalues.shape == (min(W.shape),)
+    assert not np.any(padded.measures[:, int(padded.count) :])
+    same(padded.trim(), spectral.decompose(W))
+    same(jax.jit(lambda: spectral.decompose(W))().trim(), spectral.decompose(W))
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4)])
+def test_vmap_equals_loop_and_chunks_equal_whole(shape):
+    rng = np.random.default_rng(5)
+    Ws = rng.standard_normal((7, *shape)).astype(np.float32)
+    Ws[2] = 0.0
+    Ws[3, :, 1:] = 0.0
+    mapped = jax.vmap(spectral.decompose)(jnp.asarray(Ws))
+    for chunk in (1, 3, 7, 64):
+        batch = spectral.decompose_batch(Ws, chunk=chunk)
+        for i, W in enumerate(Ws):
+            same(batch[i].trim(), spectral.decompose(W))
+            same(mapped[i].trim(), spectral.decompose(W))
+        kept = spectral.decompose_batch(Ws, chunk=chunk, summary=attrgetter("saturation"))
+        np.testing.assert_allclose(kept, mapped.saturation, rtol=1e-5)
+    assert batch.trim().measures.shape == (7, shape[1], 4)
+    assert batch[2:4].trim().measures.shape == (2, shape[1], 1)
+    traced = jax.jit(lambda x: spectral.decompose_batch(x, chunk=2).capacities)(jnp.asarray(Ws))
+    np.testing.assert_allclose(traced, mapped.capacities, rtol=1e-5)
+
+
+def test_one_compilation_serves_all_values():
+    traces = []
+
+    @jax.jit
+    def measured(W, tolerance):
+        traces.append(1)
+        return spectral.decompose(W, relative_tolerance=tolerance).count
+
+    W = jnp.asarray(np.diag([1.0, 0.99, 0.5]), jnp.float32)
+    assert [int(measured(s * W, t)) for s in (1.0, 2.0) for t in (1e-3, 0.1)] == [3, 2, 3, 2]
+    assert len(traces) == 1
+
+
+def test_a_diverged_replica_stays_alone():
+    Ws = np.stack([polygon(5), polygon(5), polygon(5)]).astype(np.float32)
+    Ws[0, 0, 0], Ws[2, 1, 1] = np.nan, np.inf
+    batch = spectral.decompose_batch(Ws)
+    for i in (0, 2):
+        assert np.isnan(batch.saturation[i])
+        assert np.all(np.isnan(batch.capacities[i]))
+        assert batch.rank[i] == 0
+    same(batch[1].trim(), spectral.decompose(Ws[1]))
+
+
+OBSERVABLES = {
+    "frame_potential": spectral.frame_potential,
+    "capacities": lambda W: jnp.sum(spectral.capacities(W) ** 2),
+    "squared_overlaps": lambda W: jnp.sum(spectral.squared_overlaps(W) ** 2),
+    "dimensions_per_feature": spectral.dimensions_per_feature,
+    "feature_norms": lambda W: jnp.sum(spectral.feature_norms(W)),
+    "coherence": spectral.coherence,
+    "saturation": lambda W: spectral.decompose(W).saturation,
+    "localization": lambda W: jnp.sum(spectral.decompose(W).localization),
+    "entropy": lambda W: jnp.sum(spectral.decompose(W).entropy_localization),
+    "eigenvalues": lambda W: jnp.sum(spectral.decompose(W).eigenvalues ** 2),
+    "tightness": lambda W: jnp.sum(spectral.decompose(W).tightness),
+    "projector": lambda W: jnp.sum(spectral.decompose(W).projector(0) ** 3),
+}
+
+
+@pytest.mark.parametrize("observable", OBSERVABLES)
+@pytest.mark.parametrize("name", ["5-gon", "digons", "union", "identity", "fewer features"])
+def test_gradients_are_finite_at_degeneracy(name, observable):
+    gradient = jax.jit(jax.grad(OBSERVABLES[observable]))(jnp.asarray(TIGHT[name][0]))
+    assert np.all(np.isfinite(gradient))
+
+
+@pytest.mark.parametrize("observable", OBSERVABLES)
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4)])
+def test_gradients_match_differences(shape, observable, x64):
+    """Central differences at a generic matrix, where every observable is smooth."""
+    rng = np.random.default_rng(6)
+    W, step = rng.standard_normal(shape), rng.standard_normal(shape)
+    f = jax.jit(OBSERVABLES[observable])
+    difference = (f(W + 1e-6 * step) - f(W - 1e-6 * step)) / 2e-6
+    slope = np.sum(jax.grad(f)(W) * step)
+    np.testing.assert_allclose(slope, difference, rtol=1e-6, atol=1e-7)
+
+
+def test_projector_and_measures_move_with_a_degenerate_eigenspace(x64):
+    """Perturb a union of tight frames so that each eigenspace turns but stays degenerate."""
+    W = jnp.asarray(TIGHT["union"][0])
+    skew = np.random.default_rng(7).standard_normal((W.shape[0],) * 2)
+    skew = jnp.asarray(skew - skew.T)
+    weights = jnp.asarray(np.random.default_rng(8).standard_normal(skew.shape))
+
+    def first(W):
+        return jnp.sum(weights * spectral.decompose(W).projector(1))
+
+    P = spectral.decompose(W).projector(1)
+    _, slope = jax.jvp(first, (W,), (skew @ W,))  # W turns: dP = [skew, P]
+    np.testing.assert_allclose(slope, np.sum(weights * (skew @ P - P @ skew)), **EXACT)
+    localization = OBSERVABLES["localization"]
+    np.testing.assert_allclose(jax.jvp(localization, (W,), (skew @ W,))[1], 0.0, atol=1e-10)
+
+
+def test_second_derivatives(x64):
+    W = jnp.asarray(np.random.default_rng(9).standard_normal((3, 5)))
+    slope = jax.grad(OBSERVABLES["localization"])
+    step = jnp.asarray(np.random.default_rng(10).standard_normal(W.shape))
+    bend = jax.jvp(slope, (W,), (step,))[1]
+    difference = (slope(W + 1e-6 * step) - slope(W - 1e-6 * step)) / 2e-6
+    np.testing.assert_allclose(bend, difference, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in MATRICES if name != "uneven columns"])
+def test_float64_certifies_float32(name):
+    W = MATRICES[name]
+    certificate = spectral.certify(W)
+    assert certificate.agrees
+    assert certificate.certified, (certificate.errors, certificate.bounds)
+    assert certificate.rank == np.linalg.matrix_rank(W)
+    assert certificate.margin > 1.0
+    spectrum = spectral.decompose(W)
+    np.testing.assert_allclose(spectrum.eigenvalues, certificate.eigenvalues, rtol=2e-5)
+
+
+def test_certify_notices_what_is_wrong():
+    W = np.diag([2.0, 1.0, 1.0])
+    wrong = spectral.decompose(np.diag([2.0, 1.5, 1.0]))
+    certificate = spectral.certify(W, wrong)
+    assert not certificate.agrees
+    assert not certificate.certified
+    assert certificate.errors["measures"] == np.inf
+    np.testing.assert_allclose(certificate.errors["eigenvalues"], 1.25 / 4, rtol=1e-6)
+    near = np.diag([1.0, 1.0 - 4e-5])
+    assert spectral.certify(near).multiplicities.tolist() == [2]
+    assert spectral.certify(near, relative_tolerance=1e-5).multiplicities.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("block", [1, 7, 40, 2048])
+def test_coherence(block, x64):
+    W = np.random.default_rng(11).standard_normal((6, 40))
+    W[:, [3, 17]] = 0.0
+    unit = np.delete(W, [3, 17], axis=1)
+    unit = unit / np.linalg.norm(unit, axis=0)
+    cosines = np.abs(unit.T @ unit) - np.eye(38)
+    np.testing.assert_allclose(spectral.coherence(W, block=block), cosines.max(), **EXACT)
+
+
+def test_coherence_limits(x64):
+    """Simplices are equiangular tight frames: they reach the Welch bound (Welch 1974)."""
+    for n in (1, 2, 3, 7):
+        bound = spectral.welch_bound(n + 1, n)
+        np.testing.assert_allclose(spectral.coherence(1e6 * simplex(n)), bound, **EXACT)
+    random = np.random.default_rng(12).standard_normal((4, 30))
+    assert spectral.coherence(random) > spectral.welch_bound(30, 4)
+    assert spectral.coherence(np.ones((3, 1))) == spectral.coherence(np.zeros((3, 4))) == 0.0
+    assert spectral.coherence(np.ones((3, 2))) == 1.0
+    assert spectral.welch_bound(3, 5) == spectral.welch_bound(1, 1) == 0.0
+
+
+def test_a_wide_embedding_never_meets_its_gram_matrix():
+    """100,000 features: the Gram matrix would take 40 GB."""
+    W = np.random.default_rng(13).standard_normal((4, 100_000)).astype(np.float32)
+    spectrum = spectral.decompose(W)
+    assert spectrum.rank == 4
+    assert spectrum.capacities.sum() <= 4 * (1 + 1e-5)
+    np.testing.assert_allclose(spectral.capacities(W), spectrum.capacities, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float16"])
+def test_short_types_are_widened(dtype):
+    spectrum = spectral.decompose(np.eye(3).astype(dtype))
+    assert spectrum.capacities.dtype == jnp.float32
+    assert spectrum.saturation == 1.0
+
+
+def test_zero_matrix_has_infinite_dimensions_per_feature():
+    assert spectral.dimensions_per_feature(np.zeros((2, 3))) == np.inf
+
+
+BAD = {
+    "vector": (lambda: spectral.decompose(np.ones(3)), r"non-empty \[latent, features\].*\(3,\)"),
+    "stack": (lambda: spectral.capacities(np.ones((2, 3, 4))), "do decompose"),
+    "empty": (lambda: spectral.frame_operator(np.ones((0, 4))), r"got shape \(0, 4\)"),
+    "matrix as batch": (lambda: spectral.decompose_batch(np.ones((3, 4))), r"\[replica, latent"),
+    "nan": (lambda: spectral.decompose(np.array([[1.0, np.nan]])), "got NaN or infinity"),
+    "infinity": (lambda: spectral.coherence(np.array([[1.0, np.inf]])), "got NaN or infinity"),
+    "complex": (lambda: spectral.decompose(np.ones((2, 2)) * 1j), "got dtype complex128"),
+    "tolerance": (lambda: spectral.decompose(np.eye(2), relative_tolerance=-1.0), "got -1.0"),
+    "rank": (lambda: spectral.certify(np.eye(2), rank_tolerance=1.5), r"in \[0, 1\); got 1.5"),
+    "chunk": (lambda: spectral.decompose_batch(np.ones((1, 2, 2)), chunk=0), "chunk >= 1; got 0"),
+    "block": (lambda: spectral.coherence(np.eye(2), block=0), "block >= 1; got 0"),
+    "bound": (lambda: spectral.welch_bound(0, 2), "got features=0, latent=2"),
+    "foreign spectrum": (
+        lambda: spectral.certify(np.eye(2), spectral.decompose(np.eye(3))),
+        "got 3 features for W of shape",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name):
+    call, message = BAD[name]
+    with pytest.raises(ValueError, match=message):
+        call()
