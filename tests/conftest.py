@@ -6,7 +6,7 @@ matplotlib.use("Agg")
 
 from jaxtyping import install_import_hook
 
-install_import_hook("jaxsup", "beartype.beartype")
+install_import_hook("jaxsup", "checker.checked")
 
 import jax
 import pytest

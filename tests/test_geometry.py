@@ -148,7 +148,8 @@ def in_general_position(vectors, rng, extra=2):
 def test_planted_geometry_is_named(case):
     name, vectors, dimension, valencies, multiplicities, used = case
     rng = np.random.default_rng(len(name) + vectors.shape[1])
-    geometry = classify(in_general_position(vectors, rng))
+    W = in_general_position(vectors, rng)
+    geometry = classify(W)
     assert len(geometry.components) == 1
     found = geometry.components[0]
     n = vectors.shape[1]
@@ -160,6 +161,8 @@ def test_planted_geometry_is_named(case):
     assert found.margin == pytest.approx(1e-3, rel=1e-6)
     assert geometry.not_represented.size == 0
     scheme = found.scheme
+    assert scheme is not None
+    assert scheme.multiplicities is not None
     assert scheme.symmetric
     assert scheme.commutative
     if valencies is not None:
@@ -168,6 +171,13 @@ def test_planted_geometry_is_named(case):
         assert scheme.multiplicities.tolist() == multiplicities
         assert [item.index for item in found.idempotents] == used
     assert sum(item.multiplicity for item in found.idempotents) == dimension
+    noise = rng.normal(size=W.shape)
+    noise *= 0.999 * found.margin * np.linalg.norm(W, axis=0) / np.linalg.norm(noise, axis=0)
+    again = classify(W + noise).components[0]
+    assert (again.name, again.dimension) == (name, dimension)
+    assert again.exact_capacity == found.exact_capacity
+    assert again.scheme is not None
+    assert (again.scheme.intersection_numbers == scheme.intersection_numbers).all()
 
 
 @pytest.mark.parametrize("equal", [True, False], ids=["equal", "different"])

@@ -538,7 +538,7 @@ BAD_INPUTS = {
     "nan b": (lambda: theory.training_exponent(1.0, [0.0, np.nan]), "expected b .*; got nan; pass"),
     "no power law": (
         lambda: theory.asymptotic_amplitude(0.5, 0.0, 0.1, 1.0),
-        r"expected a \+ 2b - 1 to be positive; got -0.5; raise",
+        r"expected a \+ 2b - 1 to be positive and finite; got -0.5; raise",
     ),
     "asymptote rate": (lambda: theory.asymptotic_loss(2, 0, 0.0, 1, 1), "learning_rate .*; got 0"),
     "asymptote variance": (lambda: theory.asymptotic_loss(2, 0, 1, -1, 1), "leading_variance .*-1"),

@@ -6,6 +6,7 @@
 from jaxsup.geometry.catalogue import Entry as Entry
 from jaxsup.geometry.catalogue import candidates as candidates
 from jaxsup.geometry.classify import classify as classify
+from jaxsup.geometry.coherent import Closure as Closure
 from jaxsup.geometry.coherent import coherent_closure as coherent_closure
 from jaxsup.geometry.embedding import Idempotent as Idempotent
 from jaxsup.geometry.report import Component as Component

@@ -42,18 +42,8 @@ _SIDES = {
     **{3: "triangular", 4: "square", 5: "pentagonal", 6: "hexagonal", 7: "heptagonal"},
     **{8: "octagonal", 9: "nonagonal", 10: "decagonal", 11: "hendecagonal", 12: "dodecagonal"},
 }
-_SCALES = (
-    1.0,
-    1.31,
-    1.73,
-    2.17,
-    2.71,
-    3.13,
-    3.67,
-    4.19,
-    4.73,
-    5.27,
-)  # of factors that differ in size
+# Sizes of factors that differ in size.
+_SCALES = (1.0, 1.31, 1.73, 2.17, 2.71, 3.13, 3.67, 4.19, 4.73, 5.27)
 
 
 class Entry(NamedTuple):
@@ -107,7 +97,7 @@ def candidates(n: int, multiplicities: Sequence[int]) -> Iterator[Entry]:
         multiplicities: m_j of the idempotents in use, in any order; the dimension is their sum.
     """
     used, d = sorted(multiplicities), sum(multiplicities)
-    if n == 1:
+    if n == 1 and used == [1]:
         yield Entry("single feature", np.ones, ((1, 1),))
     elif len(used) == 1:
         yield from _SPORADIC.get((n, d), ())

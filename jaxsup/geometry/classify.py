@@ -163,7 +163,7 @@ def _classify_component(
         scheme=found.scheme,
         signed=signed,
         idempotents=idempotents,
-        margin=None if n > max_features else min(margin, found.margin),
+        margin=min(margin, found.margin),
         spread=found.spread,
         reason=found.reason,
     )
@@ -184,8 +184,6 @@ def _with_both_signs(
     if is_equiangular(lines):
         name = f"equiangular tight frame ({vectors.shape[1]}, {lines.dimension})"
     signed = found.scheme is None and bool(lines.idempotents)
-    if name is None and not signed:
-        return found, None, False
     kept = lines if signed else found
     return dataclasses.replace(kept, margin=min(found.margin, lines.margin)), name, signed
 
@@ -205,11 +203,8 @@ def _eigenspaces(components: list[Component], limits: Tolerance) -> tuple[Eigens
     tight.sort(key=lambda index: -components[index].eigenvalue)
     groups: list[list[int]] = []
     for index in tight:
-        value = components[index].eigenvalue
-        if (
-            groups
-            and math.log(components[groups[-1][-1]].eigenvalue / value) <= limits.log_eigenvalue
-        ):
+        last = components[groups[-1][-1]].eigenvalue if groups else math.inf
+        if math.log(last / components[index].eigenvalue) <= limits.log_eigenvalue:
             groups[-1].append(index)
         else:
             groups.append([index])

@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Int
 
 _WEIGHT = 2**20  # random weights below this; products summed over n < 2**13 points stay below 2**53
-_MAX_PRODUCTS = 500  # matrix products beyond which matching sorted counts is the faster certificate
-_MAX_TRIPLES = 5e7  # triples of points to be matched in that way: some seconds
+_FEW_PRODUCTS = 50  # matrix products up to which they are the faster certificate in any case
+_MAX_TRIPLES = 5e7  # triples of points that can be sorted within some seconds
+_MAX_PRODUCTS = 200  # matrix products of larger matrices that can be formed within some seconds
 
 
 class Closure(NamedTuple):
@@ -57,10 +58,11 @@ def coherent_closure(colours: Int[np.ndarray, "points points"], seed: int = 0) -
         if refined.max() + 1 > rank:
             matrix = refined
             continue
-        if rank * -(-rank // _chunk(n)) <= _MAX_PRODUCTS:
-            numbers = _count_by_products(matrix, rank)
-        elif n**3 <= _MAX_TRIPLES:
+        products = rank * -(-rank // _chunk(n))
+        if products > _FEW_PRODUCTS and n**3 <= _MAX_TRIPLES:
             numbers = _count_by_sorting(matrix, rank)
+        elif products <= _MAX_PRODUCTS:
+            numbers = _count_by_products(matrix, rank)
         else:
             return f"{rank - 1} classes on {n} points are too many to certify"
         if numbers is not None:

@@ -23,7 +23,8 @@ class Components(NamedTuple):
     labels: Int[np.ndarray, " features"]
     """Component of each column, numbered in the order of their first columns."""
     cross: Float[np.ndarray, " features"]
-    """Largest |cos| of each column with any column that it shares no edge with (0 where none)."""
+    """Largest |cos| of each column with any column that it shares no edge with; -inf for all where
+    there is one component only."""
 
 
 def represented(
@@ -51,7 +52,7 @@ def orthogonal_components(
         source, target = np.nonzero(overlaps > edge)
         labels = _merge(labels, labels[rows[source]], labels[start + target])
         if not labels.any():
-            return Components(labels, np.zeros(n))
+            return Components(labels, np.full(n, -np.inf))
         overlaps[source, target] = 0.0
         cross[rows] = np.maximum(cross[rows], overlaps.max(axis=1))
         cross[start:] = np.maximum(cross[start:], overlaps.max(axis=0))

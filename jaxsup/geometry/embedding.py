@@ -97,7 +97,7 @@ def embed(vectors: Float[np.ndarray, "latent points"], tolerance: Tolerance) -> 
         found = no_scheme(vectors, tolerance, margin, closure)
         return dataclasses.replace(found, coloured=True, spread=colours.spread)
 
-    scheme = build_scheme(closure, cosines)
+    scheme = build_scheme(closure, colours.matrix)
     if scheme.Q is None or scheme.multiplicities is None:
         used = _used(_amplitudes(vectors), None, tolerance)
         chosen, dimension = (), int(used.mask.sum())

@@ -39,9 +39,9 @@ class Component:
     """True where only +-w_i form a scheme: its 2n points are w_1, ..., w_n, -w_1, ..., -w_n."""
     idempotents: tuple[Idempotent, ...]
     """The E_j that the Gram matrix of the scheme's points uses, with their coefficients."""
-    margin: float | None
+    margin: float
     """Noise that the verdict survives: it holds for w_i + e_i if ||e_i|| < margin ||w_i|| for all
-    i of the whole matrix. At most the tolerance for a scheme; None where it was not computed."""
+    i of the whole matrix. At most the tolerance for a scheme; 0.0 where it was not computed."""
     spread: float
     """Width of the widest colour class of cosines: the noise that is there (0 if not computed)."""
     reason: str
@@ -86,7 +86,10 @@ class Component:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Eigenspace:
-    """Tight components with one eigenvalue of F: together a tight frame of their joint span."""
+    """Tight components with one eigenvalue of F: together a tight frame of their joint span.
+
+    Equal eigenvalues stay together under noise up to the tolerance; margins do not cover this.
+    """
 
     eigenvalue: float
     dimension: int
@@ -113,11 +116,9 @@ class Geometry:
     """Relative noise on a feature that the verdict forgives."""
 
     @property
-    def margin(self) -> float | None:
-        """The smallest margin of all components; None where one is unknown or there are none."""
-        margins = [component.margin for component in self.components]
-        known = [margin for margin in margins if margin is not None]
-        return min(known) if known and len(known) == len(margins) else None
+    def margin(self) -> float:
+        """The smallest margin of all components; 0.0 if there are none."""
+        return min((component.margin for component in self.components), default=0.0)
 
     @property
     def names(self) -> dict[str, int]:
@@ -176,7 +177,6 @@ def _group(component: Component) -> tuple:
 def _row(group: list[Component]) -> tuple[str, ...]:
     first = group[0]
     label = first.name or ("unnamed scheme" if first.kind == "scheme" else "irregular")
-    margins = [c.margin for c in group if c.margin is not None]
     return (
         str(len(group)),
         label,
@@ -184,7 +184,7 @@ def _row(group: list[Component]) -> tuple[str, ...]:
         str(first.dimension),
         _capacity(first) if first.exact_capacity else _range([c.measured_capacity for c in group]),
         _range([c.eigenvalue for c in group]),
-        f"{min(margins):.2g}" if len(margins) == len(group) else "-",
+        f"{min(c.margin for c in group):.2g}",
     )
 
 

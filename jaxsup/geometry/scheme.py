@@ -120,20 +120,18 @@ class AssociationScheme:
         return text
 
 
-def build_scheme(
-    closure: Closure, cosines: Float[np.ndarray, "points points"]
-) -> AssociationScheme:
+def build_scheme(closure: Closure, colours: Int[np.ndarray, "points points"]) -> AssociationScheme:
     """The scheme of a closure, with classes and idempotents in their usual order.
 
     Classes: if some class generates the rest as distances in its graph, distance order (of those
-    classes the one with the largest cosine is class 1); else by falling cosine. Idempotents:
-    E_0 = J/n, then by falling eigenvalue of class 1, of class 2, ...
+    classes the one of lowest colour is class 1); else by rising colour, so by falling cosine.
+    Idempotents: E_0 = J/n, then by falling eigenvalue of class 1, of class 2, ... The order follows
+    from colours and intersection numbers alone, so noise that keeps these keeps the labels.
     """
     matrix, numbers = closure
     rank = numbers.shape[0]
-    sums = np.bincount(matrix.ravel(), cosines.ravel(), minlength=rank)
-    means = sums / np.bincount(matrix.ravel(), minlength=rank)
-    order = _class_order(numbers, np.round(means, 6))
+    _, first = np.unique(matrix, return_index=True)
+    order = _class_order(numbers, colours.ravel()[first])
     matrix = np.argsort(order)[matrix]
     numbers = np.ascontiguousarray(numbers[np.ix_(order, order, order)])
     P = Q = None
@@ -142,14 +140,36 @@ def build_scheme(
     return AssociationScheme(matrix, numbers, P, Q)
 
 
-def _class_order(numbers: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _class_order(numbers: np.ndarray, colours: np.ndarray) -> np.ndarray:
     rank = numbers.shape[0]
-    falling = [0, *sorted(range(1, rank), key=lambda k: (-values[k], numbers[0, k].max(), k))]
-    for generator in falling[1:]:
-        layers = _distances(numbers, generator)
+    keys = _number_rows(np.stack([np.arange(rank) > 0, colours, numbers[0].max(axis=1)], axis=1))
+    while np.unique(keys).size < rank:  # colours that the closure has split
+        refined = _refine_keys(numbers, keys)
+        if refined.max() == keys.max():  # what is still tied looks alike: take either first
+            tied = int(np.flatnonzero(np.bincount(keys) > 1)[0])
+            refined = 2 * keys + 1
+            refined[np.flatnonzero(keys == tied)[0]] -= 1
+        keys = _number_rows(refined[:, None])
+    order = np.argsort(keys)
+    for generator in order[1:]:
+        layers = _distances(numbers, int(generator))
         if layers is not None:
             return np.argsort(layers)
-    return np.array(falling)
+    return order
+
+
+def _refine_keys(numbers: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Split equal keys by the intersection numbers p_ij^k, as multisets over the keys of i, j."""
+    rank = keys.size
+    pairs = keys[:, None] * rank + keys
+    codes = pairs * (int(numbers.max()) + 1) + numbers
+    codes = np.sort(codes.reshape(rank, -1), axis=1)
+    return _number_rows(np.column_stack([keys, codes]))
+
+
+def _number_rows(rows: np.ndarray) -> np.ndarray:
+    """Number the rows by their lexicographic order, equal rows alike."""
+    return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _distances(numbers: np.ndarray, generator: int) -> np.ndarray | None:

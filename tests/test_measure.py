@@ -1,0 +1,101 @@
+"""Exponents of a labelled sweep: what is fitted, what the theory column holds, what is printed."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import jaxsup
+from jaxsup.exponents import exponents_to_records, format_exponents
+
+
+def power_law_dataset(exponents: np.ndarray, *, noise: float = 0.0) -> xr.Dataset:
+    """L = t^-alpha at two settings, three seeds, with multiplicative noise."""
+    steps = np.unique(np.geomspace(1, 1e4, 60).astype(int))
+    rng = np.random.default_rng(0)
+    loss = steps[None, None] ** -exponents[:, None, None]
+    loss = loss * np.exp(noise * rng.standard_normal((len(exponents), 3, len(steps))))
+    configuration = {
+        "features": {"kind": "power-law", "exponent": 9.0},
+        "teacher": {"kind": "diagonal", "exponent": 0.5},
+    }
+    return xr.Dataset(
+        {"loss": (("features.exponent", "seed", "step"), loss)},
+        coords={"features.exponent": [1.5, 2.0], "seed": [0, 1, 2], "step": steps},
+        attrs={"configuration": json.dumps(configuration)},
+    )
+
+
+def test_every_setting_gets_the_exponent_of_its_curve() -> None:
+    truth = np.asarray([0.4, 1.3])
+    table = jaxsup.measure_exponents(power_law_dataset(truth))
+    np.testing.assert_allclose(table["exponent"], truth, atol=1e-10)
+    assert table["found"].all()
+    assert table["seeds_used"].values.tolist() == [3, 3]
+
+
+def test_it_is_fit_power_law_on_the_same_numbers() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]), noise=0.05)
+    table = jaxsup.measure_exponents(dataset, window=(10, 5000))
+    fit = jaxsup.fit_power_law(dataset["step"].values, dataset["loss"].values[1], window=(10, 5000))
+    for name in ("exponent", "stderr", "amplitude", "slope"):
+        assert table[name].values[1] == getattr(fit, name)
+    assert (table["interval_low"].values[1], table["interval_high"].values[1]) == fit.interval
+
+
+def test_theory_takes_a_from_the_axis_and_b_from_the_configuration() -> None:
+    table = jaxsup.measure_exponents(power_law_dataset(np.asarray([0.4, 1.3])))
+    np.testing.assert_allclose(table["theory"], [1.0, 1.0])  # b = 0.5: (a + 1 - 1) / a
+
+
+def test_theory_is_nan_where_the_teacher_has_no_exponent() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    dataset.attrs["configuration"] = json.dumps({"teacher": {"kind": "matrix"}})
+    assert np.isnan(jaxsup.measure_exponents(dataset)["theory"]).all()
+
+
+def test_steps_that_a_setting_did_not_record_are_left_out() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    dataset["loss"][0, :, ::2] = np.nan
+    table = jaxsup.measure_exponents(dataset)
+    np.testing.assert_allclose(table["exponent"], [0.4, 1.3], atol=1e-10)
+    assert table["seeds_dropped"].values.tolist() == [0, 0]
+
+
+def test_a_diverged_seed_is_left_out_and_counted() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    dataset["loss"][1, 2, 20:] = np.nan
+    table = jaxsup.measure_exponents(dataset)
+    np.testing.assert_allclose(table["exponent"], [0.4, 1.3], atol=1e-10)
+    assert table["seeds_dropped"].values.tolist() == [0, 1]
+    assert "2 (-1 diverged)" in format_exponents(table)
+
+
+def test_no_power_law_is_said_and_the_slope_kept_apart() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    dataset["loss"][0] = np.exp(-dataset["step"].values / 300.0) + 1e-12
+    table = jaxsup.measure_exponents(dataset, window=(30, 9000))
+    assert table["found"].values.tolist() == [False, True]
+    assert np.isnan(table["exponent"][0])
+    assert "no power law here" in table["reason"].values[0]
+    lines = format_exponents(table).splitlines()
+    assert "none (slope" in lines[1]
+    assert "1.300 +- 0.000" in lines[2]
+
+
+def test_records_are_safe_for_json() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    dataset["loss"][0] = 1.0
+    records = exponents_to_records(jaxsup.measure_exponents(dataset))
+    text = json.dumps(records, allow_nan=False)
+    assert json.loads(text)[0]["exponent"] is None
+    assert json.loads(text)[1]["exponent"] == pytest.approx(1.3)
+
+
+def test_a_sweep_without_axes_has_one_row() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3])).isel({"features.exponent": 0})
+    table = jaxsup.measure_exponents(dataset)
+    assert table["exponent"].shape == ()
+    assert len(format_exponents(table).splitlines()) == 2
+    assert len(exponents_to_records(table)) == 1

@@ -1,0 +1,153 @@
+"""Figures: what the axes say and show, read back from the artists."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from jaxsup import plot
+
+
+def exponent_table(*, found: bool = True) -> xr.Dataset:
+    """Exponents of two settings at three ratios, as `measure_exponents` gives them."""
+    dims = ("setting", "width")
+    exponent = np.asarray([[0.1, 0.8, 0.9], [1.5, 1.2, 1.1]])
+    flags = np.full(exponent.shape, True)
+    flags[1, 2] = found
+    values = {
+        "exponent": np.where(flags, exponent, np.nan),
+        "slope": exponent,
+        "interval_low": np.where(flags, exponent - 0.05, np.nan),
+        "interval_high": np.where(flags, exponent + 0.1, np.nan),
+        "found": flags,
+        "theory": np.asarray([[0.09] * 3, [1.5] * 3]),
+    }
+    return xr.Dataset(
+        {name: (dims, value) for name, value in values.items()},
+        coords={
+            "features.exponent": ("setting", [1.1, 2.0]),
+            "teacher.exponent": ("setting", [0.0, 1.0]),
+            "superposition_ratio": ("width", [1.0, 2.0, 4.0]),
+        },
+    )
+
+
+def map_table() -> xr.Dataset:
+    """Exponents over a grid of (a, b), one of them not a power law."""
+    exponent = np.asarray([[0.3, 1.0, 1.6], [0.5, 1.0, np.nan]])
+    theory = np.asarray([[1 / 3, 1.0, 5 / 3], [0.5, 1.0, 1.5]])
+    dims = ("features.exponent", "teacher.exponent")
+    return xr.Dataset(
+        {"exponent": (dims, exponent), "theory": (dims, theory), "found": (dims, exponent > 0)},
+        coords={"features.exponent": [1.5, 2.0], "teacher.exponent": [0.0, 0.5, 1.0]},
+    )
+
+
+def loss_dataset() -> xr.Dataset:
+    """Two power laws, three seeds; one seed of the second diverges."""
+    steps = np.asarray([0, 1, 10, 100, 1000])
+    loss = np.stack([np.full((3, 5), 2.0), np.full((3, 5), 1.0)]) * (steps + 1.0) ** -0.5
+    loss = loss * np.asarray([0.9, 1.0, 1.2])[None, :, None]
+    loss[1, 2, 3:] = np.nan
+    return xr.Dataset(
+        {"loss": (("teacher.exponent", "seed", "step"), loss, {"long_name": "population loss L"})},
+        coords={"teacher.exponent": [0.0, 1.0], "seed": [0, 1, 2], "step": steps},
+    )
+
+
+def legend_texts(ax: object) -> list[str]:
+    """The labels in an axis's legend."""
+    return [text.get_text() for text in ax.get_legend().get_texts()]  # pyright: ignore
+
+
+def test_loss_curves_show_the_median_over_finite_seeds() -> None:
+    _, ax = plot.new_figure()
+    assert plot.loss_curves(loss_dataset(), ax) is ax
+    first, second = ax.get_lines()
+    np.testing.assert_allclose(first.get_ydata(), 2.0 * np.asarray([2, 11, 101, 1001]) ** -0.5)
+    np.testing.assert_allclose(second.get_ydata(), 0.95 * np.asarray([2, 11, 101, 1001]) ** -0.5)
+    assert first.get_xdata().tolist() == [1, 10, 100, 1000]
+    assert legend_texts(ax) == ["b = 0", "b = 1"]
+
+
+def test_loss_curves_have_logarithmic_labelled_axes() -> None:
+    _, ax = plot.new_figure()
+    plot.loss_curves(loss_dataset(), ax)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert ax.get_xlabel() == "training steps t (updates)"
+    assert ax.get_ylabel() == "population loss L"
+
+
+def test_theory_lies_over_the_curves() -> None:
+    dataset = loss_dataset()
+    theory = dataset["loss"].isel(seed=1) * 0.5
+    _, ax = plot.new_figure()
+    plot.loss_curves(dataset, ax, theory=theory)
+    np.testing.assert_allclose(ax.get_lines()[1].get_ydata(), theory[0, 1:])
+    assert legend_texts(ax)[-1] == "closed form"
+
+
+def test_exponents_stand_at_their_ratio_with_their_interval() -> None:
+    _, ax = plot.new_figure()
+    assert plot.exponent_against_ratio(exponent_table(), ax) is ax
+    bars = ax.containers[0]
+    x, y = bars.lines[0].get_data()
+    np.testing.assert_allclose(x, [1, 2, 4], rtol=0.05)
+    np.testing.assert_allclose(y, [0.1, 0.8, 0.9])
+    low, high = (caps.get_ydata() for caps in bars.lines[1])
+    np.testing.assert_allclose(low, np.asarray([0.1, 0.8, 0.9]) - 0.05)
+    np.testing.assert_allclose(high, np.asarray([0.1, 0.8, 0.9]) + 0.1)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2", "4"]
+    assert legend_texts(ax)[:2] == ["a = 1.1, b = 0", "a = 2, b = 1"]
+
+
+def test_a_slope_that_is_no_power_law_is_an_open_marker() -> None:
+    _, ax = plot.new_figure()
+    plot.exponent_against_ratio(exponent_table(found=False), ax)
+    hollow = [
+        line
+        for line in ax.get_lines()
+        if line.get_markerfacecolor() == "white" and len(line.get_xdata())
+    ]
+    np.testing.assert_allclose([line.get_ydata() for line in hollow], [[1.1]])
+    assert "slope, no power law found" in legend_texts(ax)
+
+
+def test_the_map_says_measured_and_theory_in_every_cell() -> None:
+    figure, ax = plot.new_figure()
+    assert plot.exponent_map(map_table(), ax) is ax
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[:4] == ["0.30", "theory 0.33", "0.50", "theory 0.50"]
+    assert texts[-2:] == ["none", "theory 1.50"]
+    assert ax.get_xlabel() == "feature exponent a"
+    assert len(figure.axes) == 2
+
+
+def test_lines_can_be_told_apart_in_grey() -> None:
+    def lightness(colour: str) -> float:
+        red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    styles = [plot._line(position) for position in range(6)]
+    assert len({str(style["linestyle"]) for style in styles}) == 6
+    shades = sorted(lightness(style["color"]) for style in styles)
+    assert shades[0] < 0.2
+    assert shades[-1] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("draw", "data", "message"),
+    [
+        (plot.loss_curves, loss_dataset().expand_dims("more"), "at most one axis beside seed"),
+        (plot.exponent_against_ratio, map_table(), "expected a sweep over the superposition"),
+        (
+            plot.exponent_against_ratio,
+            exponent_table().expand_dims("more"),
+            "at most one axis beside the ratio; got more, setting",
+        ),
+        (plot.exponent_map, exponent_table(), "expected the axes features.exponent and"),
+    ],
+)
+def test_data_of_the_wrong_shape_is_refused(draw, data: xr.Dataset, message: str) -> None:
+    _, ax = plot.new_figure()
+    with pytest.raises(ValueError, match=message):
+        draw(data, ax)
