@@ -1,4 +1,4 @@
-"""Eigenspaces of the frame operator F = W W^T, and how the features w_i, the columns of W, use them.
+"""Eigenspaces of the frame operator F = W W^T, and how the features (columns of W) use them.
 
 `W` is always [latent, features] (K x N). F (K x K) and the Gram matrix W^T W (N x N) share their
 non-zero spectrum: the smaller one is decomposed, at full precision, after W has been divided by the
@@ -6,8 +6,8 @@ power of two that brings its largest entry to order one. Two relative tolerances
 
 - rank: eigenvalues below `rank_tolerance` times the largest count as zero. The default, r =
   4 sqrt(max(K, N)) machine epsilons, covers the rounding of the product (Higham & Mary 2019,
-  probabilistic bound) and of the eigensolver. A column is "not represented" when its squared norm is
-  below r times the largest one, or when most of it lies in the numerical null space.
+  probabilistic bound) and of the eigensolver. A column is "not represented" when its squared norm
+  is below r times the largest one, or when most of it lies in the numerical null space.
 - clusters: sorted eigenvalues whose neighbours differ by at most `relative_tolerance` times the
   largest eigenvalue are chained into one eigenspace; `spreads` shows how far a chain reaches.
 
@@ -54,7 +54,8 @@ class FrameSpectrum(eqx.Module):
     eigenvalues: Float[Array, "eigenspaces"]  # distinct and non-zero, descending: cluster means
     multiplicities: Int[Array, "eigenspaces"]  # dimension of each eigenspace
     spreads: Float[Array, "eigenspaces"]  # largest minus smallest eigenvalue in each cluster
-    tightness: Float[Array, "eigenspaces"]  # residual, 0 = tight; see `decompose`
+    tightness: Float[Array, "eigenspaces"]  # t_k, relative residual, 0 = tight; see `decompose`
+    overall_tightness: Float[Array, ""]  # sqrt(sum_k m_k (l_k t_k)^2 / sum_k m_k l_k^2)
     measures: Float[Array, "features eigenspaces"]  # mu_ik = |P_k w_i|^2 / |w_i|^2, rows sum to 1
     localization: Float[Array, "features"]  # participation ratio sum_k mu_ik^2, in [1/count, 1]
     entropy_localization: Float[Array, "features"]  # 1 - H(mu_i) / log(count), in [0, 1]
@@ -68,16 +69,8 @@ class FrameSpectrum(eqx.Module):
     basis: Float[Array, "latent slots"]  # eigenvectors; arbitrary inside an eigenspace
     labels: Int[Array, "slots"]  # eigenspace of each eigenvector; min(K, N) = null space
 
-    @property
-    def overall_tightness(self) -> Array:
-        """Relative residual over all eigenspaces: sqrt(sum_k m_k l_k^2 t_k^2 / sum_k m_k l_k^2)."""
-        relative = self.eigenvalues / self.raw_eigenvalues[..., :1].clip(np.finfo(np.float32).tiny)
-        weights = self.multiplicities.astype(relative.dtype) * relative**2
-        total = weights.sum(-1)
-        return ((weights * self.tightness**2).sum(-1) / (total + (total == 0))) ** 0.5
-
     def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "latent latent"]:
-        """P_k, the orthogonal projector on one eigenspace, whatever its basis; zero past `count`."""
+        """P_k, the projector on one eigenspace, whatever its basis; zero past `count`."""
         inside = jnp.where((self.labels == eigenspace)[None, :], self.basis, 0.0)
         inside = jnp.where(eigenspace < self.count, inside, 0.0)
         return _dot(inside, inside.T)
@@ -89,7 +82,9 @@ class FrameSpectrum(eqx.Module):
         def padded(s: FrameSpectrum):
             return s.eigenvalues, s.multiplicities, s.spreads, s.tightness, s.measures
 
-        return eqx.tree_at(padded, self, [x[..., :keep] for x in padded(self)])
+        return eqx.tree_at(
+            padded, self, [jnp.asarray(np.asarray(x)[..., :keep]) for x in padded(self)]
+        )
 
     def __getitem__(self, index: Any) -> "FrameSpectrum":
         """One replica (or a slice of them) of a batched spectrum."""
@@ -178,7 +173,7 @@ def decompose(
     relative_tolerance: float | Float[Array, ""] = CLUSTER_TOLERANCE,
     rank_tolerance: float | Float[Array, ""] | None = None,
 ) -> FrameSpectrum:
-    """F = sum_k lambda_k P_k, spectral measures, capacities, localisation and tightness of W.
+    """F = sum_k lambda_k P_k; spectral measures, capacities, localisation, tightness.
 
     Takes `W` [latent, features], real and finite, and the tolerances of the module's docstring, in
     [0, 1). Returns a `FrameSpectrum`: without padding for a concrete matrix, with min(K, N) static
@@ -189,8 +184,8 @@ def decompose(
 
     where feature i belongs to the eigenspace with its largest measure (the first one at a tie): all
     residuals vanish exactly when every feature is localised. Eigenvalues are in units of W^2. A
-    traced matrix with NaN or infinity gives NaN values and rank 0; a concrete `W` that is no finite,
-    non-empty matrix raises ValueError.
+    traced matrix with NaN or infinity gives NaN values and rank 0; a concrete `W` that is no
+    finite, non-empty matrix raises ValueError.
 
     >>> import numpy as np
     >>> angles = 2 * np.pi * np.arange(5) / 5
@@ -203,13 +198,14 @@ def decompose(
     W = _as_array(W)
     _check_tolerances(relative_tolerance, rank_tolerance)
     spectrum = _decompose_compiled(W, relative_tolerance, rank_tolerance)
-    return spectrum if isinstance(spectrum.count, Tracer) else spectrum.trim()
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(spectrum))
+    return spectrum if traced else spectrum.trim()
 
 
 def decompose_batch(
     Ws: ArrayLike,
     *,
-    chunk: int = 64,
+    chunk: int = 16,
     summary: Callable[[FrameSpectrum], Any] | None = None,
     relative_tolerance: float | Float[Array, ""] = CLUSTER_TOLERANCE,
     rank_tolerance: float | Float[Array, ""] | None = None,
@@ -217,8 +213,8 @@ def decompose_batch(
     """`decompose` every `Ws[replica]`, `chunk` at a time; the result does not depend on the chunk.
 
     `Ws` is [replica, latent, features]. Returns what `summary` makes of each padded spectrum,
-    stacked: by default the spectra, to be indexed with `[i]` and trimmed. Their measures are as large
-    as `Ws`, so let a named function (a new lambda compiles anew) keep what is needed:
+    stacked: by default the spectra, to be indexed with `[i]` and trimmed. Their measures are as
+    large as `Ws`, so let a named function (a new lambda compiles anew) keep what is needed:
     `decompose_batch(Ws, summary=attrgetter("saturation"))`. Working memory is about 8 chunks of
     matrices. Chunks run strictly one after the other. Diverged replicas give NaN.
     """
@@ -289,7 +285,7 @@ def certify(
     strain = top * np.max(capacities[shown] ** 2 / squares[shown], initial=0.0)
     agrees = np.array_equal(sizes, found.multiplicities)
     agrees = agrees and np.array_equal(shown, found.represented)
-    errors = {"eigenvalues": _distance(values, found.raw_eigenvalues) / top}
+    errors = {"eigenvalues": float(_distance(values, found.raw_eigenvalues) / top)}
     errors["measures"] = _distance(measures, found.measures) if agrees else float("inf")
     errors["capacities"] = _distance(capacities, found.capacities) if agrees else float("inf")
     return Certificate(
@@ -318,7 +314,8 @@ def _reference(
     values, squares = singular**2, np.sum(W**2, axis=0)
     mass = (singular[:, None] * right) ** 2  # [slots, features]
     rank = int(np.sum(values > rank_tolerance * values[0]))
-    opens = np.flatnonzero(values[: rank - 1] - values[1:rank] > relative_tolerance * values[0])
+    drops = values[: max(rank - 1, 0)] - values[1 : max(rank, 1)]
+    opens = np.flatnonzero(drops > relative_tolerance * values[0])
     groups = np.split(np.arange(rank), opens + 1) if rank else []
     kept = mass[:rank].sum(0)
     shown = (squares > rank_tolerance * squares.max()) & (kept > 0.5 * squares)
@@ -348,11 +345,16 @@ def _as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
     array = jnp.asarray(array)
     if not jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.itemsize < 4:
         array = array.astype(jnp.float32)
-    if rank == 2 and not isinstance(array, Tracer) and not bool(jnp.all(jnp.isfinite(array))):
+    if rank == 2 and not isinstance(array, Tracer) and not _finite(array):
         raise ValueError(
             f"expected finite numbers; got NaN or infinity in {array.dtype}; do drop diverged runs"
         )
     return array
+
+
+def _finite(array: Float[Array, "..."]) -> bool:
+    with jax.ensure_compile_time_eval():  # also for a constant inside jit
+        return bool(jnp.all(jnp.isfinite(array)))
 
 
 def _check_tolerances(*tolerances: float | Array | None) -> None:
@@ -366,6 +368,7 @@ def _rounding(shape: tuple[int, ...], dtype: Any) -> float:
     return 4 * sqrt(max(shape)) * float(jnp.finfo(dtype).eps)
 
 
+@jax.jit
 def _normalise(W: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Float[Array, ""]]:
     """W / scale and scale, a power of two near the largest entry (NaN for a non-finite W)."""
     top = lax.stop_gradient(jnp.max(jnp.abs(W)))
@@ -374,16 +377,19 @@ def _normalise(W: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Float[Array
     return W / scale, scale
 
 
+@jax.jit
 def _smaller_product(V: Float[Array, "K N"]) -> Float[Array, "slots slots"]:
     """F where K <= N, else the Gram matrix."""
     return _dot(V, V.T) if V.shape[0] <= V.shape[1] else _dot(V.T, V)
 
 
+@jax.jit
 def _overlaps(V: Float[Array, "K N"], S: Float[Array, "slots slots"]) -> Float[Array, "N"]:
     wide = V.shape[0] <= V.shape[1]
     return jnp.sum(V * _dot(S, V), axis=0) if wide else jnp.sum(S * S, axis=0)
 
 
+@jax.jit
 def _capacities(
     squares: Float[Array, "N"], overlaps: Float[Array, "N"], shown: Bool[Array, "N"]
 ) -> Float[Array, "N"]:
@@ -392,9 +398,14 @@ def _capacities(
     return jnp.where(shown, squares**2 / safe, 0.0)
 
 
+def _or_one(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """A divisor with one in place of zero."""
+    return jnp.where(x > 0, x, 1.0)
+
+
 def _safe_sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Square root with derivative zero at zero."""
-    return jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1.0)), 0.0)
+    return jnp.where(x > 0, jnp.sqrt(_or_one(x)), 0.0)
 
 
 @jax.custom_jvp
@@ -440,12 +451,11 @@ def _coordinates(V: Array, S: Array, tolerances: list[Array]) -> tuple[Array, ..
     return values, labels, _dot(V, vectors / root), (vectors * root).T
 
 
-def _tightness(offsets: Array, coordinates: Array, own: Array, member: Array) -> Array:
-    """m_k^-1/2 |P_k (S_k - lambda_k P_k)|_F, as P_k (F - lambda_k P_k) less what is not k's own."""
+def _residuals(offsets: Array, coordinates: Array, own: Array, member: Array) -> Array:
+    """|P_k (S_k - lambda_k P_k)|_F^2, from P_k (F - lambda_k P_k) less what is not k's own."""
     foreign = jnp.where(own, 0.0, coordinates)
-    residual = jnp.diag(offsets) - _dot(foreign, coordinates.T)
-    rows = jnp.sum(residual**2, axis=1)[:, None]
-    return _safe_sqrt(jnp.sum(rows * member, axis=0) / jnp.maximum(jnp.sum(member, axis=0), 1.0))
+    difference = jnp.diag(offsets) - _dot(foreign, coordinates.T)  # rows: eigenvectors
+    return jnp.sum(jnp.sum(difference**2, axis=1)[:, None] * member, axis=0)
 
 
 def _decompose(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameSpectrum:
@@ -469,15 +479,17 @@ def _decompose(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameS
     shown = (squares > tolerances[1] * jnp.max(squares)) & (retained > 0.5 * squares)
     measures = jnp.where(shown[:, None], mass / jnp.where(shown, retained, 1.0)[:, None], 0.0)
     capacity = _capacities(squares, _overlaps(V, S), shown)
-    entropy = -jnp.sum(measures * jnp.log(jnp.where(measures > 0, measures, 1.0)), axis=1)
+    entropy = -jnp.sum(measures * jnp.log(_or_one(measures)), axis=1)
     entropy = entropy / jnp.log(jnp.maximum(count, 2).astype(V.dtype))
     own = (labels[:, None] == jnp.argmax(measures, axis=1)[None, :]) & shown[None, :]
     offsets = jnp.where(labels < slots, values - _dot(member, means), 0.0)
+    residuals = _residuals(offsets, coordinates, own, member)
     spectrum = FrameSpectrum(
         eigenvalues=scale**2 * means,
         multiplicities=sizes.astype(count.dtype),
         spreads=scale**2 * jnp.ptp(jnp.where(member > 0, values[:, None], means[None, :]), axis=0),
-        tightness=_tightness(offsets, coordinates, own, member) / jnp.where(sizes > 0, means, 1.0),
+        tightness=_safe_sqrt(residuals / _or_one(sizes * means**2)),
+        overall_tightness=_safe_sqrt(jnp.sum(residuals) / _or_one(jnp.sum(sizes * means**2))),
         measures=measures,
         localization=jnp.sum(measures**2, axis=1),
         entropy_localization=jnp.where(shown, 1.0 - entropy, 0.0),

@@ -1,5 +1,6 @@
 """`jaxsup.spectral` against identities, planted tight frames and float64 numpy."""
 
+from functools import partial
 from operator import attrgetter
 
 import jax
@@ -9,7 +10,7 @@ import pytest
 
 from jaxsup import spectral
 
-EXACT = {"rtol": 1e-10, "atol": 1e-10}
+close = partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-10)
 
 
 def rotation(rng, size):
@@ -84,8 +85,8 @@ def matrices():
         "tiny": 1e-6 * rng.standard_normal(wide),
         "huge": 1e6 * rng.standard_normal(tall),
         "uneven columns": rng.standard_normal(wide) * np.logspace(-6, 6, 9),
-        "pentagon": polygon(5),
-        "union": tight_frames()["union"][0],
+        "pentagon": pad(polygon(5), *wide),
+        "union": pad(tight_frames()["union"][0]),
     }
 
 
@@ -117,18 +118,16 @@ def test_identities_in_float64(name, x64):
     found = host(everything(jnp.asarray(W)))
     spectrum, F = found["spectrum"], found["frame_operator"]
     assert F.dtype == spectrum.measures.dtype == np.float64
-    np.testing.assert_allclose(np.trace(F) / size, np.sum(W**2) / size, **EXACT)
+    close(np.trace(F) / size, np.sum(W**2) / size)
     for product in (F, found["gram_matrix"]):
         oracle = np.linalg.eigvalsh(product)[::-1][: min(W.shape)]
-        np.testing.assert_allclose(spectrum.raw_eigenvalues / size, oracle / size, **EXACT)
+        close(spectrum.raw_eigenvalues / size, oracle / size)
     shown = spectrum.represented
-    np.testing.assert_allclose(np.sum(spectrum.measures, axis=1), shown, **EXACT)
+    close(np.sum(spectrum.measures, axis=1), shown)
     overlaps = np.sum((W.T @ W) ** 2, axis=1)
     for sums in (found["squared_overlaps"], np.einsum("ki,kl,li->i", W, F, W)):
-        np.testing.assert_allclose(sums / size**2, overlaps / size**2, **EXACT)
-    np.testing.assert_allclose(
-        found["frame_potential"] / size**2, np.sum(overlaps) / size**2, **EXACT
-    )
+        close(sums / size**2, overlaps / size**2)
+    close(found["frame_potential"] / size**2, np.sum(overlaps) / size**2)
     assert spectrum.rank == np.sum(spectrum.multiplicities)
     assert np.sum(spectrum.capacities) <= spectrum.rank + 1e-10
     assert np.all(spectrum.capacities <= 1)
@@ -136,12 +135,12 @@ def test_identities_in_float64(name, x64):
     width = np.max(spectrum.spreads, initial=0.0) / size  # clusters stand for their mean
     np.testing.assert_allclose(rebuilt / size, F / size, atol=1e-10 + width)
     assert width < 1e-10 or name == "uneven columns"
-    np.testing.assert_allclose(spectrum.norms, np.linalg.norm(W, axis=0), **EXACT)
+    close(spectrum.norms, np.linalg.norm(W, axis=0))
     if name != "uneven columns":  # there the small columns are lost beside the rounding of F
         np.testing.assert_array_equal(shown, np.linalg.norm(W, axis=0) > 0)
         identity = spectrum.norms[shown] ** 2 / (spectrum.measures @ spectrum.eigenvalues)[shown]
-        np.testing.assert_allclose(spectrum.capacities[shown], identity, **EXACT)
-        np.testing.assert_allclose(found["capacities"], spectrum.capacities, **EXACT)
+        close(spectrum.capacities[shown], identity)
+        close(found["capacities"], spectrum.capacities)
         assert spectrum.rank == (np.linalg.matrix_rank(W) if np.any(W) else 0)
     for field in jax.tree.leaves(found):
         assert np.all(np.isfinite(field))
@@ -173,8 +172,8 @@ def test_tight_frames_saturate(name, scale, dtype, x64):
 )
 def test_published_capacities(W, capacity, x64):
     """Digon 1/2, pentagon 2/5, tetrahedron 3/4 (arXiv 2209.10652)."""
-    np.testing.assert_allclose(spectral.capacities(W), capacity, **EXACT)
-    np.testing.assert_allclose(spectral.dimensions_per_feature(W), capacity, **EXACT)
+    close(spectral.capacities(W), capacity)
+    close(spectral.dimensions_per_feature(W), capacity)
 
 
 @pytest.mark.parametrize("shape", [(5, 12), (12, 5)])
@@ -192,20 +191,20 @@ def test_fields_against_direct_definitions(shape, x64):
     mu = mass[shown] / squares[shown, None]
     home = np.where(shown, np.argmax(mass, axis=1), -1)
     spectrum = host(spectral.decompose(W))
-    np.testing.assert_allclose(spectrum.eigenvalues, lam, **EXACT)
-    np.testing.assert_allclose(spectrum.measures[shown], mu, **EXACT)
-    np.testing.assert_allclose(spectrum.localization[shown], np.sum(mu**2, axis=1), **EXACT)
+    close(spectrum.eigenvalues, lam)
+    close(spectrum.measures[shown], mu)
+    close(spectrum.localization[shown], np.sum(mu**2, axis=1))
     entropy = -np.sum(mu * np.log(mu), axis=1) / np.log(len(lam))
-    np.testing.assert_allclose(spectrum.entropy_localization[shown], 1 - entropy, **EXACT)
+    close(spectrum.entropy_localization[shown], 1 - entropy)
     residuals = [
         np.linalg.norm(P @ (W[:, home == k] @ W[:, home == k].T) - lam[k] * P) / lam[k]
         for k, P in enumerate(projectors)
     ]
-    np.testing.assert_allclose(spectrum.tightness, residuals, **EXACT)
+    close(spectrum.tightness, residuals)
     overall = np.sqrt(np.sum((lam * residuals) ** 2) / np.sum(lam**2))
-    np.testing.assert_allclose(spectrum.overall_tightness, overall, **EXACT)
+    close(spectrum.overall_tightness, overall)
     for k, P in enumerate(projectors):
-        np.testing.assert_allclose(spectrum.projector(k), P, **EXACT)
+        close(spectrum.projector(k), P)
     assert not np.any(spectrum.projector(len(lam)))
 
 
@@ -214,7 +213,7 @@ def test_clusters_chain_and_report_their_spread(x64):
     spectrum = spectral.decompose(W)
     assert spectrum.multiplicities.tolist() == [3, 1, 1]
     np.testing.assert_allclose(spectrum.spreads, [1.2e-4, 0, 0], atol=1e-12)
-    np.testing.assert_allclose(spectrum.eigenvalues[0], 1.0 - 6e-5, **EXACT)
+    close(spectrum.eigenvalues[0], 1.0 - 6e-5)
     assert spectral.decompose(W, relative_tolerance=1e-3).multiplicities.tolist() == [3, 2]
     assert spectral.decompose(W, relative_tolerance=1e-5).count == 5
     assert spectral.decompose(W, rank_tolerance=0.7).rank == 3
@@ -227,11 +226,11 @@ def test_basis_and_order_do_not_matter(name, x64):
     turn = rotation(rng, W.shape[0])
     one, two = (host(spectral.decompose(X)) for X in (W, (turn @ W)[:, order]))
     for field in ("eigenvalues", "multiplicities", "tightness", "rank", "saturation"):
-        np.testing.assert_allclose(getattr(one, field), getattr(two, field), **EXACT)
+        close(getattr(one, field), getattr(two, field))
     for field in ("measures", "capacities", "localization", "norms", "represented"):
-        np.testing.assert_allclose(getattr(one, field)[order], getattr(two, field), **EXACT)
+        close(getattr(one, field)[order], getattr(two, field))
     for k in range(int(one.count)):
-        np.testing.assert_allclose(turn @ one.projector(k) @ turn.T, two.projector(k), **EXACT)
+        close(turn @ one.projector(k) @ turn.T, two.projector(k))
 
 
 def same(one, two, tolerance=1e-5):
@@ -246,35 +245,45 @@ def same(one, two, tolerance=1e-5):
         np.testing.assert_allclose(P, Q, atol=10 * tolerance)
 
 
-@pytest.mark.parametrize("name", ["wide", "tall", "deficient tall", "zero wide", "union"])
+@pytest.mark.parametrize("name", ["wide", "tall", "deficient tall", "zero wide"])
 def test_jit_equals_eager(name):
     W = jnp.asarray(MATRICES[name])
     padded = jax.jit(spectral.decompose)(W)
     assert padded.eigenvalues.shape == (min(W.shape),)
     assert not np.any(padded.measures[:, int(padded.count) :])
     same(padded.trim(), spectral.decompose(W))
-    same(jax.jit(lambda: spectral.decompose(W))().trim(), spectral.decompose(W))
 
 
-@pytest.mark.parametrize("shape", [(4, 9), (9, 4)])
-def test_vmap_equals_loop_and_chunks_equal_whole(shape):
+@pytest.mark.parametrize(("shape", "chunks"), [((4, 9), (1, 3, 64)), ((9, 4), (3,))])
+def test_vmap_equals_loop_and_chunks_equal_whole(shape, chunks):
     rng = np.random.default_rng(5)
     Ws = rng.standard_normal((7, *shape)).astype(np.float32)
     Ws[2] = 0.0
     Ws[3, :, 1:] = 0.0
     alone = [spectral.decompose(W) for W in Ws]
     mapped = host(jax.vmap(spectral.decompose)(jnp.asarray(Ws)))
-    for chunk in (1, 3, 64):
+    batch = mapped
+    for chunk in chunks:
         batch = host(spectral.decompose_batch(Ws, chunk=chunk))
         for i, single in enumerate(alone):
             same(batch[i].trim(), single)
             same(mapped[i].trim(), single)
-    kept = spectral.decompose_batch(Ws, chunk=2, summary=attrgetter("saturation"))
-    np.testing.assert_allclose(kept, mapped.saturation, rtol=1e-5)
     assert batch.trim().measures.shape == (7, shape[1], 4)
     assert batch[2:4].trim().measures.shape == (2, shape[1], 1)
-    traced = jax.jit(lambda x: spectral.decompose_batch(x, chunk=2).capacities)(jnp.asarray(Ws))
-    np.testing.assert_allclose(traced, mapped.capacities, rtol=1e-5)
+
+
+def test_a_summary_is_mapped_inside_jit():
+    Ws = jnp.asarray(np.random.default_rng(5).standard_normal((3, 4, 9)), jnp.float32)
+    found = jax.jit(
+        lambda Ws: spectral.decompose_batch(Ws, chunk=2, summary=attrgetter("saturation"))
+    )(Ws)
+    np.testing.assert_allclose(found, [spectral.decompose(W).saturation for W in Ws], rtol=1e-5)
+
+
+def test_a_constant_inside_jit_is_padded():
+    W = MATRICES["pentagon"]
+    found = jax.jit(lambda: spectral.decompose(W).eigenvalues)()
+    np.testing.assert_allclose(found, [2.5, 0.0, 0.0, 0.0], rtol=1e-6)
 
 
 def test_one_compilation_serves_all_values():
@@ -301,34 +310,36 @@ def test_a_diverged_replica_stays_alone():
     same(batch[1].trim(), spectral.decompose(Ws[1]))
 
 
-OBSERVABLES = {
-    "frame_potential": spectral.frame_potential,
-    "capacities": lambda W: jnp.sum(spectral.capacities(W) ** 2),
-    "squared_overlaps": lambda W: jnp.sum(spectral.squared_overlaps(W) ** 2),
-    "dimensions_per_feature": spectral.dimensions_per_feature,
-    "feature_norms": lambda W: jnp.sum(spectral.feature_norms(W)),
-    "coherence": spectral.coherence,
-    "saturation": lambda W: spectral.decompose(W).saturation,
-    "localization": lambda W: jnp.sum(spectral.decompose(W).localization),
-    "entropy": lambda W: jnp.sum(spectral.decompose(W).entropy_localization),
-    "eigenvalues": lambda W: jnp.sum(spectral.decompose(W).eigenvalues ** 2),
-    "tightness": lambda W: jnp.sum(spectral.decompose(W).tightness),
-    "projector": lambda W: jnp.sum(spectral.decompose(W).projector(0) ** 3),
-}
-
-
 def observed(W):
-    return jnp.stack([f(W) for f in OBSERVABLES.values()])
+    """Every differentiable observable, as one vector."""
+    spectrum = spectral.decompose(W)
+    return jnp.stack(
+        [
+            spectral.frame_potential(W),
+            jnp.sum(spectral.capacities(W) ** 2),
+            jnp.sum(spectral.squared_overlaps(W) ** 2),
+            spectral.dimensions_per_feature(W),
+            jnp.sum(spectral.feature_norms(W)),
+            spectral.coherence(W),
+            spectrum.saturation,
+            jnp.sum(spectrum.localization),
+            jnp.sum(spectrum.entropy_localization),
+            jnp.sum(spectrum.eigenvalues**2),
+            jnp.sum(spectrum.tightness),
+            spectrum.overall_tightness,
+            jnp.sum(spectrum.projector(0) ** 3),
+        ]
+    )
 
 
 def test_gradients_are_finite_at_degeneracy():
-    gradient = jax.jit(jax.jacrev(observed))
-    cases = [pad(W) for W, _ in TIGHT.values()] + [polygon(5), np.pad(np.eye(2), ((0, 3), (0, 0)))]
-    for W in cases:
-        finite = np.all(np.isfinite(gradient(jnp.asarray(W))), axis=(1, 2))
-        assert np.all(finite), [
-            name for name, ok in zip(OBSERVABLES, finite, strict=True) if not ok
-        ]
+    """A NaN in any of them, and at any replica, would make the sum's gradient NaN."""
+    gradient = jax.jit(jax.vmap(jax.grad(lambda W: jnp.sum(observed(W)))))
+    frames = jnp.asarray(np.stack([pad(W) for W, _ in TIGHT.values()]))
+    tall = jnp.asarray(np.stack([pad(np.eye(2), 5, 3), pad(polygon(3), 5, 3)]))
+    for Ws in (frames, tall):
+        finite = np.all(np.isfinite(gradient(Ws)), axis=(1, 2))
+        assert np.all(finite), np.flatnonzero(~finite)
 
 
 @pytest.mark.parametrize("shape", [(4, 9), (9, 4)])
@@ -338,30 +349,33 @@ def test_gradients_match_differences(shape, x64):
     W, step = rng.standard_normal(shape), rng.standard_normal(shape)
     f = jax.jit(observed)
     difference = (f(W + 1e-6 * step) - f(W - 1e-6 * step)) / 2e-6
-    slope = np.sum(np.asarray(jax.jit(jax.jacrev(observed))(W)) * step, axis=(1, 2))
+    slope = jax.jit(lambda W, step: jax.jvp(observed, (W,), (step,))[1])(W, step)
     np.testing.assert_allclose(slope, difference, rtol=1e-6, atol=1e-6)
+    total = jax.jit(jax.grad(lambda W: jnp.sum(observed(W))))(W)
+    close(np.sum(total * step), np.sum(slope))
 
 
 def test_projector_and_measures_move_with_a_degenerate_eigenspace(x64):
     """Perturb a union of tight frames so that each eigenspace turns but stays degenerate."""
-    W = jnp.asarray(TIGHT["union"][0])
+    W = jnp.asarray(MATRICES["union"])
     skew = np.random.default_rng(7).standard_normal((W.shape[0],) * 2)
     skew = jnp.asarray(skew - skew.T)
     weights = jnp.asarray(np.random.default_rng(8).standard_normal(skew.shape))
 
-    def first(W):
-        return jnp.sum(weights * spectral.decompose(W).projector(1))
+    @jax.jit
+    def turning(W):
+        spectrum = spectral.decompose(W)
+        P = spectrum.projector(1)
+        return P, jnp.sum(weights * P), jnp.sum(spectrum.localization)
 
-    P = spectral.decompose(W).projector(1)
-    _, slope = jax.jvp(first, (W,), (skew @ W,))  # W turns: dP = [skew, P]
-    np.testing.assert_allclose(slope, np.sum(weights * (skew @ P - P @ skew)), **EXACT)
-    localization = OBSERVABLES["localization"]
-    np.testing.assert_allclose(jax.jvp(localization, (W,), (skew @ W,))[1], 0.0, atol=1e-10)
+    (P, _, _), (_, slope, drift) = jax.jvp(turning, (W,), (skew @ W,))  # dP = [skew, P]
+    close(slope, np.sum(weights * (skew @ P - P @ skew)))
+    close(drift, 0.0)
 
 
 def test_second_derivatives(x64):
     W = jnp.asarray(np.random.default_rng(9).standard_normal((3, 5)))
-    slope = jax.jit(jax.grad(OBSERVABLES["localization"]))
+    slope = jax.jit(jax.grad(lambda W: jnp.sum(spectral.decompose(W).localization)))
     step = jnp.asarray(np.random.default_rng(10).standard_normal(W.shape))
     bend = jax.jvp(slope, (W,), (step,))[1]
     difference = (slope(W + 1e-6 * step) - slope(W - 1e-6 * step)) / 2e-6
@@ -386,9 +400,9 @@ def test_certify_notices_what_is_wrong():
     assert not certificate.certified
     assert certificate.errors["measures"] == np.inf
     np.testing.assert_allclose(certificate.errors["eigenvalues"], 1.25 / 4, rtol=1e-6)
-    near = np.diag([1.0, 1.0 - 4e-5])
-    assert spectral.certify(near).multiplicities.tolist() == [2]
-    assert spectral.certify(near, relative_tolerance=1e-5).multiplicities.tolist() == [1, 1]
+    near = np.diag([1.0, 1.0, 1.0 - 4e-5])
+    assert spectral.certify(near).multiplicities.tolist() == [3]
+    assert spectral.certify(near, relative_tolerance=1e-5).multiplicities.tolist() == [2, 1]
 
 
 @pytest.mark.parametrize("block", [1, 7, 40, 2048])
@@ -398,14 +412,14 @@ def test_coherence(block, x64):
     unit = np.delete(W, [3, 17], axis=1)
     unit = unit / np.linalg.norm(unit, axis=0)
     cosines = np.abs(unit.T @ unit) - np.eye(38)
-    np.testing.assert_allclose(spectral.coherence(W, block=block), cosines.max(), **EXACT)
+    close(spectral.coherence(W, block=block), cosines.max())
 
 
 def test_coherence_limits(x64):
     """Simplices are equiangular tight frames: they reach the Welch bound (Welch 1974)."""
-    for n in (1, 2, 3, 7):
+    for n in (1, 3, 7):
         bound = spectral.welch_bound(n + 1, n)
-        np.testing.assert_allclose(spectral.coherence(1e6 * simplex(n)), bound, **EXACT)
+        close(spectral.coherence(1e6 * simplex(n)), bound)
     random = np.random.default_rng(12).standard_normal((4, 30))
     assert spectral.coherence(random) > spectral.welch_bound(30, 4)
     assert spectral.coherence(np.ones((3, 1))) == spectral.coherence(np.zeros((3, 4))) == 0.0
