@@ -4,7 +4,7 @@ from . import plot as plot
 from . import spectral as spectral
 from . import theory as theory
 from ._version import __version__ as __version__
-from .exponents import measure_exponents as measure_exponents
+from .measure import measure_exponents as measure_exponents
 from .features import CorrelatedFeatures as CorrelatedFeatures
 from .features import GaussianFeatures as GaussianFeatures
 from .features import OneActiveFeatures as OneActiveFeatures

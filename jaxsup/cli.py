@@ -98,7 +98,7 @@ class FitCommand:
 
     def run(self) -> None:
         """Fit and print."""
-        from jaxsup.exponents import exponents_to_records, format_exponents, measure_exponents
+        from jaxsup.measure import exponents_to_records, format_exponents, measure_exponents
         from jaxsup.sweep.store import open_store
 
         table = measure_exponents(open_store(self.directory), window=self.window, floor=self.floor)
@@ -117,7 +117,7 @@ class PlotCommand:
       jaxsup plot runs/transition --out curves.pdf --kind loss --at setting=0
 
     Without --kind, a sweep over student.latent is drawn as exponent against ratio, one over both
-    exponents as a map, any other as loss curves.
+    exponents as a map, any other as loss curves. Where the loss has a closed form it is laid over.
     """
 
     directory: tyro.conf.Positional[Path]
@@ -134,7 +134,7 @@ class PlotCommand:
     def run(self) -> None:
         """Draw and write."""
         from jaxsup import plot
-        from jaxsup.exponents import measure_exponents
+        from jaxsup.measure import measure_exponents, theory_curves
         from jaxsup.sweep.store import open_store
 
         check_picture(self.out)
@@ -142,7 +142,7 @@ class PlotCommand:
         kind = self.kind or guess_kind(dataset)
         figure, ax = plot.new_figure(width=6.4)
         if kind == "loss":
-            plot.loss_curves(dataset, ax)
+            plot.loss_curves(dataset, ax, theory=theory_curves(dataset))
         else:
             draw = plot.exponent_against_ratio if kind == "ratio" else plot.exponent_map
             draw(measure_exponents(dataset, window=self.window), ax)
@@ -174,7 +174,7 @@ class ReproduceCommand:
 
     def run(self) -> None:
         """Reproduce."""
-        from jaxsup.exponents import exponents_to_records, format_exponents
+        from jaxsup.measure import exponents_to_records, format_exponents
         from jaxsup.progress import show_progress
         from jaxsup.reproduce import transition
         from jaxsup.sweep.store import check_store

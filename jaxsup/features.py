@@ -141,11 +141,11 @@ class PowerLawFeatures(AbstractFeatures):
         active_key, value_key = jax.random.split(key)
         shape = (batch, self.count)
         active = jax.random.uniform(active_key, shape) < self.probabilities[None, :]
+        v = jax.random.uniform(value_key, shape)
         if self.values == "sign":
-            v = jax.random.rademacher(value_key, shape, dtype=jnp.result_type(float))
-        else:
-            v = jax.random.uniform(value_key, shape)
-            v = 2.0 * v if self.values == "uniform" else v
+            v = jnp.where(v < 0.5, -1.0, 1.0)
+        elif self.values == "uniform":
+            v = 2.0 * v
         return jnp.where(active, v, 0.0)
 
 

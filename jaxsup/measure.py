@@ -1,4 +1,4 @@
-"""Training exponents of a labelled sweep: one power-law fit for each setting, over its seeds."""
+"""Measurements on a labelled sweep: exponents over seeds, and the closed forms to hold them to."""
 
 from __future__ import annotations
 
@@ -113,6 +113,44 @@ def _theory(table: xr.Dataset) -> xr.DataArray:
     )
     label = "exponent without superposition, (a + 2b - 1)/a"
     return theory.assign_attrs(long_name=label)
+
+
+def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
+    """The closed-form loss of every setting, mean over seeds; None if any setting has none.
+
+    Each seed's own W and start enter, as `jaxsup.theory.loss_curve` takes them from its key.
+
+    Arguments:
+        dataset: result of `jaxsup.run`, or a selection from one.
+
+    Returns:
+        Loss over (axis names..., "step").
+    """
+    import jax
+    import xarray as xr
+
+    from jaxsup.sweep.axes import replace_fields
+    from jaxsup.sweep.tables import sweep_from_tables
+    from jaxsup.theory import loss_curve
+
+    sweep = sweep_from_tables(json.loads(dataset.attrs["configuration"]))
+    fields = [field for axis in sweep.axes for field in axis.fields]
+    dims = [dim for dim in dataset["loss"].dims if dim not in ("seed", "step")]
+    shape = tuple(dataset.sizes[dim] for dim in dims)
+    curves = np.empty((*shape, dataset.sizes["step"]))
+    for index in np.ndindex(shape):
+        point = dataset.isel(dict(zip(dims, index, strict=True)))
+        try:
+            experiment = replace_fields(sweep.experiment, {f: point[f].item() for f in fields})
+            each = [
+                loss_curve(experiment, dataset["step"].values, key=jax.random.key(seed))
+                for seed in np.atleast_1d(dataset["seed"].values).tolist()
+            ]
+        except ValueError:
+            return None
+        curves[index] = np.mean(each, axis=0)
+    coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= {*dims, "step"}}
+    return xr.DataArray(curves, dims=[*dims, "step"], coords=coords, name="theory")
 
 
 def exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:

@@ -161,7 +161,7 @@ def exponent_against_ratio(
         line = _line(position)
         found = one["found"].values
         value = np.where(found, one["exponent"], one["slope"])
-        ax.plot(ratio, value, color=line["color"], linestyle=line["linestyle"], linewidth=1)
+        ax.plot(ratio[found], value[found], linewidth=1, **line)
         spread = np.abs(np.stack([one["interval_low"], one["interval_high"]]) - value)
         marker = {"color": line["color"], "marker": _MARKERS[position % len(_MARKERS)]}
         if found.any():

@@ -58,7 +58,7 @@ class _Lines:
 
     def __call__(self, progress: Progress) -> None:
         now = time.perf_counter()
-        done = progress.network_steps_done == progress.network_steps
+        done = progress.replicas_done == progress.replicas
         if now - self.last < _LINE_EVERY and not done:
             return
         self.last = now

@@ -150,11 +150,15 @@ class State(eqx.Module):
     last_step: Int[Array, ""]
 
 
+def initial_parameters(experiment: Experiment, key: PRNGKeyArray) -> StudentParameters:
+    """The parameters from which a run with this key starts."""
+    return experiment.student.init_parameters(_init_key(key), experiment.features.count)
+
+
 def start(experiment: Experiment, key: PRNGKeyArray) -> State:
     """The run before its first update."""
-    student = experiment.student
-    parameters = student.init_parameters(_init_key(key), experiment.features.count)
-    learned, _ = eqx.partition(parameters, student.trainable(parameters))
+    parameters = initial_parameters(experiment, key)
+    learned, _ = eqx.partition(parameters, experiment.student.trainable(parameters))
     kept = len(experiment.record.parameter_steps)
     snapshots = None
     if kept:

@@ -105,7 +105,8 @@ class Student(eqx.Module):
         dtype = jnp.result_type(float)
         core = None
         if self.core:
-            core = _sample_grid(core_key, self.latent, self.latent) * self.core_scale
+            # Drawn N wide and cut: K is at most N, and entries must not depend on the padded K.
+            core = _sample_rows(core_key, self.latent, count)[:, : self.latent] * self.core_scale
             core = core * self._in_use(dtype)[:, None] * self._in_use(dtype)[None, :]
         bias = None
         if self.bias:
@@ -161,7 +162,7 @@ class Student(eqx.Module):
         return (jnp.arange(self.latent) < self.active).astype(dtype)
 
     def _init_embedding(self, key: Key[Array, ""], count: int) -> Float[Array, "latent features"]:
-        W = _sample_grid(key, self.latent, count)
+        W = _sample_rows(key, self.latent, count)
         W = W * self._in_use(W.dtype)[:, None]
         if self.embedding_scale is not None:
             return W * self.embedding_scale
@@ -174,12 +175,7 @@ def _readout(parameters: StudentParameters) -> Float[Array, "latent features"]:
     return readout
 
 
-def _sample_grid(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
-    """Standard normals whose entry (k, l) depends on the key, k and l alone, not on the shape."""
-
-    def row(k: Int[Array, ""]) -> Float[Array, " columns"]:
-        row_key = jax.random.fold_in(key, k)
-        keys = jax.vmap(lambda column: jax.random.fold_in(row_key, column))(jnp.arange(columns))
-        return jax.vmap(jax.random.normal)(keys)
-
-    return jax.vmap(row)(jnp.arange(rows))
+def _sample_rows(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
+    """Standard normals whose row k depends on the key, k and the number of columns alone."""
+    keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(rows))
+    return jax.vmap(lambda row_key: jax.random.normal(row_key, (columns,)))(keys)

@@ -148,8 +148,9 @@ def full_loss_curve(
     _check_moment(moment, A.shape[1])
     gap = A - _initial(start, A.shape, A.dtype)
     if moment.ndim == 2:
-        moment, basis = _eigh(moment, "second_moment")
-        gap = _product(gap, basis)
+        eigenvalues, basis = jnp.linalg.eigh(moment)
+        _check_eigenvalues("second_moment", eigenvalues)
+        moment, gap = jnp.maximum(eigenvalues, 0), _product(gap, basis)
     weights = 0.5 * moment * jnp.sum(gap**2, axis=0)
     return _decay_curve(weights, moment, learning_rate, steps, dynamics)
 
@@ -222,21 +223,37 @@ def bottleneck_solution(
     _check_shape("teacher", A, (W_.shape[1], W_.shape[1]), "match the columns of W")
     _check_moment(moment, W_.shape[1])
     core = _initial(start, (W_.shape[0], W_.shape[0]), W_.dtype)
-    correlation = _apply_moment(W_, moment).T
-    phi, left = _eigh(_product(W_, W_.T), "W W^T", cut_noise=True)
-    gamma, right = _eigh(_product(W_, correlation), "W C W^T", cut_noise=True)
-    rates = phi[:, None] * gamma[None, :]
-    response = _product(left.T, W_, A, correlation, right)
+    solution, gamma = _solve_modes(W_, moment, A, _rate(learning_rate, W_.dtype), core)
+    _check_eigenvalues("W C W^T", gamma)
+    return solution
+
+
+@jax.jit
+def _solve_modes(W, moment, teacher, eta, start) -> tuple[BottleneckSolution, Array]:
+    """The solution and the eigenvalues of W C W^T as computed, which show whether C is valid."""
+    correlation = _apply_moment(W, moment).T
+    phi, left = jnp.linalg.eigh(_product(W, W.T))
+    gamma, right = jnp.linalg.eigh(_product(W, correlation))
+    rates = _above_noise(phi)[:, None] * _above_noise(gamma)[None, :]
+    response = _product(left.T, W, teacher, correlation, right)
     target = jnp.where(rates > 0, response / jnp.where(rates > 0, rates, 1), 0)
     optimum = _product(left, target, right.T)
-    return BottleneckSolution(
-        floor=_loss_at_optimum(optimum, W_, moment, A),
-        excess=0.5 * rates * (target - _product(left.T, core, right)) ** 2,
-        rates=_rate(learning_rate, rates.dtype) * rates,
+    solution = BottleneckSolution(
+        floor=_loss_at_optimum(optimum, W, moment, teacher),
+        excess=0.5 * rates * (target - _product(left.T, start, right)) ** 2,
+        rates=eta * rates,
         optimum=optimum,
         left=left,
         right=right,
     )
+    return solution, gamma
+
+
+def _above_noise(eigenvalues) -> Array:
+    """Eigenvalues, 0 where rounding alone explains them."""
+    # Rounding leaves a few eps of null eigenvalues (3 measured at size 256 in float32).
+    noise = 4 * float(jnp.finfo(eigenvalues.dtype).eps) * eigenvalues.size**0.5 * eigenvalues[-1]
+    return jnp.where(eigenvalues > noise, eigenvalues, 0)
 
 
 def bottleneck_loss_curve(
@@ -286,24 +303,31 @@ _loss_at_optimum.defjvp(
 
 
 def one_sparse_errors_from_gram(
-    gram: Values, bias: Values, *, frequencies: Values | None = None
+    gram: Values,
+    bias: Values,
+    *,
+    gains: Values | None = None,
+    frequencies: Values | None = None,
 ) -> Float[Array, " features"]:
-    """sum_j f_j T_ij with T_ij = int_0^1 (delta_ij v - relu(gram_ij v + bias_i))^2 dv.
+    """sum_j f_j T_ij with T_ij = int_0^1 (delta_ij A_i v - relu(gram_ij v + bias_i))^2 dv.
 
-    This is E (x_i - y_i)^2 for data x = v e_j, j drawn by ``frequencies`` f (uniform by default)
-    and v uniform on [0, 1]; the student is y = relu(gram x + bias). ``gram`` [features, features]
-    has output i's response to feature j in row i and need not be symmetric; ``bias`` is [features].
-    The error is linear in v where the output is active and delta_ij v elsewhere; the square of a
-    linear function integrates to d (e^2 + e e' + e'^2) / 3 over a length d with end values e and
-    e', free of cancellation [2]. Values and gradients are finite everywhere (relu'(0) = 0), second
-    derivatives away from gram_ij = bias_i = 0. Raises ValueError for shapes that do not match and
-    frequencies that are negative or do not sum to 1.
+    This is E (A_i x_i - y_i)^2 for data x = v e_j, j drawn by ``frequencies`` f (uniform by
+    default) and v uniform on [0, 1]; the student is y = relu(gram x + bias). ``gram`` [features,
+    features] has output i's response to feature j in row i and need not be symmetric; ``bias`` and
+    the diagonal teacher's ``gains`` A (1 by default) are [features]. The error is linear in v where
+    the output is active and delta_ij A_i v elsewhere; the square of a linear function integrates to
+    d (e^2 + e e' + e'^2) / 3 over a length d with end values e and e', free of cancellation [2].
+    Values and gradients are finite everywhere (relu'(0) = 0), second derivatives away from
+    gram_ij = bias_i = 0. Raises ValueError for shapes that do not match and frequencies that are
+    negative or do not sum to 1.
     """
-    gram_, bias_ = _floats(gram, bias)
+    gram_, bias_, gains_ = _floats(gram, bias, 1.0 if gains is None else gains)
     _check_shape("gram", gram_, ("outputs", "features"), "pass responses of outputs to features")
     _check_shape("gram", gram_, (gram_.shape[1],) * 2, "give each feature one output")
     _check_shape("bias", bias_, gram_.shape[:1], "give each output one bias")
-    errors = _response_error(gram_, bias_[:, None], jnp.eye(bias_.size, dtype=bias_.dtype))
+    gains_ = jnp.ones_like(bias_) if gains is None else gains_
+    _check_shape("gains", gains_, bias_.shape, "give each feature its gain")
+    errors = _response_error(gram_, bias_[:, None], jnp.diag(gains_))
     if frequencies is None:
         return jnp.mean(errors, axis=1)
     f = _weights("frequencies", frequencies, bias_)
@@ -363,9 +387,9 @@ def _active_interval(gain, bias, target):
 @jax.custom_jvp
 @jax.jit
 def _response_error(gain, bias, target):
-    """int_0^1 (target v - relu(gain v + bias))^2 dv, elementwise; target is a fixed 0 or 1."""
+    """int_0^1 (target v - relu(gain v + bias))^2 dv, elementwise."""
     start, stop, length, first, last = _active_interval(gain, bias, target)
-    idle = target * (start**3 + (1 - stop**3)) / 3
+    idle = target**2 * (start**3 + (1 - stop**3)) / 3
     return idle + length * (first**2 + first * last + last**2) / 3
 
 
@@ -373,11 +397,14 @@ def _response_error(gain, bias, target):
 @jax.jit
 def _response_error_jvp(primals, tangents):
     # The integrand e^2 is continuous, so the motion of the kink does not count. The derivatives are
-    # -2 int e dv (bias) and -2 int v e dv (gain) over the active interval, without any 1 / gain.
+    # -2 int e dv (bias), -2 int v e dv (gain), both over the active interval, and 2 int v e dv
+    # over all v (target), without any 1 / gain.
     start, stop, length, first, last = _active_interval(*primals)
     d_bias = -length * (first + last)
     d_gain = -length * (start * (2 * first + last) + stop * (first + 2 * last)) / 3
-    return _response_error(*primals), d_gain * tangents[0] + d_bias * tangents[1]
+    d_target = 2 * primals[2] * (start**3 + (1 - stop**3)) / 3 - d_gain
+    slope = d_gain * tangents[0] + d_bias * tangents[1] + d_target * tangents[2]
+    return _response_error(*primals), slope
 
 
 # Shared parts
@@ -414,16 +441,6 @@ def _squared_gap(x, step, dynamics) -> Array:
     distance = jnp.where(central, 0, jnp.where(x > 1, 2 - x, x))
     base = jnp.where(central & (step > 0), (1 - x) ** 2, 1)
     return jnp.exp(2 * step * jnp.log1p(-distance)) * base**step
-
-
-def _eigh(matrix, name, *, cut_noise=False) -> tuple[Array, Array]:
-    """Eigenvalues, none below 0, and eigenvectors of a positive semi-definite matrix."""
-    values, vectors = jnp.linalg.eigh(matrix)
-    eps = float(jnp.finfo(matrix.dtype).eps)
-    _check_values(f"eigenvalues of {name}", values, "non-negative", "pass C = E[x x^T]")
-    # Rounding leaves a few eps of null eigenvalues (3 measured at size 256 in float32).
-    noise = 4 * eps * matrix.shape[0] ** 0.5 * values[-1] if cut_noise else 0
-    return jnp.where(values > noise, values, 0), vectors
 
 
 def _product(*matrices) -> Array:
@@ -473,29 +490,30 @@ def _check_shape(name, array, shape, remedy) -> None:
         raise ValueError(f"expected {name} of shape [{wanted}]; got {list(array.shape)}; {remedy}")
 
 
-def _check_values(name, values, expected, remedy, scale=None) -> None:
+_CONDITIONS = {  # of values v and a tolerance for rounding
+    "1": lambda v, _: np.abs(v - 1) <= 1e-4,
+    "finite": lambda v, _: np.isfinite(v),
+    "non-negative": lambda v, tolerance: v >= -tolerance,
+    "non-negative and finite": lambda v, _: (v >= 0) & (v < np.inf),
+    "positive and finite": lambda v, _: (v > 0) & (v < np.inf),
+    "zero": lambda v, tolerance: np.abs(v) <= tolerance,
+}
+
+
+def _check_values(name, values, expected, remedy, scale: ArrayLike = 0) -> None:
     """Raise ValueError with the first value that is not as expected; traced values pass."""
     if isinstance(values, Tracer):
         return
     values = np.asarray(values)
-    rounding = float(jnp.finfo(values.dtype).eps) ** 0.5
-    if scale is None:
-        scale = np.max(np.abs(values), initial=0)
-    holds = {
-        "finite": np.isfinite(values),
-        "positive and finite": (values > 0) & (values < np.inf),
-        "non-negative and finite": (values >= 0) & (values < np.inf),
-        "non-negative": values >= -rounding * scale,
-        "zero": np.abs(values) <= rounding * scale,
-        "1": np.abs(values - 1) <= 1e-4,
-    }[expected]
+    tolerance = float(jnp.finfo(values.dtype).eps) ** 0.5 * np.asarray(scale)
+    holds = _CONDITIONS[expected](values, tolerance)
     if not np.all(holds):
         bad = values[~holds].flat[0]
         raise ValueError(f"expected {name} to be {expected}; got {bad}; {remedy}")
 
 
 def _check_moment(moment, features) -> None:
-    """Check a second moment's shape, diagonal and symmetry; `_eigh` checks the eigenvalues."""
+    """Check a second moment's shape, diagonal and symmetry; callers check its eigenvalues."""
     shape = (features,) * (2 if moment.ndim == 2 else 1)
     _check_shape("second_moment", moment, shape, "pass E[x x^T] or its diagonal")
     variances = moment if moment.ndim == 1 else jnp.diagonal(moment)
@@ -503,3 +521,9 @@ def _check_moment(moment, features) -> None:
     if moment.ndim == 2:
         name = "second_moment minus its transpose"
         _check_values(name, moment - moment.T, "zero", "pass E[x x^T]", jnp.max(variances))
+
+
+def _check_eigenvalues(name, eigenvalues) -> None:
+    """Check that ascending eigenvalues are not below 0 by more than rounding."""
+    name = f"eigenvalues of {name}"
+    _check_values(name, eigenvalues, "non-negative", "pass C = E[x x^T]", eigenvalues[-1])

@@ -197,11 +197,11 @@ def test_closed_forms_are_where_they_exist():
 
 @pytest.mark.parametrize("kind", ["linear", "one-active"])
 def test_sampled_gradient_converges_to_the_population_gradient(kind):
-    """E |g_B - g|^2 = tr(Sigma) / B: slope -1 of its logarithm over B = 2^4 .. 2^10.
+    """E |g_B - g|^2 = tr(Sigma) / B: slope -1 of its logarithm over B = 2^4, 2^6, 2^8, 2^10.
 
     With R = 64 independent gradients a point of the fit has a relative error of at most
-    sqrt(2 / R) = 0.18 (one dominant direction), and 7 points a factor of 2 apart give the slope a
-    standard error of 0.18 / (ln 2 sqrt(28)) = 0.048. The bound is 4 of these.
+    sqrt(2 / R) = 0.18 (one dominant direction), and 4 points a factor of 4 apart give the slope a
+    standard error of 0.18 / (ln 4 sqrt(5)) = 0.057. The bound is 4 of these.
     """
     relu = kind == "one-active"
     features = jaxsup.OneActiveFeatures(COUNT, 0.5) if relu else FAMILIES["uniform"][0]()
@@ -223,7 +223,7 @@ def test_sampled_gradient_converges_to_the_population_gradient(kind):
         loss = jax.grad(lambda q: jnp.sum(weights * sampled_errors(student, teacher, q, x)))
         return flat(loss(p))
 
-    batches = 2 ** np.arange(4, 11)
+    batches = 4 ** np.arange(2, 6)
     squares, gaps = [], []
     for batch in batches:
         keys = jax.random.split(jax.random.fold_in(jax.random.key(3), batch), 64)
@@ -231,7 +231,7 @@ def test_sampled_gradient_converges_to_the_population_gradient(kind):
         squares.append(float(jnp.mean(jnp.sum(gap**2, axis=1))))
         gaps.append(np.asarray(gap))
     slope = np.polyfit(np.log(batches), np.log(squares), 1)[0]
-    assert abs(slope + 1) < 0.2
+    assert abs(slope + 1) < 0.23
     # The mean over all 64 * 1024 samples of the last batch size is the population gradient.
     last = gaps[-1]
     assert (np.abs(last.mean(axis=0)) < 5 * last.std(axis=0) / 8 + 1e-7).all()

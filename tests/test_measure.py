@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import jaxsup
-from jaxsup.exponents import exponents_to_records, format_exponents
+from jaxsup.measure import exponents_to_records, format_exponents
 
 
 def power_law_dataset(exponents: np.ndarray, *, noise: float = 0.0) -> xr.Dataset:

@@ -484,6 +484,15 @@ def test_errors_of_an_asymmetric_gram_with_frequencies(x64):
     assert theory.one_sparse_loss(W, bias) == pytest.approx(plain, rel=1e-12)
 
 
+@pytest.mark.parametrize("gain", [0.0, 0.4, -0.7, 2.0])
+def test_errors_with_a_teacher_gain_equal_quadrature(x64, gain):
+    for response in GAINS:
+        for bias in BIASES:
+            got = theory.one_sparse_errors_from_gram([[response]], [bias], gains=[gain])
+            expected = quadrature(response, bias, gain)
+            assert got[0] == pytest.approx(expected, rel=1e-13, abs=1e-15), (response, bias)
+
+
 def polygon(corners):
     angles = 2 * np.pi * np.arange(corners) / corners
     return np.stack([np.cos(angles), np.sin(angles)])
@@ -513,6 +522,13 @@ def test_one_sparse_derivatives_equal_finite_differences(x64):
     rng = np.random.default_rng(10)
     W, bias = rng.normal(size=(3, 7)), 0.3 * rng.normal(size=7)
     assert_gradients(theory.one_sparse_loss, W, bias)
+    gains = rng.normal(size=7)
+    assert_gradients(
+        lambda gram, c, A: theory.one_sparse_errors_from_gram(gram, c, gains=A).sum(),
+        rng.normal(size=(7, 7)),
+        bias,
+        gains,
+    )
     gradient = jax.grad(theory.one_sparse_loss)
     shift = 1e-6 * rng.normal(size=W.shape)
     _, curvature = jax.jvp(lambda w: gradient(w, bias), (jnp.asarray(W),), (jnp.asarray(shift),))
@@ -620,6 +636,10 @@ BAD_INPUTS = {
     "bias": (
         lambda: theory.one_sparse_errors(EYE, [0.0]),
         r"expected bias of shape \[3\]; got \[1\]",
+    ),
+    "one-sparse gains": (
+        lambda: theory.one_sparse_errors_from_gram(EYE, ONES, gains=[1.0]),
+        r"expected gains of shape \[3\]; got \[1\]; give",
     ),
     "frequencies shape": (
         lambda: theory.one_sparse_errors(EYE, ONES, frequencies=[1.0]),

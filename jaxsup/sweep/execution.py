@@ -159,12 +159,13 @@ def _train_chunk(
         jnp.asarray(filled_seeds, jnp.uint32)
     )
     begin, visit = _compiled(mesh, by_points)
-    state = begin(varying, program.fixed, keys)
+    slots = jnp.arange(len(rows))
+    state = begin(varying, program.fixed, keys, slots)
     count, rows_kept = len(points) * len(seeds), (slice(len(seeds)), slice(len(points)))
     diverged = first = 0
     for step in program.fixed.recorded_steps:
         stretch = jnp.int32(first), jnp.int32(step)
-        state, records = visit(varying, program.fixed, keys, state, *stretch)
+        state, records = visit(varying, program.fixed, keys, slots, state, *stretch)
         first = step
         kept = {name: np.asarray(value)[rows_kept] for name, value in records.items()}
         status = np.asarray(state.status)[rows_kept]
@@ -188,43 +189,53 @@ def _compiled(mesh: Mesh, by_points: bool) -> tuple[Callable, Callable]:
     in_points, in_seeds = (here, everywhere) if by_points else (everywhere, here)
     out = PartitionSpec(None, "replica") if by_points else here
 
-    def begin(varying: Experiment, fixed: Experiment, keys: PRNGKeyArray) -> State:
-        def one(varying: Experiment, key: PRNGKeyArray) -> State:
+    def begin(varying: Experiment, fixed: Experiment, keys: PRNGKeyArray, slots: Array) -> State:
+        def one(varying: Experiment, key: PRNGKeyArray, slot: Array) -> State:
+            del slot
             return start(eqx.combine(varying, fixed), key)
 
-        return _over_seeds_and_points(one, varying, keys)
+        return _over_seeds_and_points(one, varying, keys, slots)
 
     def visit(
         varying: Experiment,
         fixed: Experiment,
         keys: PRNGKeyArray,
+        slots: Array,
         state: State,
         first: Array,
         stop: Array,
     ) -> tuple[State, dict[str, Array]]:
         def one(
-            varying: Experiment, key: PRNGKeyArray, state: State
+            varying: Experiment, key: PRNGKeyArray, slot: Array, state: State
         ) -> tuple[State, dict[str, Array]]:
+            del slot
             experiment = eqx.combine(varying, fixed)
             state = advance(experiment, key, state, first, stop)
             return state, observe(experiment, key, state)
 
-        return _over_seeds_and_points(one, varying, keys, state)
+        return _over_seeds_and_points(one, varying, keys, slots, state)
 
     share = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
-    begin = share(begin, in_specs=(in_points, everywhere, in_seeds), out_specs=out)
+    begin = share(begin, in_specs=(in_points, everywhere, in_seeds, in_points), out_specs=out)
     visit = share(
         visit,
-        in_specs=(in_points, everywhere, in_seeds, out, everywhere, everywhere),
+        in_specs=(in_points, everywhere, in_seeds, in_points, out, everywhere, everywhere),
         out_specs=(out, out),
     )
-    return jax.jit(begin), jax.jit(visit, donate_argnums=3)
+    return jax.jit(begin), jax.jit(visit, donate_argnums=4)
 
 
-def _over_seeds_and_points(one: Callable, varying: Experiment, keys: PRNGKeyArray, *states: State):
-    """vmap over points inside, seeds outside: what depends on the key alone is computed once."""
-    per_point = jax.vmap(one, in_axes=(0, None, *(0 for _ in states)))
-    return jax.vmap(per_point, in_axes=(None, 0, *(0 for _ in states)))(varying, keys, *states)
+def _over_seeds_and_points(
+    one: Callable, varying: Experiment, keys: PRNGKeyArray, slots: Array, *states: State
+) -> Any:
+    """vmap over points inside, seeds outside: what depends on the key alone is computed once.
+
+    `slots` [points] carries the size of the points' axis where no leaf of `varying` does.
+    """
+    carried = tuple(0 for _ in states)
+    per_point = jax.vmap(one, in_axes=(0, None, 0, *carried))
+    per_seed = jax.vmap(per_point, in_axes=(None, 0, None, *carried))
+    return per_seed(varying, keys, slots, *states)
 
 
 def _chunks(

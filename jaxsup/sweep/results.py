@@ -197,9 +197,11 @@ class Results:
 
 
 def _labels(values: tuple[Any, ...]) -> np.ndarray:
-    """Coordinate values: numbers and names as they are, objects by their configuration."""
-    if all(isinstance(value, str | int | float) for value in values):
+    """Coordinate values: numbers as they are, names and objects' configurations as text.
+
+    Text has the object dtype, which xarray writes with a type that Zarr's specification knows.
+    """
+    if all(isinstance(value, int | float) for value in values):
         return np.asarray(values)
-    return np.asarray(
-        [value if isinstance(value, str) else json.dumps(to_table(value)) for value in values]
-    )
+    texts = [value if isinstance(value, str) else json.dumps(to_table(value)) for value in values]
+    return np.asarray(texts, object)

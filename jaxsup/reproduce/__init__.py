@@ -1,0 +1,1 @@
+"""Published figures: one file each, with its configuration, measurement, verdict and picture."""
