@@ -58,7 +58,14 @@ class SweepCommand:
             sweep = Sweep(sweep.experiment, sweep.axis_table(), self.seeds)
         devices = use_devices(self.devices, x64=self.x64)
         with show_progress(quiet=self.json) as progress:
-            dataset = run(sweep, self.out, widths=self.widths, chunk=self.chunk, progress=progress)
+            dataset = run(
+                sweep,
+                self.out,
+                widths=self.widths,
+                chunk=self.chunk,
+                devices=devices,
+                progress=progress,
+            )
         diverged = int((dataset["status"] == 1).sum())
         summary = {
             "dataset": str(self.out),

@@ -11,11 +11,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from jaxsup.validation import (
     Scalar,
+    Values,
+    as_matrix,
     check_choice,
     check_number,
     check_positive_integer,
@@ -137,10 +138,16 @@ class PowerLawFeatures(AbstractFeatures):
         return Moments(mean=p * first, diagonal=p * second - (p * first) ** 2, factor=p * first)
 
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
-        """Independent draws of x, one uniform number for u_i and one for v_i."""
+        """Independent draws of x; p_i is realised to within 2^-32.
+
+        A float32 uniform number has 23 random bits: it would make a feature with p = 6e-7, the
+        rarest of 1024 at a = 2, a fifth too frequent. So 32 random bits are compared instead.
+        """
         active_key, value_key = jax.random.split(key)
         shape = (batch, self.count)
-        active = jax.random.uniform(active_key, shape) < self.probabilities[None, :]
+        bits = jax.random.bits(active_key, shape, jnp.uint32).astype(jnp.result_type(float))
+        p = self.probabilities[None, :]
+        active = (bits < p * 2.0**32) | (p >= 1.0)
         v = jax.random.uniform(value_key, shape)
         if self.values == "sign":
             v = jnp.where(v < 0.5, -1.0, 1.0)
@@ -204,10 +211,10 @@ class CorrelatedFeatures(AbstractFeatures):
     """
 
     kind: ClassVar[str] = "correlated"
-    covariance: Array
+    covariance: Array | np.ndarray
 
-    def __init__(self, covariance: ArrayLike) -> None:
-        self.covariance = jnp.asarray(covariance, jnp.result_type(float))
+    def __init__(self, covariance: Values) -> None:
+        self.covariance = as_matrix(covariance)
 
     def __check_init__(self) -> None:
         name = "features.covariance"
@@ -231,14 +238,15 @@ class CorrelatedFeatures(AbstractFeatures):
 
     def moments(self) -> Moments:
         """m = 0; C as given."""
-        zero = jnp.zeros(self.count, self.covariance.dtype)
-        return Moments(mean=zero, diagonal=zero, factor=zero, dense=self.covariance)
+        zero = jnp.zeros(self.count, jnp.result_type(float))
+        dense = jnp.asarray(self.covariance, zero.dtype)
+        return Moments(mean=zero, diagonal=zero, factor=zero, dense=dense)
 
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
         """Independent draws x = C^(1/2) n, n standard normal; C may be singular."""
-        values, vectors = jnp.linalg.eigh(self.covariance)
+        values, vectors = jnp.linalg.eigh(jnp.asarray(self.covariance, jnp.result_type(float)))
         root = vectors * jnp.sqrt(jnp.maximum(values, 0.0))[None, :]
-        noise = jax.random.normal(key, (batch, self.count), self.covariance.dtype)
+        noise = jax.random.normal(key, (batch, self.count))
         return jnp.matmul(noise, root.T, precision=jax.lax.Precision.HIGHEST)
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from jaxsup.features import AbstractFeatures, OneActiveFeatures
 from jaxsup.students import Student, StudentParameters
 from jaxsup.teachers import AbstractTeacher, DiagonalTeacher
-from jaxsup.theory import one_sparse_errors_from_gram
+from jaxsup.theory.one_sparse import one_sparse_errors_from_gram
 from jaxsup.validation import Scalar
 
 REDUCTIONS = ("half_sum", "sum", "mean")

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsup.validation import Scalar, check_number, fail
+from jaxsup.validation import Scalar, Values, as_matrix, check_number, fail
 
 
 class AbstractTeacher(eqx.Module):
@@ -67,10 +67,10 @@ class MatrixTeacher(AbstractTeacher):
     """
 
     kind: ClassVar[str] = "matrix"
-    matrix: Array
+    matrix: Array | np.ndarray
 
-    def __init__(self, matrix: ArrayLike) -> None:
-        self.matrix = jnp.asarray(matrix, jnp.result_type(float))
+    def __init__(self, matrix: Values) -> None:
+        self.matrix = as_matrix(matrix)
 
     def __check_init__(self) -> None:
         if self.matrix.ndim != 2 or self.matrix.shape[0] != self.matrix.shape[1]:
@@ -80,9 +80,9 @@ class MatrixTeacher(AbstractTeacher):
 
     def targets(self, x: Float[Array, "batch features"]) -> Float[Array, "batch features"]:
         """y = A x for each row of x."""
-        return x @ self.matrix.T
+        return x @ self.matrix_for(x.shape[-1]).T
 
     def matrix_for(self, count: int) -> Float[Array, "features features"]:
         """A; `count` must be its size, which `Experiment` checks."""
         del count
-        return self.matrix
+        return jnp.asarray(self.matrix, jnp.result_type(float))

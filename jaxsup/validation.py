@@ -5,14 +5,23 @@ Traced values pass unchecked: inside a compiled program a bad number can only be
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 import jax
 import jax.core
 import numpy as np
+from jax.typing import ArrayLike
 
 Scalar = float | int | np.ndarray | jax.Array
 """A number that may be traced, or carry a batch axis outside of `vmap`."""
+
+
+Values: TypeAlias = ArrayLike | Sequence[Any]
+"""Anything that an array can be made of, nested lists too."""
+
+# Longest value that an error message repeats.
+_LONGEST = 80
 
 
 def is_traced(value: object) -> bool:
@@ -20,9 +29,15 @@ def is_traced(value: object) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
 
 
+def as_matrix(value: Values) -> jax.Array | np.ndarray:
+    """An array that keeps the digits it came with: its precision is settled where it is used."""
+    return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
+
+
 def fail(name: str, expected: str, got: object, do: str) -> ValueError:
     """The error for argument `name`, to be raised by the caller."""
-    shown = got if isinstance(got, str) and got.startswith("a ") else repr(got)
+    shown = got if isinstance(got, str) and got.startswith("a ") else " ".join(repr(got).split())
+    shown = shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "..."
     return ValueError(f"{name}: expected {expected}; got {shown}; {do}")
 
 

@@ -8,8 +8,8 @@ from jaxtyping import install_import_hook
 
 install_import_hook("jaxsup", "checker.checked")
 
-import jax
-import pytest
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 # Four virtual devices, so that sharding is tested on any machine.
 jax.config.update("jax_num_cpu_devices", 4)

@@ -61,9 +61,10 @@ def test_clipping_leaves_exactly_one():
     assert p[0] == 1
     assert p[1] == 1
     assert 0 < p[3] < 1
-    assert jaxsup.PowerLawFeatures(4, 0.0, density=0.1, normalise=False).probabilities.tolist() == [
-        np.float32(0.1)
-    ] * 4
+    assert (
+        jaxsup.PowerLawFeatures(4, 0.0, density=0.1, normalise=False).probabilities.tolist()
+        == [np.float32(0.1)] * 4
+    )
 
 
 @pytest.mark.parametrize("normalise", [True, False])

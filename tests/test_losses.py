@@ -175,9 +175,7 @@ def test_loss_weights_follow_reduction_and_importance():
     np.testing.assert_allclose(loss_weights(4, 1.0, "half_sum"), 0.5, rtol=0)
     np.testing.assert_allclose(loss_weights(4, 1, "sum"), 1.0, rtol=0)
     np.testing.assert_allclose(loss_weights(4, 1.0, "mean"), 0.25, rtol=0)
-    np.testing.assert_allclose(
-        loss_weights(4, 0.9, "sum"), [1, 0.9, 0.81, 0.729], rtol=3e-7
-    )
+    np.testing.assert_allclose(loss_weights(4, 0.9, "sum"), [1, 0.9, 0.81, 0.729], rtol=3e-7)
     given = np.array([3.0, 0.0, 1.0])
     np.testing.assert_allclose(loss_weights(3, given, "half_sum"), given / 2, rtol=1e-7)
     np.testing.assert_allclose(loss_weights(3, given, "mean"), given / 3, rtol=1e-7)
@@ -213,9 +211,7 @@ def test_sampled_gradient_converges_to_the_population_gradient(kind):
         return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
     exact = flat(
-        jax.grad(
-            lambda q: jnp.sum(weights * population_errors(features, teacher, student, q))
-        )(p)
+        jax.grad(lambda q: jnp.sum(weights * population_errors(features, teacher, student, q)))(p)
     )
 
     def sampled(key, batch):

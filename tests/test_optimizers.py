@@ -166,7 +166,9 @@ def test_warmup_cosine_equals_its_formula(final):
 def test_scheduled_updates_equal_numpy():
     schedule = jaxsup.WarmupCosine(2, 0.1)
     rate = cosine_rate(0.2, 2, 0.1, STEPS)
-    assert_equal_runs(train(jaxsup.SGD(0.2, 0.5, schedule)), by_hand("sgd", rate=rate, momentum=0.5))
+    assert_equal_runs(
+        train(jaxsup.SGD(0.2, 0.5, schedule)), by_hand("sgd", rate=rate, momentum=0.5)
+    )
     decayed = jaxsup.AdamW(0.2, 0.3, schedule=schedule)
     expected = by_hand("adam", rate=rate, **DEFAULTS, weight_decay=0.3)
     assert_equal_runs(train(decayed), expected)

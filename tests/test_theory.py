@@ -7,6 +7,7 @@ import pytest
 from scipy import linalg, optimize, special
 
 from jaxsup import theory
+from jaxsup.theory import one_sparse
 
 N, K = 12, 4
 ETA = 0.3
@@ -437,7 +438,7 @@ def test_response_gradients_are_accurate_near_the_singular_gains(x64, target, dt
     gain, bias = (x.ravel() for x in np.meshgrid(GAINS, BIASES))
     gain, bias = jnp.asarray(gain, dtype), jnp.asarray(bias, dtype)
     entries = jnp.full(gain.shape, target, dtype)
-    _, pullback = jax.vjp(lambda g, c: theory._response_error(g, c, entries), gain, bias)
+    _, pullback = jax.vjp(lambda g, c: one_sparse._response_error(g, c, entries), gain, bias)
     slopes = np.stack(pullback(jnp.ones_like(gain)))
     points = [(float(g), float(c)) for g, c in zip(gain, bias, strict=True)]
     for slope, (g, c) in zip(slopes.T, points, strict=True):
@@ -455,7 +456,7 @@ def test_values_and_gradients_are_finite_at_extreme_inputs():
     for target in (0.0, 1.0):
         entries = jnp.full(gain.shape, target)
         value, pullback = jax.vjp(
-            lambda g, c, e=entries: theory._response_error(g, c, e), gain, bias
+            lambda g, c, e=entries: one_sparse._response_error(g, c, e), gain, bias
         )
         for array in (value, *pullback(jnp.ones_like(value))):
             assert np.all(np.isfinite(array))

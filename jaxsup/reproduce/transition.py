@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxsup import plot, theory
-from jaxsup.measure import exponents_to_records, format_exponents, measure_exponents
 from jaxsup.features import PowerLawFeatures
 from jaxsup.fit import fit_power_law
+from jaxsup.measure import exponents_to_records, format_exponents, measure_exponents
 from jaxsup.observe import Record
 from jaxsup.optimizers import SGD
 from jaxsup.simulation import Experiment
@@ -83,7 +83,7 @@ def configure(scale: Scale) -> Sweep:
 
 
 def exact_exponents(sweep: Sweep) -> np.ndarray:
-    """Exponents of the linear student without superposition at this N, steps and step size, [setting].
+    """Exponents of the linear student without superposition at this N and step size, [setting].
 
     They are fitted to the closed-form curve like the others are to theirs: beside
     (a + 2b - 1)/a they show what finite N and a finite window do to an exponent.

@@ -1,0 +1,110 @@
+"""The closed-form loss curve of an experiment, where it has one."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxsup.theory.bottleneck import bottleneck_loss_curve
+from jaxsup.theory.linear import augment_with_bias, diagonal_loss_curve, full_loss_curve
+from jaxsup.validation import Values, fail, is_traced
+
+
+def loss_curve(
+    experiment: Any,
+    steps: Values,
+    *,
+    key: PRNGKeyArray | None = None,
+    dynamics: str = "discrete",
+) -> Float[Array, "*steps"]:
+    """L after each of ``steps`` updates with the exact gradient, for a linear student.
+
+    The student is phi = identity with a learned core and a frozen embedding, trained by plain
+    gradient descent at a constant rate. Without superposition (``embedding="identity"``):
+    `full_loss_curve`, or `diagonal_loss_curve` where C and A are diagonal; a bias is the column of
+    a constant feature (`augment_with_bias`). With a random embedding: `bottleneck_loss_curve`.
+    Sampled training follows the same curve as the batch grows.
+
+    Arguments:
+        experiment: a `jaxsup.Experiment`; its ``loss`` may be sampled or population. A reduction
+            other than 1/2 sum scales the loss and with it the effective learning rate.
+        steps: update counts >= 0, of any shape.
+        key: the key of `jaxsup.simulate`, which settles W and the start. Without it the core and
+            the bias start at zero, and the embedding must be the identity.
+        dynamics: ``"discrete"`` steps, or gradient ``"flow"``.
+
+    Returns:
+        The loss, shaped like `steps`.
+
+    Raises:
+        ValueError: there is no closed form for this experiment; the message says which part of it
+            stands in the way.
+
+    >>> import jaxsup
+    >>> experiment = jaxsup.Experiment(
+    ...     jaxsup.GaussianFeatures(100, 2.0), jaxsup.DiagonalTeacher(0.5),
+    ...     jaxsup.Student(100, "identity", activation="identity", bias=False), jaxsup.SGD(0.5))
+    >>> curve = loss_curve(experiment, [0, 100, 10_000])
+    >>> [f"{float(loss):.5f}" for loss in curve]
+    ['0.36759', '0.00247', '0.00001']
+    """
+    features, student = experiment.features, experiment.student
+    count = features.count
+    _check(experiment, key)
+    scale = {"half_sum": 1.0, "sum": 2.0, "mean": 2.0 / count}[experiment.reduction]
+    rate = experiment.optimizer.learning_rate * scale
+    moments, teacher = features.moments(), experiment.teacher.matrix_for(count)
+    start = None if key is None else _initial_parameters(experiment, key)
+    core = None if start is None else start.core
+    if student.embedding == "random":
+        assert start is not None
+        C = moments.second_moment()
+        W = start.embedding
+        return scale * bottleneck_loss_curve(
+            W, C, teacher, rate, steps, start=core, dynamics=dynamics
+        )
+    diagonal = moments.dense is None and _zero_mean(features)
+    if diagonal and core is None and hasattr(experiment.teacher, "gains"):
+        gains = experiment.teacher.gains(count)
+        return scale * diagonal_loss_curve(moments.diagonal, gains, rate, steps, dynamics=dynamics)
+    C = moments.second_moment()
+    if student.bias:
+        C, teacher = augment_with_bias(C, moments.mean, teacher)
+        if start is not None:
+            core = jnp.concatenate([start.core, start.bias[:, None]], axis=1)
+    return scale * full_loss_curve(C, teacher, rate, steps, start=core, dynamics=dynamics)
+
+
+def _check(experiment: Any, key: PRNGKeyArray | None) -> None:
+    """Raise unless the experiment has a closed form."""
+    student, optimizer = experiment.student, experiment.optimizer
+    where, form = "loss_curve", "an experiment with a closed form"
+    if student.activation != "identity":
+        raise fail(where, form, "a ReLU student", "set activation='identity'")
+    if student.learns_embedding or not student.core:
+        got = "a student without a core" if not student.core else "a learned embedding"
+        raise fail(where, form, got, "learn the core alone: embedding='random' or 'identity'")
+    if optimizer.kind != "sgd" or optimizer.momentum is not None or optimizer.schedule is not None:
+        got = f"the optimizer {optimizer}"
+        raise fail(where, form, got, "use SGD without momentum and schedule")
+    weights = experiment.importance
+    if jnp.ndim(weights) or (not is_traced(weights) and weights != 1):
+        raise fail(where, form, "importance weights", "leave the importance at 1")
+    if student.embedding == "random" and key is None:
+        raise fail(where, "a key, since W is random", "none", "pass the key given to simulate")
+    starts_at_zero = not is_traced(student.bias_scale) and student.bias_scale == 0
+    still = not student.bias or (_zero_mean(experiment.features) and starts_at_zero)
+    if student.embedding == "random" and not still:
+        got = "a bottleneck with a bias that moves"
+        raise fail(where, form, got, "set bias=False, or use zero-mean features")
+
+
+def _zero_mean(features: Any) -> bool:
+    """Whether E[x] = 0 by construction, so that a bias stays where it is."""
+    return features.kind in ("gaussian", "correlated") or getattr(features, "values", "") == "sign"
+
+
+def _initial_parameters(experiment: Any, key: PRNGKeyArray) -> Any:
+    from jaxsup.simulation import initial_parameters
+
+    return initial_parameters(experiment, key)

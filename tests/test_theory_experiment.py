@@ -1,0 +1,120 @@
+"""The closed-form curve of an experiment is the curve that `simulate` follows."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import jaxsup
+from jaxsup import theory
+
+N = 24
+STEPS = 400
+IDENTITY = {"embedding": "identity", "activation": "identity"}
+RANDOM = {"embedding": "random", "activation": "identity", "bias": False}
+
+
+def correlation(seed: int) -> np.ndarray:
+    """A second moment of unit trace that is not diagonal."""
+    factor = np.random.default_rng(seed).standard_normal((N, N))
+    return factor @ factor.T / np.trace(factor @ factor.T)
+
+
+def experiment(**changes: object) -> jaxsup.Experiment:
+    """A linear student without superposition on Gaussian features, population loss."""
+    base = jaxsup.Experiment(
+        jaxsup.GaussianFeatures(N, 1.5),
+        jaxsup.DiagonalTeacher(0.5),
+        jaxsup.Student(N, **IDENTITY, core_scale=0.0, bias=False),
+        jaxsup.SGD(0.5),
+        steps=STEPS,
+        loss="population",
+    )
+    return dataclasses.replace(base, **changes)
+
+
+CASES = {
+    "diagonal": {},
+    "random start": {"student": jaxsup.Student(N, **IDENTITY, core_scale=0.3)},
+    "sparse features with a bias that moves": {
+        "features": jaxsup.PowerLawFeatures(N, 1.1),
+        "student": jaxsup.Student(N, **IDENTITY, core_scale=0.1, bias_scale=0.2),
+    },
+    "sparse features without a bias": {
+        "features": jaxsup.PowerLawFeatures(N, 1.1, density=3.0),
+        "student": jaxsup.Student(N, **IDENTITY, bias=False),
+    },
+    "correlated features and a general teacher": {
+        "features": jaxsup.CorrelatedFeatures(correlation(0)),
+        "teacher": jaxsup.MatrixTeacher(correlation(1)),
+    },
+    "sum": {"reduction": "sum"},
+    "mean": {"reduction": "mean"},
+    "bottleneck": {"student": jaxsup.Student(8, **RANDOM, core_scale=0.2)},
+    "bottleneck on sparse features, general teacher": {
+        "features": jaxsup.PowerLawFeatures(N, 2.0),
+        "teacher": jaxsup.MatrixTeacher(correlation(1)),
+        "student": jaxsup.Student(8, **RANDOM),
+        "optimizer": jaxsup.SGD(0.1),
+    },
+    "bottleneck, bias at rest": {
+        "features": jaxsup.PowerLawFeatures(N, 1.5, values="sign"),
+        "student": jaxsup.Student(8, embedding="random", activation="identity"),
+        "optimizer": jaxsup.SGD(0.1),
+    },
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_simulation_follows_the_closed_form(x64: None, name: str) -> None:
+    chosen = experiment(**CASES[name])
+    key = jax.random.key(3)
+    run = jaxsup.simulate(chosen, key)
+    exact = theory.loss_curve(chosen, run.steps, key=key)
+    np.testing.assert_allclose(run.loss, exact, rtol=1e-6)
+    assert exact[-1] < 0.9 * exact[0]
+
+
+def test_flow_is_the_limit_of_small_steps(x64: None) -> None:
+    slow = experiment(optimizer=jaxsup.SGD(1e-3))
+    discrete = theory.loss_curve(slow, [0, 1000, 4000])
+    flow = theory.loss_curve(slow, [0, 1000, 4000], dynamics="flow")
+    np.testing.assert_allclose(discrete, flow, rtol=1e-2)
+    assert discrete[1] != flow[1]
+
+
+def test_without_a_key_the_start_is_zero(x64: None) -> None:
+    started = experiment(student=jaxsup.Student(N, **IDENTITY, core_scale=0.3, bias=False))
+    at_zero = theory.loss_curve(started, [0, 10])
+    np.testing.assert_allclose(at_zero, theory.loss_curve(experiment(), [0, 10]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"student": jaxsup.Student(N, "identity"), "loss": "sampled"}, "got a ReLU student"),
+        ({"student": jaxsup.Student(8, **(RANDOM | {"embedding": "learned"}))}, "got a learned"),
+        (
+            {"student": jaxsup.Student(8, **(RANDOM | {"bias": True}), core=False)},
+            "got a student without a core",
+        ),
+        ({"optimizer": jaxsup.SGD(0.1, momentum=0.9)}, "use SGD without momentum and schedule"),
+        ({"optimizer": jaxsup.SGD(0.1, schedule=jaxsup.WarmupCosine(5))}, "without momentum"),
+        ({"optimizer": jaxsup.Adam(0.1)}, "use SGD"),
+        ({"importance": 0.9}, "leave the importance at 1"),
+        ({"importance": np.ones(N)}, "leave the importance at 1"),
+        ({"student": jaxsup.Student(8, **RANDOM)}, "expected a key, since W is random"),
+    ],
+)
+def test_what_has_no_closed_form_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        theory.loss_curve(experiment(**changes), [0, 1])
+
+
+def test_a_bottleneck_with_a_bias_that_moves_is_refused() -> None:
+    moving = experiment(
+        features=jaxsup.PowerLawFeatures(N, 1.5), student=jaxsup.Student(8, activation="identity")
+    )
+    with pytest.raises(ValueError, match="a bottleneck with a bias that moves"):
+        theory.loss_curve(moving, [0, 1], key=jax.random.key(0))
