@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsup.theory.arguments import (
-    Values,
     as_floats,
     as_rate,
     check_eigenvalues,
@@ -18,6 +17,7 @@ from jaxsup.theory.arguments import (
     initial_weights,
 )
 from jaxsup.theory.modes import apply_moment, decay_curve, product
+from jaxsup.validation import Values
 
 
 class BottleneckSolution(NamedTuple):

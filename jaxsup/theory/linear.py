@@ -4,7 +4,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsup.theory.arguments import (
-    Values,
     as_floats,
     check_eigenvalues,
     check_moment,
@@ -12,6 +11,7 @@ from jaxsup.theory.arguments import (
     initial_weights,
 )
 from jaxsup.theory.modes import decay_curve, product
+from jaxsup.validation import Values
 
 
 def diagonal_loss_curve(

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxsup.theory.arguments import Values, as_floats, check_shape, check_values, feature_weights
+from jaxsup.theory.arguments import as_floats, check_shape, check_values, feature_weights
 from jaxsup.theory.modes import product
+from jaxsup.validation import Values
 
 
 def one_sparse_errors_from_gram(
