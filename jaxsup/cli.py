@@ -85,7 +85,7 @@ class FitCommand:
     """Fit a power law L ~ t^-alpha at every setting of a sweep.
 
     Try:
-      jaxsup fit runs/transition
+      jaxsup fit runs/transition --after 10
       jaxsup fit runs/transition --window 300 6000
       jaxsup fit runs/transition --floor --json > exponents.json
 
@@ -98,6 +98,8 @@ class FitCommand:
     """Folder of a sweep."""
     window: tuple[float, float] | None = None
     """First and last step; default: chosen for each setting, where the local slope is steady."""
+    after: float = 0
+    """Leave out earlier steps: a power law in t starts where 2 eta l_1 t is well above 1."""
     floor: bool = False
     """Fit L = c + A t^-alpha."""
     json: bool = False
@@ -108,7 +110,9 @@ class FitCommand:
         from jaxsup.measure import exponents_to_records, format_exponents, measure_exponents
         from jaxsup.sweep.store import open_store
 
-        table = measure_exponents(open_store(self.directory), window=self.window, floor=self.floor)
+        dataset = open_store(self.directory)
+        options = {"window": self.window, "after": self.after, "floor": self.floor}
+        table = measure_exponents(dataset, **options)
         if self.json:
             print(json.dumps(exponents_to_records(table), indent=1))
         else:
@@ -120,7 +124,7 @@ class PlotCommand:
     """Draw a sweep: loss curves, exponent against the superposition ratio, or its map over (a, b).
 
     Try:
-      jaxsup plot runs/transition --out transition.png
+      jaxsup plot runs/transition --out transition.png --after 10
       jaxsup plot runs/transition --out curves.pdf --kind loss --at setting=0
 
     Without --kind, a sweep over student.latent is drawn as exponent against ratio, one over both
@@ -137,6 +141,8 @@ class PlotCommand:
     """Positions of axes that the picture has no room for, as NAME=INDEX."""
     window: tuple[float, float] | None = None
     """First and last step of the fits."""
+    after: float = 0
+    """Leave out earlier steps of the fits."""
 
     def run(self) -> None:
         """Draw and write."""
@@ -152,7 +158,7 @@ class PlotCommand:
             plot.loss_curves(dataset, ax, theory=theory_curves(dataset))
         else:
             draw = plot.exponent_against_ratio if kind == "ratio" else plot.exponent_map
-            draw(measure_exponents(dataset, window=self.window), ax)
+            draw(measure_exponents(dataset, window=self.window, after=self.after), ax)
         plot.save_figure(figure, self.out)
         print(f"figure   {self.out}")
 

@@ -36,6 +36,7 @@ def measure_exponents(
     dataset: xr.Dataset,
     *,
     window: tuple[float, float] | None = None,
+    after: float = 0,
     floor: bool = False,
     confidence: float = 0.95,
 ) -> xr.Dataset:
@@ -44,6 +45,9 @@ def measure_exponents(
     Arguments:
         dataset: result of `jaxsup.run`, with ``loss`` over (axis names..., "seed", "step").
         window: first and last step of the fit; default: chosen for each setting, and reported.
+        after: leave out earlier steps. L ~ t^-alpha is a statement about 2 eta l_1 t >> 1, with
+            the learning rate eta and the largest second moment l_1; a window that is chosen
+            automatically does not know that.
         floor: fit a floor c as well.
         confidence: level of the interval.
 
@@ -59,6 +63,7 @@ def measure_exponents(
     import xarray as xr
 
     loss = dataset["loss"].transpose(..., "seed", "step")
+    loss = loss.isel(step=loss["step"].values >= after)
     dims, shape = loss.dims[:-2], loss.shape[:-2]
     steps, values = loss["step"].values, loss.values
     fits = np.empty(shape, object)
@@ -77,7 +82,12 @@ def measure_exponents(
             for name, label in _LABELS.items()
         },
         coords={name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)},
-        attrs={**dataset.attrs, "confidence": confidence, "fit_floor": int(floor)},
+        attrs={
+            **dataset.attrs,
+            "confidence": confidence,
+            "fit_floor": int(floor),
+            "fit_after": after,
+        },
     )
     return table.assign(theory=_theory(table))
 

@@ -133,7 +133,7 @@ def exponent_against_ratio(
 
     Arguments:
         table: result of `jaxsup.measure_exponents` with ``superposition_ratio`` along an axis and
-            at most one more axis.
+            at most one more axis; ``exact``, where it is there, is marked beside the first ratio.
         ax: axis to draw on.
         theory: draw the levels of the theory without superposition.
         legend: draw a legend.
@@ -176,6 +176,8 @@ def exponent_against_ratio(
             ax.axhline(
                 float(one["theory"][0]), color=line["color"], linewidth=0.7, linestyle=(0, (2, 3))
             )
+        if "exact" in table:
+            ax.plot(ratio[:1] / 1.08, one["exact"], marker="x", color=line["color"])
     ratios = np.unique(table["superposition_ratio"])
     ax.set_xscale("log")
     ax.set_xticks(ratios, [f"{ratio:g}" for ratio in ratios])
@@ -186,6 +188,8 @@ def exponent_against_ratio(
         ax.plot(
             [], [], "o", color=_GUIDE, markerfacecolor="white", label="slope, no power law found"
         )
+    if "exact" in table:
+        ax.plot([], [], "x", color=_GUIDE, label="exact linear student, K = N, this N")
     if theory and not np.isnan(table["theory"]).all():
         label = "(a + 2b - 1)/a, no superposition"
         ax.plot([], [], color=_GUIDE, linewidth=0.7, linestyle=(0, (2, 3)), label=label)

@@ -1,4 +1,4 @@
-"""Feature distributions against float64 formulas, enumeration and Monte Carlo with stated bounds."""
+"""Feature distributions against float64 formulas, enumeration and bounded Monte Carlo."""
 
 import itertools
 

@@ -107,11 +107,10 @@ def test_sampled_errors_estimate_the_population_errors(family):
     features = FAMILIES[family][0]()
     teacher = jaxsup.DiagonalTeacher(0.5)
     student, p = random_student("random")
-    keys = jax.random.split(jax.random.key(2), 64)
-    sampled = jax.jit(
-        jax.vmap(lambda k: sampled_errors(student, teacher, p, features.sample_batch(k, 1024)))
-    )(keys)
-    sampled = np.asarray(sampled, np.float64)
+    x = features.sample_batch(jax.random.key(2), 2**16)
+    batches = jnp.split(x, 64)
+    sampled = np.asarray([sampled_errors(student, teacher, p, batch) for batch in batches])
+    sampled = sampled.astype(np.float64)
     error = sampled.std(axis=0, ddof=1) / 8
     exact = np.asarray(population_errors(features, teacher, student, p))
     assert (np.abs(sampled.mean(axis=0) - exact) < 5 * error).all()
@@ -195,11 +194,11 @@ def test_closed_forms_are_where_they_exist():
 
 @pytest.mark.parametrize("kind", ["linear", "one-active"])
 def test_sampled_gradient_converges_to_the_population_gradient(kind):
-    """E |g_B - g|^2 = tr(Sigma) / B: slope -1 of its logarithm over B = 2^4, 2^6, 2^8, 2^10.
+    """E |g_B - g|^2 = tr(Sigma) / B: slope -1 of its logarithm over B = 2^4, 2^7, 2^10.
 
     With R = 64 independent gradients a point of the fit has a relative error of at most
-    sqrt(2 / R) = 0.18 (one dominant direction), and 4 points a factor of 4 apart give the slope a
-    standard error of 0.18 / (ln 4 sqrt(5)) = 0.057. The bound is 4 of these.
+    sqrt(2 / R) = 0.18 (one dominant direction), and 3 points a factor of 8 apart give the slope a
+    standard error of 0.18 / (ln 8 sqrt(2)) = 0.061. The bound is 4 of these.
     """
     relu = kind == "one-active"
     features = jaxsup.OneActiveFeatures(COUNT, 0.5) if relu else FAMILIES["uniform"][0]()
@@ -219,7 +218,7 @@ def test_sampled_gradient_converges_to_the_population_gradient(kind):
         loss = jax.grad(lambda q: jnp.sum(weights * sampled_errors(student, teacher, q, x)))
         return flat(loss(p))
 
-    batches = 4 ** np.arange(2, 6)
+    batches = np.array([16, 128, 1024])
     squares, gaps = [], []
     for batch in batches:
         keys = jax.random.split(jax.random.fold_in(jax.random.key(3), batch), 64)
@@ -227,7 +226,7 @@ def test_sampled_gradient_converges_to_the_population_gradient(kind):
         squares.append(float(jnp.mean(jnp.sum(gap**2, axis=1))))
         gaps.append(np.asarray(gap))
     slope = np.polyfit(np.log(batches), np.log(squares), 1)[0]
-    assert abs(slope + 1) < 0.23
+    assert abs(slope + 1) < 0.25
     # The mean over all 64 * 1024 samples of the last batch size is the population gradient.
     last = gaps[-1]
     assert (np.abs(last.mean(axis=0)) < 5 * last.std(axis=0) / 8 + 1e-7).all()

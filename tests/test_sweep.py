@@ -51,6 +51,11 @@ def linear(student: jaxsup.Student | None = None, **changes: Any) -> jaxsup.Expe
     return jaxsup.Experiment(**{**settings, **changes})
 
 
+def run(sweep: jaxsup.Sweep, **options: Any) -> xr.Dataset:
+    """On one device, which compiles fastest."""
+    return jaxsup.run(sweep, **{"devices": jax.local_devices()[:1], **options})
+
+
 AXES = {
     "features.exponent": [1.1, 2.0],
     "student.latent": [2, 3, 5],
@@ -124,19 +129,22 @@ def test_every_replica_is_its_own_simulation(reference):
 def test_any_order_of_axes(reference, order):
     names = list(AXES)
     axes = {names[i]: AXES[names[i]] for i in order}
-    dataset = jaxsup.run(jaxsup.Sweep(relu(), axes, SEEDS), widths=1)
+    dataset = run(jaxsup.Sweep(relu(), axes, SEEDS), widths=1)
     assert dataset["loss"].dims[:3] == tuple(axes)
     assert_close(dataset["loss"].transpose(*reference["loss"].dims), reference)
 
 
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_any_chunk(reference, chunk):
-    assert_close(jaxsup.run(jaxsup.Sweep(relu(), AXES, SEEDS), widths=1, chunk=chunk), reference)
+    assert_close(run(jaxsup.Sweep(relu(), AXES, SEEDS), widths=1, chunk=chunk), reference)
 
 
-@pytest.mark.parametrize("widths", [2, 4])
-def test_any_number_of_padded_widths(reference, widths):
-    assert_close(jaxsup.run(jaxsup.Sweep(relu(), AXES, SEEDS), widths=widths), reference)
+@pytest.mark.parametrize("widths", [1, 2, 4])
+def test_any_number_of_padded_widths(widths):
+    sweep = jaxsup.Sweep(linear(), {"student.latent": [2, 3, 5], "teacher.exponent": [0.0, 1.0]})
+    assert len(plan_programs(sweep, widths)) == min(widths, 3)
+    dataset = run(sweep, widths=widths)
+    assert_close(dataset["loss"], dataset["loss"].copy(data=looped(sweep)))
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -145,33 +153,32 @@ def test_any_number_of_devices(reference, count):
     if len(devices) < 4:
         pytest.skip("needs 4 devices")
     assert reference.attrs["device_count"] == len(devices)
-    dataset = jaxsup.run(jaxsup.Sweep(relu(), AXES, SEEDS), widths=1, devices=devices[:count])
+    dataset = run(jaxsup.Sweep(relu(), AXES, SEEDS), widths=1, devices=devices[:count])
     assert dataset.attrs["device_count"] == count
     assert_close(dataset, reference)
 
 
-@pytest.mark.parametrize("points", [1, 3])
-def test_seeds_are_shared_out_where_there_are_few_points(points):
+def test_seeds_are_shared_out_where_there_are_few_points():
     """More devices than points: the seeds, 6 over 4 devices, go to the devices instead."""
-    sweep = jaxsup.Sweep(linear(), {"teacher.exponent": [0.0, 0.5, 1.0][:points]}, seeds=6)
+    sweep = jaxsup.Sweep(linear(), {"teacher.exponent": [0.0, 0.5, 1.0]}, seeds=6)
     dataset = jaxsup.run(sweep)
     assert_close(dataset["loss"], dataset["loss"].copy(data=looped(sweep)))
 
 
-def test_a_second_run_gives_the_same_bits():
-    sweep = jaxsup.Sweep(relu(), {"student.latent": [2, 3]}, seeds=2)
-    first, second = jaxsup.run(sweep), jaxsup.run(sweep)
-    xr.testing.assert_equal(first, second)
+def test_a_second_run_gives_the_same_bits(reference):
+    again = jaxsup.run(jaxsup.Sweep(relu(), AXES, SEEDS), widths=1)
+    xr.testing.assert_equal(again, reference)
 
 
 PADDED = {
     "frozen": (jaxsup.Student(3, core_scale=0.3, bias_scale=0.1), jaxsup.SGD(0.2, 0.5)),
-    "learned": (jaxsup.Student(3, "learned", core_scale=0.3), jaxsup.Adam(0.01, eps=1e-3)),
-    "autoencoder": (jaxsup.Student(3, "learned", core=False), jaxsup.AdamW(0.01, 0.3, eps=1e-3)),
-    "untied": (jaxsup.Student(3, "untied", core_scale=0.3, bias=False), jaxsup.SGD(0.2)),
-    "untied without a core": (
+    "learned": (
+        jaxsup.Student(3, "learned", core_scale=0.3),
+        jaxsup.AdamW(0.01, weight_decay=0.3, eps=1e-3),
+    ),
+    "untied": (
         jaxsup.Student(3, "untied", core=False, embedding_scale=0.2),
-        jaxsup.AdamW(0.01, 0.1, eps=1e-3),
+        jaxsup.Adam(0.01, eps=1e-3),
     ),
 }
 
@@ -183,7 +190,7 @@ def test_padded_widths_equal_exact_ones(case):
     base = linear(student, optimizer=optimizer, record=record)
     sweep = jaxsup.Sweep(base, {"student.latent": [2, 4]}, seeds=2)
     assert [program.width for program in plan_programs(sweep, 1)] == [4]
-    dataset = jaxsup.run(sweep, widths=1)
+    dataset = run(sweep, widths=1)
     assert_close(dataset["loss"], dataset["loss"].copy(data=looped(sweep)))
     narrow = dataset.isel({"student.latent": 0, "kept_step": 0})
     # What pads stays exactly zero through training and weight decay.
@@ -197,7 +204,7 @@ def test_joint_axes_change_fields_together():
     setting = {"features.exponent": [1.1, 1.5, 2.0], "teacher.exponent": [0.0, 0.5, 1.0]}
     axes = {"setting": setting, "optimizer.learning_rate": [0.1, 0.3]}
     sweep = jaxsup.Sweep(linear(), axes, seeds=[3, 11])
-    dataset = jaxsup.run(sweep)
+    dataset = run(sweep)
     assert dataset["loss"].dims == ("setting", "optimizer.learning_rate", "seed", "step")
     for field, values in setting.items():
         assert dataset[field].dims == ("setting",)
@@ -207,26 +214,26 @@ def test_joint_axes_change_fields_together():
 
 
 def test_embeddings_and_widths_on_one_joint_axis():
-    joint = {"student.embedding": ["random", "identity", "random"], "student.latent": [2, 8, 4]}
+    joint = {"student.embedding": ["random", "identity"], "student.latent": [2, 8]}
     sweep = jaxsup.Sweep(linear(), {"crowding": joint}, seeds=2)
-    dataset = jaxsup.run(sweep)
-    np.testing.assert_array_equal(dataset["superposition_ratio"], [4, 1, 2])
+    dataset = run(sweep)
+    np.testing.assert_array_equal(dataset["superposition_ratio"], [4, 1])
     assert dataset["student.embedding"].values.tolist() == joint["student.embedding"]
     assert_close(dataset["loss"], dataset["loss"].copy(data=looped(sweep)))
 
 
 def test_objects_are_axes():
-    optimizers = [jaxsup.SGD(0.2), jaxsup.Adam(0.01, eps=1e-3), jaxsup.SGD(0.2, 0.5)]
+    optimizers = [jaxsup.SGD(0.2), jaxsup.Adam(0.01, eps=1e-3)]
     sweep = jaxsup.Sweep(linear(), {"optimizer": optimizers, "teacher.exponent": [0, 0.5]})
-    dataset = jaxsup.run(sweep)
+    dataset = run(sweep)
     assert_close(dataset["loss"], dataset["loss"].copy(data=looped(sweep)))
     kinds = [json.loads(str(label))["kind"] for label in dataset["optimizer"].values]
-    assert kinds == ["sgd", "adam", "sgd"]
+    assert kinds == ["sgd", "adam"]
 
 
 def test_students_as_an_axis_have_their_own_ratio():
     students = [linear(jaxsup.Student(k)).student for k in (2, 4)]
-    dataset = jaxsup.run(jaxsup.Sweep(linear(), {"student": students}))
+    dataset = run(jaxsup.Sweep(linear(), {"student": students}))
     ratio = dataset.coords.get("superposition_ratio")
     if ratio is not None:  # to leave it out would be right too
         np.testing.assert_array_equal(np.broadcast_to(ratio.values, 2), [4, 2])
@@ -239,13 +246,14 @@ def test_whole_numbers_are_numbers():
         "optimizer.learning_rate": [0, 1],
     }
     sweep = jaxsup.Sweep(linear(), axes)
-    dataset = jaxsup.run(sweep)
+    dataset = run(sweep)
     assert_close(dataset["loss"], dataset["loss"].copy(data=looped(sweep)))
 
 
-def test_steps_are_an_axis():
+def test_steps_are_an_axis_and_progress_counts_every_update():
+    reports: list[Any] = []
     sweep = jaxsup.Sweep(linear(record=Record(points=3)), {"steps": [4, 9]}, seeds=2)
-    dataset = jaxsup.run(sweep)
+    dataset = run(sweep, chunk=1, progress=reports.append)
     steps = [sweep.experiment_at((row,)).recorded_steps for row in (0, 1)]
     np.testing.assert_array_equal(dataset["step"], np.union1d(*steps))
     for row, count in enumerate((4, 9)):
@@ -255,35 +263,40 @@ def test_steps_are_an_axis():
         others = np.setdiff1d(dataset["step"], steps[row])
         assert np.isnan(line.sel(step=others)).all()
     assert dataset["last_step"].values.tolist() == [[4, 4], [9, 9]]
+    for field in ("replicas_done", "network_steps_done", "diverged", "seconds"):
+        column = [getattr(report, field) for report in reports]
+        assert column == sorted(column)
+    assert {(report.replicas, report.network_steps) for report in reports} == {(4, 2 * 4 + 2 * 9)}
+    assert (reports[0].replicas_done, reports[0].network_steps_done) == (0, 0)
+    assert (reports[-1].replicas_done, reports[-1].network_steps_done) == (4, 26)
+    assert [r.replicas_done for r in reports if r.network_steps_done == 8][-1] == 2
+    assert reports[-1].diverged == 0
 
 
 def test_feature_counts_are_an_axis():
     record = Record(points=3, observables=("feature_error",), parameter_steps=(8,))
     sweep = jaxsup.Sweep(linear(record=record), {"features.count": [6, 8]})
-    dataset = jaxsup.run(sweep)
+    dataset = run(sweep)
     assert_close(dataset["loss"], dataset["loss"].copy(data=looped(sweep)))
     np.testing.assert_allclose(dataset["superposition_ratio"], [2, 8 / 3])
     errors = dataset["feature_error"].isel(seed=0, step=-1)
     assert errors.sizes["feature"] == 8
     assert np.isnan(errors[0, 6:]).all()
-    run = jaxsup.simulate(sweep.experiment_at((0,)), jax.random.key(0))
-    np.testing.assert_allclose(errors[0, :6], run.observables["feature_error"][-1], rtol=LATER)
+    alone = jaxsup.simulate(sweep.experiment_at((0,)), jax.random.key(0))
+    np.testing.assert_allclose(errors[0, :6], alone.observables["feature_error"][-1], rtol=LATER)
     kept = dataset["embedding"].isel({"features.count": 0, "seed": 0, "kept_step": 0})
-    np.testing.assert_allclose(kept[:, :6], run.params.embedding, rtol=FIRST)
+    np.testing.assert_allclose(kept[:, :6], alone.params.embedding, rtol=FIRST)
     assert np.isnan(kept[:, 6:]).all()
 
 
-@pytest.mark.parametrize("name", ["loss", "reduction", "record", "batch_size", "importance"])
+@pytest.mark.parametrize("name", ["loss", "importance"])
 def test_any_field_of_the_experiment_is_an_axis(name):
     values: dict[str, list[Any]] = {
         "loss": ["population", "sampled"],
-        "reduction": ["sum", "mean"],
-        "record": [Record(points=3), Record(points=4)],
-        "batch_size": [4, 8],
         "importance": [0.5, 1.0],
     }
     sweep = jaxsup.Sweep(linear(), {name: values[name]})
-    dataset = jaxsup.run(sweep)
+    dataset = run(sweep)
     assert dataset["loss"].shape[:2] == (2, 1)
     for row in (0, 1):
         alone = jaxsup.simulate(sweep.experiment_at((row,)), jax.random.key(0))
@@ -292,27 +305,28 @@ def test_any_field_of_the_experiment_is_an_axis(name):
 
 
 def test_parameter_snapshots_are_in_the_dataset():
-    record = Record(points=2, parameter_steps=(0, 8))
-    sweep = jaxsup.Sweep(linear(record=record), {"student.latent": [2, 3]}, seeds=[4])
-    dataset = jaxsup.run(sweep)
+    record = Record(points=3, parameter_steps=(0, 8))
+    sweep = jaxsup.Sweep(linear(record=record), {"teacher.exponent": [0.0, 0.5]}, seeds=[4])
+    dataset = run(sweep)
     assert dataset["kept_step"].values.tolist() == [0, 8]
-    assert dataset["embedding"].dims[-3:] == ("kept_step", "latent", "feature")
-    for row, latent in enumerate((2, 3)):
-        run = jaxsup.simulate(sweep.experiment_at((row,)), jax.random.key(4))
-        for name in ("embedding", "core", "bias"):
-            kept = dataset[name].isel({"student.latent": row, "seed": 0}).values
-            alone = np.asarray(getattr(run.snapshots, name))
-            part = tuple(slice(n) for n in alone.shape)
-            np.testing.assert_allclose(kept[part], alone, rtol=LATER, atol=1e-6)
-        assert latent == run.params.core.shape[0]
+    dims = {"embedding": ("latent", "feature"), "core": ("latent", "latent_in")}
+    for row in (0, 1):
+        alone = jaxsup.simulate(sweep.experiment_at((row,)), jax.random.key(4))
+        for name, inner in {**dims, "bias": ("feature",)}.items():
+            kept = dataset[name].isel({"teacher.exponent": row, "seed": 0})
+            assert kept.dims == ("kept_step", *inner)
+            exact = np.asarray(getattr(alone.snapshots, name))
+            np.testing.assert_allclose(kept, exact, rtol=LATER, atol=1e-6)
 
 
 def test_a_diverged_replica_disturbs_no_other():
     rates = {"optimizer.learning_rate": [0.1, 1e6, 0.3]}
     record = Record(points=31, spacing="linear")
-    wild = jaxsup.run(jaxsup.Sweep(linear(steps=30, record=record), rates, seeds=2))
+    reports: list[Any] = []
+    sweep = jaxsup.Sweep(linear(steps=30, record=record), rates, seeds=2)
+    wild = run(sweep, progress=reports.append)
     calm = {"optimizer.learning_rate": [0.1, 0.2, 0.3]}
-    quiet = jaxsup.run(jaxsup.Sweep(linear(steps=30, record=record), calm, seeds=2))
+    quiet = run(jaxsup.Sweep(linear(steps=30, record=record), calm, seeds=2))
     assert wild["status"].values.tolist() == [[0, 0], [1, 1], [0, 0]]
     np.testing.assert_array_equal(wild["loss"][[0, 2]], quiet["loss"][[0, 2]])
     for seed in (0, 1):
@@ -321,40 +335,21 @@ def test_a_diverged_replica_disturbs_no_other():
         line = wild["loss"][1, seed].values
         assert np.isfinite(line[:last]).all()
         assert np.isnan(line[last + 1 :]).all()
-
-
-def test_progress_counts_every_update():
-    reports = []
-    record = Record(points=4)
-    sweep = jaxsup.Sweep(
-        linear(record=record), {"student.latent": [2, 3], "steps": [8, 4]}, seeds=3
-    )
-    jaxsup.run(sweep, chunk=2, progress=reports.append)
-    for field in ("replicas_done", "network_steps_done", "diverged", "seconds"):
-        column = [getattr(report, field) for report in reports]
-        assert column == sorted(column)
-    assert {report.replicas for report in reports} == {12}
-    assert {report.network_steps for report in reports} == {6 * 8 + 6 * 4}
-    assert reports[0].replicas_done == 0
-    assert reports[-1].replicas_done == 12
-    assert reports[-1].network_steps_done == 72
-    assert reports[-1].diverged == 0
+    assert [report.diverged for report in reports][-1] == 2
 
 
 def test_store_holds_the_dataset(tmp_path):
     record = Record(points=3, observables=("feature_error",), parameter_steps=(8,))
-    axes = {
-        "student.embedding": ["random", "learned"],
-        "optimizer": [jaxsup.SGD(0.1), jaxsup.Adam(0.01)],
-    }
+    setting = {"teacher.exponent": [0.0, 1.0], "features.exponent": [1.0, 2.0]}
+    axes = {"setting": setting, "optimizer": [jaxsup.Adam(0.1), jaxsup.Adam(0.01)]}
     sweep = jaxsup.Sweep(linear(record=record), axes, seeds=2)
     path = tmp_path / "deep" / "sweep"
-    dataset = jaxsup.run(sweep, path)
+    dataset = run(sweep, store=path)
     for stored in (xr.open_zarr(path, consolidated=False), open_store(path)):
         xr.testing.assert_identical(stored.load(), dataset)
         assert json.loads(stored.attrs["configuration"])["seeds"] == [0, 1]
     with pytest.raises(FileExistsError, match="expected a new folder; got one that exists; choose"):
-        jaxsup.run(sweep, path)
+        run(sweep, store=path)
 
 
 SWEEPS = {
@@ -369,7 +364,7 @@ SWEEPS = {
         {
             "optimizer": [
                 jaxsup.SGD(0.1, 0.5),
-                jaxsup.AdamW(0.1, 0.2, schedule=jaxsup.WarmupCosine(3, 0.1)),
+                jaxsup.AdamW(0.1, weight_decay=0.2, schedule=jaxsup.WarmupCosine(3, 0.1)),
             ],
             "record": [Record(steps=(1, 2)), Record(points=3, observables=("core_norm",))],
         },
@@ -442,7 +437,7 @@ def test_widths_are_cut_where_padding_costs_least():
 def test_a_sweep_without_axes_is_one_point():
     sweep = jaxsup.Sweep(linear(), seeds=2)
     assert (sweep.shape, sweep.points, sweep.replicas) == ((), 1, 2)
-    dataset = jaxsup.run(sweep)
+    dataset = run(sweep)
     assert dataset["loss"].dims == ("seed", "step")
     assert_close(dataset["loss"], dataset["loss"].copy(data=looped(sweep)))
     assert float(dataset["superposition_ratio"]) == pytest.approx(8 / 3)
@@ -517,17 +512,17 @@ BAD = {
         "steps: expected a positive integer; got 0",
     ),
     "no seeds": (lambda: sweep({}, 0), "seeds: expected a positive integer; got 0"),
-    "empty seeds": (lambda: sweep({}, []), r"seeds: expected different whole numbers >= 0; got \("),
+    "empty seeds": (lambda: sweep({}, []), r"seeds: expected different whole numbers .*; got \(\)"),
     "repeated seeds": (lambda: sweep({}, [1, 1]), "seeds: .*drop repeats"),
     "negative seeds": (lambda: sweep({}, [-1]), "seeds: expected different whole numbers >= 0"),
     "broken seeds": (lambda: sweep({}, [0.5]), "seeds: expected different whole numbers >= 0"),
     "huge seeds": (lambda: sweep({}, [2**32]), "seeds: expected"),
     "widths": (
-        lambda: jaxsup.run(sweep({}), widths=0),
+        lambda: run(sweep({}), widths=0),
         "widths: expected a positive integer; got 0; give a number of padded widths",
     ),
     "chunk": (
-        lambda: jaxsup.run(sweep({}), chunk=0),
+        lambda: run(sweep({}), chunk=0),
         "chunk: expected a positive integer; got 0; give a number of replicas",
     ),
 }
@@ -545,9 +540,9 @@ def test_a_store_that_cannot_be_made_is_refused_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     reports = []
     with pytest.raises(OSError, match="expected a folder that can be written; got none below"):
-        jaxsup.run(sweep({}), tmp_path / "file" / "sweep", progress=reports.append)
+        run(sweep({}), store=tmp_path / "file" / "sweep", progress=reports.append)
     with pytest.raises(FileExistsError, match="got one that exists"):
-        jaxsup.run(sweep({}), tmp_path / "file", progress=reports.append)
+        run(sweep({}), store=tmp_path / "file", progress=reports.append)
     assert not reports
 
 
@@ -555,7 +550,7 @@ def test_a_store_that_cannot_be_made_is_refused_before_training(tmp_path):
 def test_a_folder_without_permission_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError, match="choose another place"):
-        jaxsup.run(sweep({}), tmp_path / "sweep")
+        run(sweep({}), store=tmp_path / "sweep")
 
 
 def test_opening_what_is_no_sweep_is_refused(tmp_path):
