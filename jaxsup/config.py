@@ -71,7 +71,7 @@ def to_table(value: Any) -> Any:
     return np.asarray(value).tolist() if hasattr(value, "dtype") else value
 
 
-def _section(name: str, table: Mapping[str, Any]) -> eqx.Module:
+def _section(name: str, table: Any) -> eqx.Module:
     kinds = SECTIONS[name]
     table = dict(check_table(name, table))
     kind = table.pop("kind", next(iter(kinds)) if len(kinds) == 1 else None)
@@ -93,7 +93,12 @@ def _build(
     for key, value in table.items():
         if key not in known:
             raise fail(name, "a known key", key, suggest(key, [*known, *beside]))
-        arguments[key] = _section(key, value) if key in SECTIONS else value
+        if key in SECTIONS:
+            arguments[key] = _section(key, value)
+        elif key == "importance" and isinstance(value, list):
+            arguments[key] = np.asarray(value)
+        else:
+            arguments[key] = value
     missing = [
         key
         for key, parameter in known.items()

@@ -13,6 +13,7 @@ w_i is the importance of feature i: a number r stands for w_i = r^(i-1), an arra
 
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -83,5 +84,7 @@ def population_errors(
     D = response - teacher.matrix_for(count)
     errors = moments.row_quadratics(D)
     if bias is not None:
-        errors += 2.0 * bias * (D @ moments.mean) + bias**2
+        errors += (
+            2.0 * bias * jnp.matmul(D, moments.mean, precision=jax.lax.Precision.HIGHEST) + bias**2
+        )
     return errors

@@ -139,7 +139,7 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
     import jax
     import xarray as xr
 
-    from jaxsup.sweep.axes import replace_fields
+    from jaxsup.sweep.axes import dimension_name, replace_fields
     from jaxsup.sweep.tables import sweep_from_tables
     from jaxsup.theory import loss_curve
 
@@ -151,7 +151,8 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
     for index in np.ndindex(shape):
         point = dataset.isel(dict(zip(dims, index, strict=True)))
         try:
-            experiment = replace_fields(sweep.experiment, {f: point[f].item() for f in fields})
+            changes = {field: point[dimension_name(field)].item() for field in fields}
+            experiment = replace_fields(sweep.experiment, changes)
             each = [
                 loss_curve(experiment, dataset["step"].values, key=jax.random.key(seed))
                 for seed in np.atleast_1d(dataset["seed"].values).tolist()

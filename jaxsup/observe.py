@@ -33,7 +33,7 @@ class Observable(NamedTuple):
 def _norm_of(name: str) -> Callable[[View], Array]:
     def measure(view: View) -> Array:
         array = getattr(view.parameters, name)
-        return jnp.zeros(()) if array is None else jnp.sqrt(jnp.sum(array**2))
+        return jnp.asarray(jnp.nan) if array is None else jnp.sqrt(jnp.sum(array**2))
 
     return measure
 
@@ -54,7 +54,7 @@ OBSERVABLES: dict[str, Observable] = {
 
 
 def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | np.ndarray | range) else value
+    return tuple(value) if isinstance(value, list | range) else value
 
 
 class Record(eqx.Module):
@@ -106,12 +106,13 @@ class Record(eqx.Module):
         [0, 1, 10, 100, 1000]
         """
         if self.steps is not None:
-            chosen = np.asarray([0, *self.steps, total])
+            chosen = np.asarray([0, *self.steps])
         elif self.spacing == "linear":
             chosen = np.linspace(0, total, self.points)
         else:
-            chosen = np.concatenate([[0], np.geomspace(1, total, self.points - 1)])
-        chosen = np.concatenate([np.rint(chosen), self.parameter_steps])
+            first = 1 if self.points > 2 else total
+            chosen = np.concatenate([[0], np.geomspace(first, total, self.points - 1)])
+        chosen = np.concatenate([np.rint(chosen), self.parameter_steps, [total]])
         return np.unique(chosen.astype(np.int64))
 
 

@@ -7,6 +7,7 @@ import abc
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -36,14 +37,15 @@ class WarmupCosine(eqx.Module):
 
     def learning_rate(self, peak: Scalar, steps: int) -> optax.Schedule:
         """The learning rate as a function of the number of updates made."""
-        peak = jnp.asarray(peak, jnp.result_type(float))
-        return optax.schedules.warmup_cosine_decay_schedule(
-            init_value=jnp.zeros_like(peak),  # pyright: ignore[reportArgumentType]
-            peak_value=peak,  # pyright: ignore[reportArgumentType]
+        factor = optax.schedules.warmup_cosine_decay_schedule(
+            init_value=0.0,
+            peak_value=1.0,
             warmup_steps=self.warmup,
             decay_steps=steps,
-            end_value=peak * self.final,  # pyright: ignore[reportArgumentType]
+            end_value=self.final,  # pyright: ignore[reportArgumentType]
         )
+        dtype = jnp.result_type(float)
+        return lambda count: peak * factor(jnp.asarray(count, dtype))  # pyright: ignore[reportReturnType]
 
 
 class AbstractOptimizer(eqx.Module):
@@ -54,8 +56,23 @@ class AbstractOptimizer(eqx.Module):
     kind: ClassVar[str]
 
     @abc.abstractmethod
+    def plain_transformation(self, steps: int) -> optax.GradientTransformation:
+        """The optax transformation, under JAX's standard promotion of dtypes."""
+
     def transformation(self, steps: int) -> optax.GradientTransformation:
-        """The optax transformation for a run of `steps` updates."""
+        """The optax transformation for a run of `steps` updates, under any promotion of dtypes.
+
+        optax raises a decay to an integer power, which strict promotion refuses if it is traced.
+        """
+        plain = self.plain_transformation(steps)
+
+        def update(
+            updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+        ) -> tuple[optax.Updates, optax.OptState]:
+            with jax.numpy_dtype_promotion("standard"):
+                return plain.update(updates, state, params)
+
+        return optax.GradientTransformation(plain.init, update)
 
     def rate_at(self, steps: int) -> optax.ScalarOrSchedule:
         """The learning rate as optax takes it."""
@@ -112,7 +129,7 @@ class SGD(AbstractOptimizer):
             advice = "give the decay of the velocity"
             check_number("optimizer.momentum", self.momentum, advice, low=0, high=1, high_open=True)
 
-    def transformation(self, steps: int) -> optax.GradientTransformation:
+    def plain_transformation(self, steps: int) -> optax.GradientTransformation:
         """optax.sgd."""
         return optax.sgd(self.rate_at(steps), momentum=self.momentum)  # pyright: ignore[reportArgumentType]
 
@@ -141,7 +158,7 @@ class Adam(AbstractOptimizer):
         _check_rate(self.learning_rate)
         _check_decays(self.b1, self.b2, self.eps)
 
-    def transformation(self, steps: int) -> optax.GradientTransformation:
+    def plain_transformation(self, steps: int) -> optax.GradientTransformation:
         """optax.adam."""
         return optax.adam(self.rate_at(steps), b1=self.b1, b2=self.b2, eps=self.eps)  # pyright: ignore[reportArgumentType]
 
@@ -178,7 +195,7 @@ class AdamW(AbstractOptimizer):
         _check_decays(self.b1, self.b2, self.eps)
         check_number("optimizer.weight_decay", self.weight_decay, "give the decay", low=0)
 
-    def transformation(self, steps: int) -> optax.GradientTransformation:
+    def plain_transformation(self, steps: int) -> optax.GradientTransformation:
         """optax.adamw."""
         return optax.adamw(
             self.rate_at(steps),  # pyright: ignore[reportArgumentType]

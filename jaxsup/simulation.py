@@ -128,7 +128,8 @@ class Trajectory(eqx.Module):
         params: parameters after the last update (after the last good one if diverged).
         snapshots: parameters after each of ``record.parameter_steps``, stacked, or None.
         status: 0 finished, 1 diverged.
-        last_step: number of updates after which all parameters were still finite.
+        last_step: number of updates after which the training loss and all parameters were still
+            finite.
     """
 
     steps: Int[Array, " records"]

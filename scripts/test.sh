@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh test
-exec "$bin/python" -m pytest "$@"
+exec "$bin/python" -m pytest -n auto "$@"

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -53,7 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sweep_writes_a_dataset_that_xarray_opens(folder: Path) -> None:
     dataset = xr.open_zarr(folder / "run", consolidated=False)
-    assert dict(dataset["loss"].sizes) == {"student.latent": 3, "seed": 2, "step": 19}
+    recorded = 1 + len(np.unique(np.rint(np.geomspace(1, 60, 19))))
+    assert dict(dataset["loss"].sizes) == {"student.latent": 3, "seed": 2, "step": recorded}
     assert dataset["superposition_ratio"].values.tolist() == [4.0, 3.0, 2.0]
     assert int(dataset["status"].sum()) == 0
 
@@ -212,7 +214,7 @@ def test_other_mistakes_are_one_line(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--at", "widht=0"), "did you mean"),
+        (("--at", "student.laten=0"), "did you mean"),
         (("--at", "student.latent=7"), "expected a position 0..2 of student.latent"),
         (("--kind", "map"), "expected the axes features.exponent and teacher.exponent"),
         (("--window", "60", "2"), "expected window = (first, last)"),

@@ -38,7 +38,7 @@ def test_explicit_steps_are_taken_with_both_ends():
     np.testing.assert_array_equal(Record(steps=(3, 10)).schedule(20), [0, 3, 10, 20])
     np.testing.assert_array_equal(Record(steps=(0, 20)).schedule(20), [0, 20])
     np.testing.assert_array_equal(Record(steps=()).schedule(20), [0, 20])
-    assert Record(steps=[1, 2]) == Record(steps=np.array([1, 2])) == Record(steps=range(1, 3))
+    assert Record(steps=[1, 2]) == Record(steps=(1, 2)) == Record(steps=range(1, 3))
 
 
 def test_parameter_steps_are_recorded_too():

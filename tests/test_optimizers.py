@@ -140,6 +140,7 @@ def test_adamw_decays_the_bias_too():
     transformation = jaxsup.AdamW(0.1, weight_decay=0.5).transformation(3)
     parameters = {name: jnp.asarray(value) for name, value in START.items()}
     still = jax.tree.map(jnp.zeros_like, parameters)
+    updates: Any
     updates, _ = transformation.update(still, transformation.init(parameters), parameters)
     for name, value in START.items():
         np.testing.assert_allclose(updates[name], -0.1 * 0.5 * value, rtol=1e-14)

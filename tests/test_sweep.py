@@ -485,7 +485,7 @@ BAD = {
     "no fields": (lambda: sweep({"setting": {}}), "axes.setting: expected at least one value"),
     "ragged": (
         lambda: sweep({"setting": {"teacher.exponent": [0, 1], "features.exponent": [1]}}),
-        "axes.setting: expected lists of one length; got a set of lists of lengths",
+        "axes.setting: expected lists of one length; got a table of lists of lengths",
     ),
     "twice": (
         lambda: sweep({"teacher.exponent": [0.0], "setting": {"teacher.exponent": [0.0, 1.0]}}),
@@ -512,10 +512,10 @@ BAD = {
         "steps: expected a positive integer; got 0",
     ),
     "no seeds": (lambda: sweep({}, 0), "seeds: expected a positive integer; got 0"),
-    "empty seeds": (lambda: sweep({}, []), r"seeds: expected different whole numbers .*; got \(\)"),
-    "repeated seeds": (lambda: sweep({}, [1, 1]), "seeds: .*drop repeats"),
-    "negative seeds": (lambda: sweep({}, [-1]), "seeds: expected different whole numbers >= 0"),
-    "broken seeds": (lambda: sweep({}, [0.5]), "seeds: expected different whole numbers >= 0"),
+    "empty seeds": (lambda: sweep({}, []), r"seeds: expected different whole numbers .*; got \[\]"),
+    "repeated seeds": (lambda: sweep({}, [1, 1]), "seeds: .*give each seed once"),
+    "negative seeds": (lambda: sweep({}, [-1]), "seeds: expected different whole numbers from 0"),
+    "broken seeds": (lambda: sweep({}, [0.5]), "seeds: expected different whole numbers from 0"),
     "huge seeds": (lambda: sweep({}, [2**32]), "seeds: expected"),
     "widths": (
         lambda: run(sweep({}), widths=0),

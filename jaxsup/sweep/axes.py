@@ -9,11 +9,25 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from jaxsup.observe import OBSERVABLES
 from jaxsup.simulation import Experiment
+from jaxsup.students import StudentParameters
 from jaxsup.validation import check_positive_integer, fail, suggest
 
 # Names of the result's own dimensions: an axis cannot be called so.
-_RESERVED = ("seed", "step", "feature", "kept_step")
+_RESERVED = (
+    "seed",
+    "step",
+    "kept_step",
+    "feature",
+    "latent",
+    "latent_in",
+    "status",
+    "last_step",
+    "superposition_ratio",
+    *(name for name in OBSERVABLES if name != "loss"),
+    *StudentParameters.__annotations__,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,9 +38,19 @@ class Axis:
     fields: dict[str, tuple[Any, ...]]
 
     @property
+    def dim(self) -> str:
+        """The axis's name in the result, where ``loss`` is a variable."""
+        return dimension_name(self.name)
+
+    @property
     def size(self) -> int:
         """Number of positions along the axis."""
         return len(next(iter(self.fields.values())))
+
+
+def dimension_name(field: str) -> str:
+    """What a field is called among the result's coordinates."""
+    return "loss_kind" if field == "loss" else field
 
 
 class Sweep:
@@ -60,7 +84,7 @@ class Sweep:
         self,
         experiment: Experiment,
         axes: Mapping[str, Any] | None = None,
-        seeds: int | Sequence[int] = 1,
+        seeds: Any = 1,
     ) -> None:
         self.experiment = experiment
         self.axes = tuple(_make_axis(experiment, *item) for item in (axes or {}).items())
@@ -69,8 +93,10 @@ class Sweep:
         for axis in self.axes:
             for position in range(axis.size):
                 changes = {field: values[position] for field, values in axis.fields.items()}
-                if not _depends_on_others(changes):
+                if not _is_structural(experiment, axis):
                     replace_fields(experiment, changes)
+        for _ in self.structures():
+            pass  # making them checks them
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,7 +142,7 @@ class Sweep:
         """The values of the unstructural fields at `points`."""
         positions = np.unravel_index(points, self.shape) if self.shape else ()
         return {
-            field: np.asarray(values)[position]
+            field: np.asarray(values, np.float64)[position]
             for axis, position in zip(self.axes, positions, strict=True)
             if not _is_structural(self.experiment, axis)
             for field, values in axis.fields.items()
@@ -185,19 +211,20 @@ def _make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
     if not lengths or 0 in lengths.values():
         raise fail(f"axes.{name}", "at least one value", "a list of none", "give values")
     if len(set(lengths.values())) > 1:
-        text = "a set of lists of lengths " + ", ".join(f"{k}: {v}" for k, v in lengths.items())
+        text = "a table of lists of lengths " + ", ".join(f"{k}: {v}" for k, v in lengths.items())
         raise fail(f"axes.{name}", "lists of one length", text, "pair the values")
     return Axis(name, checked)
 
 
-def _make_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    if isinstance(seeds, int | np.integer):
+def _make_seeds(seeds: Any) -> tuple[int, ...]:
+    if isinstance(seeds, str) or not isinstance(seeds, Sequence | np.ndarray):
         check_positive_integer("seeds", seeds, "give the number of seeds, or a list of them")
         return tuple(range(int(seeds)))
-    chosen = tuple(int(seed) for seed in seeds)
-    if not chosen or len(set(chosen)) < len(chosen) or min(chosen) < 0:
-        raise fail("seeds", "different whole numbers >= 0", chosen, "drop repeats")
-    return chosen
+    whole = all(isinstance(s, int | np.integer) and 0 <= s < 2**32 for s in seeds)
+    if not len(seeds) or not whole or len(set(seeds)) < len(seeds):
+        advice = "give each seed once"
+        raise fail("seeds", "different whole numbers from 0 to 2^32 - 1", seeds, advice)
+    return tuple(int(seed) for seed in seeds)
 
 
 def _check_overlap(axes: Sequence[Axis]) -> None:
@@ -209,12 +236,6 @@ def _check_overlap(axes: Sequence[Axis]) -> None:
         if inner.startswith(outer + "."):
             advice = f"scan {outer!r} or its parts, or pair them on one joint axis by hand"
             raise fail("axes", "fields that do not contain each other", f"{outer}, {inner}", advice)
-
-
-def _depends_on_others(changes: Mapping[str, Any]) -> bool:
-    """Whether a change alone may be refused although it fits together with another axis."""
-    sizes = {"student.latent", "student.embedding", "features.count", "features", "student"}
-    return bool(sizes & changes.keys()) or bool({"steps", "loss"} & changes.keys())
 
 
 def _is_structural(experiment: Experiment, axis: Axis) -> bool:

@@ -189,7 +189,7 @@ def _compiled(mesh: Mesh, by_points: bool) -> tuple[Callable, Callable]:
     in_points, in_seeds = (here, everywhere) if by_points else (everywhere, here)
     out = PartitionSpec(None, "replica") if by_points else here
 
-    def begin(varying: Experiment, fixed: Experiment, keys: PRNGKeyArray, slots: Array) -> State:
+    def begin(varying: Experiment, fixed: Experiment, keys: Array, slots: Array) -> State:
         def one(varying: Experiment, key: PRNGKeyArray, slot: Array) -> State:
             del slot
             return start(eqx.combine(varying, fixed), key)
@@ -199,7 +199,7 @@ def _compiled(mesh: Mesh, by_points: bool) -> tuple[Callable, Callable]:
     def visit(
         varying: Experiment,
         fixed: Experiment,
-        keys: PRNGKeyArray,
+        keys: Array,
         slots: Array,
         state: State,
         first: Array,
@@ -226,7 +226,7 @@ def _compiled(mesh: Mesh, by_points: bool) -> tuple[Callable, Callable]:
 
 
 def _over_seeds_and_points(
-    one: Callable, varying: Experiment, keys: PRNGKeyArray, slots: Array, *states: State
+    one: Callable, varying: Experiment, keys: Array, slots: Array, *states: State
 ) -> Any:
     """vmap over points inside, seeds outside: what depends on the key alone is computed once.
 

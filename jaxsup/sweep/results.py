@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import operator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -14,7 +13,7 @@ from jaxsup._version import __version__
 from jaxsup.config import to_table
 from jaxsup.observe import OBSERVABLES
 from jaxsup.simulation import State
-from jaxsup.sweep.axes import Sweep
+from jaxsup.sweep.axes import Sweep, dimension_name
 from jaxsup.sweep.buckets import Program
 from jaxsup.sweep.tables import sweep_to_tables
 
@@ -109,7 +108,7 @@ class Results:
         """The labelled dataset."""
         import xarray as xr
 
-        dims = tuple(axis.name for axis in self.sweep.axes)
+        dims = tuple(axis.dim for axis in self.sweep.axes)
         shape = self.sweep.shape
 
         def variable(inner: tuple[str, ...], values: np.ndarray, attrs: dict[str, Any]) -> Any:
@@ -152,31 +151,28 @@ class Results:
             for field, values in axis.fields.items():
                 label, units = _FIELD_LABELS.get(field, (field, ""))
                 attrs = {"long_name": label, **({"units": units} if units else {})}
-                coordinates[field] = (axis.name, _labels(values), attrs)
+                coordinates[dimension_name(field)] = (axis.dim, _labels(values), attrs)
         coordinates.update(self._ratio())
         return coordinates
 
     def _ratio(self) -> dict[str, Any]:
-        """N/K along the axis that scans N or K, or as a scalar."""
-        owners = [
-            axis
-            for axis in self.sweep.axes
-            if {"student.latent", "features.count"} & axis.fields.keys()
-        ]
-        base = self.sweep.experiment
-
-        def along(axis: Any, field: str) -> np.ndarray:
-            fixed = operator.attrgetter(field)(base)
-            return np.asarray(axis.fields.get(field, [fixed] * axis.size), float)
-
+        """N/K along the axis that changes N or K, or as a scalar; left out where two axes do."""
+        sizes = {"features", "features.count", "student", "student.latent"}
+        owners = [i for i, axis in enumerate(self.sweep.axes) if sizes & axis.fields.keys()]
         attrs = {"long_name": "superposition ratio N/K", "units": "1"}
-        if not owners:
-            ratio = base.features.count / base.student.latent
-            return {"superposition_ratio": ((), ratio, attrs)}
         if len(owners) > 1:
             return {}
-        ratio = along(owners[0], "features.count") / along(owners[0], "student.latent")
-        return {"superposition_ratio": (owners[0].name, ratio, attrs)}
+
+        def ratio(position: int) -> float:
+            index = [position if i in owners else 0 for i in range(len(self.sweep.axes))]
+            experiment = self.sweep.experiment_at(index)
+            return experiment.features.count / experiment.student.latent
+
+        if not owners:
+            return {"superposition_ratio": ((), ratio(0), attrs)}
+        axis = self.sweep.axes[owners[0]]
+        ratios = np.asarray([ratio(position) for position in range(axis.size)])
+        return {"superposition_ratio": (axis.dim, ratios, attrs)}
 
     def _provenance(self, seconds: float, devices: list[Any]) -> dict[str, Any]:
         experiment = self.sweep.experiment

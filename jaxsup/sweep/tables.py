@@ -55,18 +55,24 @@ def _axes_from_tables(axes: Mapping[str, Any]) -> dict[str, Any]:
 
     TOML reads a dotted key without quotes as a table ``features`` with a key ``exponent``.
     """
-    flat: dict[str, Any] = {}
-    for name, values in axes.items():
-        if isinstance(values, Mapping) and name in SECTIONS:
-            flat.update({f"{name}.{field}": column for field, column in values.items()})
-        else:
-            flat[name] = values
+    flat = _flatten(axes)
     return {
-        name: {field: _objects(field, column) for field, column in values.items()}
+        name: {field: _objects(field, column) for field, column in _flatten(values).items()}
         if isinstance(values, Mapping)
         else _objects(name, values)
         for name, values in flat.items()
     }
+
+
+def _flatten(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables named after sections as dotted keys; other tables as they are."""
+    flat: dict[str, Any] = {}
+    for name, values in table.items():
+        if isinstance(values, Mapping) and name in SECTIONS:
+            flat.update({f"{name}.{field}": column for field, column in _flatten(values).items()})
+        else:
+            flat[name] = values
+    return flat
 
 
 def _objects(field: str, column: Any) -> Any:
