@@ -1,13 +1,14 @@
 """Exponents of a labelled sweep: what is fitted, what the theory column holds, what is printed."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import jaxsup
-from jaxsup.measure import exponents_to_records, format_exponents
+from jaxsup.measure import exponents_to_records, format_exponents, theory_curves
 
 
 def power_law_dataset(exponents: np.ndarray, *, noise: float = 0.0) -> xr.Dataset:
@@ -99,3 +100,45 @@ def test_a_sweep_without_axes_has_one_row() -> None:
     assert table["exponent"].shape == ()
     assert len(format_exponents(table).splitlines()) == 2
     assert len(exponents_to_records(table)) == 1
+
+
+def test_steps_before_a_given_one_belong_to_no_fit() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    early = dataset["step"].values < 100
+    dataset["loss"][:, :, early] = 5.0
+    table = jaxsup.measure_exponents(dataset, after=100)
+    np.testing.assert_allclose(table["exponent"], [0.4, 1.3], atol=1e-10)
+    assert (table["window_first"] >= 100).all()
+
+
+def linear_sweep(**student: Any) -> jaxsup.Sweep:
+    """Linear students on the exact loss, over the importance exponent b, two seeds."""
+    experiment = jaxsup.Experiment(
+        jaxsup.GaussianFeatures(12, 1.5),
+        jaxsup.DiagonalTeacher(0.0),
+        jaxsup.Student(activation="identity", core_scale=0.2, **student),
+        jaxsup.SGD(0.3),
+        steps=40,
+        loss="population",
+        record=jaxsup.Record(points=8),
+    )
+    return jaxsup.Sweep(experiment, {"teacher.exponent": [0.0, 1.0]}, seeds=[3, 8])
+
+
+@pytest.mark.parametrize(
+    "student", [{"latent": 12, "embedding": "identity"}, {"latent": 5, "bias": False}]
+)
+def test_theory_curves_are_the_means_of_what_the_seeds_do(student: dict[str, Any]) -> None:
+    dataset = jaxsup.run(linear_sweep(**student))
+    theory = theory_curves(dataset)
+    assert theory is not None
+    assert theory.dims == ("teacher.exponent", "step")
+    np.testing.assert_allclose(theory, dataset["loss"].mean("seed"), rtol=1e-4)
+    one = theory_curves(dataset.isel({"teacher.exponent": 1}, drop=False))
+    assert one is not None
+    np.testing.assert_allclose(one, theory[1])
+
+
+def test_there_are_no_theory_curves_without_a_closed_form() -> None:
+    sweep = linear_sweep(latent=12, embedding="learned", core=False)
+    assert theory_curves(jaxsup.run(sweep)) is None
