@@ -126,7 +126,7 @@ def _theory(table: xr.Dataset) -> xr.DataArray:
 
 
 def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
-    """The closed-form loss of every setting, mean over seeds; None if any setting has none.
+    """The closed-form loss of every setting, median over seeds; None if any setting has none.
 
     Each seed's own W and start enter, as `jaxsup.theory.loss_curve` takes them from its key.
 
@@ -159,7 +159,7 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
             ]
         except ValueError:
             return None
-        curves[index] = np.mean(each, axis=0)
+        curves[index] = np.median(each, axis=0)
     coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= {*dims, "step"}}
     return xr.DataArray(curves, dims=[*dims, "step"], coords=coords, name="theory")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -187,6 +188,18 @@ def test_an_output_folder_that_cannot_be_written_is_refused(folder: Path, tmp_pa
     tmp_path.chmod(0o500)
     done = jaxsup("sweep", folder / "small.toml", "--out", tmp_path / "run")
     assert_one_line(done, "expected a folder that can be written")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_an_output_folder_where_nothing_can_be_made_is_refused(folder: Path) -> None:
+    done = jaxsup("sweep", folder / "small.toml", "--out", "/proc/nowhere/run")
+    assert_one_line(done, "expected a folder that can be written; got 'No such file")
+
+
+def test_a_damaged_dataset_is_one_line(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "run", tmp_path / "damaged")
+    (tmp_path / "damaged" / "zarr.json").write_text("{ not json")
+    assert_one_line(jaxsup("fit", tmp_path / "damaged"), "expected a Zarr group that can be read")
 
 
 def test_an_output_folder_below_a_file_is_refused(folder: Path) -> None:

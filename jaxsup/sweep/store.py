@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +21,16 @@ def check_store(store: str | Path) -> None:
         raise FileExistsError(
             f"{path}: expected a new folder; got one that exists; choose another or remove it"
         )
-    parent = next(p for p in path.absolute().parents if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+    try:
+        path.mkdir(parents=True)
+        (path / "probe").touch()
+        (path / "probe").unlink()
+        path.rmdir()
+    except OSError as error:
         raise PermissionError(
-            f"{path}: expected a folder that can be written; got none below {parent}; "
+            f"{path}: expected a folder that can be written; got {error.strerror!r}; "
             "choose another place"
-        )
+        ) from None
 
 
 def write_store(dataset: xr.Dataset, store: str | Path) -> None:
@@ -40,7 +43,7 @@ def open_store(store: str | Path) -> xr.Dataset:
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: the folder holds no sweep.
+        ValueError: the folder holds no sweep, or a damaged one.
     """
     import xarray as xr
 
@@ -54,7 +57,12 @@ def open_store(store: str | Path) -> xr.Dataset:
             f"{path}: expected the folder of a sweep; got one without zarr.json; "
             "give the folder that `jaxsup sweep --out` made"
         )
-    dataset = xr.open_zarr(path, consolidated=False)
+    try:
+        dataset = xr.open_zarr(path, consolidated=False)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise ValueError(
+            f"{path}: expected a Zarr group that can be read; got {error}; restore or remake it"
+        ) from None
     if "loss" not in dataset or "configuration" not in dataset.attrs:
         raise ValueError(
             f"{path}: expected a dataset with a loss; got {sorted(map(str, dataset))}; "
