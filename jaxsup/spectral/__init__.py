@@ -1,0 +1,41 @@
+"""Eigenspaces of the frame operator F = W W^T, and how the features (columns of W) use them.
+
+`W` is always [latent, features] (K x N). F (K x K) and the Gram matrix W^T W (N x N) share their
+non-zero spectrum: the smaller one is decomposed, at full precision, after W has been divided by the
+power of two that brings its largest entry to order one. Two relative tolerances shape the result:
+
+- rank: eigenvalues below `rank_tolerance` times the largest count as zero. The default, r =
+  4 sqrt(max(K, N)) machine epsilons, covers the rounding of the product (Higham & Mary 2019,
+  probabilistic bound) and of the eigensolver. A column is "not represented" when its squared norm
+  is below r times the largest one, or when most of it lies in the numerical null space.
+- clusters: sorted eigenvalues whose neighbours differ by at most `relative_tolerance` times the
+  largest eigenvalue are chained into one eigenspace; `spreads` shows how far a chain reaches.
+
+Gradients exist at exact degeneracy. Derivatives are taken at fixed clusters from the gaps *between*
+them, so what does not depend on the basis inside an eigenspace (projectors, measures, mean
+eigenvalues, tightness where it is not zero) has its true derivative; ranks, counts and the
+assignment of features to eigenspaces are piecewise constant.
+
+On a CPU the batched eigensolver calls OpenBLAS from XLA's threads: set OPENBLAS_NUM_THREADS=1 for
+large batches, and do not run two such batches at a time.
+
+References: "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224; Elhage et al.,
+"Toy Models of Superposition", arXiv 2209.10652; Benedetto & Fickus, Adv. Comput. Math. 18 (2003);
+Welch, IEEE Trans. Inf. Theory 20 (1974).
+"""
+
+from jaxsup.spectral.certificate import Certificate as Certificate
+from jaxsup.spectral.certificate import certify as certify
+from jaxsup.spectral.frame import capacities as capacities
+from jaxsup.spectral.frame import coherence as coherence
+from jaxsup.spectral.frame import dimensions_per_feature as dimensions_per_feature
+from jaxsup.spectral.frame import feature_norms as feature_norms
+from jaxsup.spectral.frame import frame_operator as frame_operator
+from jaxsup.spectral.frame import frame_potential as frame_potential
+from jaxsup.spectral.frame import gram_matrix as gram_matrix
+from jaxsup.spectral.frame import squared_overlaps as squared_overlaps
+from jaxsup.spectral.frame import welch_bound as welch_bound
+from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE as CLUSTER_TOLERANCE
+from jaxsup.spectral.spectrum import FrameSpectrum as FrameSpectrum
+from jaxsup.spectral.spectrum import decompose as decompose
+from jaxsup.spectral.spectrum import decompose_batch as decompose_batch

@@ -1,0 +1,204 @@
+"""The spectrum of one frame, or of many, with static shapes."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.core import Tracer
+from jax.typing import ArrayLike
+from jaxtyping import Bool, Float, Int
+
+from jaxsup.spectral.arrays import (
+    as_array,
+    check_tolerances,
+    exact_product,
+    normalise,
+    or_one,
+    rounding,
+    safe_sqrt,
+    smaller_product,
+)
+from jaxsup.spectral.eigenspaces import eigen_coordinates, tightness_residuals
+from jaxsup.spectral.frame import overlaps, scaled_capacities
+
+CLUSTER_TOLERANCE = 1e-4
+
+
+class FrameSpectrum(eqx.Module):
+    """The eigenspaces of F = W W^T and every feature's place on them.
+
+    Inside `jit` and `vmap` the eigenspace axis has min(K, N) slots, of which the first `count` are
+    real and the others zero; `trim` drops those. Features that are not represented have zero
+    measures, capacity and localisation. A batch has its axis in front of every field.
+    """
+
+    eigenvalues: Float[Array, "eigenspaces"]  # distinct and non-zero, descending: cluster means
+    multiplicities: Int[Array, "eigenspaces"]  # dimension of each eigenspace
+    spreads: Float[Array, "eigenspaces"]  # largest minus smallest eigenvalue in each cluster
+    tightness: Float[Array, "eigenspaces"]  # t_k, relative residual, 0 = tight; see `decompose`
+    overall_tightness: Float[Array, ""]  # sqrt(sum_k m_k (l_k t_k)^2 / sum_k m_k l_k^2)
+    measures: Float[Array, "features eigenspaces"]  # mu_ik = |P_k w_i|^2 / |w_i|^2, rows sum to 1
+    localization: Float[Array, "features"]  # participation ratio sum_k mu_ik^2, in [1/count, 1]
+    entropy_localization: Float[Array, "features"]  # 1 - H(mu_i) / log(count), in [0, 1]
+    capacities: Float[Array, "features"]  # D_i, in [0, 1]
+    norms: Float[Array, "features"]  # |w_i|
+    represented: Bool[Array, "features"]
+    saturation: Float[Array, ""]  # sum_i D_i / rank, in [0, 1]; 0 for a zero matrix
+    rank: Int[Array, ""]
+    count: Int[Array, ""]  # number of eigenspaces
+    raw_eigenvalues: Float[Array, "slots"]  # all min(K, N), with multiplicity, descending
+    basis: Float[Array, "latent slots"]  # eigenvectors; arbitrary inside an eigenspace
+    labels: Int[Array, "slots"]  # eigenspace of each eigenvector; min(K, N) = null space
+
+    def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "latent latent"]:
+        """P_k, the projector on one eigenspace, whatever its basis; zero past `count`."""
+        inside = jnp.where((self.labels == eigenspace)[None, :], self.basis, 0.0)
+        inside = jnp.where(eigenspace < self.count, inside, 0.0)
+        return exact_product(inside, inside.T)
+
+    def trim(self) -> "FrameSpectrum":
+        """Without padding: `count` eigenspaces, the largest count of a batch. Concrete only."""
+        keep = int(np.max(np.asarray(self.count)))
+
+        def padded(s: FrameSpectrum):
+            return s.eigenvalues, s.multiplicities, s.spreads, s.tightness, s.measures
+
+        return eqx.tree_at(
+            padded, self, [jnp.asarray(np.asarray(x)[..., :keep]) for x in padded(self)]
+        )
+
+    def __getitem__(self, index: Any) -> "FrameSpectrum":
+        """One replica (or a slice of them) of a batched spectrum."""
+        return jax.tree.map(lambda leaf: leaf[index], self)
+
+
+def decompose(
+    W: ArrayLike,
+    *,
+    relative_tolerance: float | Float[Array, ""] = CLUSTER_TOLERANCE,
+    rank_tolerance: float | Float[Array, ""] | None = None,
+) -> FrameSpectrum:
+    """F = sum_k lambda_k P_k; spectral measures, capacities, localisation, tightness.
+
+    Takes `W` [latent, features], real and finite, and the tolerances of the module's docstring, in
+    [0, 1). Returns a `FrameSpectrum`: without padding for a concrete matrix, with min(K, N) static
+    slots inside `jit`, `vmap` and `grad`. `tightness[k]` is the residual of "the features of
+    eigenspace k form a tight frame on it",
+
+        |P_k (sum_{i in k} w_i w_i^T) - lambda_k P_k|_F / (lambda_k sqrt(m_k)),
+
+    where feature i belongs to the eigenspace with its largest measure (the first one at a tie): all
+    residuals vanish exactly when every feature is localised. Eigenvalues are in units of W^2. A
+    traced matrix with NaN or infinity gives NaN values and rank 0; a concrete `W` that is no
+    finite, non-empty matrix raises ValueError.
+
+    >>> import numpy as np
+    >>> angles = 2 * np.pi * np.arange(5) / 5
+    >>> pentagon = decompose(np.stack([np.cos(angles), np.sin(angles)]))
+    >>> [round(float(x), 3) for x in pentagon.eigenvalues], pentagon.multiplicities.tolist()
+    ([2.5], [2])
+    >>> round(float(pentagon.capacities[0]), 3), round(float(pentagon.saturation), 3)
+    (0.4, 1.0)
+    """
+    W = as_array(W)
+    check_tolerances(relative_tolerance, rank_tolerance)
+    spectrum = _decompose_compiled(W, relative_tolerance, rank_tolerance)
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(spectrum))
+    return spectrum if traced else spectrum.trim()
+
+
+def decompose_batch(
+    Ws: ArrayLike,
+    *,
+    chunk: int = 16,
+    summary: Callable[[FrameSpectrum], Any] | None = None,
+    relative_tolerance: float | Float[Array, ""] = CLUSTER_TOLERANCE,
+    rank_tolerance: float | Float[Array, ""] | None = None,
+) -> Any:
+    """`decompose` every `Ws[replica]`, `chunk` at a time; the result does not depend on the chunk.
+
+    `Ws` is [replica, latent, features]. Returns what `summary` makes of each padded spectrum,
+    stacked: by default the spectra, to be indexed with `[i]` and trimmed. Their measures are as
+    large as `Ws`, so let a named function (a new lambda compiles anew) keep what is needed:
+    `decompose_batch(Ws, summary=attrgetter("saturation"))`. Working memory is about 8 chunks of
+    matrices. Chunks run strictly one after the other. Diverged replicas give NaN.
+    """
+    Ws = as_array(Ws, rank=3)
+    check_tolerances(relative_tolerance, rank_tolerance)
+    if chunk < 1:
+        raise ValueError(f"expected chunk >= 1; got {chunk}; do leave the default")
+    return _decompose_chunks(Ws, relative_tolerance, rank_tolerance, chunk, summary)
+
+
+def _decompose(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameSpectrum:
+    """The padded decomposition: a pure function with static shapes."""
+    V, scale = normalise(W)
+    finite = jnp.isfinite(scale)
+    V = jnp.where(finite, V, 0.0)
+    rank_tolerance = rounding(V.shape, V.dtype) if rank_tolerance is None else rank_tolerance
+    tolerances = [jnp.asarray(x).astype(V.dtype) for x in (relative_tolerance, rank_tolerance)]
+    S = smaller_product(V)
+    values, labels, basis, coordinates = eigen_coordinates(V, S, tolerances)
+
+    slots = len(values)
+    member = (labels[:, None] == jnp.arange(slots)[None, :]).astype(V.dtype)
+    sizes = jnp.sum(member, axis=0)
+    means = jnp.sum(values[:, None] * member, axis=0) / jnp.maximum(sizes, 1.0)
+    count, rank = jnp.sum(sizes > 0), jnp.sum(labels < slots)
+
+    mass, squares = exact_product((coordinates**2).T, member), jnp.sum(V * V, axis=0)
+    retained = jnp.sum(mass, axis=1)
+    shown = (squares > tolerances[1] * jnp.max(squares)) & (retained > 0.5 * squares)
+    measures = jnp.where(shown[:, None], mass / jnp.where(shown, retained, 1.0)[:, None], 0.0)
+    capacity = scaled_capacities(squares, overlaps(V, S), shown)
+    entropy = -jnp.sum(measures * jnp.log(or_one(measures)), axis=1)
+    entropy = entropy / jnp.log(jnp.maximum(count, 2).astype(V.dtype))
+    own = (labels[:, None] == jnp.argmax(measures, axis=1)[None, :]) & shown[None, :]
+    offsets = jnp.where(labels < slots, values - exact_product(member, means), 0.0)
+    residuals = tightness_residuals(offsets, coordinates, own, member)
+    spectrum = FrameSpectrum(
+        eigenvalues=scale**2 * means,
+        multiplicities=sizes.astype(count.dtype),
+        spreads=scale**2 * jnp.ptp(jnp.where(member > 0, values[:, None], means[None, :]), axis=0),
+        tightness=safe_sqrt(residuals / or_one(sizes * means**2)),
+        overall_tightness=safe_sqrt(jnp.sum(residuals) / or_one(jnp.sum(sizes * means**2))),
+        measures=measures,
+        localization=jnp.sum(measures**2, axis=1),
+        entropy_localization=jnp.where(shown, 1.0 - entropy, 0.0),
+        capacities=capacity,
+        norms=scale * safe_sqrt(squares),
+        represented=shown,
+        saturation=jnp.sum(capacity) / jnp.maximum(rank, 1).astype(V.dtype),
+        rank=rank,
+        count=count,
+        raw_eigenvalues=scale**2 * jnp.maximum(values, 0.0),
+        basis=basis,
+        labels=labels,
+    )
+    poison = jnp.where(finite, 0.0, jnp.nan).astype(V.dtype)
+    return jax.tree.map(lambda x: x + poison if eqx.is_inexact_array(x) else x, spectrum)
+
+
+_decompose_compiled = jax.jit(_decompose)
+
+
+@partial(jax.jit, static_argnames=("chunk", "summary"))
+def _decompose_chunks(
+    Ws: Array, relative_tolerance: Any, rank_tolerance: Any, chunk: int, summary: Callable | None
+) -> Any:
+    """A sequential map over equal chunks, the last filled up with zero matrices."""
+    total = Ws.shape[0]
+    steps = -(-total // chunk)
+    Ws = jnp.pad(Ws, ((0, -total % steps), (0, 0), (0, 0)))
+
+    def one(W: Array) -> Any:
+        spectrum = _decompose(W, relative_tolerance, rank_tolerance)
+        return spectrum if summary is None else summary(spectrum)
+
+    stacked = lax.map(jax.vmap(one), Ws.reshape(steps, -1, *Ws.shape[1:]))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:total], stacked)
