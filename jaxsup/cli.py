@@ -187,7 +187,7 @@ class ReproduceCommand:
 
     def run(self) -> None:
         """Reproduce."""
-        from jaxsup.measure import exponents_to_records, format_exponents
+        from jaxsup.measure import exponents_to_records
         from jaxsup.progress import show_progress
         from jaxsup.reproduce import transition
         from jaxsup.sweep.store import check_store
@@ -200,7 +200,7 @@ class ReproduceCommand:
         if self.json:
             print(json.dumps(exponents_to_records(table), indent=1))
             return
-        print(format_exponents(table))
+        print((out / "transition.txt").read_text(encoding="utf-8"))
         for path in sorted(out.iterdir()):
             print(f"wrote    {path}")
 

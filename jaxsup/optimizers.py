@@ -51,8 +51,6 @@ class WarmupCosine(eqx.Module):
 class AbstractOptimizer(eqx.Module):
     """An optax transformation by name. ``schedule=None`` keeps the learning rate constant."""
 
-    learning_rate: eqx.AbstractVar[Scalar]
-    schedule: eqx.AbstractVar[WarmupCosine | None]
     kind: ClassVar[str]
 
     @abc.abstractmethod
@@ -74,11 +72,20 @@ class AbstractOptimizer(eqx.Module):
 
         return optax.GradientTransformation(plain.init, update)
 
-    def rate_at(self, steps: int) -> optax.ScalarOrSchedule:
-        """The learning rate as optax takes it."""
-        if self.schedule is None:
-            return self.learning_rate  # pyright: ignore[reportReturnType]
-        return self.schedule.learning_rate(self.learning_rate, steps)
+    @property
+    def warmup(self) -> int:
+        """Steps of warm-up; 0 without a schedule."""
+        schedule = getattr(self, "schedule", None)
+        return 0 if schedule is None else schedule.warmup
+
+
+def _rate(
+    learning_rate: Scalar, schedule: WarmupCosine | None, steps: int
+) -> optax.ScalarOrSchedule:
+    """The learning rate as optax takes it."""
+    if schedule is None:
+        return learning_rate  # pyright: ignore[reportReturnType]
+    return schedule.learning_rate(learning_rate, steps)
 
 
 def _check_rate(rate: Scalar) -> None:
@@ -131,7 +138,7 @@ class SGD(AbstractOptimizer):
 
     def plain_transformation(self, steps: int) -> optax.GradientTransformation:
         """optax.sgd."""
-        return optax.sgd(self.rate_at(steps), momentum=self.momentum)  # pyright: ignore[reportArgumentType]
+        return optax.sgd(_rate(self.learning_rate, self.schedule, steps), momentum=self.momentum)  # pyright: ignore[reportArgumentType]
 
 
 class Adam(AbstractOptimizer):
@@ -160,7 +167,9 @@ class Adam(AbstractOptimizer):
 
     def plain_transformation(self, steps: int) -> optax.GradientTransformation:
         """optax.adam."""
-        return optax.adam(self.rate_at(steps), b1=self.b1, b2=self.b2, eps=self.eps)  # pyright: ignore[reportArgumentType]
+        return optax.adam(
+            _rate(self.learning_rate, self.schedule, steps), b1=self.b1, b2=self.b2, eps=self.eps
+        )  # pyright: ignore[reportArgumentType]
 
 
 class AdamW(AbstractOptimizer):
@@ -198,7 +207,7 @@ class AdamW(AbstractOptimizer):
     def plain_transformation(self, steps: int) -> optax.GradientTransformation:
         """optax.adamw."""
         return optax.adamw(
-            self.rate_at(steps),  # pyright: ignore[reportArgumentType]
+            _rate(self.learning_rate, self.schedule, steps),  # pyright: ignore[reportArgumentType]
             b1=self.b1,  # pyright: ignore[reportArgumentType]
             b2=self.b2,  # pyright: ignore[reportArgumentType]
             eps=self.eps,  # pyright: ignore[reportArgumentType]

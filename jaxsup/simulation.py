@@ -99,9 +99,8 @@ class Experiment(eqx.Module):
             last = max(getattr(self.record, name) or (0,))
             if last > self.steps:
                 raise fail(f"record.{name}", f"steps <= {self.steps}", last, "train for longer")
-        schedule = self.optimizer.schedule
-        if schedule is not None and schedule.warmup >= self.steps:
-            warmup, advice = schedule.warmup, "shorten the warm-up or train for longer"
+        warmup, advice = self.optimizer.warmup, "shorten the warm-up or train for longer"
+        if warmup >= self.steps:
             raise fail(
                 "optimizer.schedule.warmup", f"less than steps = {self.steps}", warmup, advice
             )
