@@ -4,6 +4,7 @@ from . import plot as plot
 from . import spectral as spectral
 from . import theory as theory
 from ._version import __version__ as __version__
+from .measure import format_exponents as format_exponents
 from .measure import measure_exponents as measure_exponents
 from .features import CorrelatedFeatures as CorrelatedFeatures
 from .features import GaussianFeatures as GaussianFeatures
