@@ -539,7 +539,9 @@ def test_bad_input_is_a_one_line_error(case):
 def test_a_store_that_cannot_be_made_is_refused_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     reports = []
-    with pytest.raises(OSError, match="expected a folder that can be written; got 'Not a directory'"):
+    with pytest.raises(
+        OSError, match="expected a folder that can be written; got 'Not a directory'"
+    ):
         run(sweep({}), store=tmp_path / "file" / "sweep", progress=reports.append)
     with pytest.raises(FileExistsError, match="got one that exists"):
         run(sweep({}), store=tmp_path / "file", progress=reports.append)
