@@ -66,9 +66,12 @@ def measure_exponents(
     loss = loss.isel(step=loss["step"].values >= after)
     dims, shape = loss.dims[:-2], loss.shape[:-2]
     steps, values = loss["step"].values, loss.values
+    if "status" in dataset:  # a diverged run belongs to no fit, its finite beginning neither
+        diverged = dataset["status"].transpose(..., "seed").values == 1
+        values = np.where(diverged[..., None], np.nan, values)
     fits = np.empty(shape, object)
     for index in np.ndindex(shape):
-        recorded = ~np.isnan(values[index]).all(0)
+        recorded = ~np.isnan(loss.values[index]).all(0)
         fits[index] = fit_power_law(
             steps[recorded],
             values[index][:, recorded],

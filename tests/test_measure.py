@@ -73,6 +73,16 @@ def test_a_diverged_seed_is_left_out_and_counted() -> None:
     assert "2 (-1 diverged)" in format_exponents(table)
 
 
+def test_where_every_seed_diverged_there_is_no_power_law() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    dataset["loss"][1, :, 40:] = np.nan
+    status = np.asarray([[0, 0, 0], [1, 1, 1]])
+    table = jaxsup.measure_exponents(dataset.assign(status=(("features.exponent", "seed"), status)))
+    assert table["found"].values.tolist() == [True, False]
+    assert table["seeds_dropped"].values.tolist() == [0, 3]
+    assert "none" in format_exponents(table).splitlines()[2]
+
+
 def test_no_power_law_is_said_and_the_slope_kept_apart() -> None:
     dataset = power_law_dataset(np.asarray([0.4, 1.3]))
     dataset["loss"][0] = np.exp(-dataset["step"].values / 300.0) + 1e-12
