@@ -1,5 +1,5 @@
 """``python -m jaxsup`` is the `jaxsup` command."""
 
-from jaxsup.cli import main
+from jaxsup.cli.main import main
 
 main()

@@ -132,7 +132,7 @@ def test_help_teaches_by_example_at_once(arguments: tuple[str, ...]) -> None:
 
 
 def test_help_does_not_load_jax() -> None:
-    code = "import sys, jaxsup.cli; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, jaxsup.cli.main; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,0 +1,1 @@
+"""The `jaxsup` command: one file a subcommand, put together in `main`."""
