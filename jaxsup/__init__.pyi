@@ -22,7 +22,10 @@ from .simulation import Trajectory as Trajectory
 from .simulation import simulate as simulate
 from .students import Student as Student
 from .students import StudentParameters as StudentParameters
+from .sweep import Share as Share
+from .sweep import Stopped as Stopped
 from .sweep import Sweep as Sweep
+from .sweep import open_store as open_store
 from .sweep import run as run
 from .teachers import DiagonalTeacher as DiagonalTeacher
 from .teachers import MatrixTeacher as MatrixTeacher

@@ -1,5 +1,6 @@
 """How a sweep's progress is shown: a bar on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -63,12 +64,17 @@ class _Lines:
             return
         self.last = now
         share = progress.network_steps_done / progress.network_steps
-        left = progress.seconds * (1 - share) / share if share else float("inf")
+        missing = progress.network_steps - progress.network_steps_done
+        left = missing / progress.rate if progress.rate else math.inf
         line = f"{100 * share:3.0f}%  {_text(progress)}"
         print(line if done else f"{line}, {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def _text(progress: Progress) -> str:
-    rate = progress.network_steps_done / max(progress.seconds, 1e-9)
-    text = f"{progress.replicas_done}/{progress.replicas} networks, {rate:,.0f} network-steps/s"
+    text = (
+        f"{progress.replicas_done}/{progress.replicas} networks, "
+        f"{progress.rate:,.0f} network-steps/s"
+    )
+    if math.isfinite(progress.median_loss):
+        text += f", median loss {progress.median_loss:.3g}"
     return text + (f", {progress.diverged} diverged" if progress.diverged else "")

@@ -23,7 +23,7 @@ FINISHED, DIVERGED = 0, 1
 """Values of a run's ``status``."""
 
 # Rows evaluated at a time where the loss is estimated from samples: bounds the memory of a replica.
-_EVALUATION_ROWS = 256
+EVALUATION_ROWS = 256
 
 
 class Experiment(eqx.Module):
@@ -318,7 +318,7 @@ def _estimated_errors(
 ) -> Float[Array, " features"]:
     """Squared errors averaged over the evaluation samples, a few hundred rows at a time."""
     samples = experiment.record.evaluation_samples
-    blocks = -(-samples // _EVALUATION_ROWS)
+    blocks = -(-samples // EVALUATION_ROWS)
     rows = -(-samples // blocks)
 
     def add(total: Float[Array, " features"], block: Int[Array, ""]) -> tuple[Array, None]:

@@ -18,7 +18,7 @@ import xarray as xr
 import jaxsup
 from jaxsup.observe import Record
 from jaxsup.sweep.buckets import choose_widths, plan_programs
-from jaxsup.sweep.store import open_store
+from jaxsup.sweep.reading import open_store
 from jaxsup.sweep.tables import sweep_from_tables, sweep_to_tables
 
 FIRST, LATER = 2e-6, 5e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated
@@ -9,12 +10,14 @@ from typing import Annotated
 import tyro
 
 from jaxsup.cli.fit import FitCommand
+from jaxsup.cli.info import InfoCommand
 from jaxsup.cli.plot import PlotCommand
 from jaxsup.cli.reproduce import ReproduceCommand
 from jaxsup.cli.sweep import SweepCommand
 
 Command = (
     Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
+    | Annotated[InfoCommand, tyro.conf.subcommand("info")]
     | Annotated[FitCommand, tyro.conf.subcommand("fit")]
     | Annotated[PlotCommand, tyro.conf.subcommand("plot")]
     | Annotated[ReproduceCommand, tyro.conf.subcommand("reproduce")]
@@ -25,6 +28,7 @@ _DESCRIPTION = """Train thousands of small teacher-student networks at once, mea
 Start here:
   jaxsup reproduce transition
   jaxsup sweep examples/transition.toml --out runs/transition
+  jaxsup info runs/transition
   jaxsup fit runs/transition
   jaxsup plot runs/transition --out transition.png
 """
@@ -32,6 +36,8 @@ Start here:
 
 def main() -> None:
     """Entry point: one line on standard error and exit status 2 for a mistake, 130 for Ctrl-C."""
+    logging.basicConfig(format="jaxsup: %(message)s", level=logging.WARNING)
+    logging.getLogger("jaxsup").setLevel(logging.INFO)
     try:
         command = tyro.cli(
             Command,  # pyright: ignore[reportArgumentType]
@@ -47,7 +53,7 @@ def main() -> None:
         print(f"jaxsup: {one_line(error)}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        print("jaxsup: stopped; nothing was written", file=sys.stderr)
+        print("jaxsup: stopped", file=sys.stderr)
         raise SystemExit(130) from None
 
 

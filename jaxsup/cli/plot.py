@@ -43,7 +43,7 @@ class PlotCommand:
         """Draw and write."""
         from jaxsup import plot
         from jaxsup.measure import measure_exponents, theory_curves
-        from jaxsup.sweep.store import open_store
+        from jaxsup.sweep.reading import open_store
 
         check_picture(self.out)
         dataset = select_positions(open_store(self.directory).load(), self.at)

@@ -22,8 +22,11 @@ _RESERVED = (
     "feature",
     "latent",
     "latent_in",
+    "key_word",
+    "key_data",
     "status",
     "last_step",
+    "complete",
     "superposition_ratio",
     *(name for name in OBSERVABLES if name != "loss"),
     *StudentParameters.__annotations__,
@@ -113,6 +116,11 @@ class Sweep:
         """Number of networks: settings times seeds."""
         return self.points * len(self.seeds)
 
+    @property
+    def structural(self) -> tuple[bool, ...]:
+        """Which axes change more than numbers that a compiled program takes as arguments."""
+        return tuple(_is_structural(self.experiment, axis) for axis in self.axes)
+
     def axis_table(self) -> dict[str, Any]:
         """The axes as the constructor takes them."""
         return {axis.name: axis.fields.get(axis.name, axis.fields) for axis in self.axes}
@@ -123,11 +131,10 @@ class Sweep:
         Fields that hold numbers that a program can take as arguments do not count as structure:
         their values are filled in by `field_values`.
         """
-        structural = [_is_structural(self.experiment, axis) for axis in self.axes]
         grid = np.arange(self.points).reshape(self.shape)
         ranges = [
             range(axis.size) if fixed else [slice(None)]
-            for axis, fixed in zip(self.axes, structural, strict=True)
+            for axis, fixed in zip(self.axes, self.structural, strict=True)
         ]
         for index in itertools.product(*ranges):
             changes = {

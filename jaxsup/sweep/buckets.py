@@ -38,6 +38,12 @@ class Program:
         """The latent dimensions that the program's arrays hold."""
         return self.fixed.student.latent
 
+    @property
+    def example(self) -> Experiment:
+        """The experiment of the first point, as the program holds it."""
+        first = jax.tree.map(lambda leaf: leaf[0], self.varying)
+        return eqx.combine(first, self.fixed)
+
 
 def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
     """Group a sweep's points, each group of scanned latent dimensions into at most `widths`."""

@@ -1,49 +1,49 @@
-"""Train a sweep: chunks of replicas, each advanced from one recorded step to the next.
-
-A chunk is points x seeds, trained by one compiled program. The points of a seed share its keys,
-so its random numbers are drawn once for all of them. The host drives the recorded steps: between
-two of them it collects what was observed and reports progress.
-"""
+"""`run`: plan the memory, cut the sweep into parts, train what is missing, keep the results."""
 
 import dataclasses
-import functools
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, PRNGKeyArray
+from jax.sharding import Mesh
 
-from jaxsup.simulation import DIVERGED, Experiment, State, advance, observe, start
+from jaxsup.simulation import DIVERGED
 from jaxsup.sweep.axes import Sweep
 from jaxsup.sweep.buckets import Program, plan_programs
-from jaxsup.sweep.results import Results
-from jaxsup.sweep.store import check_store, write_store
+from jaxsup.sweep.layout import Layout, machine
+from jaxsup.sweep.memory import footprint, format_bytes, memory_budget, replicas_that_fit
+from jaxsup.sweep.parts import Part, choose_tile, cut_parts
+from jaxsup.sweep.processes import Share
+from jaxsup.sweep.store import Plan, Store, check_store
+from jaxsup.sweep.training import Glance, Stopped, Trainer, Watch
 from jaxsup.validation import check_positive_integer
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# Working memory that a chunk may take; a guess of its bytes is in `_replica_bytes`.
-_CHUNK_BYTES = 2**30
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far a sweep is: handed to the callback of `run` after every recorded step.
+    """How far a sweep is: handed to the callback of `run` after every segment.
+
+    In a sweep that several processes share, all counts are of this process's share.
 
     Attributes:
-        replicas_done: networks whose training has ended.
+        replicas_done: networks whose training has ended, stored ones included.
         replicas: networks in all.
         network_steps_done: updates made so far, summed over networks.
         network_steps: updates in all.
         diverged: networks that have left the finite numbers so far.
         seconds: wall-clock time since the start, compilation included.
+        compile_seconds: of these, spent on compilation.
+        network_steps_stored: updates that were in the store at the start.
+        median_loss: median of the losses recorded last in the part at hand; NaN if there is none.
     """
 
     replicas_done: int
@@ -52,16 +52,29 @@ class Progress:
     network_steps: int
     diverged: int
     seconds: float
+    compile_seconds: float = 0.0
+    network_steps_stored: int = 0
+    median_loss: float = float("nan")
+
+    @property
+    def rate(self) -> float:
+        """Network-steps per second of training."""
+        made = self.network_steps_done - self.network_steps_stored
+        return made / max(self.seconds - self.compile_seconds, 1e-9)
 
 
 def run(
     sweep: Sweep,
     store: str | Path | None = None,
     *,
+    resume: bool = False,
     widths: int = 2,
     chunk: int | None = None,
+    memory: int | str | None = None,
     devices: Sequence[Any] | None = None,
+    share: Share | None = None,
     progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> "xr.Dataset":
     """Train every point of a sweep with every seed.
 
@@ -70,198 +83,229 @@ def run(
 
     Arguments:
         sweep: what to train.
-        store: folder to write the dataset to, in Zarr format; must not exist yet.
+        store: folder for the dataset, in Zarr format, filled in chunk by chunk; must not exist yet
+            unless `resume` is set.
+        resume: go on with what `store` holds, if it is there: stored networks are not trained
+            again, damaged ones are.
         widths: number >= 1 of padded widths that a scan over the latent dimension may compile to.
             More widths waste less arithmetic on padding and more time on compilation.
-        chunk: replicas trained at once; default: as many as fit in about 1 GiB.
+        chunk: replicas trained at once; default: as many as `memory` holds.
+        memory: bytes, or text like ``"4GiB"``: on an accelerator what the chunks may take, on a CPU
+            what the process may take. Default: what the devices have; on a CPU, what stays near
+            the caches.
         devices: devices that share the replicas; default: all local ones.
-        progress: called after every recorded step of every chunk.
+        share: which share of the chunks this process trains; default: all of them.
+        progress: called after every segment of every chunk.
+        stop: asked after every segment, about once a second, whether to end early.
 
     Returns:
         A dataset with ``loss`` and the other observables over (axis names..., "seed", "step"),
-        ``status`` (0 finished, 1 diverged) and ``last_step`` over (axis names..., "seed"),
-        coordinates with units, and provenance in its attributes.
+        ``status`` (0 finished, 1 diverged, -1 not trained yet), ``last_step`` and ``complete`` over
+        (axis names..., "seed"), coordinates with units, and provenance in its attributes. With
+        `store`, it is opened there and read when it is used.
 
     Raises:
-        ValueError: an argument is outside of its range.
-        FileExistsError: `store` is there already.
+        ValueError: an argument is outside of its range, or the store holds another sweep.
+        FileExistsError: `store` is there already and `resume` is not set.
         OSError: `store` cannot be written.
+        Stopped: `stop` said so; what is whole is in the store.
     """
     check_positive_integer("widths", widths, "give a number of padded widths")
     if chunk is not None:
         check_positive_integer("chunk", chunk, "give a number of replicas")
+    share = share or Share()
     if store is not None:
-        check_store(store)
+        check_store(store, join=resume or share.count > 1)
+    began = time.perf_counter()
     mesh = Mesh(np.asarray(devices or jax.local_devices()), ("replica",))
-    programs = plan_programs(sweep, widths)
-    results = Results(sweep, programs)
-    clock = _Clock(sweep, programs, progress)
-    for program in programs:
-        for points, seeds in _chunks(len(program.points), sweep.seeds, program, chunk, mesh.size):
-            _train_chunk(program, points, seeds, mesh, results, clock)
-    dataset = results.dataset(seconds=clock.seconds, devices=mesh.devices.ravel().tolist())
-    if store is not None:
-        write_store(dataset, store)
-    return dataset
+    devices = mesh.devices.ravel().tolist()
+    kept = Store.read_plan(store) if store is not None else None
+    programs = plan_programs(sweep, kept.widths if kept else widths)
+    layout = Layout(sweep, programs)
+    if chunk is None and memory is None and kept:
+        capacities: Sequence[int] = kept.capacities
+    else:
+        capacities = _capacities(programs, len(sweep.seeds), devices, chunk, memory)
+    tile = kept.tile if kept else choose_tile(sweep, capacities)
+    parts = cut_parts(sweep, programs, tile, capacities)
+    plan = kept or Plan(tile=tile, widths=widths, capacities=tuple(capacities))
+    results: _Results
+    if store is None:
+        results = _Memory(layout, devices, began)
+    else:
+        results = Store.open(Path(store), layout, plan, devices, share)
+    stored = results.stored()
+    share.meet("planned")  # every process has seen the same store before any of them writes
+    todo = [piece for part in share.of(parts, stored) for piece in part.without(stored)]
+    clock = _Clock(parts, todo, programs, share, stored, progress)
+    trainer = Trainer(mesh)
+    clock.trainer = trainer
+    for part in todo:
+        _train_part(part, programs[part.program], sweep, layout, trainer, results, clock, stop)
+    return results.dataset()
+
+
+def _capacities(
+    programs: Sequence[Program],
+    seeds: int,
+    devices: Sequence[Any],
+    chunk: int | None,
+    memory: int | str | None,
+) -> list[int]:
+    """Replicas that each program trains at once."""
+    budget = memory_budget(memory, devices)
+    capacities = []
+    for number, program in enumerate(programs, 1):
+        need = footprint(program.example)
+        total = len(program.points) * seeds
+        fitting = replicas_that_fit(need, seeds, devices, budget) if chunk is None else chunk
+        capacities.append(min(fitting, total))
+        size = need.chunk(capacities[-1], min(seeds, capacities[-1]), len(devices))
+        log.info(
+            "program %d of %d: latent %d, %s; %d of %d networks at once, about %s",
+            number,
+            len(programs),
+            program.width,
+            need,
+            capacities[-1],
+            total,
+            format_bytes(size + capacities[-1] * need.records),
+        )
+    return capacities
+
+
+def _train_part(
+    part: Part,
+    program: Program,
+    sweep: Sweep,
+    layout: Layout,
+    trainer: Trainer,
+    results: "_Results",
+    clock: "_Clock",
+    stop: Callable[[], bool] | None,
+) -> None:
+    """Train a part from its checkpoint or from the start, and hand it over."""
+    order = np.argsort(program.points, kind="stable")
+    rows = order[np.searchsorted(program.points[order], part.points)]
+    seeds = np.asarray(sweep.seeds)[part.seeds]
+    watch = Watch(glance=lambda glance: clock.advanced(part, glance))
+    if stop is not None:
+        watch.stop = stop
+    watch.save = results.saver(part)
+    began = time.perf_counter()
+    checkpoint = results.checkpoint(part)
+    block = trainer.train(program, rows, seeds, part.shape, layout, watch, checkpoint)
+    results.commit(part, block, time.perf_counter() - began)
+    clock.ended(part, block)
+    if stop is not None and stop():
+        raise Stopped
+
+
+class _Results(Protocol):
+    """Where trained parts go."""
+
+    def stored(self) -> set[str]:
+        """Names of the tiles that are there already."""
+        ...
+
+    def commit(self, part: Part, block: dict[str, np.ndarray], seconds: float) -> None:
+        """Keep arrays [points, seeds, ...]."""
+        ...
+
+    def checkpoint(self, part: Part) -> dict[str, np.ndarray] | None:
+        """Where an earlier run left the part."""
+        ...
+
+    def saver(self, part: Part) -> Callable[[dict[str, np.ndarray]], None] | None:
+        """What keeps a checkpoint of the part."""
+        ...
+
+    def dataset(self) -> "xr.Dataset":
+        """All that is there, labelled."""
+        ...
+
+
+class _Memory:
+    """Results that stay in memory."""
+
+    def __init__(self, layout: Layout, devices: list[Any], began: float) -> None:
+        self.layout, self.devices, self.began = layout, devices, began
+        points, seeds = layout.sweep.points, len(layout.sweep.seeds)
+        self.arrays = layout.empty(points, seeds)
+
+    def stored(self) -> set[str]:
+        return set()
+
+    def commit(self, part: Part, block: dict[str, np.ndarray], seconds: float) -> None:
+        del seconds
+        for name, values in block.items():
+            self.arrays[name][np.ix_(part.points, part.seeds)] = values
+
+    def checkpoint(self, part: Part) -> None:
+        del part
+
+    def saver(self, part: Part) -> None:
+        del part
+
+    def dataset(self) -> "xr.Dataset":
+        seconds = round(time.perf_counter() - self.began, 3)
+        dataset = self.layout.dataset(self.arrays)
+        return dataset.assign_attrs(**machine(self.devices), seconds=seconds)
 
 
 class _Clock:
-    """Counts updates over chunks and tells the callback."""
+    """Counts updates over parts and tells the callback."""
 
     def __init__(
         self,
-        sweep: Sweep,
-        programs: list[Program],
+        parts: Sequence[Part],
+        todo: Sequence[Part],
+        programs: Sequence[Program],
+        share: Share,
+        stored: set[str],
         callback: Callable[[Progress], None] | None,
     ) -> None:
         self.began = time.perf_counter()
         self.callback = callback
-        self.replicas = sweep.replicas
-        self.steps = sum(len(p.points) * len(sweep.seeds) * p.fixed.steps for p in programs)
-        self.replicas_done = self.steps_done = self.diverged = 0
+        self.trainer: Trainer | None = None
+        self.updates = [program.fixed.steps for program in programs]
+        mine = parts if share.count == 1 else todo
+        self.replicas = sum(part.replicas for part in mine)
+        self.steps = sum(part.replicas * self.updates[part.program] for part in mine)
+        left = sum(part.replicas for part in todo)
+        self.replicas_done = self.replicas - left
+        self.steps_done = self.steps - sum(p.replicas * self.updates[p.program] for p in todo)
+        self.steps_stored = self.steps_done
+        self.diverged = 0
+        self.median = float("nan")
 
-    @property
-    def seconds(self) -> float:
-        """Wall-clock time since the start."""
-        return time.perf_counter() - self.began
-
-    def advanced(self, replicas: int, step: int, diverged: int) -> None:
-        """`replicas` networks of the chunk at hand stand after `step` updates."""
+    def advanced(self, part: Part, glance: Glance) -> None:
+        """The part at hand has gone through a segment."""
         if self.callback is not None:
-            done = self.steps_done + replicas * step
-            total = self.diverged + diverged
-            self.callback(
-                Progress(self.replicas_done, self.replicas, done, self.steps, total, self.seconds)
+            finite = glance.losses[np.isfinite(glance.losses)]
+            self.median = float(np.median(finite)) if finite.size else float("nan")
+            self._tell(part.replicas * glance.step, glance.diverged)
+
+    def ended(self, part: Part, block: dict[str, np.ndarray]) -> None:
+        """A part has ended."""
+        self.replicas_done += part.replicas
+        self.steps_done += part.replicas * self.updates[part.program]
+        self.diverged += int((block["status"] == DIVERGED).sum())
+        self._tell(0, 0)
+
+    def _tell(self, steps: int, diverged: int) -> None:
+        if self.callback is None:
+            return
+        self.callback(
+            Progress(
+                replicas_done=self.replicas_done,
+                replicas=self.replicas,
+                network_steps_done=self.steps_done + steps,
+                network_steps=self.steps,
+                diverged=self.diverged + diverged,
+                seconds=time.perf_counter() - self.began,
+                compile_seconds=self.trainer.compile_seconds if self.trainer else 0.0,
+                network_steps_stored=self.steps_stored,
+                median_loss=self.median,
             )
-
-    def ended(self, replicas: int, steps: int, diverged: int) -> None:
-        """A chunk of `replicas` networks has ended."""
-        self.replicas_done += replicas
-        self.steps_done += replicas * steps
-        self.diverged += diverged
-        self.advanced(0, 0, 0)
-
-
-def _train_chunk(
-    program: Program,
-    points: np.ndarray,
-    seeds: np.ndarray,
-    mesh: Mesh,
-    results: Results,
-    clock: _Clock,
-) -> None:
-    """Train points x seeds of a program; rows that only fill up the devices are dropped."""
-    by_points = len(points) >= mesh.size or len(points) >= len(seeds)
-    rows = _fill_up(points, mesh.size) if by_points else points
-    filled_seeds = seeds if by_points else _fill_up(seeds, mesh.size)
-    varying = jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), program.varying)
-    keys = jax.vmap(functools.partial(jax.random.key, impl="threefry2x32"))(
-        jnp.asarray(filled_seeds, jnp.uint32)
-    )
-    begin, visit = _compiled(mesh, by_points)
-    slots = jnp.arange(len(rows))
-    state = begin(varying, program.fixed, keys, slots)
-    count, rows_kept = len(points) * len(seeds), (slice(len(seeds)), slice(len(points)))
-    diverged = first = 0
-    for step in program.fixed.recorded_steps:
-        stretch = jnp.int32(first), jnp.int32(step)
-        state, records = visit(varying, program.fixed, keys, slots, state, *stretch)
-        first = step
-        kept = {name: np.asarray(value)[rows_kept] for name, value in records.items()}
-        status = np.asarray(state.status)[rows_kept]
-        diverged = int((status == DIVERGED).sum())
-        results.add_records(program, points, seeds, int(step), kept)
-        clock.advanced(count, int(step), diverged)
-    results.add_ends(
-        program, points, seeds, jax.tree.map(lambda a: np.asarray(a)[rows_kept], state)
-    )
-    clock.ended(count, program.fixed.steps, diverged)
-
-
-@functools.cache
-def _compiled(mesh: Mesh, by_points: bool) -> tuple[Callable, Callable]:
-    """The two programs of a sweep: start a chunk, and take it to the next recorded step.
-
-    State and records are [seeds, points, ...]. Each device holds its share of the points, or of
-    the seeds, and never talks to the others.
-    """
-    here, everywhere = PartitionSpec("replica"), PartitionSpec()
-    in_points, in_seeds = (here, everywhere) if by_points else (everywhere, here)
-    out = PartitionSpec(None, "replica") if by_points else here
-
-    def begin(varying: Experiment, fixed: Experiment, keys: Array, slots: Array) -> State:
-        def one(varying: Experiment, key: PRNGKeyArray, slot: Array) -> State:
-            del slot
-            return start(eqx.combine(varying, fixed), key)
-
-        return _over_seeds_and_points(one, varying, keys, slots)
-
-    def visit(
-        varying: Experiment,
-        fixed: Experiment,
-        keys: Array,
-        slots: Array,
-        state: State,
-        first: Array,
-        stop: Array,
-    ) -> tuple[State, dict[str, Array]]:
-        def one(
-            varying: Experiment, key: PRNGKeyArray, slot: Array, state: State
-        ) -> tuple[State, dict[str, Array]]:
-            del slot
-            experiment = eqx.combine(varying, fixed)
-            state = advance(experiment, key, state, first, stop)
-            return state, observe(experiment, key, state)
-
-        return _over_seeds_and_points(one, varying, keys, slots, state)
-
-    share = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
-    begin = share(begin, in_specs=(in_points, everywhere, in_seeds, in_points), out_specs=out)
-    visit = share(
-        visit,
-        in_specs=(in_points, everywhere, in_seeds, in_points, out, everywhere, everywhere),
-        out_specs=(out, out),
-    )
-    return jax.jit(begin), jax.jit(visit, donate_argnums=4)
-
-
-def _over_seeds_and_points(
-    one: Callable, varying: Experiment, keys: Array, slots: Array, *states: State
-) -> Any:
-    """vmap over points inside, seeds outside: what depends on the key alone is computed once.
-
-    `slots` [points] carries the size of the points' axis where no leaf of `varying` does.
-    """
-    carried = tuple(0 for _ in states)
-    per_point = jax.vmap(one, in_axes=(0, None, 0, *carried))
-    per_seed = jax.vmap(per_point, in_axes=(None, 0, None, *carried))
-    return per_seed(varying, keys, slots, *states)
-
-
-def _chunks(
-    count: int, seeds: Sequence[int], program: Program, chunk: int | None, devices: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Cut points x seeds into equal chunks, so that all but the last have one compiled shape."""
-    if chunk is None:
-        chunk = max(devices, _CHUNK_BYTES // _replica_bytes(program.fixed))
-    points_at_once = -(-count // -(-count // min(chunk, count)))
-    seeds_at_once = max(1, min(len(seeds), chunk // points_at_once))
-    seeds_at_once = -(-len(seeds) // -(-len(seeds) // seeds_at_once))
-    for first in range(0, count, points_at_once):
-        for first_seed in range(0, len(seeds), seeds_at_once):
-            yield (
-                np.arange(first, min(first + points_at_once, count)),
-                np.asarray(seeds[first_seed : first_seed + seeds_at_once]),
-            )
-
-
-def _replica_bytes(experiment: Experiment) -> int:
-    """A generous guess: parameters five times (values, gradients, moments), a batch ten times."""
-    count, latent = experiment.features.count, experiment.student.latent
-    rows = max(experiment.batch_size, 256)
-    return 4 * (5 * (2 * latent * count + latent**2 + count) + 10 * rows * (count + latent))
-
-
-def _fill_up(rows: np.ndarray, size: int) -> np.ndarray:
-    """`rows` with the last one repeated up to a multiple of `size`."""
-    return np.concatenate([rows, np.repeat(rows[-1:], -len(rows) % size)])
+        )

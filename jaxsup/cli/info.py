@@ -1,0 +1,83 @@
+"""`jaxsup info`: what a store holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+if TYPE_CHECKING:
+    from jaxsup.sweep.reading import Inventory
+
+# Diverged networks that are listed; --json lists all.
+_LISTED = 20
+
+
+@dataclasses.dataclass
+class InfoCommand:
+    """Tell what a sweep's folder holds: how complete it is, where it was trained, what diverged.
+
+    Try:
+      jaxsup info runs/transition
+      jaxsup info runs/transition --json
+
+    Every file is held against its checksum. Exit status 1 if one is damaged or missing:
+    `jaxsup sweep ... --resume` trains those networks again and keeps the others.
+    """
+
+    directory: tyro.conf.Positional[Path]
+    """Folder of a sweep."""
+    json: bool = False
+    """Print everything for programs."""
+
+    def run(self) -> None:
+        """Look and print."""
+        from jaxsup.sweep.reading import take_inventory
+
+        inventory = take_inventory(self.directory)
+        if self.json:
+            print(json.dumps(dataclasses.asdict(inventory), indent=1))
+        else:
+            print(format_inventory(inventory))
+        if inventory.damages:
+            raise SystemExit(1)
+
+
+def format_inventory(inventory: Inventory) -> str:
+    """An inventory for people."""
+    from jaxsup.sweep.memory import format_bytes
+
+    attributes = inventory.attributes
+    sizes = ", ".join(f"{name} {size}" for name, size in inventory.sizes.items())
+    state = "complete" if inventory.chunks_stored == inventory.chunks else "unfinished"
+    lines = [
+        f"dataset   {inventory.path}  ({format_bytes(inventory.nbytes)}, "
+        f"layout {attributes.get('layout_version', 1)})",
+        f"sizes     {sizes}",
+        f"state     {state}: {inventory.networks_stored} of {inventory.networks} networks, "
+        f"{inventory.chunks_stored} of {inventory.chunks} chunks",
+    ]
+    lines += [
+        f"waiting   {name}: a chunk that was stopped on its way" for name in inventory.unfinished
+    ]
+    if "precision" in attributes:
+        lines.append(
+            f"numbers   {attributes['precision']}, loss: {attributes.get('loss_evaluation')}"
+        )
+    for machine, networks in inventory.machines:
+        lines.append(f"trained   {networks} networks with {machine}")
+    lines.append(f"time      {inventory.seconds:g} s of training")
+    lines.append(f"diverged  {len(inventory.diverged)}")
+    for network in inventory.diverged[:_LISTED]:
+        where = ", ".join(f"{name} {value}" for name, value in network.items())
+        lines.append(f"          {where}")
+    if len(inventory.diverged) > _LISTED:
+        lines.append(f"          and {len(inventory.diverged) - _LISTED} more: see --json")
+    lines += [f"damaged   {damage}" for damage in inventory.damages]
+    lines.append(f"configuration (fingerprint {attributes.get('fingerprint', 'none')[:16]})")
+    tables = json.loads(attributes["configuration"])
+    lines += [f"          {name} = {json.dumps(value)}" for name, value in tables.items()]
+    return "\n".join(lines)

@@ -1,0 +1,237 @@
+"""How much memory a replica takes, and how many fit: the memory plan of a sweep.
+
+The count is made before anything is compiled, from the shapes alone. Beside what a replica keeps
+(parameters, optimiser state, snapshots) it holds what an update needs at its widest moment: the
+batch of the update, the rows on which the loss is evaluated, or gradients and updates on their way
+into the parameters. These three follow each other, so that the largest counts. `test_memory` holds
+the count against the compiler's own and against the process's peak.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from jaxsup.simulation import EVALUATION_ROWS, Experiment, observe, start
+from jaxsup.validation import fail
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+# What is left for the chunk: the rest of an accelerator's memory goes to the compiled programs, to
+# fragmentation, and to whoever shares it.
+_USABLE = 0.8
+# On a CPU a chunk that stays near the caches is faster than the largest that memory holds: see
+# `benchmarks/scaling.py`.
+_CPU_WORKING_SET = 256 * 2**20
+# Compiling takes memory too, once, on the host.
+_COMPILING = 256 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Footprint:
+    """Bytes of one replica of a compiled shape, and of what the replicas of a seed share.
+
+    Attributes:
+        parameters: the arrays of the network, frozen ones too.
+        optimizer: the optimiser's moments.
+        snapshots: parameters kept for the dataset.
+        batch: samples, activations and their derivatives at the widest moment of a step.
+        gradients: gradients and updates, where they outgrow the batch.
+        records: what the dataset keeps of the run, on the host.
+        shared: samples and random bits that all replicas of a seed share on a device.
+    """
+
+    parameters: int
+    optimizer: int
+    snapshots: int
+    batch: int
+    gradients: int
+    records: int
+    shared: int
+
+    @property
+    def device(self) -> int:
+        """Bytes of a replica on its device."""
+        return self.parameters + self.optimizer + self.snapshots + self.batch + self.gradients
+
+    @property
+    def host(self) -> int:
+        """Bytes of a replica on the host."""
+        return self.records
+
+    def chunk(self, replicas: int, seeds: int, devices: int) -> int:
+        """Bytes that a chunk takes, over all devices and without the records."""
+        return replicas * self.device + min(seeds * devices, replicas) * self.shared
+
+    def __str__(self) -> str:
+        parts = {
+            "parameters": self.parameters,
+            "optimizer": self.optimizer,
+            "snapshots": self.snapshots,
+            "batch": self.batch,
+            "gradients": self.gradients,
+            "records": self.records,
+        }
+        listed = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items() if size)
+        return f"{format_bytes(sum(parts.values()))} a replica ({listed})"
+
+
+def footprint(experiment: Experiment) -> Footprint:
+    """The count for the compiled shape of `experiment`."""
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    state = eqx.filter_eval_shape(start, experiment, key)
+    learned, _ = eqx.partition(state.parameters, experiment.student.trainable(state.parameters))
+    parameters, moments = _size(state.parameters), _size(state.moments)
+    gradients = _size(learned)
+    word = jnp.dtype(jnp.result_type(float)).itemsize
+    batch, shared = _batch(experiment, gradients, word)
+    # The update holds gradients, updates and the new parameters and moments at once.
+    update = 3 * gradients + moments
+    records = eqx.filter_eval_shape(observe, experiment, key, state)
+    kept = len(experiment.recorded_steps) * _size(records) + _size(state.snapshots)
+    return Footprint(
+        parameters=parameters,
+        optimizer=moments,
+        snapshots=_size(state.snapshots),
+        batch=batch,
+        gradients=max(0, update - batch),
+        records=2 * kept,
+        shared=shared,
+    )
+
+
+def _batch(experiment: Experiment, gradients: int, word: int) -> tuple[int, int]:
+    """Bytes of the widest moment of a step: a replica's own, and what the seed's replicas share."""
+    count, latent = experiment.features.count, experiment.student.latent
+    learns = experiment.student.learns_embedding
+    identity = experiment.student.embedding == "identity"
+
+    def sampled(rows: int, passes: int) -> int:
+        inner = 0 if identity else rows * latent
+        return word * (passes * rows * count + 2 * inner)
+
+    own = [0]
+    shared = 0
+    if experiment.loss == "sampled":
+        rows = experiment.batch_size
+        own.append(sampled(rows, 3 if learns else 2) + (gradients if learns else 0))
+        shared = 4 * word * rows * count
+    else:
+        own.append(4 * word * count * count + gradients)
+    if experiment.closed_form is None:
+        rows = min(EVALUATION_ROWS, experiment.record.evaluation_samples)
+        own.append(sampled(rows, 2))
+        shared = max(shared, 4 * word * rows * count)
+    else:
+        own.append(3 * word * count * count)
+    return max(own), shared
+
+
+def _size(tree: Any) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def replicas_that_fit(need: Footprint, seeds: int, devices: Sequence[Any], memory: int) -> int:
+    """How many replicas of this shape `memory` bytes hold, at least one a device.
+
+    Raises:
+        ValueError: not even that many fit.
+    """
+    on_host = devices[0].platform == "cpu"
+    each = need.device + (need.host if on_host else 0)
+    smallest = len(devices) * (each + need.shared)
+    if smallest > memory:
+        raise fail(
+            "memory",
+            f"at least {format_bytes(smallest)} for one network a device",
+            f"a budget of {format_bytes(memory)}",
+            "allow more, use fewer devices, or make the batch or the network smaller",
+        )
+    # Replicas of a seed share samples: the fewer seeds in a chunk, the smaller the share.
+    left = memory - min(seeds, 1) * len(devices) * need.shared
+    return max(len(devices), left // each)
+
+
+def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> int:
+    """Bytes that the chunks may take, over all `devices`.
+
+    Arguments:
+        memory: bytes, or text like ``"4GiB"``: on an accelerator what its arrays may take, on a CPU
+            what the whole process may. Default: four fifths of an accelerator's memory; on a CPU
+            what keeps chunks near the caches, and at most half of what is free.
+
+    Raises:
+        ValueError: `memory` is no size, or too small for the process itself.
+    """
+    if devices[0].platform != "cpu":
+        if memory is not None:
+            return parse_bytes(memory)
+        limits = [(device.memory_stats() or {}).get("bytes_limit", 2**33) for device in devices]
+        return int(_USABLE * min(limits) * len(devices))
+    if memory is None:
+        return min(_CPU_WORKING_SET, int(_free_memory() / 2))
+    budget = parse_bytes(memory) - resident_memory() - _COMPILING
+    if budget <= 0:
+        least = format_bytes(resident_memory() + _COMPILING)
+        raise fail("memory", f"more than the {least} of the program itself", memory, "allow more")
+    return budget
+
+
+def parse_bytes(text: int | str) -> int:
+    """A number of bytes from 2147483648, "2GiB", "2G" or "512 MiB" (powers of 1,024).
+
+    Raises:
+        ValueError: it is none.
+
+    >>> parse_bytes("1.5 GiB")
+    1610612736
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*([KMGT]?)(?:i?B)?\s*", str(text), re.I)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if isinstance(text, bool) or size < 1:
+        raise fail("memory", "a size in bytes", text, "write it like 4GiB or 512MiB")
+    return size
+
+
+def format_bytes(size: float) -> str:
+    """A size for people.
+
+    >>> format_bytes(1610612736), format_bytes(700)
+    ('1.5 GiB', '700 B')
+    """
+    units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    unit = units.pop(0)
+    while size >= 1024 and units:
+        size, unit = size / 1024, units.pop(0)
+    return f"{size:.0f} {unit}" if size >= 100 or unit == "B" else f"{size:.2g} {unit}"
+
+
+def resident_memory() -> int:
+    """Bytes of memory that this process holds now; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * 4096
+
+
+def _free_memory() -> int:
+    """Bytes of memory that are free: of the machine, or of the container that this runs in."""
+    free = [2**33]
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")]
+        group = Path("/sys/fs/cgroup")
+        limit, used = (
+            (group / f"memory.{name}").read_text().strip() for name in ("max", "current")
+        )
+        if limit != "max":
+            free.append(max(0, int(limit) - int(used)))
+    except (OSError, ValueError, IndexError):
+        pass
+    return min(free or [2**33])
