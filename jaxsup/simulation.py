@@ -22,8 +22,10 @@ from jaxsup.validation import Scalar, check_choice, check_number, check_positive
 FINISHED, DIVERGED = 0, 1
 """Values of a run's ``status``."""
 
-# Rows evaluated at a time where the loss is estimated from samples: bounds the memory of a replica.
-EVALUATION_ROWS = 256
+# Where the loss is estimated from samples, they are drawn so many at a time, and evaluated so many
+# at a time: a replica holds few activations, and the draws can be shared.
+EVALUATION_DRAWS = 256
+EVALUATION_ROWS = 64
 
 
 class Experiment(eqx.Module):
@@ -316,20 +318,25 @@ def _training_loss(
 def _estimated_errors(
     experiment: Experiment, key: PRNGKeyArray, parameters: StudentParameters
 ) -> Float[Array, " features"]:
-    """Squared errors averaged over the evaluation samples, a few hundred rows at a time."""
+    """Squared errors averaged over the evaluation samples."""
     samples = experiment.record.evaluation_samples
-    blocks = -(-samples // EVALUATION_ROWS)
+    blocks = -(-samples // EVALUATION_DRAWS)
     rows = -(-samples // blocks)
+    pieces = -(-rows // EVALUATION_ROWS)
 
-    def add(total: Float[Array, " features"], block: Int[Array, ""]) -> tuple[Array, None]:
+    def add_rows(total: Float[Array, " features"], x: Array) -> tuple[Array, None]:
+        squares = sampled_errors(experiment.student, experiment.teacher, parameters, x)
+        return total + squares * x.shape[0], None
+
+    def add_block(total: Float[Array, " features"], block: Int[Array, ""]) -> tuple[Array, None]:
         x = experiment.features.sample_batch(jax.random.fold_in(key, block), rows)
-        errors = sampled_errors(experiment.student, experiment.teacher, parameters, x)
-        return total + errors, None
+        even = rows // pieces * pieces
+        total, _ = jax.lax.scan(add_rows, total, x[:even].reshape(pieces, -1, x.shape[1]))
+        return (add_rows(total, x[even:])[0] if even < rows else total), None
 
-    total, _ = jax.lax.scan(
-        add, jnp.zeros(experiment.features.count, jnp.result_type(float)), jnp.arange(blocks)
-    )
-    return total / blocks
+    zero = jnp.zeros(experiment.features.count, jnp.result_type(float))
+    total, _ = jax.lax.scan(add_block, zero, jnp.arange(blocks))
+    return total / (blocks * rows)
 
 
 def _all_finite(parameters: StudentParameters) -> Array:

@@ -6,24 +6,43 @@ import os
 from typing import Any
 
 
-def use_devices(count: int | None, *, x64: bool = False) -> list[Any]:
-    """Settle JAX's devices and precision before its first use, and return the devices.
+def configure_devices(count: int | None, *, x64: bool = False) -> None:
+    """Settle JAX's devices and precision before its first use.
 
     On a CPU each core becomes a device: for many small networks that is faster than threads inside
-    of each product.
+    of each product (`benchmarks/scaling.py` measures it).
+
+    Raises:
+        ValueError: `count` is no number of devices.
+    """
+    import jax
+
+    from jaxsup.validation import check_positive_integer
+
+    if count is not None:
+        check_positive_integer("--devices", count, "give a number of devices")
+    jax.config.update("jax_num_cpu_devices", count or available_cores())
+    jax.config.update("jax_enable_x64", x64)
+
+
+def use_devices(count: int | None) -> list[Any]:
+    """The first `count` devices of this process, after `configure_devices`.
 
     Raises:
         ValueError: there are fewer accelerators than `count`.
     """
     import jax
 
-    from jaxsup.validation import check_positive_integer, fail
+    from jaxsup.validation import fail
 
-    if count is not None:
-        check_positive_integer("--devices", count, "give a number of devices")
-    jax.config.update("jax_num_cpu_devices", count or os.cpu_count() or 1)
-    jax.config.update("jax_enable_x64", x64)
     devices = jax.local_devices()
     if count is not None and count > len(devices):
         raise fail("--devices", f"at most the {len(devices)} there are", count, "ask for fewer")
     return devices[:count]
+
+
+def available_cores() -> int:
+    """Cores that this process may run on: schedulers often give fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -9,7 +9,7 @@ from typing import Literal
 
 import tyro
 
-from jaxsup.cli.devices import use_devices
+from jaxsup.cli.devices import configure_devices
 
 
 @dataclasses.dataclass
@@ -43,7 +43,7 @@ class ReproduceCommand:
 
         out = self.out or Path("runs") / f"{self.name}-{self.scale}"
         check_store(out)
-        use_devices(None)
+        configure_devices(None)
         with show_progress(quiet=self.json) as progress:
             table = transition.reproduce(self.scale, out, progress=progress)
         if self.json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from jaxsup.cli.devices import use_devices
+from jaxsup.cli.devices import configure_devices, use_devices
 from jaxsup.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class SweepCommand:
     """Memory to use, like 4GiB: of the accelerators, or of the process on a CPU."""
     chunk: int | None = None
     """Replicas trained at once; default: as many as fit in the memory."""
+    checkpoint: float = 60.0
+    """Seconds between two checkpoints of the chunk at hand."""
     devices: int | None = None
     """Number of devices; on a CPU, number of cores. Default: all."""
     x64: bool = False
@@ -86,9 +88,10 @@ class SweepCommand:
             parse_bytes(self.memory)
         if self.seeds is not None:
             sweep = Sweep(sweep.experiment, sweep.axis_table(), self.seeds)
+        configure_devices(self.devices, x64=self.x64)
         if self.distributed:
             share = self._join()
-        devices = use_devices(self.devices, x64=self.x64)
+        devices = use_devices(self.devices)
         with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
             try:
                 dataset = run(
@@ -100,6 +103,7 @@ class SweepCommand:
                     memory=self.memory,
                     devices=devices,
                     share=share,
+                    checkpoint=self.checkpoint,
                     progress=progress,
                     stop=stop,
                 )
@@ -118,7 +122,7 @@ class SweepCommand:
             print(json.dumps(summary))
         elif complete.all():
             print(
-                f"{sweep.replicas} networks in {summary['seconds']} s, "
+                f"{sweep.replicas} networks, {summary['seconds']:g} s of training, "
                 f"{summary['diverged']} diverged"
             )
             print(f"dataset  {self.out}")

@@ -1,6 +1,7 @@
 """`run`: plan the memory, cut the sweep into parts, train what is missing, keep the results."""
 
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -19,8 +20,8 @@ from jaxsup.sweep.memory import footprint, format_bytes, memory_budget, replicas
 from jaxsup.sweep.parts import Part, choose_tile, cut_parts
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.store import Plan, Store, check_store
-from jaxsup.sweep.training import Glance, Stopped, Trainer, Watch
-from jaxsup.validation import check_positive_integer
+from jaxsup.sweep.training import Glance, Stopped, Trainer, Watch, never
+from jaxsup.validation import check_number, check_positive_integer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,6 +74,7 @@ def run(
     memory: int | str | None = None,
     devices: Sequence[Any] | None = None,
     share: Share | None = None,
+    checkpoint: float = 60.0,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> "xr.Dataset":
@@ -95,6 +97,8 @@ def run(
             the caches.
         devices: devices that share the replicas; default: all local ones.
         share: which share of the chunks this process trains; default: all of them.
+        checkpoint: seconds >= 0 between two checkpoints of the chunk at hand, at least; they are
+            made rarer where they would take more than a twentieth of the time.
         progress: called after every segment of every chunk.
         stop: asked after every segment, about once a second, whether to end early.
 
@@ -113,6 +117,7 @@ def run(
     check_positive_integer("widths", widths, "give a number of padded widths")
     if chunk is not None:
         check_positive_integer("chunk", chunk, "give a number of replicas")
+    check_number("checkpoint", checkpoint, "give seconds", low=0)
     share = share or Share()
     if store is not None:
         check_store(store, join=resume or share.count > 1)
@@ -136,12 +141,15 @@ def run(
         results = Store.open(Path(store), layout, plan, devices, share)
     stored = results.stored()
     share.meet("planned")  # every process has seen the same store before any of them writes
+    share.part_ways()
     todo = [piece for part in share.of(parts, stored) for piece in part.without(stored)]
-    clock = _Clock(parts, todo, programs, share, stored, progress)
     trainer = Trainer(mesh)
-    clock.trainer = trainer
-    for part in todo:
-        _train_part(part, programs[part.program], sweep, layout, trainer, results, clock, stop)
+    clock = _Clock(parts, todo, programs, share, trainer, progress)
+    for number, part in enumerate(todo):
+        if number and stop is not None and stop():
+            raise Stopped
+        watch = Watch(stop=stop or never, save=results.saver(part), save_every=checkpoint)
+        _train_part(part, programs[part.program], layout, trainer, results, clock, watch)
     return results.dataset()
 
 
@@ -156,7 +164,7 @@ def _capacities(
     budget = memory_budget(memory, devices)
     capacities = []
     for number, program in enumerate(programs, 1):
-        need = footprint(program.example)
+        need = footprint(program)
         total = len(program.points) * seeds
         fitting = replicas_that_fit(need, seeds, devices, budget) if chunk is None else chunk
         capacities.append(min(fitting, total))
@@ -169,7 +177,7 @@ def _capacities(
             need,
             capacities[-1],
             total,
-            format_bytes(size + capacities[-1] * need.records),
+            format_bytes(size),
         )
     return capacities
 
@@ -177,28 +185,22 @@ def _capacities(
 def _train_part(
     part: Part,
     program: Program,
-    sweep: Sweep,
     layout: Layout,
     trainer: Trainer,
     results: "_Results",
     clock: "_Clock",
-    stop: Callable[[], bool] | None,
+    watch: Watch,
 ) -> None:
     """Train a part from its checkpoint or from the start, and hand it over."""
     order = np.argsort(program.points, kind="stable")
     rows = order[np.searchsorted(program.points[order], part.points)]
-    seeds = np.asarray(sweep.seeds)[part.seeds]
-    watch = Watch(glance=lambda glance: clock.advanced(part, glance))
-    if stop is not None:
-        watch.stop = stop
-    watch.save = results.saver(part)
+    seeds = np.asarray(layout.sweep.seeds)[part.seeds]
+    watch.glance = functools.partial(clock.advanced, part)
     began = time.perf_counter()
-    checkpoint = results.checkpoint(part)
-    block = trainer.train(program, rows, seeds, part.shape, layout, watch, checkpoint)
+    before = results.checkpoint(part)
+    block = trainer.train(program, rows, seeds, part.shape, layout, watch, before)
     results.commit(part, block, time.perf_counter() - began)
     clock.ended(part, block)
-    if stop is not None and stop():
-        raise Stopped
 
 
 class _Results(Protocol):
@@ -262,12 +264,12 @@ class _Clock:
         todo: Sequence[Part],
         programs: Sequence[Program],
         share: Share,
-        stored: set[str],
+        trainer: Trainer,
         callback: Callable[[Progress], None] | None,
     ) -> None:
         self.began = time.perf_counter()
         self.callback = callback
-        self.trainer: Trainer | None = None
+        self.trainer = trainer
         self.updates = [program.fixed.steps for program in programs]
         mine = parts if share.count == 1 else todo
         self.replicas = sum(part.replicas for part in mine)
@@ -304,7 +306,7 @@ class _Clock:
                 network_steps=self.steps,
                 diverged=self.diverged + diverged,
                 seconds=time.perf_counter() - self.began,
-                compile_seconds=self.trainer.compile_seconds if self.trainer else 0.0,
+                compile_seconds=self.trainer.compile_seconds,
                 network_steps_stored=self.steps_stored,
                 median_loss=self.median,
             )

@@ -18,7 +18,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from jaxsup.simulation import EVALUATION_ROWS, Experiment, observe, start
+from jaxsup.simulation import EVALUATION_DRAWS, EVALUATION_ROWS, Experiment, observe, start
+from jaxsup.sweep.buckets import Program
 from jaxsup.validation import fail
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -28,6 +29,8 @@ _USABLE = 0.8
 # On a CPU a chunk that stays near the caches is faster than the largest that memory holds: see
 # `benchmarks/scaling.py`.
 _CPU_WORKING_SET = 256 * 2**20
+# What a compiled program takes whatever its size: threads, scratch of the matrix products.
+_RUNTIME = 24 * 2**20
 # Compiling takes memory too, once, on the host.
 _COMPILING = 256 * 2**20
 
@@ -65,8 +68,9 @@ class Footprint:
         return self.records
 
     def chunk(self, replicas: int, seeds: int, devices: int) -> int:
-        """Bytes that a chunk takes, over all devices and without the records."""
-        return replicas * self.device + min(seeds * devices, replicas) * self.shared
+        """Bytes that a chunk takes, over all devices and with its records."""
+        own = replicas * (self.device + self.host)
+        return _RUNTIME + own + min(seeds * devices, replicas) * self.shared
 
     def __str__(self) -> str:
         parts = {
@@ -81,16 +85,17 @@ class Footprint:
         return f"{format_bytes(sum(parts.values()))} a replica ({listed})"
 
 
-def footprint(experiment: Experiment) -> Footprint:
-    """The count for the compiled shape of `experiment`."""
+def footprint(program: Program) -> Footprint:
+    """The count for the compiled shape of a program."""
+    experiment = program.example
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = eqx.filter_eval_shape(start, experiment, key)
     learned, _ = eqx.partition(state.parameters, experiment.student.trainable(state.parameters))
-    parameters, moments = _size(state.parameters), _size(state.moments)
-    gradients = _size(learned)
-    word = jnp.dtype(jnp.result_type(float)).itemsize
-    batch, shared = _batch(experiment, gradients, word)
-    # The update holds gradients, updates and the new parameters and moments at once.
+    parameters, moments, gradients = _size(state.parameters), _size(state.moments), _size(learned)
+    # Samples depend on the seed alone, unless the points have feature laws of their own.
+    own_samples = bool(jax.tree.leaves(program.varying.features))
+    batch, shared = _batch(experiment, gradients, own_samples=own_samples)
+    # An update holds gradients, updates and the new parameters and moments at once.
     update = 3 * gradients + moments
     records = eqx.filter_eval_shape(observe, experiment, key, state)
     kept = len(experiment.recorded_steps) * _size(records) + _size(state.snapshots)
@@ -105,30 +110,29 @@ def footprint(experiment: Experiment) -> Footprint:
     )
 
 
-def _batch(experiment: Experiment, gradients: int, word: int) -> tuple[int, int]:
+def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tuple[int, int]:
     """Bytes of the widest moment of a step: a replica's own, and what the seed's replicas share."""
     count, latent = experiment.features.count, experiment.student.latent
+    word = jnp.dtype(jnp.result_type(float)).itemsize
     learns = experiment.student.learns_embedding
-    identity = experiment.student.embedding == "identity"
-
-    def sampled(rows: int, passes: int) -> int:
-        inner = 0 if identity else rows * latent
-        return word * (passes * rows * count + 2 * inner)
-
-    own = [0]
-    shared = 0
+    inner = 0 if experiment.student.embedding == "identity" else latent
+    own, shared = [0], 0
     if experiment.loss == "sampled":
         rows = experiment.batch_size
-        own.append(sampled(rows, 3 if learns else 2) + (gradients if learns else 0))
+        passes = 6 if learns else 2
+        moment = word * rows * (passes * count + 2 * inner)
+        own.append(moment + (gradients if learns else 0))
         shared = 4 * word * rows * count
     else:
-        own.append(4 * word * count * count + gradients)
+        own.append((4 if inner else 2) * word * count * count + gradients)
     if experiment.closed_form is None:
-        rows = min(EVALUATION_ROWS, experiment.record.evaluation_samples)
-        own.append(sampled(rows, 2))
-        shared = max(shared, 4 * word * rows * count)
+        drawn = min(EVALUATION_DRAWS, experiment.record.evaluation_samples)
+        rows = min(EVALUATION_ROWS, drawn)
+        samples = 2 * word * drawn * count
+        own.append(max(samples if own_samples else 0, word * rows * (2 * count + 2 * inner)))
+        shared = max(shared, samples)
     else:
-        own.append(3 * word * count * count)
+        own.append(2 * word * count * count)
     return max(own), shared
 
 
@@ -144,7 +148,7 @@ def replicas_that_fit(need: Footprint, seeds: int, devices: Sequence[Any], memor
     """
     on_host = devices[0].platform == "cpu"
     each = need.device + (need.host if on_host else 0)
-    smallest = len(devices) * (each + need.shared)
+    smallest = _RUNTIME + len(devices) * (each + need.shared)
     if smallest > memory:
         raise fail(
             "memory",
@@ -153,7 +157,7 @@ def replicas_that_fit(need: Footprint, seeds: int, devices: Sequence[Any], memor
             "allow more, use fewer devices, or make the batch or the network smaller",
         )
     # Replicas of a seed share samples: the fewer seeds in a chunk, the smaller the share.
-    left = memory - min(seeds, 1) * len(devices) * need.shared
+    left = memory - _RUNTIME - len(devices) * need.shared
     return max(len(devices), left // each)
 
 

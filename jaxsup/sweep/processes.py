@@ -22,7 +22,8 @@ class Share:
     Attributes:
         index: this process, 0..count-1.
         count: number of processes.
-        coordinated: whether the processes are joined by `jax.distributed`.
+        coordinated: whether the processes are joined by `jax.distributed`. They part when the work
+            is shared out.
 
     Raises:
         ValueError: the index is no process.
@@ -53,6 +54,15 @@ class Share:
             from jax.experimental.multihost_utils import sync_global_devices
 
             sync_global_devices(name)
+
+    def part_ways(self) -> None:
+        """Leave the coordinated processes, all at one time.
+
+        From here none needs another. Joined, a process that is lost would end all others: at once
+        if it was the coordinator, else when its heartbeat is missed.
+        """
+        if self.coordinated and self.count > 1:
+            jax.distributed.shutdown()
 
 
 def parse_shard(text: str) -> Share:

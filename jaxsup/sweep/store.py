@@ -123,13 +123,14 @@ class Store:
             OSError: it cannot be written, or there is no room for the dataset.
         """
         store = cls(path, layout, plan, devices, share)
+        if path.exists() and any(path.iterdir()):
+            store._check_configuration()
         if not share.coordinated or share.index == 0:
             if not path.exists() or not any(path.iterdir()):
                 store._create()
-            store._check_configuration()
+                store._check_configuration()
             store._restore_metadata()
         share.meet("store")
-        store._check_configuration()
         return store
 
     def stored(self) -> set[str]:

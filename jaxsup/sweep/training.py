@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -51,6 +51,11 @@ class Glance:
     losses: np.ndarray
 
 
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
 @dataclasses.dataclass
 class Watch:
     """What happens between two segments.
@@ -63,9 +68,23 @@ class Watch:
     """
 
     glance: Callable[[Glance], None] = lambda _: None
-    stop: Callable[[], bool] = lambda: False
+    stop: Callable[[], bool] = never
     save: Callable[[dict[str, np.ndarray]], None] | None = None
     save_every: float = 60.0
+
+
+class Programs(NamedTuple):
+    """What is compiled for one shape.
+
+    Attributes:
+        begin: all replicas before their first update.
+        visit: advances them by a segment, and observes them where that is due.
+        state: structure of what they hand on.
+    """
+
+    begin: Callable
+    visit: Callable
+    state: Any
 
 
 class Trainer:
@@ -80,12 +99,12 @@ class Trainer:
         self.mesh = mesh
         self.compile_seconds = 0.0
         self.compilations = 0
-        self._compiled: dict[Any, tuple[Callable, Callable]] = {}
+        self._compiled: dict[Any, Programs] = {}
 
     def programs(
         self, varying: Experiment, fixed: Experiment, keys: Array, slots: Array
-    ) -> tuple[Callable, Callable]:
-        """The two programs for arguments of these shapes: begin, and advance by a segment."""
+    ) -> "Programs":
+        """The compiled programs for arguments of these shapes."""
         arguments = varying, fixed, keys, slots
         shapes = tuple((jnp.shape(x), jnp.result_type(x)) for x in jax.tree.leaves(arguments))
         name = jax.tree.structure(arguments), shapes
@@ -94,9 +113,10 @@ class Trainer:
             begin, visit = _programs(self.mesh, _shares_slots(slots.shape, self.mesh.size))
             zero, false = jnp.int32(0), jnp.asarray(False)
             state = jax.eval_shape(begin, *arguments)
-            self._compiled[name] = (
+            self._compiled[name] = Programs(
                 begin.lower(*arguments).compile(),
                 visit.lower(*arguments, state, zero, zero, false).compile(),
+                jax.tree.structure(state),
             )
             self.compile_seconds += time.perf_counter() - began
             self.compilations += 1
@@ -170,7 +190,7 @@ class _Run:
         self.members = np.full((lanes, slots), -1)
         self.members[: len(self.seeds), : len(self.rows)] = np.arange(len(self.rows))
         self._gather()
-        self.state = self.begin_program(*self.arguments)
+        self.state = self.programs.begin(*self.arguments)
 
     def restore(self, checkpoint: Mapping[str, np.ndarray]) -> None:
         """Go on from what `checkpoint` returned."""
@@ -179,9 +199,8 @@ class _Run:
         self.losses = np.array(checkpoint["losses"])
         self.block = {name: np.array(checkpoint[f"block.{name}"]) for name in self.block}
         self._gather()
-        structure = jax.tree.structure(jax.eval_shape(self.begin_program, *self.arguments))
-        leaves = [checkpoint[f"state.{i}"] for i in range(structure.num_leaves)]
-        self.state = jax.tree.unflatten(structure, leaves)
+        leaves = [checkpoint[f"state.{i}"] for i in range(self.programs.state.num_leaves)]
+        self.state = jax.tree.unflatten(self.programs.state, leaves)
 
     def checkpoint(self) -> dict[str, np.ndarray]:
         """Everything from which training goes on as if it had not stopped."""
@@ -228,7 +247,7 @@ class _Run:
         """Train up to `stop` updates, record if that is due; returns the next stretch."""
         began = time.perf_counter()
         bounds = jnp.int32(self.step), jnp.int32(stop), jnp.asarray(due)
-        self.state, records = self.visit_program(*self.arguments, self.state, *bounds)
+        self.state, records = self.programs.visit(*self.arguments, self.state, *bounds)
         lanes, slots = np.nonzero(self.members >= 0)
         rows, seeds = self.members[lanes, slots], self.lanes[lanes]
         self.block["status"][rows, seeds] = np.asarray(self.state.status)[lanes, slots]
@@ -285,7 +304,7 @@ class _Run:
         keys = jax.vmap(functools.partial(jax.random.key, impl=KEY_KIND))(seeds)
         slots = jnp.zeros(self.members.shape, jnp.int32)
         self.arguments = varying, self.program.fixed, keys, slots
-        self.begin_program, self.visit_program = self.trainer.programs(*self.arguments)
+        self.programs = self.trainer.programs(*self.arguments)
 
     def _harvest(self, which: np.ndarray) -> None:
         """Take over how the replicas in these slots ended."""
