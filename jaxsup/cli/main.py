@@ -11,12 +11,14 @@ import tyro
 from jaxsup.cli.fit import FitCommand
 from jaxsup.cli.plot import PlotCommand
 from jaxsup.cli.reproduce import ReproduceCommand
+from jaxsup.cli.spectrum import SpectrumCommand
 from jaxsup.cli.sweep import SweepCommand
 
 Command = (
     Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
     | Annotated[FitCommand, tyro.conf.subcommand("fit")]
     | Annotated[PlotCommand, tyro.conf.subcommand("plot")]
+    | Annotated[SpectrumCommand, tyro.conf.subcommand("spectrum")]
     | Annotated[ReproduceCommand, tyro.conf.subcommand("reproduce")]
 )
 
@@ -27,6 +29,7 @@ Start here:
   jaxsup sweep examples/transition.toml --out runs/transition
   jaxsup fit runs/transition
   jaxsup plot runs/transition --out transition.png
+  jaxsup spectrum weights.safetensors --out weights.png
 """
 
 
