@@ -1,4 +1,4 @@
-"""One call that says what a weight matrix holds: spectrum, coherence, capacities, named geometry."""
+"""What one weight matrix holds: its spectrum, coherence, capacities and named geometries."""
 
 import dataclasses
 import math
@@ -49,6 +49,8 @@ class Diagnosis:
     coherence: Coherence
     dimensions_per_feature: float
     """D* = K / |W|_F^2; infinite for a zero matrix."""
+    relative_tolerance: float
+    """Of the clusters of eigenvalues."""
     certificate: Certificate | None
     """The float64 check of the spectrum; None where it was left out for its cost."""
 
@@ -73,6 +75,7 @@ class Diagnosis:
             "dimensions_per_feature": _finite(self.dimensions_per_feature),
             "coherence": self.coherence._asdict(),
             "localised": self.localised,
+            "relative_tolerance": self.relative_tolerance,
             "eigenspaces": {name: np.asarray(getattr(spectrum, name)).tolist() for name in plain},
             "per_feature": {name: np.asarray(getattr(spectrum, name)).tolist() for name in each},
             "measures": {str(i): np.asarray(spectrum.measures[i]).tolist() for i in features},
@@ -118,7 +121,7 @@ class Diagnosis:
         if self.certificate is None:
             return "left out at this size (--full)"
         if self.certificate.certified:
-            return f"passed; eigenspaces are {self.certificate.margin:.3g} spreads apart"
+            return "passed: same eigenspaces, errors within their bounds"
         if self.certificate.agrees:
             return "same eigenspaces, but errors beyond their bounds: compute in float64 (--x64)"
         return "other eigenspaces than in this precision: compute in float64 (--x64)"
@@ -153,10 +156,12 @@ class Diagnosis:
         if len(held) > _ROWS:
             rest = slice(_ROWS, None)
             largest = int(np.max(np.asarray(spectrum.multiplicities)[rest]))
-            spread = float(np.max(np.asarray(spectrum.spreads)[rest]))
+            lines.append(f"and {len(held) - _ROWS} more, of dimension up to {largest}")
+        spreads, top = np.asarray(spectrum.spreads), float(np.max(spectrum.eigenvalues, initial=0))
+        if (spreads > 10 * self.relative_tolerance * top).any():
             lines.append(
-                f"and {len(held) - _ROWS} more, of dimension up to {largest}, spread up to "
-                f"{spread:.1e}"
+                "Spreads far above the cluster tolerance: chains of close eigenvalues, no "
+                "eigenspaces; a smaller --cluster-tolerance splits them."
             )
         return "\n".join(lines)
 
@@ -214,6 +219,7 @@ def diagnose(
         geometry=classify(matrix, tolerance=tolerance),
         coherence=_coherence(matrix[:, np.asarray(spectrum.represented)], full=full),
         dimensions_per_feature=latent / squares if squares else math.inf,
+        relative_tolerance=relative_tolerance,
         certificate=certificate,
     )
 

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
+from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # From dark to light: readable in grey and with the common colour-vision deficiencies.
@@ -22,6 +25,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 3)), (0, (8, 2)))
 GUIDE = "#555555"
 COLOUR_MAP = "cividis"
+# A legend that covers what it stands on.
+COVERING: Any = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
 STYLE: Any = {
     "figure.dpi": 150,
     "font.size": 9,
@@ -71,6 +76,16 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure in the format that the path's ending names."""
     with mpl.rc_context(STYLE):
         figure.savefig(path, dpi=200)
+
+
+def plain_log_axis(axis: Axis, values: ArrayLike) -> None:
+    """Numbers as 0.05 and 20, not as powers, on a logarithmic axis over the range of `values`."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    decades = float(np.ptp(np.log10(values)))
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def line_style(position: int) -> dict[str, Any]:
