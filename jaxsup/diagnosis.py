@@ -85,7 +85,7 @@ class Diagnosis:
             else {
                 "certified": bool(certificate.certified),
                 "agrees": bool(certificate.agrees),
-                "margin": certificate.margin,
+                "margin": _finite(certificate.margin),
                 "errors": {name: _finite(value) for name, value in certificate.errors.items()},
                 "bounds": {name: _finite(value) for name, value in certificate.bounds.items()},
             },

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO
 
@@ -161,14 +162,14 @@ def _open_safetensors(file: Path) -> list[StoredTensor]:
 
 
 def _map_bytes(
-    file: Path, dtype: np.dtype, shape: list[int], start: int, offsets: list[int]
+    file: Path, dtype: np.dtype | None, shape: list[int], start: int, offsets: list[int]
 ) -> np.ndarray:
     size = offsets[1] - offsets[0]
     raw = np.memmap(file, np.uint8, "r", offset=start + offsets[0], shape=(size,))
-    return raw.view(dtype).reshape(shape)
+    return raw.view(np.uint8 if dtype is None else dtype).reshape(shape)
 
 
-def _read_header(stream: IO[bytes], what: str) -> tuple[tuple[int, ...], np.dtype]:
+def _read_header(stream: IO[bytes] | BufferedIOBase, what: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of an array in NumPy's format; the stream then stands at its data."""
     try:
         version = np.lib.format.read_magic(stream)

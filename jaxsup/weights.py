@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +10,7 @@ from jaxtyping import Float
 from jaxsup.tensor_files import StoredTensor, list_tensors
 from jaxsup.validation import check_choice, fail, suggest
 
-Orientation = Literal["latent-features", "features-latent"]
+ORIENTATIONS = ("latent-features", "features-latent")
 """What the rows and the columns of a stored matrix are, in this order."""
 
 _LISTED = 12  # tensors that an error message names
@@ -32,7 +31,7 @@ class Weights:
     """As stored."""
     dtype: str
     """As stored."""
-    orientation: Orientation
+    orientation: str
     """Of the stored matrix."""
     assumed: bool
     """Whether the orientation is the default: the longer side is the features."""
@@ -49,7 +48,7 @@ class Weights:
 
 
 def read_weights(
-    path: str | Path, *, tensor: str | None = None, orientation: Orientation | None = None
+    path: str | Path, *, tensor: str | None = None, orientation: str | None = None
 ) -> Weights:
     """Read W [latent, features] from a .npy, .npz or .safetensors file.
 
@@ -69,7 +68,7 @@ def read_weights(
             numbers.
     """
     if orientation is not None:
-        check_choice("orientation", orientation, get_args(Orientation))
+        check_choice("orientation", orientation, ORIENTATIONS)
     chosen = _choose(str(path), list_tensors(path), tensor)
     what = f"{path}: {chosen.name}" if chosen.name else str(path)
     _check_matrix(what, chosen)

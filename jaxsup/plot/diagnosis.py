@@ -20,7 +20,7 @@ from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from jaxsup.diagnosis import Diagnosis
     from jaxsup.geometry import Component
@@ -55,7 +55,7 @@ def diagnosis_figure(
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 7.6), layout="constrained")
         # Panels of their own: a legend beside one does not narrow the others.
-        panels = figure.subfigures(2, 2).ravel().tolist()
+        panels: list[SubFigure] = np.asarray(figure.subfigures(2, 2)).ravel().tolist()
         axes = [panel.add_subplot() for panel in panels[:3]]
         axes.append(panels[3].add_subplot(projection=None if flat else "3d"))
         figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # pyright: ignore

@@ -66,7 +66,7 @@ def feature_geometry(
         zorder=2,
     )
     ax.plot(*points, "o", color="black", markersize=4, zorder=3)
-    for place, number in _numbers(points, labels, beyond=0.08):
+    for place, number in _numbers(points, labels, beyond=0.11):
         side = (
             "left" if place[0] > 0.3 * reach else "right" if place[0] < -0.3 * reach else "center"
         )
