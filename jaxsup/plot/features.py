@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +27,7 @@ _MARKED = 24  # features that still have room for their number
 
 @styled
 def feature_geometry(
-    vectors: ArrayLike, ax: Axes, *, labels: Sequence[int] | None = None, tolerance: float = 1e-2
+    vectors: ArrayLike, ax: Axes, *, labels: ArrayLike | None = None, tolerance: float = 1e-2
 ) -> Axes:
     """Features as arrows in the plane, an edge for each pair, coloured by its Gram value w_i . w_j.
 
@@ -83,7 +82,7 @@ def feature_geometry(
 
 @styled
 def feature_geometry_3d(
-    vectors: ArrayLike, ax: Axes, *, labels: Sequence[int] | None = None, tolerance: float = 1e-2
+    vectors: ArrayLike, ax: Axes, *, labels: ArrayLike | None = None, tolerance: float = 1e-2
 ) -> Axes:
     """`feature_geometry` in space: three coordinates, or the three principal axes.
 
@@ -132,7 +131,7 @@ def feature_geometry_3d(
 
 @styled
 def gram_matrix(
-    vectors: ArrayLike, ax: Axes, *, labels: Sequence[int] | None = None, title: str | None = None
+    vectors: ArrayLike, ax: Axes, *, labels: ArrayLike | None = None, title: str | None = None
 ) -> Axes:
     """Heat map of the Gram matrix M_ij = w_i . w_j of the columns of `vectors` [latent, features].
 
@@ -176,7 +175,7 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes, *, most: int = 1024) -> Axes:
             "vectors", "two features that are not zero", len(norms), "draw the norms instead"
         )
     unit = matrix[:, taken][:, norms > 0] / norms[norms > 0]
-    cosines = (unit.T @ unit)[np.triu_indices(unit.shape[1], 1)]
+    cosines = (unit.T @ unit).clip(-1, 1)[np.triu_indices(unit.shape[1], 1)]
     ax.hist(cosines, bins=np.linspace(-1, 1, 101).tolist(), color=COLOURS[3])
     bound = welch_bound(count, latent)
     for side in (-bound, bound):
@@ -201,11 +200,12 @@ def _checked(vectors: ArrayLike) -> np.ndarray:
     return matrix
 
 
-def _labels(labels: Sequence[int] | None, count: int) -> list[int]:
-    numbers = list(range(count)) if labels is None else [int(label) for label in labels]
-    if len(numbers) != count:
-        raise fail("labels", f"{count}, one a feature", len(numbers), "give one for each column")
-    return numbers
+def _labels(labels: ArrayLike | None, count: int) -> list[int]:
+    numbers = np.arange(count) if labels is None else np.asarray(labels)
+    if numbers.shape != (count,):
+        expected = f"shape ({count},), one a feature"
+        raise fail("labels", expected, f"a shape {numbers.shape}", "give one for each column")
+    return numbers.tolist()
 
 
 def _project(matrix: np.ndarray, dimensions: int) -> tuple[np.ndarray, list[str]]:
@@ -251,7 +251,7 @@ def _gram_classes(
 
 
 def _numbers(
-    points: np.ndarray, labels: Sequence[int] | None, *, beyond: float
+    points: np.ndarray, labels: ArrayLike | None, *, beyond: float
 ) -> list[tuple[np.ndarray, str]]:
     """Where the numbers of features stand; features at one place share it."""
     numbers = _labels(labels, points.shape[1])

@@ -112,7 +112,7 @@ def spectral_measures(
     columns = _spread(len(values), _NAMED_COLUMNS)
     several = len(values) <= _NAMED_COLUMNS
     words = [
-        _number(values[k]) + (f"\n({sizes[k]} dim.)" if several and sizes[k] > 1 else "")
+        _number(float(values[k])) + (f"\n({sizes[k]} dim.)" if several and sizes[k] > 1 else "")
         for k in columns
     ]
     ax.set_xticks(columns, words)
