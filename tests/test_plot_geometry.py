@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from jaxsup import plot, spectral
 from jaxsup.diagnosis import diagnose
 from jaxsup.plot.diagnosis import choose_component
+from jaxsup.plot.features import _ARROW
 
 RNG = np.random.default_rng(0)
 
@@ -103,7 +104,7 @@ def test_edges_are_left_out_where_they_would_say_nothing(count: int, note: str) 
 def test_a_tetrahedron_stands_in_space(latent: int) -> None:
     figure, ax = plot.new_figure(projection="3d")
     assert plot.feature_geometry_3d(turned(tetrahedron(), latent), ax) is ax
-    edges = [line for line in ax.get_lines() if line.get_color() != "#555555"]
+    edges = [line for line in ax.get_lines() if line.get_color() != _ARROW]
     assert len(edges) == 6
     ends = np.asarray([line.get_data_3d() for line in edges])
     lengths = np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=1)
@@ -307,6 +308,14 @@ def test_a_diagnosis_has_four_panels_and_the_component_that_can_be_drawn() -> No
         index = component or 0
         assert title.startswith(f"Component {index} (of 3): {names[index]}, ")
         assert figure.subfigs[1].get_suptitle() == "Spectral measures of 2 chosen features"
+
+
+def test_a_component_of_many_cosines_is_drawn_without_edges() -> None:
+    directions = np.random.default_rng(8).uniform(0, 2 * np.pi, 30)
+    figure = plot.diagnosis_figure(diagnose(np.stack([np.cos(directions), np.sin(directions)])))
+    ax = figure.subfigs[3].axes[0]
+    assert len(ax.get_lines()) == 1
+    assert ax.get_legend().get_title().get_text().startswith("Gram values form no")
 
 
 def test_a_crowd_of_features_is_shown_by_its_cosines_and_a_zero_matrix_by_words() -> None:

@@ -104,7 +104,7 @@ def choose_component(found: Diagnosis, wanted: int | None) -> int | None:
 
 def _draw_component(found: Diagnosis, part: Component, ax: Axes) -> None:
     vectors = found.matrix[:, part.features].astype(np.float64)
-    tolerance = max(8 * found.geometry.tolerance, 2 * part.spread)
+    tolerance = 8 * found.geometry.tolerance
     if part.dimension <= _IN_SPACE:
         draw = feature_geometry_3d if part.dimension == _IN_SPACE else feature_geometry
         draw(vectors, ax, labels=part.features, tolerance=tolerance)

@@ -9,13 +9,15 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from jaxsup.geometry.colours import colour_pairs
-from jaxsup.plot.style import COLOURS, COVERING, GUIDE, line_style, styled
+from jaxsup.plot.style import COLOURS, COVERING, line_style, styled
 from jaxsup.spectral import welch_bound
 from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Light and below the edges: those of antipodal pairs run along the arrows.
+_ARROW = "#b0b0b0"
 _NUMBER: Any = {
     "fontsize": 8,
     "zorder": 10,
@@ -51,7 +53,7 @@ def feature_geometry(
             ax.plot(
                 *points[:, [first, second]],
                 label=None if which else label,
-                zorder=1,
+                zorder=2,
                 **line_style(position),
             )
     ax.quiver(
@@ -61,8 +63,8 @@ def feature_geometry(
         scale_units="xy",
         scale=1,
         width=0.006,
-        color=GUIDE,
-        zorder=2,
+        color=_ARROW,
+        zorder=1,
     )
     ax.plot(*points, "o", color="black", markersize=4, zorder=3)
     for place, number in _numbers(points, labels, beyond=0.11):
@@ -110,7 +112,7 @@ def feature_geometry_3d(
                 **line_style(position),
             )
     for point in points.T:
-        space.plot(*np.stack([np.zeros(3), point], axis=1), color=GUIDE, linewidth=0.9, alpha=0.6)
+        space.plot(*np.stack([np.zeros(3), point], axis=1), color=_ARROW, linewidth=0.9)
     space.scatter(*points, color="black", s=16, depthshade=False)
     for place, number in _numbers(points, labels, beyond=0.0):
         space.text(*place, f" {number}", ha="left", va="bottom", **_NUMBER)
@@ -263,7 +265,7 @@ def _numbers(
     shared: list[tuple[np.ndarray, list[str]]] = []
     for place, number in zip(places.T, numbers, strict=True):
         for other, texts in shared:
-            if np.linalg.norm(place - other) < 0.09 * longest:
+            if np.linalg.norm(place - other) < 0.12 * longest:
                 texts.append(str(number))
                 break
         else:
