@@ -315,7 +315,8 @@ def test_a_component_of_many_cosines_is_drawn_without_edges() -> None:
     figure = plot.diagnosis_figure(diagnose(np.stack([np.cos(directions), np.sin(directions)])))
     ax = figure.subfigs[3].axes[0]
     assert len(ax.get_lines()) == 1
-    assert ax.get_legend().get_title().get_text().startswith("Gram values form no")
+    note: Any = ax.get_legend()
+    assert note.get_title().get_text().startswith("Gram values form no")
 
 
 def test_a_crowd_of_features_is_shown_by_its_cosines_and_a_zero_matrix_by_words() -> None:

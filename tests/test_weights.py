@@ -224,11 +224,17 @@ def test_missing_files_and_directories_are_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "folder.npz")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
-def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
     np.save(tmp_path / "w.npy", W)
-    (tmp_path / "w.npy").chmod(0)
-    with pytest.raises(ValueError, match="expected a file that can be read; got a refusal"):
+    monkeypatch.setattr(Path, "open", refuse)  # root may read anything: no file refuses it
+    with pytest.raises(
+        ValueError, match="expected a file that can be read; got a refusal: Permission"
+    ):
         read_weights(tmp_path / "w.npy")
 
 
