@@ -17,8 +17,8 @@ from jaxsup.spectral.arrays import as_array
 from jaxsup.validation import fail
 
 # Multiply-adds that a step may cost before it is cut down or left out, unless all is asked for:
-# about a second on two cores.
-_COHERENCE_WORK = 5e10
+# below a second on two quiet cores.
+_COHERENCE_WORK = 2e10
 _CERTIFICATE_WORK = 2e9
 _LOCALISED = 0.99  # participation ratio from which a feature counts as being on one eigenspace
 _BLOCK = 512  # columns whose cosines with all others are held at once
@@ -183,7 +183,7 @@ def diagnose(
     Arguments:
         W: [latent, features], finite and real.
         full: whatever the size, take the coherence over all pairs (O(N^2 K)) and check the spectrum
-            against a float64 SVD. Otherwise coherence beyond 5e10 multiply-adds is a lower bound
+            against a float64 SVD. Otherwise coherence beyond 2e10 multiply-adds is a lower bound
             from evenly spaced features against all others, and a check beyond 2e9 is left out.
         tolerance: noise on a feature that names forgive; see `jaxsup.geometry.classify`. Exact or
             converged weights: 1e-3; trained ones with gradient noise: 1e-2 to 5e-2.
