@@ -3,9 +3,12 @@ from . import geometry as geometry
 from . import plot as plot
 from . import spectral as spectral
 from . import theory as theory
+from . import weights as weights
 from ._version import __version__ as __version__
 from .measure import format_exponents as format_exponents
 from .measure import measure_exponents as measure_exponents
+from .diagnosis import Diagnosis as Diagnosis
+from .diagnosis import diagnose as diagnose
 from .features import CorrelatedFeatures as CorrelatedFeatures
 from .features import GaussianFeatures as GaussianFeatures
 from .features import OneActiveFeatures as OneActiveFeatures
@@ -29,3 +32,4 @@ from .sweep import open_store as open_store
 from .sweep import run as run
 from .teachers import DiagonalTeacher as DiagonalTeacher
 from .teachers import MatrixTeacher as MatrixTeacher
+from .weights import read_weights as read_weights

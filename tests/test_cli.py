@@ -121,7 +121,9 @@ def test_reproduce_transition_at_its_smallest(tmp_path: Path) -> None:
     assert written == ["dataset.zarr", "transition.json", "transition.png", "transition.txt"]
 
 
-@pytest.mark.parametrize("arguments", [(), ("sweep",), ("fit",), ("plot",), ("reproduce",)])
+@pytest.mark.parametrize(
+    "arguments", [(), ("sweep",), ("fit",), ("plot",), ("spectrum",), ("reproduce",)]
+)
 def test_help_teaches_by_example_at_once(arguments: tuple[str, ...]) -> None:
     began = time.perf_counter()
     done = jaxsup(*arguments, "--help")

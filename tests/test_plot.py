@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from jaxsup import plot
+from jaxsup.plot.style import line_style
 
 
 def exponent_table(*, found: bool = True) -> xr.Dataset:
@@ -127,7 +128,7 @@ def test_lines_can_be_told_apart_in_grey() -> None:
         red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
-    styles = [plot._line(position) for position in range(6)]
+    styles = [line_style(position) for position in range(6)]
     assert len({str(style["linestyle"]) for style in styles}) == 6
     shades = sorted(lightness(style["color"]) for style in styles)
     assert shades[0] < 0.2

@@ -13,6 +13,7 @@ from jaxsup.cli.fit import FitCommand
 from jaxsup.cli.info import InfoCommand
 from jaxsup.cli.plot import PlotCommand
 from jaxsup.cli.reproduce import ReproduceCommand
+from jaxsup.cli.spectrum import SpectrumCommand
 from jaxsup.cli.sweep import SweepCommand
 
 Command = (
@@ -20,6 +21,7 @@ Command = (
     | Annotated[InfoCommand, tyro.conf.subcommand("info")]
     | Annotated[FitCommand, tyro.conf.subcommand("fit")]
     | Annotated[PlotCommand, tyro.conf.subcommand("plot")]
+    | Annotated[SpectrumCommand, tyro.conf.subcommand("spectrum")]
     | Annotated[ReproduceCommand, tyro.conf.subcommand("reproduce")]
 )
 
@@ -31,6 +33,7 @@ Start here:
   jaxsup info runs/transition
   jaxsup fit runs/transition
   jaxsup plot runs/transition --out transition.png
+  jaxsup spectrum weights.safetensors --out weights.png
 """
 
 

@@ -1,76 +1,21 @@
-"""Figures of labelled sweeps, one quiet style: each function draws on an axis and returns it.
-
-Lines differ in lightness, dash and marker, so that they can be told apart in grey.
-"""
+"""Figures of labelled sweeps: loss curves, and exponents against the ratio and over (a, b)."""
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
+
+from jaxsup.plot.style import COLOUR_MAP, GUIDE, MARKERS, line_style, styled
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-# From dark to light: readable in grey and with the common colour-vision deficiencies.
-_COLOURS = ("#1b2a49", "#7b3f72", "#c8553d", "#3a8fa3", "#e0a030", "#8a8d91")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-_DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 3)), (0, (8, 2)))
-_GUIDE = "#555555"
-STYLE: Any = {
-    "figure.dpi": 150,
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 4.5,
-    "xtick.direction": "out",
-    "ytick.direction": "out",
-}
 
 
-def _styled(draw: Callable[..., Axes]) -> Callable[..., Axes]:
-    """Draw in the house style, wherever the axis came from."""
-
-    @functools.wraps(draw)
-    def styled(*args: Any, **options: Any) -> Axes:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **options)
-
-    return styled
-
-
-def new_figure(columns: int = 1, *, width: float = 5.2, height: float = 3.6) -> tuple[Figure, Any]:
-    """An empty figure in the house style and its axes (one axis, or an array of them)."""
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns, height), layout="constrained")
-        return figure, figure.subplots(1, columns)
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure in the format that the path's ending names."""
-    with mpl.rc_context(STYLE):
-        figure.savefig(path, dpi=200)
-
-
-@_styled
+@styled
 def loss_curves(dataset: xr.Dataset, ax: Axes, *, theory: xr.DataArray | None = None) -> Axes:
     """Loss against training steps, one line a setting: median over seeds, band from min to max.
 
@@ -97,7 +42,7 @@ def loss_curves(dataset: xr.Dataset, ax: Axes, *, theory: xr.DataArray | None = 
         values = values[np.isfinite(values).all(1)]
         if not len(values):
             continue
-        line = _line(position)
+        line = line_style(position)
         ax.plot(steps, np.median(values, 0), label=_label(dataset, dims, position), **line)
         if len(values) > 1:
             band = np.percentile(values, [0, 100], axis=0)
@@ -122,7 +67,7 @@ def loss_curves(dataset: xr.Dataset, ax: Axes, *, theory: xr.DataArray | None = 
     return ax
 
 
-@_styled
+@styled
 def exponent_against_ratio(
     table: xr.Dataset, ax: Axes, *, theory: bool = True, legend: bool = True
 ) -> Axes:
@@ -158,12 +103,12 @@ def exponent_against_ratio(
         one = (table.isel({others[0]: position}) if others else table).sortby("superposition_ratio")
         # Settings side by side rather than one over another, on the logarithmic axis.
         ratio = one["superposition_ratio"].values * 1.02 ** (position - (settings - 1) / 2)
-        line = _line(position)
+        line = line_style(position)
         found = one["found"].values
         value = np.where(found, one["exponent"], one["slope"])
         ax.plot(ratio[found], value[found], linewidth=1, **line)
         spread = np.abs(np.stack([one["interval_low"], one["interval_high"]]) - value)
-        marker = {"color": line["color"], "marker": _MARKERS[position % len(_MARKERS)]}
+        marker = {"color": line["color"], "marker": MARKERS[position % len(MARKERS)]}
         if found.any():
             ax.errorbar(
                 ratio[found], value[found], spread[:, found], linestyle="", capsize=2, **marker
@@ -186,19 +131,19 @@ def exponent_against_ratio(
     ax.set_ylabel("training exponent α,  L ~ t^(-α)")
     if not table["found"].all():
         ax.plot(
-            [], [], "o", color=_GUIDE, markerfacecolor="white", label="slope, no power law found"
+            [], [], "o", color=GUIDE, markerfacecolor="white", label="slope, no power law found"
         )
     if "exact" in table:
-        ax.plot([], [], "x", color=_GUIDE, label="exact linear student, K = N, this N")
+        ax.plot([], [], "x", color=GUIDE, label="exact linear student, K = N, this N")
     if theory and not np.isnan(table["theory"]).all():
         label = "(a + 2b - 1)/a, no superposition"
-        ax.plot([], [], color=_GUIDE, linewidth=0.7, linestyle=(0, (2, 3)), label=label)
+        ax.plot([], [], color=GUIDE, linewidth=0.7, linestyle=(0, (2, 3)), label=label)
     if legend:
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
 
 
-@_styled
+@styled
 def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
     """Heat map of the training exponent over (a, b): in each cell the measured value and, below,
     (a + 2b - 1)/a. Cells without a power law are hatched.
@@ -224,7 +169,7 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
     ax.grid(visible=False)
     ax.patch.set(hatch="///", edgecolor="#c8c8c8", facecolor="white")
     mesh = ax.pcolormesh(np.arange(columns + 1), np.arange(rows + 1), exponent, vmin=0, vmax=high)
-    mesh.set_cmap("cividis")
+    mesh.set_cmap(COLOUR_MAP)
     for (row, column), value in np.ndenumerate(exponent.filled(np.nan)):
         shade = "white" if value < 0.6 * high else "black"
         text = "none" if np.isnan(value) else f"{value:.2f}"
@@ -240,13 +185,6 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
     ax.set_title("measured exponent; below: (a + 2b - 1)/a, no superposition")
     ax.figure.colorbar(mesh, ax=ax, label="training exponent α")
     return ax
-
-
-def _line(position: int) -> dict[str, Any]:
-    return {
-        "color": _COLOURS[position % len(_COLOURS)],
-        "linestyle": _DASHES[position % len(_DASHES)],
-    }
 
 
 def _label(dataset: xr.Dataset, dims: Sequence[Any], position: int) -> str | None:

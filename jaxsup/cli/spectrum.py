@@ -1,0 +1,128 @@
+"""`jaxsup spectrum`: what a weight matrix holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+
+from jaxsup.cli.devices import use_devices
+from jaxsup.cli.pictures import check_picture
+
+if TYPE_CHECKING:
+    from jaxsup.diagnosis import Diagnosis
+    from jaxsup.weights import Weights
+
+
+@dataclasses.dataclass
+class SpectrumCommand:
+    """Say what a weight matrix holds: spectrum, capacities, coherence, named feature geometries.
+
+    Try:
+      jaxsup spectrum weights.npy
+      jaxsup spectrum model.safetensors --tensor wte.weight --out wte.png
+      jaxsup spectrum trained.npz --tensor W --tolerance 0.02 --json > found.json
+
+    Features are the longer side of the matrix unless --orientation says otherwise; the table says
+    which was taken. Of large matrices the coherence is a lower bound and the float64 check is left
+    out; the table says so, and --full does both. No file is ever unpickled.
+    """
+
+    weights: tyro.conf.Positional[Path]
+    """File with the matrix: .npy, .npz or .safetensors."""
+    tensor: str | None = None
+    """Name of the matrix, where the file holds several."""
+    orientation: Literal["latent-features", "features-latent"] | None = None
+    """What rows and columns are. Default: the longer side is the features; of a square, columns."""
+    tolerance: float = 1e-3
+    """Noise that names forgive: 0.001 for converged weights, 0.01 to 0.05 for noisy ones."""
+    cluster_tolerance: float = 1e-4
+    """Gap, relative to the largest eigenvalue, up to which eigenvalues share an eigenspace."""
+    full: bool = False
+    """At any size: coherence over all pairs of features, and a check in float64."""
+    x64: bool = False
+    """Compute in float64."""
+    out: Path | None = None
+    """Figure to write: .png, .pdf or .svg."""
+    features: tuple[int, ...] = ()
+    """Features whose spectral measures are shown. Default: those of largest norm."""
+    component: int | None = None
+    """Component to draw, counted from 0. Default: the largest with a name that can be drawn."""
+    json: bool = False
+    """Print every field for programs."""
+
+    def run(self) -> None:
+        """Read, measure, print and draw."""
+        if self.out is not None:
+            check_picture(self.out)
+        from jaxsup.weights import read_weights
+
+        weights = read_weights(self.weights, tensor=self.tensor, orientation=self.orientation)
+        self._check_positions(weights.matrix.shape[1])
+        use_devices(1, x64=self.x64)
+        from jaxsup.diagnosis import diagnose
+
+        found = diagnose(
+            weights.matrix,
+            full=self.full,
+            tolerance=self.tolerance,
+            relative_tolerance=self.cluster_tolerance,
+        )
+        if self.out is not None:
+            from jaxsup import plot
+
+            figure = plot.diagnosis_figure(found, features=self.features, component=self.component)
+            plot.save_figure(figure, self.out)
+        if self.json:
+            print(json.dumps(self._to_dict(weights, found), allow_nan=False, indent=1))
+            return
+        for name, value in _describe_file(weights).items():
+            print(f"{name:<14} {value}")
+        print(found)
+        if self.out is not None:
+            print(f"\nfigure   {self.out}")
+
+    def _check_positions(self, count: int) -> None:
+        """Raise unless the chosen features are there and the tolerances make sense."""
+        from jaxsup.validation import check_number, fail
+
+        for feature in self.features:
+            if not 0 <= feature < count:
+                raise fail("--features", f"features 0..{count - 1}", feature, "count from 0")
+        if self.component is not None and self.component < 0:
+            raise fail("--component", "a component 0, 1, ...", self.component, "count from 0")
+        do = "give a relative size, say 1e-3"
+        open_range = {"low_open": True, "high_open": True}
+        check_number("--tolerance", self.tolerance, do, low=0, high=0.25, **open_range)
+        check_number(
+            "--cluster-tolerance", self.cluster_tolerance, do, low=0, high=1, high_open=True
+        )
+
+    def _to_dict(self, weights: Weights, found: Diagnosis) -> dict[str, Any]:
+        from jaxsup.diagnosis import largest_features
+
+        shown = self.features or largest_features(found)
+        return {
+            "file": str(weights.path),
+            "tensor": weights.tensor,
+            "shape": list(weights.shape),
+            "dtype": weights.dtype,
+            "orientation": weights.orientation,
+            "orientation_assumed": weights.assumed,
+            "precision": "float64" if self.x64 else "float32",
+            "figure": None if self.out is None else str(self.out),
+            **found.to_dict(shown),
+        }
+
+
+def _describe_file(weights: Weights) -> dict[str, str]:
+    rows, columns = weights.shape
+    return {
+        "file": str(weights.path),
+        **({} if weights.tensor is None else {"tensor": weights.tensor}),
+        "stored as": f"{rows:,} x {columns:,}, {weights.dtype}",
+        "orientation": weights.describe_orientation(),
+    }

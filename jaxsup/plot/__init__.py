@@ -1,0 +1,24 @@
+"""Figures in one quiet style: each function draws data on an axis and returns the axis.
+
+Data are plain arrays or the objects that measured them. `new_figure` makes an axis, `save_figure`
+writes the file.
+"""
+
+from jaxsup.plot.diagnosis import diagnosis_figure as diagnosis_figure
+from jaxsup.plot.features import cosine_histogram as cosine_histogram
+from jaxsup.plot.features import feature_geometry as feature_geometry
+from jaxsup.plot.features import feature_geometry_3d as feature_geometry_3d
+from jaxsup.plot.features import gram_matrix as gram_matrix
+from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
+from jaxsup.plot.spectra import localization_histogram as localization_histogram
+from jaxsup.plot.spectra import spectral_measures as spectral_measures
+from jaxsup.plot.style import STYLE as STYLE
+from jaxsup.plot.style import new_figure as new_figure
+from jaxsup.plot.style import save_figure as save_figure
+from jaxsup.plot.superposition import PHASES as PHASES
+from jaxsup.plot.superposition import capacity_scatter as capacity_scatter
+from jaxsup.plot.superposition import dimension_plateau as dimension_plateau
+from jaxsup.plot.superposition import two_feature_phases as two_feature_phases
+from jaxsup.plot.training import exponent_against_ratio as exponent_against_ratio
+from jaxsup.plot.training import exponent_map as exponent_map
+from jaxsup.plot.training import loss_curves as loss_curves

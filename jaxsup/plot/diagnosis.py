@@ -1,0 +1,133 @@
+"""One figure of four panels for what `jaxsup.diagnose` found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+
+from jaxsup.plot.features import (
+    cosine_histogram,
+    feature_geometry,
+    feature_geometry_3d,
+    gram_matrix,
+)
+from jaxsup.plot.spectra import eigenvalue_spectrum, localization_histogram, spectral_measures
+from jaxsup.plot.style import STYLE
+from jaxsup.validation import fail
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    from jaxsup.diagnosis import Diagnosis
+    from jaxsup.geometry import Component
+
+_IN_SPACE = 3  # dimensions that can be drawn
+_READABLE = 64  # features whose Gram matrix can be read
+
+
+def diagnosis_figure(
+    found: Diagnosis, *, features: Sequence[int] = (), component: int | None = None
+) -> Figure:
+    """Eigenvalues, spectral measures of some features, localisation, and one component.
+
+    Arguments:
+        found: result of `jaxsup.diagnose`.
+        features: whose spectral measures are shown; default: those of largest norm.
+        component: index into `found.geometry.components`; default: the largest one that has a name
+            and at most three dimensions, else the largest with a name, else the largest. In two or
+            three dimensions it is drawn with its Gram graph, beyond that as a Gram matrix (up to
+            64 features) or as a histogram of cosines.
+
+    Raises:
+        ValueError: a feature or the component is not there.
+    """
+    from matplotlib.figure import Figure
+
+    from jaxsup.diagnosis import largest_features
+
+    index = choose_component(found, component)
+    part = None if index is None else found.geometry.components[index]
+    flat = part is None or part.dimension != _IN_SPACE
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 7.6), layout="constrained")
+        # Panels of their own: a legend beside one does not narrow the others.
+        panels: list[SubFigure] = np.asarray(figure.subfigures(2, 2)).ravel().tolist()
+        axes = [panel.add_subplot() for panel in panels[:3]]
+        axes.append(panels[3].add_subplot(projection=None if flat else "3d"))
+        figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # pyright: ignore
+        chosen = list(features) or largest_features(found)
+        titles = [
+            "Spectrum of F = W Wᵀ",
+            f"Spectral measures of {_described(features, len(chosen))}",
+            "Localization of features",
+            "" if index is None else _component_title(found, index),
+        ]
+        for panel, title in zip(panels, titles, strict=True):
+            panel.suptitle(title, fontsize=STYLE["axes.titlesize"])
+        eigenvalue_spectrum(found.spectrum, axes[0])
+        if chosen and int(found.spectrum.count):
+            spectral_measures(found.spectrum, axes[1], features=chosen)
+        else:
+            _say(axes[1], "zero matrix: no eigenspace")
+        localization_histogram(found.spectrum, axes[2])
+        if part is None:
+            _say(axes[3], "zero matrix: no component")
+        else:
+            _draw_component(found, part, axes[3])
+    return figure
+
+
+def choose_component(found: Diagnosis, wanted: int | None) -> int | None:
+    """Index of the component to draw; None for a matrix without any.
+
+    Raises:
+        ValueError: there is no component with the wanted index.
+    """
+    components = found.geometry.components
+    if wanted is not None:
+        if not 0 <= wanted < len(components):
+            expected = f"0..{len(components) - 1}" if components else "none, as there is no feature"
+            raise fail("component", expected, wanted, "count from 0, in the order of the features")
+        return wanted
+
+    def worth(index: int) -> tuple[bool, bool, int]:
+        part = components[index]
+        named = part.name is not None
+        return named, named and part.dimension <= _IN_SPACE, len(part.features)
+
+    return max(range(len(components)), key=worth, default=None)
+
+
+def _draw_component(found: Diagnosis, part: Component, ax: Axes) -> None:
+    vectors = found.matrix[:, part.features].astype(np.float64)
+    tolerance = 8 * found.geometry.tolerance
+    if part.dimension <= _IN_SPACE:
+        draw = feature_geometry_3d if part.dimension == _IN_SPACE else feature_geometry
+        draw(vectors, ax, labels=part.features, tolerance=tolerance)
+    elif len(part.features) <= _READABLE:
+        gram_matrix(vectors, ax, labels=part.features)
+    else:
+        cosine_histogram(vectors, ax)
+
+
+def _described(features: Sequence[int], count: int) -> str:
+    if features:
+        return f"{count} chosen feature{'s' * (count != 1)}"
+    return f"the {count} features of largest norm" if count != 1 else "one feature"
+
+
+def _component_title(found: Diagnosis, index: int) -> str:
+    part = found.geometry.components[index]
+    total = len(found.geometry.components)
+    name = part.name or ("unnamed scheme" if part.kind == "scheme" else "irregular")
+    size = f"{len(part.features):,} feature{'s' * (len(part.features) != 1)}"
+    return f"Component {index} (of {total}): {name}, {size} in dimension {part.dimension}"
+
+
+def _say(ax: Axes, text: str) -> None:
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)

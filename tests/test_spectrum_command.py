@@ -1,0 +1,118 @@
+"""`jaxsup spectrum`: what it prints and draws, and one line for each mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from jaxsup.cli.main import main
+
+ANGLES = 2 * np.pi * np.arange(5) / 5
+PENTAGON = np.stack([np.cos(ANGLES), np.sin(ANGLES)])
+
+
+def spectrum(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-m", "jaxsup", "spectrum", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a pentagon beside a digon: as such, and turned in an archive of two."""
+    W = np.zeros((3, 7), np.float32)
+    W[:2, :5] = PENTAGON
+    W[2, 5:] = 1, -1
+    np.save(tmp_path / "w.npy", W)
+    np.savez(tmp_path / "two.npz", embed=W.T, other=np.eye(2))
+    np.save(tmp_path / "nan.npy", np.asarray([[np.nan, 1.0]]))
+    np.save(tmp_path / "three.npy", np.zeros((2, 2, 2)))
+    (tmp_path / "text.npz").write_text("no archive")
+    return tmp_path
+
+
+def test_the_table_names_the_file_and_what_it_holds(folder: Path) -> None:
+    done = spectrum("w.npy", "--out", "w.png", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["file", "w.npy"]
+    assert lines[1].split(maxsplit=2)[2] == "3 x 7, float32"
+    assert lines[2].split(maxsplit=1)[1].startswith("rows are latent, columns are features (assum")
+    rows = [line.split() for line in lines]
+    assert ["1", "pentagon", "5", "2", "2/5", "2.5", "0.001"] in rows
+    assert ["1", "digon", "2", "1", "1/2", "2", "0.001"] in rows
+    assert lines[-1] == "figure   w.png"
+    picture = matplotlib.image.imread(folder / "w.png")
+    assert picture.shape[:2] == (1520, 2200)
+    for panel in (picture[:760, :1100], picture[:760, 1100:], picture[760:, 1100:]):
+        assert len(np.unique(panel.reshape(-1, panel.shape[-1]), axis=0)) > 50
+
+
+def test_json_holds_every_field_for_programs(folder: Path) -> None:
+    options = ("--tensor", "embed", "--features", 0, 6, "--x64", "--out", "two.svg", "--json")
+    done = spectrum("two.npz", *options, "--component", 1, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    record = json.loads(done.stdout)
+    assert record["file"] == "two.npz"
+    assert record["tensor"] == "embed"
+    assert record["shape"] == [7, 3]
+    assert record["orientation"] == "features-latent"
+    assert record["orientation_assumed"] is True
+    assert record["precision"] == "float64"
+    assert record["geometry"]["names"] == {"pentagon": 1, "digon": 1}
+    assert record["dimensions_per_feature"] == pytest.approx(3 / 7)
+    np.testing.assert_allclose(record["measures"]["6"], [0, 1], atol=1e-12)
+    assert (folder / "two.svg").read_text().startswith("<?xml")
+
+
+MISTAKES = [
+    (("absent.npy",), "absent.npy: expected a file; got none there; check the path"),
+    ((".",), "expected .npy, .npz or .safetensors"),
+    (("text.npz",), "text.npz: expected the content of a .npz file; got a file of unknown"),
+    (("nan.npy",), "nan.npy: expected finite real numbers; got a matrix with 1 NaN or infinite"),
+    (("three.npy",), "three.npy: expected a matrix, 2 axes; got a tensor of shape (2, 2, 2)"),
+    (("two.npz",), "expected one matrix; got a file with 2 of them; name one with --tensor: embed"),
+    (("two.npz", "--tensor", "embde"), "got 'embde'; did you mean 'embed'?"),
+    (("w.npy", "--tensor", "w"), "expected no name"),
+    (("w.npy", "--out", "w.gif"), "w.gif: expected .png, .pdf or .svg"),
+    (("w.npy", "--out", "no/w.png"), "expected a folder that is there"),
+    (("w.npy", "--features", "7"), "--features: expected features 0..6; got 7; count from 0"),
+    (("w.npy", "--features", "-1"), "--features: expected features 0..6; got -1"),
+    (("w.npy", "--component", "-1"), "--component: expected a component 0, 1, ...; got -1"),
+    (("w.npy", "--tolerance", "0.3"), "--tolerance: expected a finite number > 0 and < 0.25"),
+    (("w.npy", "--cluster-tolerance", "1"), "--cluster-tolerance: expected a finite number >= 0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES)
+def test_a_mistake_is_one_line_before_anything_is_computed(
+    folder: Path,
+    arguments: tuple[str, ...],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
+    monkeypatch.setattr("jaxsup.cli.spectrum.use_devices", lambda *_, **__: pytest.fail("too late"))
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    output = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert output.out == ""
+    assert output.err.startswith("jaxsup: ")
+    assert message in output.err
+    assert output.err.count("\n") == 1
+
+
+def test_a_component_that_is_not_there_is_one_line(folder: Path) -> None:
+    done = spectrum("w.npy", "--out", "w.png", "--component", 2, cwd=folder)
+    assert done.returncode == 2
+    assert "component: expected 0..1; got 2; count from 0" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert not (folder / "w.png").exists()
