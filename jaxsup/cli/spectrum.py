@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from jaxsup.cli.devices import use_devices
+from jaxsup.cli.devices import configure_devices
 from jaxsup.cli.pictures import check_picture
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SpectrumCommand:
 
         weights = read_weights(self.weights, tensor=self.tensor, orientation=self.orientation)
         self._check_positions(weights.matrix.shape[1])
-        use_devices(1, x64=self.x64)
+        configure_devices(1, x64=self.x64)
         from jaxsup.diagnosis import diagnose
 
         found = diagnose(

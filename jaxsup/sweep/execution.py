@@ -124,21 +124,24 @@ def run(
     began = time.perf_counter()
     mesh = Mesh(np.asarray(devices or jax.local_devices()), ("replica",))
     devices = mesh.devices.ravel().tolist()
-    kept = Store.read_plan(store) if store is not None else None
-    programs = plan_programs(sweep, kept.widths if kept else widths)
+    plan = Store.read_plan(store) if store is not None else None
+    planned = plan is None
+    if plan is None:
+        programs = plan_programs(sweep, widths)
+        capacities = _capacities(programs, sweep, devices, chunk, memory)
+        plan = Plan(choose_tile(sweep, capacities), widths, tuple(capacities))
+    programs = plan_programs(sweep, plan.widths)
     layout = Layout(sweep, programs)
-    if chunk is None and memory is None and kept:
-        capacities: Sequence[int] = kept.capacities
-    else:
-        capacities = _capacities(programs, len(sweep.seeds), devices, chunk, memory)
-    tile = kept.tile if kept else choose_tile(sweep, capacities)
-    parts = cut_parts(sweep, programs, tile, capacities)
-    plan = kept or Plan(tile=tile, widths=widths, capacities=tuple(capacities))
     results: _Results
     if store is None:
         results = _Memory(layout, devices, began)
     else:
         results = Store.open(Path(store), layout, plan, devices, share)
+        plan = results.plan  # of the process that was first
+    capacities = plan.capacities
+    if not planned and (chunk is not None or memory is not None):
+        capacities = _capacities(programs, sweep, devices, chunk, memory)
+    parts = cut_parts(sweep, programs, plan.tile, capacities)
     stored = results.stored()
     share.meet("planned")  # every process has seen the same store before any of them writes
     share.part_ways()
@@ -155,13 +158,14 @@ def run(
 
 def _capacities(
     programs: Sequence[Program],
-    seeds: int,
+    sweep: Sweep,
     devices: Sequence[Any],
     chunk: int | None,
     memory: int | str | None,
 ) -> list[int]:
     """Replicas that each program trains at once."""
     budget = memory_budget(memory, devices)
+    seeds = len(sweep.seeds)
     capacities = []
     for number, program in enumerate(programs, 1):
         need = footprint(program)

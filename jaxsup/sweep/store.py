@@ -118,6 +118,8 @@ class Store:
     ) -> "Store":
         """Make the store, or join one that is there; metadata that is damaged is restored.
 
+        The plan of the process that makes it is everybody's: see `plan`.
+
         Raises:
             ValueError: the store holds another sweep.
             OSError: it cannot be written, or there is no room for the dataset.
@@ -131,6 +133,7 @@ class Store:
                 store._check_configuration()
             store._restore_metadata()
         share.meet("store")
+        store.plan = cls.read_plan(path) or plan
         return store
 
     def stored(self) -> set[str]:
