@@ -272,11 +272,11 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 def test_a_full_disk_is_an_error_at_the_first_commit(tmp_path):
     """A limit on file sizes stands in for a full disk: the system refuses the write."""
     path = tmp_path / "store"
-    record = Record(points=4000, spacing="linear", observables=("feature_error",))
-    big = sweep(steps=4000, record=record)
+    record = Record(points=2000, spacing="linear", observables=("feature_error",))
+    big = sweep([1e-4, 2e-4, 3e-4], steps=2000, record=record)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
         with pytest.raises(OSError, match="expected room to write; got 'File too large'; what is"):
             run(path, big)
