@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from jaxsup.fit import PowerLawFit, fit_power_law
 if TYPE_CHECKING:
     import xarray as xr
 
+_UNTRAINED = "not trained yet"
 _LABELS = {
     "exponent": "training exponent alpha",
     "stderr": "standard error of alpha",
@@ -66,19 +68,26 @@ def measure_exponents(
     loss = loss.isel(step=loss["step"].values >= after)
     dims, shape = loss.dims[:-2], loss.shape[:-2]
     steps, values = loss["step"].values, loss.values
+    pending = np.zeros(values.shape[:-1], bool)
     if "status" in dataset:  # a diverged run belongs to no fit, its finite beginning neither
-        diverged = dataset["status"].transpose(..., "seed").values == 1
-        values = np.where(diverged[..., None], np.nan, values)
+        status = dataset["status"].transpose(..., "seed").values
+        values = np.where((status == 1)[..., None], np.nan, values)
+        pending = status == -1
     fits = np.empty(shape, object)
     for index in np.ndindex(shape):
-        recorded = ~np.isnan(loss.values[index]).all(0)
+        untrained = pending[index].all()
+        recorded = ~np.isnan(loss.values[index]).all(0) | untrained
+        trained = ~pending[index] | untrained
         fits[index] = fit_power_law(
             steps[recorded],
-            values[index][:, recorded],
+            values[index][trained][:, recorded],
             window=window,
             floor=floor,
             confidence=confidence,
         )
+        if untrained:
+            known = {"seeds_dropped": 0, "reason": _UNTRAINED}
+            fits[index] = dataclasses.replace(fits[index], **known)
     table = xr.Dataset(
         {
             name: (dims, _column(fits, name), {"long_name": label})
@@ -201,6 +210,8 @@ def format_exponents(table: xr.Dataset) -> str:
         ]
         if row["found"]:
             cells.append(f"{row['exponent'].item():.3f} +- {row['stderr'].item():.3f}")
+        elif row["reason"] == _UNTRAINED:
+            cells.append(_UNTRAINED)
         else:
             cells.append("none (slope " + f"{row['slope'].item():.3f})")
         theory = row["theory"].item()

@@ -175,6 +175,24 @@ def start(experiment: Experiment, key: PRNGKeyArray) -> State:
     )
 
 
+def drop_frozen(experiment: Experiment, state: State) -> State:
+    """The run without the arrays that are not learned."""
+    learned = eqx.filter(state.parameters, experiment.student.trainable(state.parameters))
+    return eqx.tree_at(lambda s: s.parameters, state, learned, is_leaf=lambda x: x is None)
+
+
+def restore_frozen(experiment: Experiment, key: PRNGKeyArray, state: State) -> State:
+    """The run that `drop_frozen` was given: frozen arrays follow from the key.
+
+    Made anew where they are used, they carry no axis over the settings that share a key: one W for
+    all of them, and one wide product in place of many narrow ones.
+    """
+    first = initial_parameters(experiment, key)
+    _, frozen = eqx.partition(first, experiment.student.trainable(first))
+    parameters = eqx.combine(state.parameters, frozen)
+    return eqx.tree_at(lambda s: s.parameters, state, parameters, is_leaf=lambda x: x is None)
+
+
 def advance(
     experiment: Experiment,
     key: PRNGKeyArray,

@@ -152,3 +152,17 @@ def test_theory_curves_are_the_medians_of_what_the_seeds_do(student: dict[str, A
 def test_there_are_no_theory_curves_without_a_closed_form() -> None:
     sweep = linear_sweep(latent=12, embedding="learned", core=False)
     assert theory_curves(jaxsup.run(sweep)) is None
+
+
+def test_seeds_that_wait_for_training_are_neither_fitted_nor_called_diverged() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    status = np.asarray([[0, -1, -1], [-1, -1, -1]])
+    dataset["status"] = (("features.exponent", "seed"), status)
+    dataset["loss"] = dataset["loss"].where(dataset["status"] == 0)
+    table = jaxsup.measure_exponents(dataset)
+    assert table["seeds_used"].values.tolist() == [1, 0]
+    assert table["seeds_dropped"].values.tolist() == [0, 0]
+    assert table["exponent"].values[0] == pytest.approx(0.4)
+    assert table["reason"].values[1] == "not trained yet"
+    assert format_exponents(table).splitlines()[-1].split("  ")[-1].strip() == "0"
+    assert "not trained yet" in format_exponents(table).splitlines()[-1]

@@ -90,19 +90,22 @@ def plan(experiment: jaxsup.Experiment, **axes: list[float]) -> Footprint:
 def test_what_can_be_counted_exactly_is():
     found = plan(small(), optimizer__learning_rate=[0.1, 0.2])
     embedding, core, bias = 3 * 8, 3 * 3, 8
-    assert found.parameters == 4 * (embedding + core + bias)
+    assert found.parameters == 4 * (core + bias)  # the frozen embedding is the seed's
     assert found.optimizer == 2 * 4 * (core + bias) + 4  # and Adam's count of steps
-    assert found.snapshots == 2 * found.parameters
+    assert found.snapshots == 2 * 4 * (embedding + core + bias)
     assert found.records == 2 * (4 * 4 + found.snapshots)  # steps 0, 1, 2, 4
     assert found.device == sum(
         (found.parameters, found.optimizer, found.snapshots, found.batch, found.gradients)
     )
+    scanned = plan(small(), student__core_scale=[0.1, 0.2])
+    assert scanned.parameters == 4 * (embedding + core + bias)
+    assert found.shared - scanned.shared == 4 * embedding
 
 
 def test_samples_are_shared_unless_the_feature_laws_differ():
     many = small(record=Record(points=3, evaluation_samples=256), batch_size=4)
     assert plan(many, optimizer__learning_rate=[0.1, 0.2]).batch == 4 * 64 * (2 * 8 + 2 * 3)
-    assert plan(many, features__exponent=[1.1, 1.2]).batch == 4 * 2 * 256 * 8
+    assert plan(many, features__exponent=[1.1, 1.2]).batch == 4 * (2 * 256 + 64) * 8
 
 
 def test_the_chunk_grows_with_memory_and_fits_into_it():

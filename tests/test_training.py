@@ -102,9 +102,9 @@ def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, devi
     shapes: list[tuple[int, ...]] = []
     plain = training.Trainer.programs
 
-    def programs(self: training.Trainer, *arguments: Any) -> Any:
+    def programs(self: training.Trainer, *arguments: Any, **options: Any) -> Any:
         shapes.append(arguments[-1].shape)
-        return plain(self, *arguments)
+        return plain(self, *arguments, **options)
 
     monkeypatch.setattr(training.Trainer, "programs", programs)
     dropped = jaxsup.run(sweep(rates, **changes), **options)

@@ -40,13 +40,15 @@ class Footprint:
     """Bytes of one replica of a compiled shape, and of what the replicas of a seed share.
 
     Attributes:
-        parameters: the arrays of the network, frozen ones too.
+        parameters: the arrays of the network, frozen ones too where the seed's replicas do not
+            share them.
         optimizer: the optimiser's moments.
         snapshots: parameters kept for the dataset.
         batch: samples, activations and their derivatives at the widest moment of a step.
         gradients: gradients and updates, where they outgrow the batch.
         records: what the dataset keeps of the run, on the host.
-        shared: samples and random bits that all replicas of a seed share on a device.
+        shared: samples, random bits and frozen arrays that all replicas of a seed share on a
+            device.
     """
 
     parameters: int
@@ -92,6 +94,8 @@ def footprint(program: Program) -> Footprint:
     state = eqx.filter_eval_shape(start, experiment, key)
     learned, _ = eqx.partition(state.parameters, experiment.student.trainable(state.parameters))
     parameters, moments, gradients = _size(state.parameters), _size(state.moments), _size(learned)
+    # Frozen arrays depend on the seed alone too, unless the points have students of their own.
+    frozen = 0 if jax.tree.leaves(program.varying.student) else parameters - gradients
     # Samples depend on the seed alone, unless the points have feature laws of their own.
     own_samples = bool(jax.tree.leaves(program.varying.features))
     batch, shared = _batch(experiment, gradients, own_samples=own_samples)
@@ -100,13 +104,13 @@ def footprint(program: Program) -> Footprint:
     records = eqx.filter_eval_shape(observe, experiment, key, state)
     kept = len(experiment.recorded_steps) * _size(records) + _size(state.snapshots)
     return Footprint(
-        parameters=parameters,
+        parameters=parameters - frozen,
         optimizer=moments,
         snapshots=_size(state.snapshots),
         batch=batch,
         gradients=max(0, update - batch),
         records=2 * kept,
-        shared=shared,
+        shared=shared + frozen,
     )
 
 
@@ -124,12 +128,15 @@ def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tupl
         own.append(moment + (gradients if learns else 0))
         shared = 4 * word * rows * count
     else:
-        own.append((4 if inner else 2) * word * count * count + gradients)
+        own.append((3 if inner else 1) * word * count * count + gradients)
     if experiment.closed_form is None:
         drawn = min(EVALUATION_DRAWS, experiment.record.evaluation_samples)
         rows = min(EVALUATION_ROWS, drawn)
         samples = 2 * word * drawn * count
-        own.append(max(samples if own_samples else 0, word * rows * (2 * count + 2 * inner)))
+        moment = word * rows * (2 * count + 2 * inner)
+        # The wide product with the frozen W packs its input once more.
+        packed = word * rows * count
+        own.append(max(samples + packed if own_samples else 0, moment))
         shared = max(shared, samples)
     else:
         own.append(2 * word * count * count)

@@ -18,7 +18,16 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PRNGKeyArray
 
-from jaxsup.simulation import FINISHED, Experiment, State, advance, observe, start
+from jaxsup.simulation import (
+    FINISHED,
+    Experiment,
+    State,
+    advance,
+    drop_frozen,
+    observe,
+    restore_frozen,
+    start,
+)
 from jaxsup.sweep.buckets import Program
 from jaxsup.sweep.layout import KEY_KIND, Layout
 
@@ -102,15 +111,20 @@ class Trainer:
         self._compiled: dict[Any, Programs] = {}
 
     def programs(
-        self, varying: Experiment, fixed: Experiment, keys: Array, slots: Array
+        self, varying: Experiment, fixed: Experiment, keys: Array, slots: Array, *, alike: bool
     ) -> "Programs":
-        """The compiled programs for arguments of these shapes."""
+        """The compiled programs for arguments of these shapes.
+
+        `varying` is [slots, ...] where all lanes are `alike`, else [lanes, slots, ...].
+        """
         arguments = varying, fixed, keys, slots
         shapes = tuple((jnp.shape(x), jnp.result_type(x)) for x in jax.tree.leaves(arguments))
-        name = jax.tree.structure(arguments), shapes
+        name = jax.tree.structure(arguments), shapes, alike
         if name not in self._compiled:
             began = time.perf_counter()
-            begin, visit = _programs(self.mesh, _shares_slots(slots.shape, self.mesh.size))
+            begin, visit = _programs(
+                self.mesh, by_slots=_shares_slots(slots.shape, self.mesh.size), alike=alike
+            )
             zero, false = jnp.int32(0), jnp.asarray(False)
             state = jax.eval_shape(begin, *arguments)
             self._compiled[name] = Programs(
@@ -297,14 +311,22 @@ class _Run:
         return True
 
     def _gather(self) -> None:
-        """The arguments of the replicas in the slots, and the programs compiled for their shape."""
+        """The arguments of the replicas in the slots, and the programs compiled for their shape.
+
+        As long as all lanes train the same rows, their settings are passed once: what depends on
+        them alone is then computed once for all seeds.
+        """
         rows = self.rows[np.maximum(self.members, 0)]
+        used = self.members[self.lanes >= 0]
+        alike = bool((used == used[:1]).all())
+        if alike:
+            rows = self.rows[np.maximum(used[0], 0)]
         varying = jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), self.program.varying)
         seeds = jnp.asarray(self.seeds[np.maximum(self.lanes, 0)])
         keys = jax.vmap(functools.partial(jax.random.key, impl=KEY_KIND))(seeds)
         slots = jnp.zeros(self.members.shape, jnp.int32)
         self.arguments = varying, self.program.fixed, keys, slots
-        self.programs = self.trainer.programs(*self.arguments)
+        self.programs = self.trainer.programs(*self.arguments, alike=alike)
 
     def _harvest(self, which: np.ndarray) -> None:
         """Take over how the replicas in these slots ended."""
@@ -354,7 +376,7 @@ def _update_cost(experiment: Experiment) -> float:
 
 
 @functools.cache
-def _programs(mesh: Mesh, by_slots: bool) -> tuple[Any, Any]:
+def _programs(mesh: Mesh, *, by_slots: bool, alike: bool) -> tuple[Any, Any]:
     """The two programs of a part: begin, and advance by a segment, observing where it is due.
 
     State and records are [lanes, slots, ...]. Each device holds its share of the slots, or of the
@@ -363,13 +385,16 @@ def _programs(mesh: Mesh, by_slots: bool) -> tuple[Any, Any]:
     here, everywhere = PartitionSpec("replica"), PartitionSpec()
     grid = PartitionSpec(None, "replica") if by_slots else here
     keys_at = everywhere if by_slots else here
+    settings_at = (here if by_slots else everywhere) if alike else grid
+    over = functools.partial(_over_lanes_and_slots, alike=alike)
 
     def begin(varying: Experiment, fixed: Experiment, keys: Array, slots: Array) -> State:
         def one(varying: Experiment, key: PRNGKeyArray, slot: Array) -> State:
             del slot
-            return start(eqx.combine(varying, fixed), key)
+            experiment = eqx.combine(varying, fixed)
+            return drop_frozen(experiment, start(experiment, key))
 
-        return _over_lanes_and_slots(one, varying, keys, slots)
+        return over(one, varying, keys, slots)
 
     def visit(
         varying: Experiment,
@@ -383,18 +408,21 @@ def _programs(mesh: Mesh, by_slots: bool) -> tuple[Any, Any]:
     ) -> tuple[State, dict[str, Array]]:
         def train(varying: Experiment, key: PRNGKeyArray, slot: Array, state: State) -> State:
             del slot
-            return advance(eqx.combine(varying, fixed), key, state, first, stop)
+            experiment = eqx.combine(varying, fixed)
+            state = restore_frozen(experiment, key, state)
+            return drop_frozen(experiment, advance(experiment, key, state, first, stop))
 
         def look(
             varying: Experiment, key: PRNGKeyArray, slot: Array, state: State
         ) -> dict[str, Array]:
             del slot
-            return observe(eqx.combine(varying, fixed), key, state)
+            experiment = eqx.combine(varying, fixed)
+            return observe(experiment, key, restore_frozen(experiment, key, state))
 
-        state = _over_lanes_and_slots(train, varying, keys, slots, state)
+        state = over(train, varying, keys, slots, state)
 
         def look_at_all() -> dict[str, Array]:
-            return _over_lanes_and_slots(look, varying, keys, slots, state)
+            return over(look, varying, keys, slots, state)
 
         empty = jax.tree.map(
             lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(look_at_all)
@@ -412,7 +440,7 @@ def _programs(mesh: Mesh, by_slots: bool) -> tuple[Any, Any]:
         }
         return jax.jit(share, **shardings, **options)
 
-    inputs = grid, everywhere, keys_at, grid
+    inputs = settings_at, everywhere, keys_at, grid
     bounds = everywhere, everywhere, everywhere
     return (
         compiled(begin, inputs, grid),
@@ -421,7 +449,12 @@ def _programs(mesh: Mesh, by_slots: bool) -> tuple[Any, Any]:
 
 
 def _over_lanes_and_slots(
-    one: Callable, varying: Experiment, keys: Array, slots: Array, *states: State
+    one: Callable,
+    varying: Experiment,
+    keys: Array,
+    slots: Array,
+    *states: State,
+    alike: bool,
 ) -> Any:
     """vmap over slots inside, lanes outside: what depends on the key alone is computed once.
 
@@ -429,5 +462,5 @@ def _over_lanes_and_slots(
     """
     carried = tuple(0 for _ in states)
     per_slot = jax.vmap(one, in_axes=(0, None, 0, *carried))
-    per_lane = jax.vmap(per_slot, in_axes=(0, 0, 0, *carried))
+    per_lane = jax.vmap(per_slot, in_axes=(None if alike else 0, 0, 0, *carried))
     return per_lane(varying, keys, slots, *states)

@@ -1,0 +1,1 @@
+"""Benchmarks: one claim a script, each with its evidence."""

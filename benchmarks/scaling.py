@@ -1,0 +1,228 @@
+"""How a sweep scales: cost of a network-step and memory against the number of networks and devices.
+
+    python -m benchmarks.scaling                     # table, and benchmarks/scaling.json
+    python -m benchmarks.scaling --largest 1000      # a quick look
+
+Bottleneck students, 64 features, 16 latent dimensions, batches of 64, in float32; 25 feature
+exponents x seeds, so that every size shares random numbers alike. Each row is a process of its own,
+which runs the sweep as a user would: into a store, with progress. Compilation is apart. Memory is
+the process's: what the plan predicted, from what was held before, and the peak that the system saw.
+The last rows hold the whole engine (store, segments, progress) against the bare compiled scan of
+the same replicas, in turns, in one process.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+POINTS = 25
+# Updates of all networks together: some seconds, whatever their number.
+NETWORK_STEPS = 1_500_000
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Run all rows, print the table, write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--largest", type=int, default=100_000, help="most networks in a sweep")
+    parser.add_argument("--json", type=Path, default=HERE / "scaling.json", help="where to write")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(
+            json.dumps(CHILDREN[json.loads(arguments.child)["kind"]](json.loads(arguments.child)))
+        )
+        return
+    sizes = [n for n in (100, 1_000, 10_000, 100_000) if n <= arguments.largest]
+    rows = [row(kind="sweep", networks=n, devices=2) for n in sizes]
+    rows += [row(kind="sweep", networks=min(1_000, sizes[-1]), devices=d) for d in (1, 2, 4)]
+    overhead = row(kind="overhead", devices=2)
+    print(
+        f"\n{'networks':>9} {'devices':>7} {'us/network-step':>16} {'MiB predicted':>14} {'peak':>6}"
+    )
+    for r in rows:
+        print(
+            f"{r['networks']:>9} {r['devices']:>7} {r['microseconds']:>16.2f} "
+            f"{r['predicted_mib']:>14.0f} {r['peak_mib']:>6.0f}"
+        )
+    costs = [r["microseconds"] for r in rows[: len(sizes)]]
+    print(f"\nlargest against smallest cost over sizes: {max(costs) / min(costs):.2f}")
+    print(
+        f"engine against bare scan, {overhead['networks']} networks, chunk of "
+        f"{overhead['seconds']:.1f} s: {100 * overhead['share']:.1f}% of its throughput "
+        f"(median of {overhead['repeats']}, from {100 * overhead['low']:.1f}% "
+        f"to {100 * overhead['high']:.1f}%)"
+    )
+    report = {"environment": environment(), "rows": rows, "overhead": overhead}
+    arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {arguments.json}")
+
+
+def row(**case: Any) -> dict[str, Any]:
+    """One row, measured in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.scaling", "--child", json.dumps(case)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    found = {**case, **json.loads(done.stdout.splitlines()[-1])}
+    print(json.dumps(found), file=sys.stderr)
+    return found
+
+
+def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
+    """Train a sweep into a store; cost without compilation, memory with everything."""
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", case["devices"])
+    import jaxsup
+    from jaxsup.sweep.buckets import plan_programs
+    from jaxsup.sweep.memory import footprint, memory_budget, replicas_that_fit, resident_memory
+
+    sweep = make_sweep(case["networks"])
+    devices = jax.local_devices()
+    before = resident_memory()
+    need = footprint(plan_programs(sweep, 1)[0])
+    fitting = replicas_that_fit(need, len(sweep.seeds), devices, memory_budget(None, devices))
+    chunk = min(fitting, sweep.replicas)
+    predicted = need.chunk(chunk, -(-chunk // POINTS), len(devices))
+    reports: list[Any] = []
+
+    def watch(progress: Any) -> None:
+        if not reports:
+            reset_peak()
+            reports.append(resident_memory())
+        reports[1:] = [progress]
+
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = jaxsup.run(sweep, Path(folder) / "store", progress=watch)
+        diverged = int((dataset["status"] == 1).sum())
+    last = reports[1]
+    training = last.seconds - last.compile_seconds
+    return {
+        "steps": sweep.experiment.steps,
+        "chunk": chunk,
+        "seconds": training,
+        "compile_seconds": last.compile_seconds,
+        "microseconds": 1e6 * training / last.network_steps,
+        "bytes_a_replica": need.device + need.host,
+        "predicted_mib": (before + predicted) / 2**20,
+        "peak_mib": peak_memory() / 2**20,
+        "diverged": diverged,
+    }
+
+
+def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
+    """The engine and the bare compiled scan of the same replicas, in turns."""
+    import jax
+    import numpy as np
+
+    jax.config.update("jax_num_cpu_devices", case["devices"])
+    import jaxsup
+    from jaxsup.simulation import simulate
+
+    sweep = make_sweep(1_000, network_steps=400_000)
+    mesh = jax.sharding.Mesh(np.asarray(jax.local_devices()), ("replica",))
+    spec = jax.sharding.PartitionSpec("replica")
+    everywhere = jax.sharding.PartitionSpec()
+    exponents = np.asarray(sweep.axes[0].fields["features.exponent"], np.float32)
+    exponents = np.concatenate([exponents, exponents[-1:]])  # a multiple of the devices
+
+    def bare(exponents: jax.Array, seeds: jax.Array) -> jax.Array:
+        from jaxsup.sweep.axes import replace_fields
+
+        def one(exponent: jax.Array, key: jax.Array) -> jax.Array:
+            experiment = replace_fields(sweep.experiment, {"features.exponent": exponent})
+            return simulate(experiment, key).loss
+
+        keys = jax.vmap(lambda seed: jax.random.key(seed, impl="threefry2x32"))(seeds)
+        over_points = jax.vmap(one, in_axes=(0, None))
+        return jax.vmap(over_points, in_axes=(None, 0), out_axes=1)(exponents, keys)
+
+    shared = jax.shard_map(
+        bare, mesh=mesh, in_specs=(spec, everywhere), out_specs=spec, check_vma=False
+    )
+    seeds = np.asarray(sweep.seeds, np.uint32)
+    scan = jax.jit(shared).lower(exponents, seeds).compile()
+    bare_times, engine_times = [], []
+    losses = np.asarray(scan(exponents, seeds))
+    for _ in range(case.get("repeats", 7)):
+        began = time.perf_counter()
+        jax.block_until_ready(scan(exponents, seeds))
+        bare_times.append(time.perf_counter() - began)
+        reports: list[Any] = []
+        with tempfile.TemporaryDirectory() as folder:
+            store = Path(folder) / "store"
+            dataset = jaxsup.run(sweep, store, chunk=sweep.replicas, progress=reports.append)
+            np.testing.assert_allclose(dataset["loss"], losses[:POINTS], rtol=1e-3)
+        engine_times.append(reports[-1].seconds - reports[-1].compile_seconds)
+    shares = [bare / engine for bare, engine in zip(bare_times, engine_times, strict=True)]
+    return {
+        "networks": sweep.replicas,
+        "steps": sweep.experiment.steps,
+        "seconds": statistics.median(bare_times),
+        "share": statistics.median(shares),
+        "low": min(shares),
+        "high": max(shares),
+        "repeats": len(shares),
+        "bare_seconds": bare_times,
+        "engine_seconds": engine_times,
+    }
+
+
+CHILDREN = {"sweep": measure_sweep, "overhead": measure_overhead}
+
+
+def make_sweep(networks: int, network_steps: int = NETWORK_STEPS) -> Any:
+    """`networks` bottleneck students, with as many steps as make up `network_steps`."""
+    import numpy as np
+
+    import jaxsup
+
+    experiment = jaxsup.Experiment(
+        jaxsup.PowerLawFeatures(64, 1.5),
+        jaxsup.DiagonalTeacher(0.0),
+        jaxsup.Student(16),
+        jaxsup.SGD(0.3),
+        batch_size=64,
+        steps=max(network_steps // networks, 40),
+        record=jaxsup.Record(points=8, evaluation_samples=64),
+    )
+    exponents = np.linspace(1.1, 2.0, POINTS).tolist()
+    return jaxsup.Sweep(experiment, {"features.exponent": exponents}, networks // POINTS)
+
+
+def environment() -> dict[str, Any]:
+    """What the figures depend on."""
+    from importlib.metadata import version
+
+    names = ("jaxsup", "jax", "jaxlib", "numpy", "zarr", "xarray")
+    cores = len(os.sched_getaffinity(0))
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": cores,
+        **{name: version(name) for name in names},
+    }
+
+
+def reset_peak() -> None:
+    """Let the system count this process's peak from now on."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory() -> int:
+    """Bytes of memory that this process held at most."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+if __name__ == "__main__":
+    main()
