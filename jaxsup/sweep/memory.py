@@ -31,8 +31,8 @@ _USABLE = 0.8
 _CPU_WORKING_SET = 88 * 2**20
 # What a compiled program takes whatever its size: threads, scratch of the matrix products.
 _RUNTIME = 24 * 2**20
-# Compiling takes memory too, once, on the host.
-_COMPILING = 256 * 2**20
+COMPILING = 256 * 2**20
+"""Bytes that compilation takes on the host and does not give back."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,9 +186,9 @@ def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> int:
         return int(_USABLE * min(limits) * len(devices))
     if memory is None:
         return min(_CPU_WORKING_SET, int(_free_memory() / 2))
-    budget = parse_bytes(memory) - resident_memory() - _COMPILING
+    budget = parse_bytes(memory) - resident_memory() - COMPILING
     if budget <= 0:
-        least = format_bytes(resident_memory() + _COMPILING)
+        least = format_bytes(resident_memory() + COMPILING)
         raise fail("memory", f"more than the {least} of the program itself", memory, "allow more")
     return budget
 
