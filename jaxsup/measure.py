@@ -78,7 +78,7 @@ def measure_exponents(
         untrained = pending[index].all()
         recorded = ~np.isnan(loss.values[index]).all(0) | untrained
         trained = ~pending[index] | untrained
-        fits[index] = fit_power_law(
+        fit = fit_power_law(
             steps[recorded],
             values[index][trained][:, recorded],
             window=window,
@@ -86,8 +86,8 @@ def measure_exponents(
             confidence=confidence,
         )
         if untrained:
-            known = {"seeds_dropped": 0, "reason": _UNTRAINED}
-            fits[index] = dataclasses.replace(fits[index], **known)
+            fit = dataclasses.replace(fit, seeds_dropped=0, reason=_UNTRAINED)
+        fits[index] = fit
     table = xr.Dataset(
         {
             name: (dims, _column(fits, name), {"long_name": label})
