@@ -16,7 +16,7 @@ import importlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,6 +40,7 @@ class Findings(NamedTuple):
     figure: Figure
 
 
+@runtime_checkable
 class FigureModule(Protocol):
     """What a module of `jaxsup.reproduce` offers."""
 

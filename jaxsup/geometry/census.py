@@ -28,7 +28,7 @@ def composition(geometry: Geometry) -> str:
     words = []
     for (size, name), count in sorted(parts.items(), key=lambda item: (-item[0][0], item[0][1])):
         if name in (IRREGULAR, UNNAMED):
-            words.append(f"{count} {name} of {size}")
+            words.append(f"{'' if count == 1 else f'{count} '}{name} of {size} features")
         else:
             words.append(name if count == 1 else f"{count} {_plural(name)}")
     if geometry.not_represented.size:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxsup.plot.style import COLOURS, GUIDE, plain_log_axis, styled
+from jaxsup.plot.style import COLOURS, GUIDE, MARKERS, plain_log_axis, styled
 from jaxsup.plot.superposition import cell_edges, draw_two_feature_boundaries
 from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NAMED_LEVELS = 6
+_NAMED_LEVELS = 5
 _NAMED_SHAPES = 6
 _REST = ("other named", "unnamed scheme", "irregular")
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xx", "--")
@@ -23,11 +23,11 @@ _HATCHES = ("", "////", "....", "\\\\\\\\", "xx", "--")
 
 @styled
 def energy_levels(losses: ArrayLike, levels: Sequence[tuple[float, str, int]], ax: Axes) -> Axes:
-    """Final losses of many runs, sorted: a staircase whose treads are named.
+    """Final losses of many runs, sorted: a staircase with a name for each tread.
 
     Arguments:
         losses: [runs]; NaN is left out.
-        levels: (loss, name, runs) of each level, by rising loss; the six with most runs are named.
+        levels: (loss, name, runs) of each level, by rising loss; the five with most runs are named.
         ax: axis to draw on.
 
     Raises:
@@ -37,30 +37,40 @@ def energy_levels(losses: ArrayLike, levels: Sequence[tuple[float, str, int]], a
     values = np.sort(values[np.isfinite(values)])
     if not values.size:
         raise fail("losses", "at least one finite number", "a list of none", "give runs")
-    share = 100 * (np.arange(len(values)) + 0.5) / len(values)
-    ax.plot(share, values, "o", color=COLOURS[0], markersize=3.5, zorder=3)
-    high = max(float(values[-1]), np.finfo(float).tiny)
-    ordered = sorted(range(len(levels)), key=lambda i: -levels[i][2])[:_NAMED_LEVELS]
-    heights: list[float] = []
-    for index in sorted(ordered):
-        loss, name, runs = levels[index]
-        ax.axhline(loss, color=GUIDE, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
-        # Names stand above their line, and never closer than a line of text to the one below.
-        height = max([loss + 0.015 * high, *(h + 0.085 * high for h in heights[-1:])])
-        heights.append(height)
-        share_text = f"{100 * runs / len(values):.0f}%" if runs >= 0.01 * len(values) else "<1%"
-        ax.annotate(
-            f"{name}, {loss:.4g} ({share_text})",
-            (1, height),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            va="bottom",
-            fontsize=7.5,
-            zorder=4,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6},
+    ax.grid(visible=False, axis="x")
+    start = 0
+    common = sorted(range(len(levels)), key=lambda i: -levels[i][2])[:_NAMED_LEVELS]
+    rarer = len(levels) - len(common)
+    for index, (loss, name, runs) in enumerate(levels):
+        place = common.index(index) if index in common else None
+        share = f"{100 * runs / len(values):.0f}%" if runs >= 0.01 * len(values) else "<1%"
+        label = f"{loss:.4g} ({share}): {name}" if place is not None else None
+        x = 100 * (start + np.arange(runs) + 0.5) / len(values)
+        ax.axhline(loss, color="#cccccc", linewidth=0.7, zorder=1)
+        ax.plot(
+            x,
+            values[start : start + runs],
+            linestyle="none",
+            marker="o" if place is None else MARKERS[place % len(MARKERS)],
+            color=GUIDE if place is None else COLOURS[place % len(COLOURS)],
+            markersize=3 if place is None else 5,
+            zorder=3,
+            label=label,
         )
-    ax.set(xlim=(0, 100), ylim=(-0.03 * high, max(1.2 * high, max(heights) + 0.12 * high)))
+        start += runs
+    if rarer:
+        label = f"{rarer} rarer level{'s' * (rarer > 1)}"
+        ax.plot([], [], "o", color=GUIDE, markersize=3, label=label)
+    high = max(float(values[-1]), np.finfo(float).tiny)
+    ax.set(xlim=(-2, 102), ylim=(-0.03 * high, 1.1 * high))
     ax.set_xlabel("starts, sorted by loss (%)")
+    ax.legend(
+        loc="upper left",
+        bbox_to_anchor=(-0.15, -0.17),
+        title="final loss (share of starts): geometry",
+        title_fontsize=8,
+        alignment="left",
+    )
     ax.set_ylabel("final loss (squared feature units)")
     return ax
 

@@ -80,7 +80,7 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
     """Levels, geometries and shares of every network size."""
     axis = sweep.axes[0]
     sizes = list(zip(axis.fields["features.count"], axis.fields["student.latent"], strict=True))
-    figure, axes = plot.new_figure(len(sizes), width=4.3, height=3.6)
+    figure, axes = plot.new_figure(len(sizes), width=3.9, height=4.4)
     records: list[dict[str, Any]] = []
     text: list[str] = []
     for position, (count, latent) in enumerate(sizes):
@@ -96,7 +96,7 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
             [(named.level.loss, named.geometry, len(named.level.members)) for named in levels],
             ax,
         )
-        ax.set_title(f"N = {count} features, K = {latent} dimensions")
+        ax.set_title(f"N = {count} features, K = {latent} dimensions", fontsize=9)
     return Findings(records, text[1:], figure)
 
 
