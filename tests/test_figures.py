@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
+from matplotlib.axes import Axes
 
 from jaxsup import figures, plot
 from jaxsup.sweep import Sweep
@@ -80,6 +82,14 @@ BAD_PICTURES = {
     "losses": (lambda ax: plot.energy_levels([np.nan], [], ax), "losses: expected at least one"),
     "shares": (lambda ax: plot.geometry_shares([1.0, 2.0], [{}], ax), "expected 2 instances"),
     "falling": (lambda ax: plot.geometry_shares([2.0, 1.0], [{}, {}], ax), "sort them"),
+    "not recorded": (
+        lambda ax: plot.observable_curves(recorded(), "rank", ax),
+        "name: expected a variable of the dataset; got 'rank'; record it",
+    ),
+    "too many axes": (
+        lambda ax: plot.observable_curves(recorded(), "capacities", ax),
+        "name: expected one axis beside seed and step; got a variable over features.density",
+    ),
     "values": (
         lambda ax: plot.phase_map([0.1, 0.2], [1, 2], np.ones(2), ax, bound=1.0, label=""),
         "values: expected a number for each of 2 importances x 2 densities",
@@ -95,11 +105,41 @@ def test_bad_data_for_a_picture_is_a_one_line_error(case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def legend_words(ax: Axes) -> list[str]:
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def recorded() -> xr.Dataset:
+    """Saturation of ten settings and two seeds at three steps, one seed of the last diverged."""
+    values = np.arange(60.0).reshape(10, 2, 3)
+    values[-1, 1] = np.nan
+    attrs = {"long_name": "capacity saturation"}
+    return xr.Dataset(
+        {
+            "saturation": (("features.density", "seed", "step"), values, attrs),
+            "capacities": (("features.density", "seed", "step", "feature"), values[..., None]),
+        },
+        coords={"features.density": np.linspace(0.1, 1, 10), "step": [0, 1, 10]},
+    )
+
+
+def test_curves_are_medians_over_seeds_of_six_settings() -> None:
+    ax = plot.observable_curves(recorded(), "saturation", plot.new_figure()[1])
+    lines = ax.get_lines()
+    assert len(lines) == len(legend_words(ax)) == 6
+    np.testing.assert_array_equal(lines[0].get_xdata(), [1, 10])
+    np.testing.assert_array_equal(lines[0].get_ydata(), [2.5, 3.5])
+    np.testing.assert_array_equal(lines[5].get_ydata(), [55, 56])
+    assert ax.get_ylabel() == "capacity saturation"
+
+
 def test_levels_beyond_the_named_ones_are_counted() -> None:
     losses = np.repeat(np.arange(1.0, 9.0), [9, 8, 7, 6, 5, 1, 1, 1])
     levels = [(loss, f"shape {loss:g}", int((losses == loss).sum())) for loss in range(1, 9)]
     ax = plot.energy_levels(losses, levels, plot.new_figure()[1])
-    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    words = legend_words(ax)
     assert words[0] == "1 (24%): shape 1"
     assert len(words) == 6
     assert words[-1] == "3 rarer levels"
@@ -110,5 +150,4 @@ def test_bars_of_shares_fill_the_whole() -> None:
     ax = plot.geometry_shares([1.0, 2.0], shares, plot.new_figure()[1])
     heights = np.sum([[bar.get_height() for bar in layer] for layer in ax.containers], axis=0)
     np.testing.assert_allclose(heights, 100)
-    words = {text.get_text() for text in ax.get_legend().get_texts()}
-    assert words == {"digon", "pentagon", "irregular"}
+    assert set(legend_words(ax)) == {"digon", "pentagon", "irregular"}

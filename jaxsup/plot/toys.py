@@ -19,6 +19,8 @@ _NAMED_LEVELS = 5
 _NAMED_SHAPES = 6
 _REST = ("other named", "unnamed scheme", "irregular")
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xx", "--")
+# What trained toy models show has the same look in every figure.
+_USUAL = ("digon", "triangle", "pentagon", "tetrahedron", "square antiprism")
 
 
 @styled
@@ -100,10 +102,13 @@ def geometry_shares(
         for name, share in row.items():
             totals[name] = totals.get(name, 0.0) + share
     named = sorted((n for n in totals if n not in _REST), key=lambda n: -totals[n])
+    shown = named[:_NAMED_SHAPES]
+    free = [i for i in range(_NAMED_SHAPES) if i >= len(_USUAL) or _USUAL[i] not in shown]
     bottom = np.zeros(len(places))
     layers: list[tuple[str, np.ndarray, dict[str, Any]]] = []
-    for position, name in enumerate(named[:_NAMED_SHAPES]):
-        look = {"color": COLOURS[position % 5], "hatch": _HATCHES[position]}
+    for name in shown:
+        place = _USUAL.index(name) if name in _USUAL else free.pop()
+        look = {"color": COLOURS[place % 5], "hatch": _HATCHES[place]}
         layers.append((name, _column(shares, (name,)), look))
     look = {"color": "#b9a9c9", "hatch": "++"}
     layers.append(("other named", _column(shares, tuple(named[_NAMED_SHAPES:])), look))

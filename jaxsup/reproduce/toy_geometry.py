@@ -21,6 +21,7 @@ from jaxsup.figures import Findings
 from jaxsup.geometry import Geometry, classify, feature_shares
 from jaxsup.observe import Record
 from jaxsup.optimizers import AbstractOptimizer, AdamW, WarmupCosine
+from jaxsup.plot.style import plain_log_axis
 from jaxsup.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _tell(records: list[dict[str, Any]]) -> list[str]:
 
 def _draw(dataset: xr.Dataset, records: list[dict[str, Any]]) -> Figure:
     """D* against sparsity, its way along training, capacities, shapes."""
-    figure, axes = plot.new_figure(3, width=4.9, height=3.6)
+    figure, axes = plot.new_figure(4, width=4.4, height=3.6)
     densities = dataset["features.density"].values
     order = ("features.density", "seed", "latent", "feature")
     weights = dataset["embedding"].isel(kept_step=-1).transpose(*order).values
@@ -158,6 +159,9 @@ def _draw(dataset: xr.Dataset, records: list[dict[str, Any]]) -> Figure:
     flat = np.asarray(capacities).reshape(int(finite.sum()), -1)
     name = "1 / (1 − S), inverse density of a feature"
     plot.capacity_scatter(flat, axes[1], against=1 / densities[finite], name=name)
+    plot.observable_curves(dataset, "dimensions_per_feature", axes[3])
+    axes[3].set(yscale="log", ylabel="dimensions per feature D* = K / |W|²")
+    plain_log_axis(axes[3].yaxis, stars.values[:, finite])
     plot.geometry_shares(
         [record["inverse_density"] for record in records],
         [record["shares"] for record in records],
