@@ -10,8 +10,13 @@ Three matrices are looked at, each as it stands at the recorded step:
   M = W^T W: its singular values are the eigenvalues of F and its capacities those of W.
 
 Latent dimensions that only pad the arrays do not count: spectra have NaN there.
+
+On a CPU, matrices are decomposed one after the other (`jaxsup.spectral.serial`). Set
+OPENBLAS_NUM_THREADS=1 before Python starts, as the `jaxsup` command does: threads inside of small
+decompositions cost more than they bring.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -19,7 +24,11 @@ from jaxtyping import Array, Float
 
 from jaxsup.spectral import capacities, dimensions_per_feature, frame_potential
 from jaxsup.spectral.arrays import exact_product, normalise, or_one, safe_sqrt, smaller_product
+from jaxsup.spectral.serial import one_at_a_time
 from jaxsup.view import Observable, View
+
+_singular_values = one_at_a_time(jnp.linalg.svdvals)
+_triangle = one_at_a_time(functools.partial(jnp.linalg.qr, mode="r"))
 
 
 def _embedding(view: View) -> Float[Array, "latent features"]:
@@ -90,7 +99,7 @@ def _core_spectrum(view: View) -> Float[Array, " latent"]:
     core = view.parameters.core
     if core is None:
         return jnp.full(view.student.latent, jnp.nan, view.errors.dtype)
-    return view.without_padding(jnp.linalg.svdvals(core))
+    return view.without_padding(_singular_values(core))
 
 
 def _factors(view: View) -> tuple[Array | None, Array | None]:
@@ -106,9 +115,9 @@ def _response_spectrum(view: View) -> Float[Array, " latent"]:
     if inner is None:
         inner = jnp.eye(view.student.latent, dtype=view.errors.dtype)
     if V is not None and W is not None:
-        left, right = (jnp.linalg.qr(factor.T, mode="r") for factor in (V, W))
+        left, right = (_triangle(factor.T) for factor in (V, W))
         inner = exact_product(exact_product(left, inner), right.T)
-    return view.without_padding(jnp.linalg.svdvals(inner))
+    return view.without_padding(_singular_values(inner))
 
 
 def _response_capacities(view: View) -> Float[Array, " features"]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsup.spectral import CLUSTER_TOLERANCE, FrameSpectrum, decompose
+from jaxsup.spectral.serial import one_at_a_time
 from jaxsup.students import Student, StudentParameters
 
 
@@ -36,9 +37,8 @@ class View:
         embedding = self.parameters.embedding
         assert embedding is not None
         tolerance = self.cluster_tolerance
-        return decompose(
-            embedding, relative_tolerance=CLUSTER_TOLERANCE if tolerance is None else tolerance
-        )
+        tolerance = CLUSTER_TOLERANCE if tolerance is None else tolerance
+        return one_at_a_time(lambda W: decompose(W, relative_tolerance=tolerance))(embedding)
 
     @property
     def latent(self) -> Float[Array, ""]:

@@ -197,6 +197,25 @@ def test_padded_widths_record_what_exact_widths_do() -> None:
         np.testing.assert_allclose(found, value, rtol=2e-4, atol=1e-5, err_msg=name)
 
 
+def test_batches_are_decomposed_one_at_a_time_on_a_cpu() -> None:
+    """Two batched LAPACK calls at a time, from two devices, wait for each other for ever."""
+
+    def measure_all(W: jax.Array) -> list[jax.Array]:
+        student = jaxsup.Student(4, "learned")
+        parameters = jaxsup.StudentParameters(W, None, W[:, :4], None)
+        seen = View(parameters, jnp.zeros(6), jnp.zeros(()), student)
+        return [FRAME_OBSERVABLES[name].measure(seen) for name in FRAME_OBSERVABLES]
+
+    Ws = jax.random.normal(jax.random.key(0), (3, 4, 6))
+    program = jax.jit(jax.vmap(measure_all)).lower(Ws).as_text()
+    calls = [line for line in program.splitlines() if "@lapack" in line]
+    assert calls
+    assert not any("tensor<3x" in line for line in calls)
+    together, alone = jax.vmap(measure_all)(Ws), measure_all(Ws[1])
+    for batched, single in zip(together, alone, strict=True):
+        np.testing.assert_allclose(batched[1], single, rtol=1e-4, atol=1e-5)
+
+
 def test_diverged_runs_are_nan_and_disturb_nobody() -> None:
     names = ("eigenvalues", "saturation", "response_capacities")
     record = Record(points=3, observables=names, evaluation_samples=64)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from jaxsup.cli.devices import configure_devices
+from jaxsup.cli.devices import configure_devices, single_threaded_lapack
 from jaxsup.cli.signals import stop_on_signals
 from jaxsup.figures import figure_titles
 
@@ -46,6 +46,7 @@ class ReproduceCommand:
 
     def run(self) -> None:
         """Reproduce."""
+        single_threaded_lapack()
         from jaxsup.sweep.store import check_store
         from jaxsup.validation import check_choice
 
