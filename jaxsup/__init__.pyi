@@ -3,6 +3,7 @@ from . import geometry as geometry
 from . import plot as plot
 from . import spectral as spectral
 from . import theory as theory
+from . import toys as toys
 from . import weights as weights
 from ._version import __version__ as __version__
 from .measure import format_exponents as format_exponents

@@ -2,32 +2,16 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from jaxsup.students import StudentParameters
-from jaxsup.validation import check_choice, check_positive_integer, fail
-
-
-class View(NamedTuple):
-    """What an observable may look at: the parameters and the features' expected errors."""
-
-    parameters: StudentParameters
-    errors: Float[Array, " features"]
-    loss: Float[Array, ""]
-
-
-class Observable(NamedTuple):
-    """A recorded quantity: its dimensions beside the step, its label, units and formula."""
-
-    dims: tuple[str, ...]
-    long_name: str
-    units: str
-    measure: Callable[[View], Array]
+from jaxsup.frame_observables import FRAME_OBSERVABLES
+from jaxsup.validation import check_choice, check_number, check_positive_integer, fail
+from jaxsup.view import Observable, View
 
 
 def _norm_of(name: str) -> Callable[[View], Array]:
@@ -50,6 +34,7 @@ OBSERVABLES: dict[str, Observable] = {
     "readout_norm": Observable((), "Frobenius norm of V", "1", _norm_of("readout")),
     "core_norm": Observable((), "Frobenius norm of B", "1", _norm_of("core")),
     "bias_norm": Observable((), "Euclidean norm of c", "1", _norm_of("bias")),
+    **FRAME_OBSERVABLES,
 }
 
 
@@ -65,11 +50,20 @@ class Record(eqx.Module):
             whole steps may leave fewer.
         spacing: ``"log"`` (0 and log-spaced steps) or ``"linear"``.
         steps: explicit steps instead, increasing; 0 and the run's last step are added.
-        observables: names beside ``"loss"``, which is always recorded; see `OBSERVABLES`.
+        observables: names beside ``"loss"``, which is always recorded; see `OBSERVABLES`. Those
+            of the geometry (`jaxsup.frame_observables`) decompose a K x K matrix for every network,
+            at the recorded steps only.
         parameter_steps: steps after which the parameters are kept.
         evaluation_samples: number of samples >= 1 of the loss estimate where the population loss
             has no closed form. They are drawn once a seed, apart from the training data, and the
             same at every recorded step, so that a curve is smooth.
+        cluster_tolerance: eigenvalues of F closer than this share of the largest, in [0, 1), are
+            one eigenspace (for ``localization``, ``eigenspaces``, ``tightness``). None: that of
+            `jaxsup.spectral`, 1e-4, which suits weights that have converged; gradient noise splits
+            an eigenspace by more, and wants 1e-2 to 1e-1. Neighbours are chained: where the
+            eigenvalues of a large K lie denser than the tolerance, they become one eigenspace and
+            every feature looks localised (``eigenspaces`` is then 1). ``saturation`` and
+            ``eigenvalue_spread`` (0 exactly when all features are localised) need no clusters.
 
     Raises:
         ValueError: an argument is outside of its range, or an observable is unknown.
@@ -81,6 +75,7 @@ class Record(eqx.Module):
     observables: tuple[str, ...] = eqx.field(static=True, default=(), converter=_as_tuple)
     parameter_steps: tuple[int, ...] = eqx.field(static=True, default=(), converter=_as_tuple)
     evaluation_samples: int = eqx.field(static=True, default=4096)
+    cluster_tolerance: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         check_positive_integer("record.points", self.points, "give a number of points")
@@ -91,6 +86,16 @@ class Record(eqx.Module):
             check_choice("record.observables", name, OBSERVABLES)
         advice = "give a number of samples"
         check_positive_integer("record.evaluation_samples", self.evaluation_samples, advice)
+        if self.cluster_tolerance is not None:
+            advice = "give a share of the largest eigenvalue"
+            check_number(
+                "record.cluster_tolerance",
+                self.cluster_tolerance,
+                advice,
+                low=0,
+                high=1,
+                high_open=True,
+            )
         for name, steps in (("steps", self.steps), ("parameter_steps", self.parameter_steps)):
             _check_steps(f"record.{name}", steps or ())
 

@@ -13,11 +13,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxsup.features import AbstractFeatures
 from jaxsup.losses import REDUCTIONS, closed_form, loss_weights, population_errors, sampled_errors
-from jaxsup.observe import OBSERVABLES, Record, View
+from jaxsup.observe import OBSERVABLES, Record
 from jaxsup.optimizers import AbstractOptimizer
 from jaxsup.students import Student, StudentParameters
 from jaxsup.teachers import AbstractTeacher, MatrixTeacher
 from jaxsup.validation import Scalar, check_choice, check_number, check_positive_integer, fail
+from jaxsup.view import View
 
 FINISHED, DIVERGED = 0, 1
 """Values of a run's ``status``."""
@@ -252,7 +253,9 @@ def observe(experiment: Experiment, key: PRNGKeyArray, state: State) -> dict[str
     else:
         errors = _estimated_errors(experiment, _evaluation_key(key), state.parameters)
     weights = loss_weights(features.count, experiment.importance, experiment.reduction)
-    view = View(state.parameters, errors, jnp.sum(weights * errors))
+    loss = jnp.sum(weights * errors)
+    tolerance = experiment.record.cluster_tolerance
+    view = View(state.parameters, errors, loss, experiment.student, tolerance)
     good = state.status == FINISHED
 
     def measure(name: str) -> Array:

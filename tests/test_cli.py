@@ -218,6 +218,7 @@ def test_an_output_folder_below_a_file_is_refused(folder: Path) -> None:
         (("plot", "absent", "--out", "a.gif"), "expected .png, .pdf or .svg; got '.gif'"),
         (("plot", "absent", "--out", "no/a.png"), "expected a folder that is there"),
         (("sweep", "absent.toml", "--out", "run", "--devices", "0"), "absent.toml"),
+        (("reproduce", "transitoin"), "got 'transitoin'; did you mean 'transition'?"),
     ],
 )
 def test_other_mistakes_are_one_line(

@@ -117,6 +117,10 @@ BAD = {
         lambda: Record(evaluation_samples=0),
         "record.evaluation_samples: expected a positive integer; got 0",
     ),
+    "cluster tolerance": (
+        lambda: Record(cluster_tolerance=1.0),
+        "record.cluster_tolerance: expected a finite number >= 0 and < 1; got 1.0; give a share",
+    ),
     "steps falling": (
         lambda: Record(steps=(5, 3)),
         "record.steps: expected increasing whole numbers >= 0; got",

@@ -25,6 +25,16 @@ def configure_devices(count: int | None, *, x64: bool = False) -> None:
     jax.config.update("jax_enable_x64", x64)
 
 
+def single_threaded_lapack() -> None:
+    """Keep OpenBLAS to the thread that calls it, unless the environment says otherwise.
+
+    Recorded spectra decompose many small matrices, one device a core: threads below that fight for
+    the same cores (at 64 x 64 on two busy ones they cost a factor of 16). OpenBLAS reads this when
+    it is loaded, so call this before NumPy or JAX is imported.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def use_devices(count: int | None) -> list[Any]:
     """The first `count` devices of this process, after `configure_devices`.
 

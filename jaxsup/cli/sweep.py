@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from jaxsup.cli.devices import configure_devices, use_devices
+from jaxsup.cli.devices import configure_devices, single_threaded_lapack, use_devices
 from jaxsup.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class SweepCommand:
 
     def run(self) -> None:
         """Train and write."""
+        single_threaded_lapack()
         from jaxsup.progress import show_progress
         from jaxsup.sweep import Sweep, run
         from jaxsup.sweep.memory import parse_bytes

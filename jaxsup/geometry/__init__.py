@@ -5,6 +5,8 @@
 
 from jaxsup.geometry.catalogue import Entry as Entry
 from jaxsup.geometry.catalogue import candidates as candidates
+from jaxsup.geometry.census import composition as composition
+from jaxsup.geometry.census import feature_shares as feature_shares
 from jaxsup.geometry.classify import classify as classify
 from jaxsup.geometry.coherent import Closure as Closure
 from jaxsup.geometry.coherent import coherent_closure as coherent_closure

@@ -9,6 +9,7 @@ from jaxsup.plot.features import cosine_histogram as cosine_histogram
 from jaxsup.plot.features import feature_geometry as feature_geometry
 from jaxsup.plot.features import feature_geometry_3d as feature_geometry_3d
 from jaxsup.plot.features import gram_matrix as gram_matrix
+from jaxsup.plot.observables import observable_curves as observable_curves
 from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
 from jaxsup.plot.spectra import localization_histogram as localization_histogram
 from jaxsup.plot.spectra import spectral_measures as spectral_measures
@@ -19,6 +20,9 @@ from jaxsup.plot.superposition import PHASES as PHASES
 from jaxsup.plot.superposition import capacity_scatter as capacity_scatter
 from jaxsup.plot.superposition import dimension_plateau as dimension_plateau
 from jaxsup.plot.superposition import two_feature_phases as two_feature_phases
+from jaxsup.plot.toys import energy_levels as energy_levels
+from jaxsup.plot.toys import geometry_shares as geometry_shares
+from jaxsup.plot.toys import phase_map as phase_map
 from jaxsup.plot.training import exponent_against_ratio as exponent_against_ratio
 from jaxsup.plot.training import exponent_map as exponent_map
 from jaxsup.plot.training import loss_curves as loss_curves

@@ -166,7 +166,6 @@ def two_feature_phases(
     """
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
-    from matplotlib.patheffects import withStroke
 
     s = _rising("density", density, 1.0)
     r = _rising("importance", importance, np.inf)
@@ -185,6 +184,23 @@ def two_feature_phases(
         vmax=2.5,
         rasterized=True,
     )
+    draw_two_feature_boundaries(s, r, ax)
+    present = [
+        Patch(color=colour, label=name)
+        for code, (colour, name) in enumerate(zip(_PHASE_COLOURS, PHASES, strict=True))
+        if (codes == code).any()
+    ]
+    if np.ma.is_masked(known):
+        present.append(Patch(facecolor="white", edgecolor=GUIDE, label="none of these"))
+    ax.legend(handles=[*present, ax.get_lines()[0]], loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    return ax
+
+
+def draw_two_feature_boundaries(density: ArrayLike, importance: ArrayLike, ax: Axes) -> None:
+    """Where the exact losses of two arrangements cross, and the axes over which they do."""
+    from matplotlib.patheffects import withStroke
+
+    s, r = np.asarray(density, np.float64), np.asarray(importance, np.float64)
     pair = np.geomspace(min(s[0], 4 / 7), 4 / 7, 200)
     theory: Any = {"color": "black", "linewidth": 1.6}
     theory["path_effects"] = [withStroke(linewidth=3.6, foreground="white")]
@@ -199,15 +215,15 @@ def two_feature_phases(
     plain_log_axis(ax.yaxis, r)
     ax.set_xlabel("feature density s (probability that a feature is on)")
     ax.set_ylabel("relative importance r of the extra feature")
-    present = [
-        Patch(color=colour, label=name)
-        for code, (colour, name) in enumerate(zip(_PHASE_COLOURS, PHASES, strict=True))
-        if (codes == code).any()
-    ]
-    if np.ma.is_masked(known):
-        present.append(Patch(facecolor="white", edgecolor=GUIDE, label="none of these"))
-    ax.legend(handles=[*present, ax.get_lines()[0]], loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    return ax
+
+
+def cell_edges(name: str, centres: ArrayLike, high: float = np.inf) -> np.ndarray:
+    """Borders of cells around rising positive values on a logarithmic axis, one more than those.
+
+    Raises:
+        ValueError: the values do not rise, or leave (0, high].
+    """
+    return _edges(_rising(name, centres, high))
 
 
 def _finite(name: str, values: ArrayLike, ranks: tuple[int, ...]) -> np.ndarray:

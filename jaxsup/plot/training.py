@@ -43,7 +43,7 @@ def loss_curves(dataset: xr.Dataset, ax: Axes, *, theory: xr.DataArray | None = 
         if not len(values):
             continue
         line = line_style(position)
-        ax.plot(steps, np.median(values, 0), label=_label(dataset, dims, position), **line)
+        ax.plot(steps, np.median(values, 0), label=setting_label(dataset, dims, position), **line)
         if len(values) > 1:
             band = np.percentile(values, [0, 100], axis=0)
             ax.fill_between(steps, *band, color=line["color"], alpha=0.15, linewidth=0)
@@ -115,7 +115,11 @@ def exponent_against_ratio(
             )
         ax.plot(ratio[~found], value[~found], linestyle="", markerfacecolor="white", **marker)
         ax.plot(
-            [], [], label=_label(table, others, position), linestyle=line["linestyle"], **marker
+            [],
+            [],
+            label=setting_label(table, others, position),
+            linestyle=line["linestyle"],
+            **marker,
         )
         if theory and not math.isnan(float(one["theory"][0])):
             ax.axhline(
@@ -187,7 +191,7 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
     return ax
 
 
-def _label(dataset: xr.Dataset, dims: Sequence[Any], position: int) -> str | None:
+def setting_label(dataset: xr.Dataset, dims: Sequence[Any], position: int) -> str | None:
     """What tells a line from the others: the coordinates along the scanned axis.
 
     Along a ratio axis the ratio alone speaks, since K and the embedding go with it.
@@ -203,5 +207,5 @@ def _label(dataset: xr.Dataset, dims: Sequence[Any], position: int) -> str | Non
         text = names.get(str(name), str(name).rpartition(".")[2].replace("_", " "))
         value = coordinate.values[position]
         number = np.issubdtype(coordinate.dtype, np.number)
-        parts.append(f"{text} = {value:g}" if number else str(value))
+        parts.append(f"{text} = {value:.4g}" if number else str(value))
     return ", ".join(parts) or f"{dims[0]} {position}"

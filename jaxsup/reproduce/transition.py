@@ -13,27 +13,25 @@ exponent is fitted over seeds, in the window where its own loss curve is steadie
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxsup import plot, theory
 from jaxsup.features import PowerLawFeatures
+from jaxsup.figures import Findings
 from jaxsup.fit import fit_power_law
 from jaxsup.measure import exponents_to_records, format_exponents, measure_exponents
 from jaxsup.observe import Record
 from jaxsup.optimizers import SGD
 from jaxsup.simulation import Experiment
 from jaxsup.students import Student
-from jaxsup.sweep import Sweep, run
-from jaxsup.sweep.execution import Progress
+from jaxsup.sweep import Sweep
 from jaxsup.teachers import DiagonalTeacher
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
 SETTINGS = ((1.1, 0.0), (1.5, 0.0), (1.5, 0.5), (2.0, 0.0), (2.0, 1.0))
 """The pairs (a, b)."""
@@ -126,29 +124,20 @@ def summarise(table: xr.Dataset) -> list[str]:
     return lines
 
 
-def draw(dataset: xr.Dataset, table: xr.Dataset, path: Path) -> None:
+def draw(dataset: xr.Dataset, table: xr.Dataset) -> Figure:
     """Loss curves of the first setting beside exponent against ratio."""
     figure, (left, right) = plot.new_figure(2, width=4.9, height=3.7)
     plot.loss_curves(dataset.isel(setting=0), left)
     a, b = SETTINGS[0]
     left.set_title(f"a = {a:g}, b = {b:g}: median and range over seeds", fontsize=9)
     plot.exponent_against_ratio(table, right)
-    plot.save_figure(figure, path)
+    return figure
 
 
-def reproduce(
-    scale: str, out: Path, *, progress: Callable[[Progress], None] | None = None
-) -> xr.Dataset:
-    """Run at a scale of `SCALES`; write dataset, figure, table and summary below `out`."""
-    sweep = configure(SCALES[scale])
-    out.mkdir(parents=True)
-    dataset = run(sweep, out / "dataset.zarr", progress=progress)
+def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
+    """Exponents at every setting and ratio, beside those of exact linear students."""
     table = measure_exponents(dataset, after=FIRST_STEP)
     table["exact"] = ("setting", exact_exponents(sweep))
     table["exact"].attrs["long_name"] = "exponent of the exact linear curve at this N, K = N"
-    draw(dataset, table, out / "transition.png")
     text = [format_exponents(table), "", *summarise(table)]
-    (out / "transition.txt").write_text("\n".join(text) + "\n", encoding="utf-8")
-    records = json.dumps(exponents_to_records(table), indent=1)
-    (out / "transition.json").write_text(records + "\n", encoding="utf-8")
-    return table
+    return Findings(exponents_to_records(table), text, draw(dataset, table))

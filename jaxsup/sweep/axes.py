@@ -22,6 +22,7 @@ _RESERVED = (
     "feature",
     "latent",
     "latent_in",
+    "eigenvalue",
     "key_word",
     "key_data",
     "status",

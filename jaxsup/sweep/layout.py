@@ -87,6 +87,7 @@ class Layout:
             "feature": max(p.fixed.features.count for p in programs),
             "latent": max(p.width for p in programs),
             "latent_in": max(p.width for p in programs),
+            "eigenvalue": max(p.width for p in programs),
         }
         self.variables = self._variables(programs)
 

@@ -36,3 +36,5 @@ from jaxsup.theory.linear import full_loss_curve as full_loss_curve
 from jaxsup.theory.one_sparse import one_sparse_errors as one_sparse_errors
 from jaxsup.theory.one_sparse import one_sparse_errors_from_gram as one_sparse_errors_from_gram
 from jaxsup.theory.one_sparse import one_sparse_loss as one_sparse_loss
+from jaxsup.theory.two_features import two_feature_errors as two_feature_errors
+from jaxsup.theory.two_features import two_feature_losses as two_feature_losses

@@ -1,0 +1,127 @@
+"""Energy levels: random starts end at a few discrete losses, each with a geometry of its own.
+
+Claim (Elhage et al., arXiv 2209.10652, section 7; arXiv 2602.02224 names the geometries): what is
+learned is one of a few regular arrangements, and the loss jumps between them.
+
+Here: ReLU autoencoders on one active feature, trained from random starts by the exact gradient of
+the closed-form loss, so that nothing but the start decides and a level is as sharp as rounding
+allows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from jaxsup import plot, toys
+from jaxsup.figures import Findings
+from jaxsup.geometry import classify, composition
+from jaxsup.geometry.census import commonest
+from jaxsup.levels import Level, find_levels
+from jaxsup.sweep import Sweep
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_NAMED_RUNS = 16
+"""Runs of a level that are classified: they agree, or the text says how many do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """How large the experiment is."""
+
+    sizes: tuple[tuple[int, int], ...]
+    steps: int
+    seeds: int
+
+
+SCALES = {
+    "smoke": Scale(((5, 2),), 2000, 12),
+    "quick": Scale(((5, 2), (6, 2), (8, 3), (12, 4)), 4000, 256),
+    "paper": Scale(((5, 2), (6, 2), (8, 3), (12, 4), (16, 5), (24, 8)), 20_000, 4096),
+}
+
+
+def configure(scale: Scale) -> Sweep:
+    """The sweep over (N, K) x starts."""
+    return toys.one_active(sizes=scale.sizes, steps=scale.steps, seeds=scale.seeds)
+
+
+class Named(NamedTuple):
+    """A level with the geometry of its runs.
+
+    Attributes:
+        level: loss, spread and runs.
+        geometry: what most of the classified runs are made of.
+        agreeing: how many of them.
+        classified: how many were looked at.
+    """
+
+    level: Level
+    geometry: str
+    agreeing: int
+    classified: int
+
+
+def name_levels(losses: np.ndarray, weights: np.ndarray) -> list[Named]:
+    """The levels of `losses` [runs] with the geometries of `weights` [runs, K, N]."""
+    named = []
+    for level in find_levels(losses):
+        chosen = level.members[:_NAMED_RUNS]
+        word, agreeing = commonest([composition(classify(weights[run])) for run in chosen])
+        named.append(Named(level, word, agreeing, len(chosen)))
+    return named
+
+
+def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
+    """Levels, geometries and shares of every network size."""
+    axis = sweep.axes[0]
+    sizes = list(zip(axis.fields["features.count"], axis.fields["student.latent"], strict=True))
+    figure, axes = plot.new_figure(len(sizes), width=3.9, height=4.4)
+    records: list[dict[str, Any]] = []
+    text: list[str] = []
+    for position, (count, latent) in enumerate(sizes):
+        one = dataset.isel({axis.dim: position, "kept_step": -1})
+        losses = one["loss"].isel(step=-1).transpose("seed").values
+        weights = one["embedding"].transpose("seed", "latent", "feature").values
+        levels = name_levels(losses, weights[:, :latent, :count])
+        text += ["", *_table(count, latent, levels, len(losses))]
+        records += [_record(count, latent, named, len(losses)) for named in levels]
+        ax = np.atleast_1d(axes)[position]
+        plot.energy_levels(
+            losses,
+            [(named.level.loss, named.geometry, len(named.level.members)) for named in levels],
+            ax,
+        )
+        ax.set_title(f"N = {count} features, K = {latent} dimensions", fontsize=9)
+    return Findings(records, text[1:], figure)
+
+
+def _record(count: int, latent: int, named: Named, runs: int) -> dict[str, Any]:
+    return {
+        "features": count,
+        "latent": latent,
+        "loss": named.level.loss,
+        "spread": named.level.spread,
+        "runs": len(named.level.members),
+        "share": len(named.level.members) / runs,
+        "geometry": named.geometry,
+        "classified": named.classified,
+        "agreeing": named.agreeing,
+    }
+
+
+def _table(count: int, latent: int, levels: list[Named], runs: int) -> list[str]:
+    lines = [f"N = {count}, K = {latent}: {len(levels)} levels of {runs} starts"]
+    lines.append(f"  {'loss':>10}  {'spread':>7}  {'share':>6}  geometry")
+    for named in levels:
+        share = len(named.level.members) / runs
+        line = f"  {named.level.loss:10.8f}  {named.level.spread:7.1g}  {share:6.1%}  "
+        line += named.geometry
+        if named.agreeing < named.classified:
+            line += f" (in {named.agreeing} of {named.classified} looked at)"
+        lines.append(line)
+    return lines
