@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 POINTS = 25
-# Updates of all networks together: some seconds, whatever their number.
-NETWORK_STEPS = 1_500_000
+# The same for all sizes: what a network costs once (start, evaluation) weighs alike.
+STEPS = 100
 HERE = Path(__file__).parent
 
 
@@ -43,7 +43,7 @@ def main() -> None:
         return
     sizes = [n for n in (100, 1_000, 10_000, 100_000) if n <= arguments.largest]
     rows = [row(kind="sweep", networks=n, devices=2) for n in sizes]
-    rows += [row(kind="sweep", networks=min(1_000, sizes[-1]), devices=d) for d in (1, 2, 4)]
+    rows += [row(kind="sweep", networks=min(10_000, sizes[-1]), devices=d) for d in (1, 2, 4)]
     overhead = row(kind="overhead", devices=2)
     names = ("networks", "devices", "us/network-step", "MiB predicted", "MiB at the peak")
     print("\n" + " ".join(f"{name:>15}" for name in names))
@@ -131,7 +131,7 @@ def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
     import jaxsup
     from jaxsup.simulation import simulate
 
-    sweep = make_sweep(1_000, network_steps=400_000)
+    sweep = make_sweep(1_000, steps=400)
     mesh = jax.sharding.Mesh(np.asarray(jax.local_devices()), ("replica",))
     spec = jax.sharding.PartitionSpec("replica")
     everywhere = jax.sharding.PartitionSpec()
@@ -183,8 +183,8 @@ def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
 CHILDREN = {"sweep": measure_sweep, "overhead": measure_overhead}
 
 
-def make_sweep(networks: int, network_steps: int = NETWORK_STEPS) -> Any:
-    """`networks` bottleneck students, with as many steps as make up `network_steps`."""
+def make_sweep(networks: int, steps: int = STEPS) -> Any:
+    """`networks` bottleneck students."""
     import numpy as np
 
     import jaxsup
@@ -195,8 +195,8 @@ def make_sweep(networks: int, network_steps: int = NETWORK_STEPS) -> Any:
         jaxsup.Student(16),
         jaxsup.SGD(0.3),
         batch_size=64,
-        steps=max(network_steps // networks, 40),
-        record=jaxsup.Record(points=8, evaluation_samples=64),
+        steps=steps,
+        record=jaxsup.Record(points=4, evaluation_samples=64),
     )
     exponents = np.linspace(1.1, 2.0, POINTS).tolist()
     return jaxsup.Sweep(experiment, {"features.exponent": exponents}, networks // POINTS)

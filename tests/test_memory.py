@@ -122,7 +122,7 @@ def test_the_chunk_grows_with_memory_and_fits_into_it():
 def test_the_budget_is_what_was_asked_for_or_what_the_device_has():
     cpu = jax.local_devices()[:1]
     assert 0 < memory_budget(None, cpu) < 2**30
-    assert memory_budget("64GiB", cpu) > 63 * 2**30
+    assert memory_budget("64GiB", cpu) > 60 * 2**30
     gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 10 * 2**30})
     assert memory_budget(None, [gpu, gpu]) == 16 * 2**30
     assert memory_budget("4GiB", [gpu, gpu]) == 4 * 2**30

@@ -98,7 +98,9 @@ def test_a_mistake_is_one_line_before_anything_is_computed(
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
-    monkeypatch.setattr("jaxsup.cli.spectrum.use_devices", lambda *_, **__: pytest.fail("too late"))
+    monkeypatch.setattr(
+        "jaxsup.cli.spectrum.configure_devices", lambda *_, **__: pytest.fail("too late")
+    )
     with pytest.raises(SystemExit) as stopped:
         main()
     output = capsys.readouterr()

@@ -28,7 +28,7 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _USABLE = 0.8
 # On a CPU a chunk that stays near the caches is faster than the largest that memory holds: see
 # `benchmarks/scaling.py`.
-_CPU_WORKING_SET = 88 * 2**20
+_CPU_WORKING_SET = 40 * 2**20
 # What a compiled program takes whatever its size: threads, scratch of the matrix products.
 _RUNTIME = 24 * 2**20
 COMPILING = 256 * 2**20
