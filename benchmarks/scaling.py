@@ -93,7 +93,7 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     devices = jax.local_devices()
     before = resident_memory()
     need = footprint(plan_programs(sweep, 1)[0])
-    fitting = replicas_that_fit(need, len(sweep.seeds), devices, memory_budget(None, devices))
+    fitting = replicas_that_fit(need, POINTS, devices, memory_budget(None, devices))
     chunk = min(fitting, sweep.replicas)
     predicted = need.chunk(chunk, -(-chunk // POINTS), len(devices))
     reports: list[Any] = []
@@ -115,7 +115,7 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
         "seconds": training,
         "compile_seconds": last.compile_seconds,
         "microseconds": 1e6 * training / last.network_steps,
-        "bytes_a_replica": need.device + need.host,
+        "bytes_a_replica": need.device + need.records,
         "predicted_mib": (before + COMPILING + predicted) / 2**20,
         "peak_mib": peak_memory() / 2**20,
         "diverged": diverged,

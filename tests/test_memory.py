@@ -108,15 +108,19 @@ def test_samples_are_shared_unless_the_feature_laws_differ():
     assert plan(many, features__exponent=[1.1, 1.2]).batch == 4 * (2 * 256 + 64) * 8
 
 
-def test_the_chunk_grows_with_memory_and_fits_into_it():
+@pytest.mark.parametrize("points", [1, 3, 100, 10**6])
+def test_the_chunk_grows_with_memory_and_fits_into_it(points):
+    """A chunk of few points has many seeds, each with samples of its own."""
     devices = jax.local_devices()[:2]
     need = plan(small(), optimizer__learning_rate=[0.1, 0.2])
-    sizes = [replicas_that_fit(need, 4, devices, megabytes * 2**20) for megabytes in (32, 64, 256)]
+    budgets = [megabytes * 2**20 for megabytes in (32, 64, 256)]
+    sizes = [replicas_that_fit(need, points, devices, budget) for budget in budgets]
     assert sizes == sorted(set(sizes))
-    for megabytes, replicas in zip((32, 64, 256), sizes, strict=True):
-        assert need.chunk(replicas, 1, 2) <= megabytes * 2**20 < need.chunk(2 * replicas, 1, 2)
+    for budget, replicas in zip(budgets, sizes, strict=True):
+        assert need.chunk(replicas, -(-replicas // points), 2) <= budget
+        assert need.chunk(2 * replicas, -(-2 * replicas // points), 2) > budget
     with pytest.raises(ValueError, match=r"memory: expected at least .* for one network a device"):
-        replicas_that_fit(need, 4, devices, 2**20)
+        replicas_that_fit(need, points, devices, 2**20)
 
 
 def test_the_budget_is_what_was_asked_for_or_what_the_device_has():

@@ -40,7 +40,7 @@ class Progress:
         replicas: networks in all.
         network_steps_done: updates made so far, summed over networks.
         network_steps: updates in all.
-        diverged: networks that have left the finite numbers so far.
+        diverged: networks that have left the finite numbers, stored ones not counted.
         seconds: wall-clock time since the start, compilation included.
         compile_seconds: of these, spent on compilation.
         network_steps_stored: updates that were in the store at the start.
@@ -165,14 +165,14 @@ def _capacities(
 ) -> list[int]:
     """Replicas that each program trains at once."""
     budget = memory_budget(memory, devices)
-    seeds = len(sweep.seeds)
     capacities = []
     for number, program in enumerate(programs, 1):
         need = footprint(program)
-        total = len(program.points) * seeds
-        fitting = replicas_that_fit(need, seeds, devices, budget) if chunk is None else chunk
+        points = len(program.points)
+        total = points * len(sweep.seeds)
+        fitting = replicas_that_fit(need, points, devices, budget) if chunk is None else chunk
         capacities.append(min(fitting, total))
-        size = need.chunk(capacities[-1], min(seeds, capacities[-1]), len(devices))
+        size = need.chunk(capacities[-1], -(-capacities[-1] // points), len(devices))
         log.info(
             "program %d of %d: latent %d, %s; %d of %d networks at once, about %s",
             number,

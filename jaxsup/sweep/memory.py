@@ -4,11 +4,12 @@ The count is made before anything is compiled, from the shapes alone. Beside wha
 (parameters, optimiser state, snapshots) it holds what an update needs at its widest moment: the
 batch of the update, the rows on which the loss is evaluated, or gradients and updates on their way
 into the parameters. These three follow each other, so that the largest counts. `test_memory` holds
-the count against the compiler's own and against the process's peak.
+the count against the peak that the system saw.
 """
 
 import dataclasses
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,14 +65,9 @@ class Footprint:
         """Bytes of a replica on its device."""
         return self.parameters + self.optimizer + self.snapshots + self.batch + self.gradients
 
-    @property
-    def host(self) -> int:
-        """Bytes of a replica on the host."""
-        return self.records
-
     def chunk(self, replicas: int, seeds: int, devices: int) -> int:
         """Bytes that a chunk takes, over all devices and with its records."""
-        own = replicas * (self.device + self.host)
+        own = replicas * (self.device + self.records)
         return _RUNTIME + own + min(seeds * devices, replicas) * self.shared
 
     def __str__(self) -> str:
@@ -147,15 +143,23 @@ def _size(tree: Any) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
-def replicas_that_fit(need: Footprint, seeds: int, devices: Sequence[Any], memory: int) -> int:
+def replicas_that_fit(need: Footprint, points: int, devices: Sequence[Any], memory: int) -> int:
     """How many replicas of this shape `memory` bytes hold, at least one a device.
 
+    Arguments:
+        need: count of the shape.
+        points: settings that the program trains: so many replicas share a seed. A chunk takes
+            points first, then seeds, and each seed brings what its replicas share.
+        devices: devices that share the chunk.
+        memory: bytes over all devices; on a CPU with the records.
+
     Raises:
-        ValueError: not even that many fit.
+        ValueError: not even one a device fits.
     """
     on_host = devices[0].platform == "cpu"
-    each = need.device + (need.host if on_host else 0)
-    smallest = _RUNTIME + len(devices) * (each + need.shared)
+    each = need.device + (need.records if on_host else 0)
+    shared = len(devices) * need.shared
+    smallest = _RUNTIME + len(devices) * each + shared
     if smallest > memory:
         raise fail(
             "memory",
@@ -163,9 +167,9 @@ def replicas_that_fit(need: Footprint, seeds: int, devices: Sequence[Any], memor
             f"a budget of {format_bytes(memory)}",
             "allow more, use fewer devices, or make the batch or the network smaller",
         )
-    # Replicas of a seed share samples: the fewer seeds in a chunk, the smaller the share.
-    left = memory - _RUNTIME - len(devices) * need.shared
-    return max(len(devices), left // each)
+    left = memory - _RUNTIME
+    seeds = left // (points * each + shared)
+    return max(len(devices), seeds * points if seeds else (left - shared) // each)
 
 
 def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> int:
@@ -228,7 +232,7 @@ def resident_memory() -> int:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
         return 0
-    return pages * 4096
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _free_memory() -> int:

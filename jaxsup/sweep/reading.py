@@ -88,7 +88,7 @@ class Inventory:
         nbytes: bytes on disk.
         seconds: time that training took, summed over processes.
         machines: (versions and devices, networks trained there).
-        unfinished: updates made on chunks that wait with a checkpoint, by file.
+        unfinished: names of the checkpoints of chunks that were stopped on their way.
     """
 
     path: str
@@ -178,7 +178,12 @@ def check_version(path: Path, attributes: Mapping[str, Any] | None, *, writing: 
 
 
 def _root_attributes(path: Path) -> dict[str, Any]:
-    """Attributes of the dataset, from the manifest where the root is damaged."""
+    """Attributes of the dataset.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no sweep, a later layout, or attributes that cannot be read.
+    """
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: expected the folder of a sweep; got none there; check the path"

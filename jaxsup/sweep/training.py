@@ -101,13 +101,11 @@ class Trainer:
 
     Attributes:
         compile_seconds: time spent on compilation so far.
-        compilations: number of shapes compiled so far.
     """
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh = mesh
         self.compile_seconds = 0.0
-        self.compilations = 0
         self._compiled: dict[Any, Programs] = {}
 
     def programs(
@@ -133,7 +131,6 @@ class Trainer:
                 jax.tree.structure(state),
             )
             self.compile_seconds += time.perf_counter() - began
-            self.compilations += 1
         return self._compiled[name]
 
     def train(
