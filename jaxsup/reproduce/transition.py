@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxsup import plot, theory
+from jaxsup.experiment import Experiment
 from jaxsup.features import PowerLawFeatures
 from jaxsup.figures import Findings
 from jaxsup.fit import fit_power_law
 from jaxsup.measure import exponents_to_records, format_exponents, measure_exponents
 from jaxsup.observe import Record
 from jaxsup.optimizers import SGD
-from jaxsup.simulation import Experiment
 from jaxsup.students import Student
 from jaxsup.sweep import Sweep
 from jaxsup.teachers import DiagonalTeacher
