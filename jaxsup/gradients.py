@@ -24,7 +24,13 @@ from jaxtyping import Array, Float, Key
 from jaxsup.experiment import Experiment
 from jaxsup.features import PowerLawFeatures
 from jaxsup.losses import loss_weights, population_errors, sampled_errors
-from jaxsup.sparse import SparseBatch, SparseSampler, plan_sparse, prepare_sampler
+from jaxsup.sparse import (
+    SparseBatch,
+    SparseSampler,
+    plan_sparse,
+    prepare_sampler,
+    sparse_level,
+)
 from jaxsup.students import StudentParameters
 from jaxsup.teachers import DiagonalTeacher
 
@@ -47,6 +53,23 @@ def way(experiment: Experiment) -> Literal["dense", "listed", "gathered"]:
         and (student.core or student.embedding != "identity")
     )
     return "gathered" if gathered else "listed"
+
+
+def describe_way(experiment: Experiment) -> str:
+    """How gradients of this experiment are computed, and why, for people."""
+    if experiment.loss == "population":
+        return f"exact gradients of the population loss ({experiment.closed_form} closed form)"
+    if experiment.sparse_level is None:
+        asked = experiment.sampling == "dense"
+        reason = "as asked for" if asked else sparse_level(experiment.features).reason
+        return f"dense samples: {reason}"
+    plan = plan_sparse(experiment.sparse_level, experiment.batch_size)
+    drawn = f"sparse samples, at most {plan.rate:.3g} arrivals each on average"
+    if way(experiment) == "gathered":
+        return f"{drawn}; W x is gathered from columns of W"
+    few = experiment.features.count < _GATHERED_FROM
+    reason = f"fewer than {_GATHERED_FROM} features" if few else "no diagonal teacher, or no core"
+    return f"{drawn}, written out as columns: {reason}"
 
 
 def make_sampler(experiment: Experiment, batch: int) -> SparseSampler | None:
