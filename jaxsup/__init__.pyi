@@ -20,7 +20,8 @@ from .observe import Record as Record
 from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam
 from .optimizers import AdamW as AdamW
-from .optimizers import WarmupCosine as WarmupCosine
+from .optimizers import NormAdamW as NormAdamW
+from .schedules import WarmupCosine as WarmupCosine
 from .simulation import Experiment as Experiment
 from .simulation import Trajectory as Trajectory
 from .simulation import simulate as simulate
