@@ -15,6 +15,7 @@ from jaxsup.plot.spectra import localization_histogram as localization_histogram
 from jaxsup.plot.spectra import spectral_measures as spectral_measures
 from jaxsup.plot.style import STYLE as STYLE
 from jaxsup.plot.style import new_figure as new_figure
+from jaxsup.plot.style import plain_log_axis as plain_log_axis
 from jaxsup.plot.style import save_figure as save_figure
 from jaxsup.plot.superposition import PHASES as PHASES
 from jaxsup.plot.superposition import capacity_scatter as capacity_scatter
