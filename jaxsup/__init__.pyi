@@ -1,3 +1,4 @@
+from . import borders as borders
 from . import claims as claims
 from . import estimates as estimates
 from . import figures as figures
@@ -5,6 +6,7 @@ from . import fit as fit
 from . import geometry as geometry
 from . import levels as levels
 from . import plot as plot
+from . import slopes as slopes
 from . import spectral as spectral
 from . import theory as theory
 from . import toys as toys

@@ -9,6 +9,9 @@ from jaxsup.plot.features import cosine_histogram as cosine_histogram
 from jaxsup.plot.features import feature_geometry as feature_geometry
 from jaxsup.plot.features import feature_geometry_3d as feature_geometry_3d
 from jaxsup.plot.features import gram_matrix as gram_matrix
+from jaxsup.plot.maps import OUTCOMES as OUTCOMES
+from jaxsup.plot.maps import box_counts as box_counts
+from jaxsup.plot.maps import trainability_map as trainability_map
 from jaxsup.plot.observables import observable_curves as observable_curves
 from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
 from jaxsup.plot.spectra import localization_histogram as localization_histogram
