@@ -10,7 +10,8 @@ importance-weighted squared error averaged over samples and features, (1/N) sum_
 
 References: Elhage et al., "Toy Models of Superposition", arXiv 2209.10652, and its public notebook;
 "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224, for the closed-form loss;
-Liu, Liu, Gore, "Superposition yields robust neural scaling", arXiv 2505.10465, and its public scripts.
+Liu, Liu, Gore, "Superposition yields robust neural scaling", arXiv 2505.10465, and its
+public scripts.
 """
 
 from collections.abc import Sequence
@@ -238,9 +239,9 @@ def width_scaling(
 ) -> Sweep:
     """Loss against width, from weak to strong superposition by the sign of the decay.
 
-    relu(W^T W x + c) with x_i = u_i v_i, v_i uniform on [0, 2], p_i ~ i^-a with sum 1; loss averaged
-    over samples and features. W starts as normals of variance 1/K, the bias as standard normals;
-    `NormAdamW`, whose rate rises over a tenth of the steps and falls to 5% along a cosine.
+    relu(W^T W x + c) with x_i = u_i v_i, v_i uniform on [0, 2], p_i ~ i^-a with sum 1; the loss is
+    averaged over samples and features. W starts as normals of variance 1/K, the bias as standard
+    normals; `NormAdamW`, whose rate rises over a tenth of the steps and falls to 5% along a cosine.
 
     Arguments:
         features: N.

@@ -30,3 +30,5 @@ from jaxsup.plot.toys import phase_map as phase_map
 from jaxsup.plot.training import exponent_against_ratio as exponent_against_ratio
 from jaxsup.plot.training import exponent_map as exponent_map
 from jaxsup.plot.training import loss_curves as loss_curves
+from jaxsup.plot.widths import loss_against_width as loss_against_width
+from jaxsup.plot.widths import overlap_against_width as overlap_against_width
