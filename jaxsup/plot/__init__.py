@@ -4,12 +4,19 @@ Data are plain arrays or the objects that measured them. `new_figure` makes an a
 writes the file.
 """
 
+from jaxsup.plot.comparison import learning_times as learning_times
+from jaxsup.plot.comparison import speed_up as speed_up
 from jaxsup.plot.diagnosis import diagnosis_figure as diagnosis_figure
+from jaxsup.plot.exponents import exponent_against_theory as exponent_against_theory
+from jaxsup.plot.exponents import exponent_atlas as exponent_atlas
+from jaxsup.plot.exponents import exponents_by_factor as exponents_by_factor
+from jaxsup.plot.exponents import variance_shares as variance_shares
 from jaxsup.plot.features import cosine_histogram as cosine_histogram
 from jaxsup.plot.features import feature_geometry as feature_geometry
 from jaxsup.plot.features import feature_geometry_3d as feature_geometry_3d
 from jaxsup.plot.features import gram_matrix as gram_matrix
 from jaxsup.plot.observables import observable_curves as observable_curves
+from jaxsup.plot.observables import spectra_along_training as spectra_along_training
 from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
 from jaxsup.plot.spectra import localization_histogram as localization_histogram
 from jaxsup.plot.spectra import spectral_measures as spectral_measures
