@@ -29,8 +29,10 @@ from jaxsup.plot.superposition import capacity_scatter as capacity_scatter
 from jaxsup.plot.superposition import dimension_plateau as dimension_plateau
 from jaxsup.plot.superposition import two_feature_phases as two_feature_phases
 from jaxsup.plot.toys import energy_levels as energy_levels
+from jaxsup.plot.toys import feature_directions as feature_directions
 from jaxsup.plot.toys import geometry_shares as geometry_shares
 from jaxsup.plot.toys import phase_map as phase_map
+from jaxsup.plot.toys import represented_counts as represented_counts
 from jaxsup.plot.training import exponent_against_ratio as exponent_against_ratio
 from jaxsup.plot.training import exponent_map as exponent_map
 from jaxsup.plot.training import loss_curves as loss_curves

@@ -3,12 +3,14 @@
 Claim ("Superposition unifies power-law training dynamics", arXiv 2602.01045): training with
 superposition is up to ten times faster than the sequential learning without it.
 
-Here: the factor t(K = N) / t(K = N / ratio) by which superposition reaches a relative loss L / L(0)
-earlier, at every level that both reach, for several (a, b) and ratios. It is measured twice: at
-equal step size, as it is seen when nothing else is changed, and with the best step size of each
-side at each level. The frame operator of N / K random features per dimension multiplies gradients
-by about N / K: the second comparison takes that share of the gain away. Curves are means over
-seeds; intervals resample the seeds, with the maximum taken anew in every draw.
+Here: the factor by which superposition reaches a relative loss L / L(0) in fewer steps than a
+student with K = N, at every level that both reach, for several (a, b) and ratios, three times: at
+equal step size, with the best step size of each side at each level (the frame operator of N / K
+random features per dimension multiplies gradients by about N / K, which a step size can do as
+well), and so against the linear student with K = N. The third tells apart two things: with W = I a
+ReLU output whose own core entry starts negative gets no gradient from its feature, so the ReLU
+student stalls; the linear one does not, and is the sequential learner of the theory. Curves are
+means over seeds; intervals resample the seeds, with the maximum taken anew in every draw.
 """
 
 from __future__ import annotations
@@ -59,11 +61,9 @@ class Scale:
 
 
 SCALES = {
-    "smoke": Scale(32, (1, 4), (0.25, EQUAL), 300, 32, 2, 512),
-    "quick": Scale(128, (1, 2, 4), (0.125, 0.25, EQUAL, 1.0), 4000, 64, 4),
-    "paper": Scale(
-        1024, (1, 2, 4, 8), (0.0625, 0.125, 0.25, EQUAL, 0.7, 1.0), 30_000, 256, 16, 65536
-    ),
+    "smoke": Scale(32, (4,), (0.25, EQUAL), 300, 32, 2, 512),
+    "quick": Scale(128, (2, 4), (0.125, 0.25, EQUAL, 1.0), 4000, 64, 4),
+    "paper": Scale(1024, (2, 4, 8), (0.0625, 0.125, 0.25, EQUAL, 0.7, 1.0), 30_000, 256, 16, 65536),
 }
 _LEVELS = np.geomspace(0.5, 1e-4, 60)
 """Losses relative to the first at which steps are compared."""
@@ -81,15 +81,19 @@ def configure(scale: Scale) -> Sweep:
         steps=scale.steps,
         record=Record(points=100, evaluation_samples=scale.evaluation_samples),
     )
-    pairs = list(itertools.product(scale.ratios, scale.rates))
+    students = [("identity", 1, "relu"), ("identity", 1, "identity")]
+    students += [("random", ratio, "relu") for ratio in scale.ratios]
+    pairs = list(itertools.product(students, scale.rates))
     axes = {
         "setting": {
             "features.exponent": [a for a, _ in SETTINGS],
             "teacher.exponent": [b for _, b in SETTINGS],
         },
         "condition": {
-            "student.embedding": ["identity" if ratio == 1 else "random" for ratio, _ in pairs],
-            "student.latent": [count // ratio for ratio, _ in pairs],
+            "student.embedding": [embedding for (embedding, _, _), _ in pairs],
+            "student.latent": [count // ratio for (_, ratio, _), _ in pairs],
+            "student.activation": [activation for (*_, activation), _ in pairs],
+            "student.bias": [activation == "relu" for (*_, activation), _ in pairs],
             "optimizer.learning_rate": [rate for _, rate in pairs],
         },
     }
@@ -131,32 +135,38 @@ class Gains(NamedTuple):
     """How many times fewer steps superposition needs, [ratio, setting, level]; NaN: not both reach.
 
     Attributes:
-        equal: at equal step size.
-        best: with each side's best step size at each level.
+        equal: against the ReLU student with K = N, at equal step size.
+        best: the same with each side's best step size at each level.
+        linear: against the linear student with K = N, with the best step sizes.
     """
 
     equal: Float[np.ndarray, "ratios settings levels"]
     best: Float[np.ndarray, "ratios settings levels"]
+    linear: Float[np.ndarray, "ratios settings levels"]
+
+
+KINDS = ("equal step size", "best step sizes", "best, against linear")
+"""What the three comparisons of `Gains` are called."""
 
 
 def gains(loss: np.ndarray, steps: np.ndarray, equal: int) -> Gains:
     """Speed-ups from mean curves.
 
     Arguments:
-        loss: [setting, ratio, rate, step], ratio 1 first.
+        loss: [setting, student, rate, step]; students are ReLU with W = I, linear with W = I, then
+            one a ratio.
         steps: [step], from 0.
         equal: position of the step size of the comparison at equal step size.
     """
     times = steps_to(_LEVELS, steps.astype(np.float64), loss)
 
-    def against_first(of: np.ndarray) -> np.ndarray:
-        ratio = np.full((of.shape[1] - 1, of.shape[0], of.shape[2]), np.nan)
-        for place in range(1, of.shape[1]):
-            both = np.isfinite(of[:, 0]) & np.isfinite(of[:, place])
-            ratio[place - 1][both] = of[:, 0][both] / of[:, place][both]
-        return ratio
+    def against(base: int, of: np.ndarray) -> np.ndarray:
+        mine, theirs = of[:, 2:].swapaxes(0, 1), of[None, :, base]
+        both = np.isfinite(mine) & np.isfinite(theirs)
+        return np.where(both, theirs, np.nan) / np.where(both, mine, 1.0)
 
-    return Gains(against_first(times[:, :, equal]), against_first(times.min(axis=2)))
+    best = times.min(axis=2)
+    return Gains(against(0, times[:, :, equal]), against(0, best), against(1, best))
 
 
 def largest(values: np.ndarray) -> float:
@@ -169,7 +179,7 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
     """Speed-ups over levels, settings and ratios, and the largest of them."""
     rates = sweep.axes[1].fields["optimizer.learning_rate"]
     several = len(dict.fromkeys(rates))
-    ratios = dataset["superposition_ratio"].values.reshape(-1, several)[1:, 0]
+    ratios = dataset["superposition_ratio"].values.reshape(-1, several)[2:, 0]
     loss = dataset["loss"].transpose("seed", "setting", "condition", "step").values
     loss = loss.reshape(*loss.shape[:2], -1, several, loss.shape[-1])
     steps, equal = dataset["step"].values, rates.index(EQUAL)
@@ -184,11 +194,11 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
         }
         for row, ratio in enumerate(ratios)
         for column, (a, b) in enumerate(SETTINGS)
-        for kind, values in (("equal step size", found.equal), ("best step sizes", found.best))
+        for kind, values in zip(KINDS, found, strict=True)
     ]
     claims = [
         _claim(f"largest speed-up, {kind}", loss, lambda x, k=k: gains(x, steps, equal)[k])
-        for k, kind in enumerate(("equal step size", "best step sizes"))
+        for k, kind in enumerate(KINDS)
     ]
     return Findings(records, tell(records), draw(dataset, found, equal, several), claims)
 
@@ -222,9 +232,9 @@ def _claim(quantity: str, loss: np.ndarray, of: Any) -> Claim:
 
 def tell(records: list[dict[str, Any]]) -> list[str]:
     """A line a ratio and setting."""
-    lines = ["comparison        N/K    a    b  largest speed-up  at L/L(0)  both reach L/L(0)"]
+    lines = ["comparison            N/K    a    b  largest speed-up  at L/L(0)  both reach L/L(0)"]
     for r in records:
-        head = f"{r['comparison']:16}  {r['superposition_ratio']:3g}  {r['features.exponent']:3g}"
+        head = f"{r['comparison']:20}  {r['superposition_ratio']:3g}  {r['features.exponent']:3g}"
         head += f"  {r['teacher.exponent']:3g}"
         if r["speed_up"] is None:
             lines.append(f"{head}  no level is reached by both")
@@ -237,19 +247,27 @@ def tell(records: list[dict[str, Any]]) -> list[str]:
 
 
 def draw(dataset: xr.Dataset, found: Gains, equal: int, several: int) -> Figure:
-    """Curves of one setting at equal step size; speed-ups at the highest ratio, both ways."""
-    figure, axes = plot.new_figure(3, width=4.2, height=3.6)
+    """Curves of one setting at equal step size; speed-ups at the lowest ratio, three ways."""
+    figure, axes = plot.new_figure(4, width=3.9, height=3.6)
     shown = SETTINGS.index((1.5, 0.0))
-    plot.loss_curves(dataset.isel(setting=shown, condition=slice(equal, None, several)), axes[0])
+    students = dataset.isel(setting=shown, condition=slice(equal, None, several))
+    along = [str(n) for n in students.coords if students[n].dims == ("condition",)]
+    names = [
+        f"N/K = {ratio:g}, {'ReLU' if kind == 'relu' else 'linear'}"
+        for ratio, kind in zip(
+            students["superposition_ratio"].values,
+            students["student.activation"].values,
+            strict=True,
+        )
+    ]
+    plot.loss_curves(students.drop_vars(along).assign_coords(kind=("condition", names)), axes[0])
     axes[0].set_title(f"(a, b) = (1.5, 0), step size {EQUAL}")
-    names = [f"(a, b) = ({a:g}, {b:g})" for a, b in SETTINGS]
-    ratio = float(dataset["superposition_ratio"].max())
-    for ax, values, kind in zip(
-        axes[1:], found, ("equal step size", "each at its best step size"), strict=True
-    ):
-        plot.speed_up(_LEVELS, values[-1], ax, labels=names)
-        ax.set_title(f"N/K = {ratio:g} against K = N, {kind}")
-    high = max(largest(values[-1]) for values in found)
-    for ax in axes[1:]:
+    settings = [f"(a, b) = ({a:g}, {b:g})" for a, b in SETTINGS]
+    ratio = float(dataset["superposition_ratio"].values[2 * several])
+    against = ("K = N, equal step size", "K = N, best step sizes", "linear K = N, best step sizes")
+    high = max(largest(values[0]) for values in found)
+    for ax, values, words in zip(axes[1:], found, against, strict=True):
+        plot.speed_up(_LEVELS, values[0], ax, labels=settings)
+        ax.set_title(f"N/K = {ratio:g} against {words}")
         ax.set_ylim(0, max(11.0, 1.1 * high) if np.isfinite(high) else 11.0)
     return figure
