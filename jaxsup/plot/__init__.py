@@ -15,6 +15,8 @@ from jaxsup.plot.features import cosine_histogram as cosine_histogram
 from jaxsup.plot.features import feature_geometry as feature_geometry
 from jaxsup.plot.features import feature_geometry_3d as feature_geometry_3d
 from jaxsup.plot.features import gram_matrix as gram_matrix
+from jaxsup.plot.localization import saturation_deficit as saturation_deficit
+from jaxsup.plot.localization import saturation_scatter as saturation_scatter
 from jaxsup.plot.observables import observable_curves as observable_curves
 from jaxsup.plot.observables import spectra_along_training as spectra_along_training
 from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
