@@ -5,8 +5,9 @@ estimate with a 95% interval. The verdict is
 
 - "differs" where the interval and the range have no point in common;
 - "not claimed" where the source states no number, where nothing could be measured, where the
-  experiment is too small to decide (each with its reason), or where the interval reaches beyond
-  the range on both sides: it would go with anything;
+  experiment is too small to decide (each with its reason), or where the interval is too wide to
+  tell: it reaches beyond the range on both sides, or it touches the range from outside, its value
+  not in it, and is wider than the range;
 - "agrees" otherwise.
 
 A verdict is of the experiment at hand, with its sizes and steps; "differs" at a small scale is no
@@ -92,17 +93,19 @@ class Claim:
         """One of `VERDICTS`."""
         if self.reason or self.published is None or self.measured is None:
             return NOT_CLAIMED
-        (low, high, _), (_, start, end, _) = self.published, self.measured
+        (low, high, _), (value, start, end, _) = self.published, self.measured
         if end < low or start > high:
             return DIFFERS
-        return NOT_CLAIMED if start < low and end > high else AGREES
+        beyond = start < low and end > high
+        outside = not low <= value <= high
+        return NOT_CLAIMED if beyond or (outside and end - start > high - low) else AGREES
 
     @property
     def explanation(self) -> str:
         """Why there is no verdict; empty where there is one."""
         if self.reason or self.verdict != NOT_CLAIMED:
             return self.reason
-        return "the interval reaches beyond the published range on both sides: it cannot decide"
+        return "the interval is too wide beside the published range: it cannot decide"
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and the verdict as JSON-safe values; infinite ends of a range are None."""

@@ -6,8 +6,8 @@ Such a module has a first docstring line that says what the figure shows, and th
 - ``configure(scale) -> Sweep``: what is trained, for a value of ``SCALES``;
 - ``measure(dataset, sweep) -> Findings``: what the result says, its claims, and its picture.
 
-A figure about weights that the user brings trains nothing: it has ``inspect(weights) -> Findings``
-in place of ``configure`` and ``measure``.
+A figure about weights that the user brings trains nothing: it has
+``inspect(weights, scale) -> Findings`` in place of ``configure`` and ``measure``.
 
 Training, the dataset, resuming and the files are the same for all, and are here. The verdict on a
 claim follows from its numbers by the rule of `jaxsup.claims`.
@@ -108,7 +108,7 @@ class WeightsModule(Protocol):
 
     SCALES: Mapping[str, Any]
 
-    def inspect(self, weights: Weights) -> Findings:
+    def inspect(self, weights: Weights, scale: Any) -> Findings:
         """What the matrix holds."""
         ...
 
@@ -185,7 +185,7 @@ def reproduce(
     began = time.perf_counter()
     if isinstance(module, WeightsModule):
         assert weights is not None
-        findings = module.inspect(weights)
+        findings = module.inspect(weights, module.SCALES[scale])
         seconds = {"training": 0.0, "measuring": time.perf_counter() - began}
     else:
         sweep, report = module.configure(module.SCALES[scale]), out / f"{name}.json"
