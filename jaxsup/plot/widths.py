@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxsup.plot.style import GUIDE, MARKERS, line_style, styled
+from jaxsup.plot.style import GUIDE, MARKERS, line_style, plain_log_axis, styled
 from jaxsup.validation import fail
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def loss_against_width(
             line = np.asarray(references[position], np.float64)
             label = reference_name if position == len(references) - 1 else None
             ax.plot(x, line, color=style["color"], linewidth=0.9, linestyle=":", label=label)
-    _width_axis(x, ax)
+    _log_axes(x, ax)
     ax.set_ylabel("final loss (mean over features)")
     ax.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.17), alignment="left")
     return ax
@@ -99,7 +99,7 @@ def overlap_against_width(
     ax.plot(fine, 1 / fine, color=GUIDE, linewidth=0.9, label="1/K, random directions")
     floor = (count - fine) / (fine * (count - 1))
     ax.plot(fine, floor, color=GUIDE, linewidth=0.9, linestyle="--", label="Welch floor")
-    _width_axis(x, ax)
+    _log_axes(x, ax)
     ax.set_ylabel("mean squared cosine of two represented features")
     ax.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.17), alignment="left")
     return ax
@@ -111,10 +111,11 @@ def _check_widths(name: str, values: np.ndarray, x: np.ndarray) -> None:
         raise fail(name, expected, f"a shape {values.shape}", "check the order of the axes")
 
 
-def _width_axis(x: np.ndarray, ax: Axes) -> None:
-    from matplotlib.ticker import NullFormatter
+def _log_axes(x: np.ndarray, ax: Axes) -> None:
+    from matplotlib.ticker import NullLocator
 
     ax.set(xscale="log", yscale="log")
     ax.set_xticks(x, [f"{width:g}" for width in x])
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())
+    plain_log_axis(ax.yaxis, np.array(ax.get_ylim()))
     ax.set_xlabel("width K (latent dimensions)")

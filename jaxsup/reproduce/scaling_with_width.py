@@ -275,19 +275,25 @@ def draw(
     """Loss against width in both regimes, and the overlaps of the strong one."""
     figure, (left, middle, right) = plot.new_figure(3, width=3.9, height=4.8)
     shown = np.unique(np.rint(np.linspace(0, len(at.exponents) - 1, 4)).astype(int))
-    names = [f"frequencies i^−{at.exponents[j]:g}" for j in shown]
-    for row, ax, regime in ((at.weak, left, "weak"), (at.strong, middle, "strong")):
+    names = [f"frequencies $i^{{-{at.exponents[j]:g}}}$" for j in shown]
+    inverse = [trained.losses[at.strong, j, 0].mean() * at.latents[0] / at.latents for j in shown]
+    for row, ax, regime, lines, what in (
+        (at.weak, left, "weak", [ideal[j] for j in shown], "K features kept, the others dropped"),
+        (at.strong, middle, "strong", inverse, "1/K from the smallest width"),
+    ):
         plot.loss_against_width(
             at.latents,
             [trained.losses[row, j] for j in shown],
             names,
             ax,
             exponents=[slopes[row][j] for j in shown],
-            references=[ideal[j] for j in shown] if row == at.weak else (),
-            reference_name="K features kept, the others dropped",
+            references=lines,
+            reference_name=what,
         )
-        title = f"{regime} superposition (decay {at.decays[row]:.2g})"
-        ax.set_title(title, fontsize=9)
+        ax.set_title(f"{regime} superposition (decay {at.decays[row]:.2g})", fontsize=9)
+    ends = [ax.get_ylim() for ax in (left, middle)]
+    for ax in (left, middle):
+        ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
     overlaps = [trained.overlaps[at.strong, j] for j in shown]
     plot.overlap_against_width(at.latents, overlaps, names, at.count, right)
     right.set_title("strong superposition: overlaps", fontsize=9)
