@@ -21,18 +21,32 @@ def use_jax(*, x64: bool = False) -> Any:
     return jax
 
 
-def use_torch() -> Any:
-    """torch with as many threads as there are cores.
+def use_torch(device: str = "cpu") -> Any:
+    """torch with as many threads as there are cores; tensors are made on `device`.
 
     Raises:
-        Missing: it is not installed.
+        Missing: it is not installed, or has no such device.
     """
     try:
         import torch
     except ImportError:
         raise Missing("PyTorch is not installed: pip install torch") from None
+    if device != "cpu" and not torch.cuda.is_available():
+        raise Missing("this PyTorch has no GPU: install the build for it")
     torch.set_num_threads(cores())
+    torch.set_default_device(device)
     return torch
+
+
+def torch_stopwatch(torch: Any, work: Callable[[], Any]) -> float:
+    """Seconds that `work` takes on torch's device."""
+
+    def finish() -> None:
+        work()
+        if torch.get_default_device().type != "cpu":
+            torch.cuda.synchronize()
+
+    return stopwatch(finish)
 
 
 def choose_threads(torch: Any, work: Callable[[], Any]) -> int:
@@ -41,7 +55,7 @@ def choose_threads(torch: Any, work: Callable[[], Any]) -> int:
     for threads in (cores(), 1):
         torch.set_num_threads(threads)
         work()
-        costs[threads] = min(stopwatch(work) for _ in range(3))
+        costs[threads] = min(torch_stopwatch(torch, work) for _ in range(3))
     best = min(costs, key=costs.__getitem__)
     torch.set_num_threads(best)
     return best

@@ -30,17 +30,27 @@ def frequencies(features: int, exponent: float) -> ndarray:
     return law / law.sum()
 
 
-def losses(embedding: ndarray, core: ndarray, bias: ndarray, exponents: ndarray) -> ndarray:
-    """1/2 E |relu(W^T B W x + c) - x|^2 over 1,024 samples of each network's law, [networks].
+def sparse_samples(probabilities: ndarray, top: float) -> ndarray:
+    """1,024 samples x_i = u_i v_i, u_i ~ Bernoulli(p_i), v_i ~ U[0, top], [samples, features].
 
-    The samples depend on the law alone, so that networks of two contenders see the same ones.
+    They depend on the law alone, so that networks of two contenders see the same ones.
     """
+    rng = np.random.default_rng(0)
+    shape = (_SAMPLES, len(probabilities))
+    return ((rng.random(shape) < probabilities) * (top * rng.random(shape))).astype(np.float32)
+
+
+def losses(embedding: ndarray, core: ndarray, bias: ndarray, exponents: ndarray) -> ndarray:
+    """1/2 E |relu(W^T B W x + c) - x|^2 over samples of each network's law, [networks]."""
     found = []
     for W, B, c, a in zip(embedding, core, bias, exponents, strict=True):
-        rng = np.random.default_rng(0)
-        shape = (_SAMPLES, W.shape[1])
-        x = (rng.random(shape) < frequencies(W.shape[1], a)) * (2.0 * rng.random(shape))
-        x = x.astype(np.float32)
+        x = sparse_samples(frequencies(W.shape[1], a), 2.0)
         output = np.maximum(x @ W.T @ B.T @ W + c, 0.0)
         found.append(0.5 * np.mean(np.sum((output - x) ** 2, axis=1, dtype=np.float64)))
     return np.asarray(found)
+
+
+def autoencoder_loss(W: ndarray, c: ndarray, x: ndarray, importance: ndarray | float) -> float:
+    """Mean over samples and features of importance (relu(W^T W x + c) - x)^2; W is [K, N]."""
+    squares = (np.maximum(x @ W.T @ W + c, 0.0) - x) ** 2
+    return float(np.mean(importance * squares, dtype=np.float64))

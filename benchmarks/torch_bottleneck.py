@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.devices import choose_threads, use_torch
+from benchmarks.devices import choose_threads, torch_stopwatch, use_torch
 from benchmarks.held_out import frequencies, load_start, losses
-from benchmarks.turns import Prepared, calibrate, stopwatch
+from benchmarks.turns import Prepared, calibrate
 
 
 def _starts(torch: Any, case: dict[str, Any]) -> tuple[dict[str, Any], Any]:
@@ -14,7 +14,7 @@ def _starts(torch: Any, case: dict[str, Any]) -> tuple[dict[str, Any], Any]:
 
     start = load_start(case["folder"])
     laws = [frequencies(case["features"], a) for a in start["exponents"]]
-    tensors = {name: torch.from_numpy(array) for name, array in start.items()}
+    tensors = {name: torch.tensor(array) for name, array in start.items()}
     return tensors, torch.tensor(np.stack(laws), dtype=torch.float32)
 
 
@@ -24,7 +24,7 @@ def _recorded(case: dict[str, Any]) -> list[int]:
 
 def eager_loop(case: dict[str, Any]) -> Prepared:
     """One network at a time: a module, autograd, torch.optim.SGD."""
-    torch = use_torch()
+    torch = use_torch(case.get("device", "cpu"))
     torch.manual_seed(0)
     start, laws = _starts(torch, case)
     batch = case["batch"]
@@ -56,7 +56,7 @@ def eager_loop(case: dict[str, Any]) -> Prepared:
             loss_of(model, sample(p, batch)).backward()
             optimizer.step()
             if step in recorded:
-                kept.append((model.B.detach().numpy().copy(), model.c.detach().numpy().copy()))
+                kept.append((_array(model.B), _array(model.c)))
         return kept
 
     networks = range(case["checked"])
@@ -66,15 +66,22 @@ def eager_loop(case: dict[str, Any]) -> Prepared:
         for kept in zip(*runs, strict=True)
     ]
     threads = choose_threads(torch, lambda: train(0, 5))
-    steps = calibrate(lambda n: stopwatch(lambda: train(0, n)), case["seconds"] / 2, first=3)
-    turn = lambda: (stopwatch(lambda: train(0, steps)), steps)  # noqa: E731
+    steps = calibrate(
+        lambda n: torch_stopwatch(torch, lambda: train(0, n)), case["seconds"] / 2, first=3
+    )
+    turn = lambda: (torch_stopwatch(torch, lambda: train(0, steps)), steps)  # noqa: E731
     return Prepared(turn, _by_network(curve), {"steps": steps, "threads": threads})
 
 
 def _judged(start: dict[str, Any], cores: Any, biases: Any) -> Any:
     """Held-out loss of each network at one recorded step."""
     count = len(cores)
-    return losses(start["embedding"].numpy()[:count], cores, biases, start["exponents"].numpy())
+    return losses(_array(start["embedding"])[:count], cores, biases, _array(start["exponents"]))
+
+
+def _array(tensor: Any) -> Any:
+    """A tensor's numbers as they are now, on the host."""
+    return tensor.detach().cpu().numpy().copy()
 
 
 def _by_network(curve: list[Any]) -> list[list[float]]:
@@ -86,7 +93,7 @@ def vmapped_ensemble(case: dict[str, Any]) -> Prepared:
 
     In groups of the size, out of a few, that was fastest on this machine.
     """
-    torch = use_torch()
+    torch = use_torch(case.get("device", "cpu"))
     torch.manual_seed(0)
     start, laws = _starts(torch, case)
     batch, features, rate = case["batch"], case["features"], case["learning_rate"]
@@ -110,7 +117,7 @@ def vmapped_ensemble(case: dict[str, Any]) -> Prepared:
             for name, value in learned.items():
                 value -= rate * slopes[name]
             if step in recorded:
-                kept.append([value.numpy().copy() for value in learned.values()])
+                kept.append([_array(value) for value in learned.values()])
         return kept
 
     known = torch.arange(case["checked"])
@@ -120,12 +127,14 @@ def vmapped_ensemble(case: dict[str, Any]) -> Prepared:
     def cost_of(size: int) -> float:
         which = torch.arange(size) % len(known)
         train(which, 1)
-        return stopwatch(lambda: train(which, 3)) / size
+        return torch_stopwatch(torch, lambda: train(which, 3)) / size
 
     size = min(sorted(sizes), key=cost_of)
     which = torch.arange(size) % len(known)
     threads = choose_threads(torch, lambda: train(which, 3))
-    steps = calibrate(lambda n: stopwatch(lambda: train(which, n)), case["seconds"] / 2)
-    turn = lambda: (stopwatch(lambda: train(which, steps)), steps * size)  # noqa: E731
+    steps = calibrate(
+        lambda n: torch_stopwatch(torch, lambda: train(which, n)), case["seconds"] / 2
+    )
+    turn = lambda: (torch_stopwatch(torch, lambda: train(which, steps)), steps * size)  # noqa: E731
     facts = {"networks_at_once": size, "threads": threads}
     return Prepared(turn, _by_network(curve), facts)
