@@ -14,8 +14,17 @@ from typing import Any
 
 from benchmarks.report import environment, print_rows, write_json
 
-# One claim each, the quickest to tell first.
-NAMES = ("bottleneck",)
+# One claim each.
+NAMES = (
+    "bottleneck",
+    "published_sweep",
+    "trainability",
+    "two_features",
+    "spectra",
+    "first_result",
+    "scaling",
+    "gpu",
+)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from benchmarks import peaks, torch_bottleneck
 from benchmarks.comparison import Row, compare, insist, same_mean, same_values, share_of
 from benchmarks.devices import use_jax
 from benchmarks.held_out import losses, save_start
+from benchmarks.starts import starting_parameters, training_seconds
 from benchmarks.turns import Measured, Prepared, calibrate, stopwatch, take_turns
 
 EXPONENT = 1.5
@@ -37,6 +38,8 @@ class Case:
         exponents: frequency exponents, one a setting; networks are settings x seeds.
         checked, check_steps: networks and steps of the comparison of loss curves.
         seconds: how long a turn lasts.
+        device: where PyTorch computes; JAX takes the best it has.
+        side, stream: sizes of the peaks' matrices and arrays.
         folder: where the first contender leaves the starting weights.
     """
 
@@ -49,6 +52,9 @@ class Case:
     check_steps: int
     seconds: float
     learning_rate: float = 0.3
+    device: str = "cpu"
+    side: int = 2048
+    stream: int = 2**25
     folder: str = ""
 
     @property
@@ -80,6 +86,7 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     """All rows."""
     if tiny:
         case = Case(8, 3, 8, 16, [EXPONENT], checked=16, check_steps=10, seconds=0.01)
+        case = dataclasses.replace(case, side=64, stream=1024)
         return _own_data("tiny", case, repeats=2, apart=False)
     rows = []
     repeats = 3 if quick else 5
@@ -94,7 +101,7 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
 
 def _own_data(name: str, case: Case, repeats: int, *, apart: bool = True) -> list[Row]:
     """Every network draws its own data."""
-    found = _take_turns(_OWN, case, repeats, apart=apart)
+    found = contend(_OWN, case, repeats, apart=apart)
     ours = found["jaxsup"].costs
     names = {"eager": "eager PyTorch loop", "ensemble": "torch.func over the ensemble"}
     rows = []
@@ -108,10 +115,10 @@ def _own_data(name: str, case: Case, repeats: int, *, apart: bool = True) -> lis
     same = same_values(found["jaxsup"].curve, found["simulate"].curve, 1e-3)
     insist(same, f"{case.name}, simulate")
     rows.append(compare(case.name, "simulate in a Python loop", ours, found["simulate"].costs))
-    return [*rows, _roofline(name, case, found)]
+    return [*rows, roofline(case, found, TARGETS.get((name, "products")))]
 
 
-def _roofline(name: str, case: Case, found: dict[str, Measured]) -> Row:
+def roofline(case: Case, found: dict[str, Measured], target: float | None) -> Row:
     """The least time that the machine's peaks allow, over the time taken."""
     product = [case.flops * cost for cost in found["products"].costs]
     moved = [case.bytes * cost for cost in found["memory"].costs]
@@ -124,7 +131,7 @@ def _roofline(name: str, case: Case, found: dict[str, Measured]) -> Row:
         f"roofline ({binding or 'memory bandwidth'})",
         found["jaxsup"].costs,
         bounds,
-        target=TARGETS.get((name, "products")),
+        target=target,
         note=f"peaks of this run: {gflops:.0f} GFLOP/s, {gigabytes:.1f} GB/s",
     )
 
@@ -133,7 +140,7 @@ def _paired(case: Case, repeats: int) -> list[Row]:
     """Sixteen settings share the random numbers of a seed, as sweeps have it."""
     exponents = [1.1 + 0.9 * k / 15 for k in range(16)]
     case = dataclasses.replace(case, exponents=exponents, checked=16)
-    found = _take_turns(_PAIRED, case, repeats)
+    found = contend(_PAIRED, case, repeats)
     if found["eager"].missing:
         return []
     work = f"{case.name}, PAIRED: 16 settings share a seed's random numbers"
@@ -142,9 +149,10 @@ def _paired(case: Case, repeats: int) -> list[Row]:
     return [compare(work, "eager PyTorch loop", ours, found["eager"].costs, note=note)]
 
 
-def _take_turns(
+def contend(
     names: tuple[str, ...], case: Case, repeats: int, *, apart: bool = True
 ) -> dict[str, Measured]:
+    """Let `names` take turns at a case."""
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         return take_turns(__name__, names, table, repeats, apart=apart)
@@ -195,18 +203,12 @@ def checked(case: Case, trained: Callable[[Any], Any]) -> list[list[float]]:
 
 def starting_weights(sweep: Any) -> dict[str, Any]:
     """Weights from which the networks of a sweep start, setting by setting, and their exponents."""
-    import jax
     import numpy as np
 
-    from jaxsup.simulation import initial_parameters
-
-    starts = [initial_parameters(sweep.experiment, jax.random.key(s)) for s in sweep.seeds]
+    names = ("embedding", "core", "bias")
+    starts = starting_parameters(sweep, names)
     exponents = np.repeat(sweep.axis_table()["features.exponent"], len(sweep.seeds))
-    weights = {}
-    for name in ("embedding", "core", "bias"):
-        stacked = np.stack([np.asarray(getattr(start, name)) for start in starts])
-        weights[name] = np.concatenate([stacked] * (len(exponents) // len(starts)))
-    return {"exponents": exponents, **weights}
+    return {"exponents": exponents, **{n: np.stack([s[n] for s in starts]) for n in names}}
 
 
 def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
@@ -223,15 +225,13 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
         return cores, biases
 
     curve = checked(case, trained)
-    compiled = []
+    compiled: list[float] = []
 
     def train(steps: int) -> float:
         record = jaxsup.Record(points=2, evaluation_samples=64)
-        sweep = make_sweep(case, steps, case.networks, record)
-        reports: list[Any] = []
-        jaxsup.run(sweep, progress=reports.append)
-        compiled.append(reports[-1].compile_seconds)
-        return reports[-1].seconds - reports[-1].compile_seconds
+        seconds, compiling = training_seconds(make_sweep(case, steps, case.networks, record))
+        compiled.append(compiling)
+        return seconds
 
     steps = calibrate(train, case.seconds, first=10)
     facts = {"steps": steps, "compile_seconds": statistics.median(compiled)}

@@ -9,13 +9,14 @@ from benchmarks.report import cores
 from benchmarks.turns import Missing, stopwatch
 
 
-def use_jax(*, x64: bool = False) -> Any:
+def use_jax(*, x64: bool = False, devices: int | None = None) -> Any:
     """jax with a device a core and LAPACK without threads below, as the `jaxsup` command has it."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when the library is loaded
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # contenders share a GPU
     import jax
 
     with contextlib.suppress(RuntimeError):  # in use already, with the devices it has: in tests
-        jax.config.update("jax_num_cpu_devices", cores())
+        jax.config.update("jax_num_cpu_devices", devices or cores())
     if x64:
         jax.config.update("jax_enable_x64", True)
     return jax

@@ -2,10 +2,10 @@
 
 Liu, Liu, Gore (arXiv 2505.10465): relu(W^T W x + c), 1000 features with frequencies i^-a, latent 10
 to 100, batch 2048, Adam with a decay that pulls norms of features towards 1 (here -0.5), warm-up
-and cosine. The slice is one decay x 9 exponents x 6 widths: 54 networks, `jaxsup.toys.width_scaling`
-with a program a width. Settings share the random numbers of their seed, as in any sweep of jaxsup:
-PAIRED. Contenders: `jaxsup.run`; the eager PyTorch loop, one network at a time; `torch.func`
-vmapped over the 9 exponents of a width. Costs are means over the slice.
+and cosine. The slice is one decay x 9 exponents x 6 widths, 54 networks: that of
+`jaxsup.toys.width_scaling`, a program a width. Settings share the random numbers of their seed, as
+in any sweep of jaxsup: PAIRED. Contenders: `jaxsup.run`; the eager PyTorch loop, one network at a
+time; `torch.func` vmapped over the 9 exponents of a width. Costs are means over the slice.
 """
 
 import dataclasses

@@ -77,10 +77,10 @@ def make_sweep(side: int, seeds: int, case: Case, steps: int, record: Any) -> An
 
     import jaxsup
 
-    edge = np.linspace(0.0, 1.0, side) if side > 1 else np.array([0.5])
+    one = side == 1
     return jaxsup.toys.two_feature_phases(
-        densities=(2.0 * DENSITY * (0.5 + 0.5 * edge) / 1.5).tolist() if side > 1 else [DENSITY],
-        importances=(2.0 * IMPORTANCE * (0.5 + edge)).tolist() if side > 1 else [IMPORTANCE],
+        densities=[DENSITY] if one else np.linspace(0.01, 1.0, side).tolist(),
+        importances=[IMPORTANCE] if one else np.geomspace(0.1, 10.0, side).tolist(),
         steps=steps,
         batch_size=case.batch,
         learning_rate=case.learning_rate,
