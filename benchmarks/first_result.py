@@ -20,7 +20,7 @@ from benchmarks.comparison import Row, Spread
 from benchmarks.devices import use_jax
 from benchmarks.turns import ROOT, Prepared, take_turns
 
-_COMPILED = re.compile(r"Finished XLA compilation of jit\((\w+)\) in ([0-9.e-]+) sec")
+_COMPILED = re.compile(r"Finished XLA compilation of jit\((.+?)\) in ([0-9.e-]+) sec")
 # The programs that train.
 _TRAINS = "visit"
 
