@@ -21,7 +21,7 @@ from jaxsup.features import (
     PowerLawFeatures,
 )
 from jaxsup.observe import Record
-from jaxsup.optimizers import SGD, Adam, AdamW, WarmupCosine
+from jaxsup.optimizers import SGD, Adam, AdamW, NormAdamW, WarmupCosine
 from jaxsup.students import Student
 from jaxsup.teachers import DiagonalTeacher, MatrixTeacher
 from jaxsup.validation import fail, suggest
@@ -33,7 +33,7 @@ SECTIONS: dict[str, dict[str, type[eqx.Module]]] = {
     },
     "teacher": {kind.kind: kind for kind in (DiagonalTeacher, MatrixTeacher)},
     "student": {"student": Student},
-    "optimizer": {kind.kind: kind for kind in (SGD, Adam, AdamW)},
+    "optimizer": {kind.kind: kind for kind in (SGD, Adam, AdamW, NormAdamW)},
     "schedule": {"warmup-cosine": WarmupCosine},
     "record": {"record": Record},
 }

@@ -26,6 +26,7 @@ from jaxsup.validation import (
 
 # E[v], E[v^2] of a feature's value given that it is active.
 _VALUE_MOMENTS = {"uniform": (1.0, 4.0 / 3.0), "unit": (0.5, 1.0 / 3.0), "sign": (0.0, 1.0)}
+_ONE_ACTIVE_MOMENTS = {"unit": (0.5, 1.0 / 3.0), "one": (1.0, 1.0)}
 _COUNT_ADVICE = "give the number N of features"
 
 
@@ -251,7 +252,7 @@ class CorrelatedFeatures(AbstractFeatures):
 
 
 class OneActiveFeatures(AbstractFeatures):
-    """Exactly one active feature: x = v e_j, j ~ f_j with f_j = j^-a / sum_k k^-a, v ~ U[0, 1].
+    """Exactly one active feature: x = v e_j, j ~ f_j with f_j = j^-a / sum_k k^-a.
 
     ``exponent=0`` makes j uniform. It is the limit of sparse data in which the loss of a ReLU
     autoencoder has a closed form (`jaxsup.theory.one_sparse_loss`).
@@ -259,6 +260,7 @@ class OneActiveFeatures(AbstractFeatures):
     Arguments:
         count: number of features N >= 1.
         exponent: frequency exponent a, finite.
+        values: law of v: ``"unit"`` = uniform on [0, 1], or ``"one"``, v = 1 always.
 
     Raises:
         ValueError: an argument is outside of its range.
@@ -267,10 +269,12 @@ class OneActiveFeatures(AbstractFeatures):
     kind: ClassVar[str] = "one-active"
     count: int = eqx.field(static=True)
     exponent: Scalar = 0.0
+    values: str = eqx.field(static=True, default="unit")
 
     def __check_init__(self) -> None:
         check_positive_integer("features.count", self.count, _COUNT_ADVICE)
         check_number("features.exponent", self.exponent, "give the frequency exponent a")
+        check_choice("features.values", self.values, _ONE_ACTIVE_MOMENTS)
 
     @property
     def frequencies(self) -> Float[Array, " features"]:
@@ -278,13 +282,16 @@ class OneActiveFeatures(AbstractFeatures):
         return _power_law(self.count, self.exponent, normalise=True)
 
     def moments(self) -> Moments:
-        """m_j = f_j / 2; C = diag(f_j / 3), since no two features are active together."""
+        """m_j = f_j E[v]; C = diag(f_j E[v^2]), since no two features are active together."""
+        first, second = _ONE_ACTIVE_MOMENTS[self.values]
         f = self.frequencies
-        return Moments(mean=f / 2.0, diagonal=f / 3.0, factor=jnp.zeros_like(f))
+        return Moments(mean=f * first, diagonal=f * second, factor=jnp.zeros_like(f))
 
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
         """Independent draws of x."""
         index_key, value_key = jax.random.split(key)
         index = jax.random.categorical(index_key, jnp.log(self.frequencies), shape=(batch,))
+        if self.values == "one":
+            return jax.nn.one_hot(index, self.count, dtype=jnp.result_type(float))
         v = jax.random.uniform(value_key, (batch,))
         return jax.nn.one_hot(index, self.count, dtype=v.dtype) * v[:, None]

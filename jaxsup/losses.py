@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from jaxsup.features import AbstractFeatures, OneActiveFeatures
 from jaxsup.students import Student, StudentParameters
 from jaxsup.teachers import AbstractTeacher, DiagonalTeacher
-from jaxsup.theory.one_sparse import one_sparse_errors_from_gram
+from jaxsup.theory.one_sparse import one_sparse_errors_from_gram, one_sparse_loss
 from jaxsup.validation import Scalar
 
 REDUCTIONS = ("half_sum", "sum", "mean")
@@ -78,7 +78,11 @@ def population_errors(
     ):
         c = jnp.zeros(count, response.dtype) if bias is None else bias
         return one_sparse_errors_from_gram(
-            response, c, gains=teacher.gains(count), frequencies=features.frequencies
+            response,
+            c,
+            gains=teacher.gains(count),
+            frequencies=features.frequencies,
+            values=features.values,
         )
     moments = features.moments()
     D = response - teacher.matrix_for(count)
@@ -88,3 +92,37 @@ def population_errors(
             2.0 * bias * jnp.matmul(D, moments.mean, precision=jax.lax.Precision.HIGHEST) + bias**2
         )
     return errors
+
+
+def population_loss(
+    features: AbstractFeatures,
+    teacher: AbstractTeacher,
+    student: Student,
+    parameters: StudentParameters,
+    weights: Float[Array, " features"],
+) -> Float[Array, ""]:
+    """sum_i weights_i e_i with e the `population_errors`, the loss of which gradients are taken.
+
+    The tied autoencoder on one active feature has a gradient of its own
+    (`jaxsup.theory.one_sparse_loss`), the same to rounding.
+    """
+    tied = parameters.embedding is not None and parameters.readout is None
+    if (
+        tied
+        and parameters.core is None
+        and student.activation == "relu"
+        and isinstance(features, OneActiveFeatures)
+        and isinstance(teacher, DiagonalTeacher)
+    ):
+        W, count = parameters.embedding, features.count
+        assert W is not None
+        bias = jnp.zeros(count, W.dtype) if parameters.bias is None else parameters.bias
+        return one_sparse_loss(
+            W,
+            bias,
+            importance=weights,
+            gains=teacher.gains(count),
+            frequencies=features.frequencies,
+            values=features.values,
+        )
+    return jnp.sum(weights * population_errors(features, teacher, student, parameters))

@@ -4,65 +4,44 @@ Every default that the field's tools disagree on is stated here, none is inherit
 """
 
 import abc
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
-from jaxsup.validation import Scalar, check_number, check_positive_integer
-
-
-class WarmupCosine(eqx.Module):
-    """Learning-rate factor: linear from 0 to 1 in `warmup` steps, then a cosine to `final`.
-
-    Arguments:
-        warmup: number of steps >= 1 of the linear rise.
-        final: factor >= 0 at the last step.
-
-    Raises:
-        ValueError: an argument is outside of its range.
-
-    Reference: optax.schedules.warmup_cosine_decay_schedule.
-    """
-
-    kind: ClassVar[str] = "warmup-cosine"
-    warmup: int = eqx.field(static=True)
-    final: Scalar = 0.0
-
-    def __check_init__(self) -> None:
-        check_positive_integer("optimizer.schedule.warmup", self.warmup, "give a number of steps")
-        check_number("optimizer.schedule.final", self.final, "give the last factor", low=0)
-
-    def learning_rate(self, peak: Scalar, steps: int) -> optax.Schedule:
-        """The learning rate as a function of the number of updates made."""
-        factor = optax.schedules.warmup_cosine_decay_schedule(
-            init_value=0.0,
-            peak_value=1.0,
-            warmup_steps=self.warmup,
-            decay_steps=steps,
-            end_value=self.final,  # pyright: ignore[reportArgumentType]
-        )
-        dtype = jnp.result_type(float)
-        return lambda count: peak * factor(jnp.asarray(count, dtype))  # pyright: ignore[reportReturnType]
+from jaxsup.schedules import WarmupCosine
+from jaxsup.validation import Scalar, check_number
 
 
 class AbstractOptimizer(eqx.Module):
-    """An optax transformation by name. ``schedule=None`` keeps the learning rate constant."""
+    """An optax transformation by name: a direction, and the rates at which it is followed.
+
+    ``schedule=None`` keeps the rates constant; ``bias_learning_rate=None`` gives the output bias
+    the rate of all other parameters.
+    """
 
     kind: ClassVar[str]
+    learning_rate: eqx.AbstractVar[Scalar]
+    bias_learning_rate: eqx.AbstractVar[Scalar | None]
+    schedule: eqx.AbstractVar[WarmupCosine | None]
 
     @abc.abstractmethod
-    def plain_transformation(self, steps: int) -> optax.GradientTransformation:
-        """The optax transformation, under JAX's standard promotion of dtypes."""
+    def direction(self) -> optax.GradientTransformation:
+        """What a step of rate 1 subtracts, under JAX's standard promotion of dtypes."""
 
     def transformation(self, steps: int) -> optax.GradientTransformation:
         """The optax transformation for a run of `steps` updates, under any promotion of dtypes.
 
         optax raises a decay to an integer power, which strict promotion refuses if it is traced.
         """
-        plain = self.plain_transformation(steps)
+        parts = [self.direction()]
+        if self.schedule is not None:
+            parts.append(optax.scale_by_schedule(self.schedule.learning_rate(1.0, steps)))
+        parts.append(optax.stateless(lambda updates, _: self._scale(updates)))
+        plain = optax.chain(*parts)
 
         def update(
             updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
@@ -72,24 +51,34 @@ class AbstractOptimizer(eqx.Module):
 
         return optax.GradientTransformation(plain.init, update)
 
+    def _scale(self, updates: optax.Updates) -> optax.Updates:
+        """Minus the rate of its group times each array."""
+
+        def scale(path: tuple[Any, ...], update: Array) -> Array:
+            rate = self.learning_rate
+            if self.bias_learning_rate is not None and _name(path) == "bias":
+                rate = self.bias_learning_rate
+            return -jnp.asarray(rate, update.dtype) * update
+
+        return jax.tree_util.tree_map_with_path(scale, updates)
+
     @property
     def warmup(self) -> int:
         """Steps of warm-up; 0 without a schedule."""
-        schedule = getattr(self, "schedule", None)
-        return 0 if schedule is None else schedule.warmup
+        return 0 if self.schedule is None else self.schedule.warmup
 
 
-def _rate(
-    learning_rate: Scalar, schedule: WarmupCosine | None, steps: int
-) -> optax.ScalarOrSchedule:
-    """The learning rate as optax takes it."""
-    if schedule is None:
-        return learning_rate  # pyright: ignore[reportReturnType]
-    return schedule.learning_rate(learning_rate, steps)
+def _name(path: tuple[Any, ...]) -> str:
+    """The field, or the key of a dictionary, that a path into the parameters ends with."""
+    return getattr(path[-1], "name", None) or getattr(path[-1], "key", "")
 
 
-def _check_rate(rate: Scalar) -> None:
-    check_number("optimizer.learning_rate", rate, "give a step size >= 0", low=0)
+def _check_rates(optimizer: AbstractOptimizer) -> None:
+    advice = "give a step size >= 0"
+    check_number("optimizer.learning_rate", optimizer.learning_rate, advice, low=0)
+    if optimizer.bias_learning_rate is not None:
+        rate = optimizer.bias_learning_rate
+        check_number("optimizer.bias_learning_rate", rate, advice, low=0)
 
 
 def _check_decays(b1: Scalar, b2: Scalar, eps: Scalar) -> None:
@@ -108,7 +97,8 @@ class SGD(AbstractOptimizer):
     Arguments:
         learning_rate: eta >= 0.
         momentum: in [0, 1).
-        schedule: factor on the learning rate.
+        schedule: factor on the learning rates.
+        bias_learning_rate: rate >= 0 of the output bias; None: eta.
 
     Raises:
         ValueError: an argument is outside of its range.
@@ -118,27 +108,32 @@ class SGD(AbstractOptimizer):
     learning_rate: Scalar
     momentum: Scalar | None
     schedule: WarmupCosine | None
+    bias_learning_rate: Scalar | None
 
     def __init__(
         self,
         learning_rate: Scalar,
         momentum: Scalar | None = 0.0,
         schedule: WarmupCosine | None = None,
+        bias_learning_rate: Scalar | None = None,
     ) -> None:
         self.learning_rate = learning_rate
         none = momentum is None or (isinstance(momentum, int | float) and momentum == 0)
         self.momentum = None if none else momentum
         self.schedule = schedule
+        self.bias_learning_rate = bias_learning_rate
 
     def __check_init__(self) -> None:
-        _check_rate(self.learning_rate)
+        _check_rates(self)
         if self.momentum is not None:
             advice = "give the decay of the velocity"
             check_number("optimizer.momentum", self.momentum, advice, low=0, high=1, high_open=True)
 
-    def plain_transformation(self, steps: int) -> optax.GradientTransformation:
-        """optax.sgd."""
-        return optax.sgd(_rate(self.learning_rate, self.schedule, steps), momentum=self.momentum)  # pyright: ignore[reportArgumentType]
+    def direction(self) -> optax.GradientTransformation:
+        """The velocity v."""
+        if self.momentum is None:
+            return optax.identity()
+        return optax.trace(self.momentum)  # pyright: ignore[reportArgumentType]
 
 
 class Adam(AbstractOptimizer):
@@ -148,7 +143,8 @@ class Adam(AbstractOptimizer):
         learning_rate: eta >= 0.
         b1, b2: decays of the running means of g and g^2, in [0, 1).
         eps: >= 0.
-        schedule: factor on the learning rate.
+        schedule: factor on the learning rates.
+        bias_learning_rate: rate >= 0 of the output bias; None: eta.
 
     Raises:
         ValueError: an argument is outside of its range.
@@ -160,16 +156,15 @@ class Adam(AbstractOptimizer):
     b2: Scalar = 0.999
     eps: Scalar = 1e-8
     schedule: WarmupCosine | None = None
+    bias_learning_rate: Scalar | None = None
 
     def __check_init__(self) -> None:
-        _check_rate(self.learning_rate)
+        _check_rates(self)
         _check_decays(self.b1, self.b2, self.eps)
 
-    def plain_transformation(self, steps: int) -> optax.GradientTransformation:
-        """optax.adam."""
-        return optax.adam(
-            _rate(self.learning_rate, self.schedule, steps), b1=self.b1, b2=self.b2, eps=self.eps
-        )  # pyright: ignore[reportArgumentType]
+    def direction(self) -> optax.GradientTransformation:
+        """optax.scale_by_adam."""
+        return _adam_direction(self)
 
 
 class AdamW(AbstractOptimizer):
@@ -183,7 +178,8 @@ class AdamW(AbstractOptimizer):
         weight_decay: >= 0.
         b1, b2: decays of the running means of g and g^2, in [0, 1).
         eps: >= 0.
-        schedule: factor on the learning rate.
+        schedule: factor on the learning rates.
+        bias_learning_rate: rate >= 0 of the output bias; None: eta.
 
     Raises:
         ValueError: an argument is outside of its range.
@@ -198,18 +194,83 @@ class AdamW(AbstractOptimizer):
     b2: Scalar = 0.999
     eps: Scalar = 1e-8
     schedule: WarmupCosine | None = None
+    bias_learning_rate: Scalar | None = None
 
     def __check_init__(self) -> None:
-        _check_rate(self.learning_rate)
+        _check_rates(self)
         _check_decays(self.b1, self.b2, self.eps)
         check_number("optimizer.weight_decay", self.weight_decay, "give the decay", low=0)
 
-    def plain_transformation(self, steps: int) -> optax.GradientTransformation:
-        """optax.adamw."""
-        return optax.adamw(
-            _rate(self.learning_rate, self.schedule, steps),  # pyright: ignore[reportArgumentType]
-            b1=self.b1,  # pyright: ignore[reportArgumentType]
-            b2=self.b2,  # pyright: ignore[reportArgumentType]
-            eps=self.eps,  # pyright: ignore[reportArgumentType]
-            weight_decay=self.weight_decay,  # pyright: ignore[reportArgumentType]
-        )
+    def direction(self) -> optax.GradientTransformation:
+        """optax.scale_by_adam, and the decay."""
+        decay = optax.add_decayed_weights(self.weight_decay)  # pyright: ignore[reportArgumentType]
+        return optax.chain(_adam_direction(self), decay)
+
+
+class NormAdamW(AbstractOptimizer):
+    """Adam whose decoupled decay sets the norms of features: towards 0, or towards 1.
+
+    With w_i the columns of W, the directions of the features, a step at rate eta is
+
+        w_i <- w_i - eta (adam step + d w_i)                      for a decay d >= 0,
+        w_i <- w_i - eta adam step + eta |d| (1 / |w_i| - 1) w_i  for d < 0.
+
+    So a positive decay keeps few features (weak superposition), and a negative one gives all
+    features norms near 1 (strong superposition) without unbounded growth. The sign may vary over a
+    sweep. The decay acts on W, and on V where it is learned apart, never on core and bias; a
+    feature of norm 0 stays where it is.
+
+    Arguments:
+        learning_rate: eta >= 0.
+        weight_decay: d in [-1, 1].
+        b1, b2: decays of the running means of g and g^2, in [0, 1).
+        eps: >= 0.
+        schedule: factor on the learning rates.
+        bias_learning_rate: rate >= 0 of the output bias; None: eta.
+
+    Raises:
+        ValueError: an argument is outside of its range.
+
+    Reference: Liu, Liu, Gore, arXiv 2505.10465, whose W holds a feature in each row.
+    """
+
+    kind: ClassVar[str] = "norm-adamw"
+    learning_rate: Scalar
+    weight_decay: Scalar
+    b1: Scalar = 0.9
+    b2: Scalar = 0.999
+    eps: Scalar = 1e-8
+    schedule: WarmupCosine | None = None
+    bias_learning_rate: Scalar | None = None
+
+    def __check_init__(self) -> None:
+        _check_rates(self)
+        _check_decays(self.b1, self.b2, self.eps)
+        advice = "give the decay, below 0 for norms near 1"
+        check_number("optimizer.weight_decay", self.weight_decay, advice, low=-1, high=1)
+
+    def direction(self) -> optax.GradientTransformation:
+        """optax.scale_by_adam, and the decay."""
+
+        def decay(updates: optax.Updates, params: optax.Params | None) -> optax.Updates:
+            return jax.tree_util.tree_map_with_path(self._add_decay, updates, params)
+
+        return optax.chain(_adam_direction(self), optax.stateless(decay))
+
+    def _add_decay(self, path: tuple[Any, ...], update: Array, W: Array) -> Array:
+        """`update` plus d w_i, or d (1 / |w_i| - 1) w_i where d < 0, for embeddings."""
+        if _name(path) not in ("embedding", "readout"):
+            return update
+        d = jnp.asarray(self.weight_decay, W.dtype)
+        squares = jnp.sum(W * W, axis=0, keepdims=True)
+        pull = jnp.where(squares > 0, jax.lax.rsqrt(jnp.where(squares > 0, squares, 1)), 1) - 1
+        return update + d * jnp.where(d < 0, pull, 1) * W
+
+
+def _adam_direction(optimizer: Adam | AdamW | NormAdamW) -> optax.GradientTransformation:
+    """m / (sqrt(v) + eps) with both means corrected for their start."""
+    return optax.scale_by_adam(
+        b1=optimizer.b1,  # pyright: ignore[reportArgumentType]
+        b2=optimizer.b2,  # pyright: ignore[reportArgumentType]
+        eps=optimizer.eps,  # pyright: ignore[reportArgumentType]
+    )

@@ -6,8 +6,12 @@ run a small version. The kept parameters of the last step hold the trained weigh
 Features are active independently with probability p and then uniform on [0, 1]; the loss is the
 importance-weighted squared error averaged over samples and features, (1/N) sum_i r^(i-1) e_i.
 
+`width_scaling` alone has other data: frequencies that fall as a power law, values on [0, 2].
+
 References: Elhage et al., "Toy Models of Superposition", arXiv 2209.10652, and its public notebook;
-"Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224, for the closed-form loss.
+"Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224, for the closed-form loss;
+Liu, Liu, Gore, "Superposition yields robust neural scaling", arXiv 2505.10465, and its
+public scripts.
 """
 
 from collections.abc import Sequence
@@ -19,7 +23,8 @@ from jaxtyping import Float
 from jaxsup.experiment import Experiment
 from jaxsup.features import OneActiveFeatures, PowerLawFeatures
 from jaxsup.observe import Record
-from jaxsup.optimizers import AbstractOptimizer, Adam, AdamW, WarmupCosine
+from jaxsup.optimizers import AbstractOptimizer, Adam, AdamW, NormAdamW
+from jaxsup.schedules import WarmupCosine
 from jaxsup.students import Student
 from jaxsup.sweep import Sweep
 from jaxsup.teachers import DiagonalTeacher
@@ -218,6 +223,67 @@ def one_active(
         "student.latent": [latent for _, latent in sizes],
     }
     return Sweep(experiment, {"network": network}, seeds)
+
+
+def width_scaling(
+    *,
+    features: int = 1000,
+    latents: Sequence[int] = (10, 15, 25, 39, 63, 100),
+    decays: Sequence[float] | None = None,
+    exponents: Sequence[float] | None = None,
+    steps: int = 20_000,
+    batch_size: int = 2048,
+    learning_rate: float = 1e-2,
+    seeds: int | Sequence[int] = 1,
+    record: Record | None = None,
+) -> Sweep:
+    """Loss against width, from weak to strong superposition by the sign of the decay.
+
+    relu(W^T W x + c) with x_i = u_i v_i, v_i uniform on [0, 2], p_i ~ i^-a with sum 1; the loss is
+    averaged over samples and features. W starts as normals of variance 1/K, the bias as standard
+    normals; `NormAdamW`, whose rate rises over a tenth of the steps and falls to 5% along a cosine.
+
+    Arguments:
+        features: N.
+        latents: widths K, on the joint axis ``"width"``.
+        decays: weight decays on the axis ``"optimizer.weight_decay"``, positive ones for weak
+            superposition, negative ones for strong; default: 10 from -1 to 1.
+        exponents: a on the axis ``"features.exponent"``; default: 9 from 1 to 2.
+        steps: updates.
+        batch_size: samples an update.
+        learning_rate: largest rate of the schedule.
+        seeds: as `jaxsup.Sweep` takes them.
+        record: what to record; default: 12 log-spaced steps, the loss from 65,536 samples, and the
+            last parameters.
+
+    Raises:
+        ValueError: an argument is outside of its range.
+
+    Reference: arXiv 2505.10465, experiment 10 of its scripts.
+    """
+    if not len(latents):
+        raise fail("latents", "at least one width K", list(latents), "give one")
+    decays = np.linspace(-1, 1, 10).tolist() if decays is None else list(decays)
+    exponents = np.linspace(1, 2, 9).tolist() if exponents is None else list(exponents)
+    kept = Record(points=12, parameter_steps=(steps,), evaluation_samples=65_536)
+    scales = [latent**-0.5 for latent in latents]
+    schedule = WarmupCosine(max(1, steps // 10), final=0.05)
+    experiment = Experiment(
+        PowerLawFeatures(features, 1.0),
+        DiagonalTeacher(0.0),
+        Student(latents[0], "learned", core=False, bias_scale=1.0, embedding_scale=scales[0]),
+        NormAdamW(learning_rate, weight_decay=0.0, schedule=schedule),
+        batch_size=batch_size,
+        steps=steps,
+        record=kept if record is None else record,
+        reduction="mean",
+    )
+    axes = {
+        "optimizer.weight_decay": decays,
+        "features.exponent": exponents,
+        "width": {"student.latent": list(latents), "student.embedding_scale": scales},
+    }
+    return Sweep(experiment, axes, seeds)
 
 
 def _sparse(count: int, density: float) -> PowerLawFeatures:

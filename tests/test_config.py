@@ -74,6 +74,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "gaussian": {"features": jaxsup.GaussianFeatures(4, 2.0, 3.0, normalise=False)},
     "correlated": {"features": jaxsup.CorrelatedFeatures(np.diag([4.0, 3, 2, 1]))},
     "one-active": {"features": jaxsup.OneActiveFeatures(4, 0.5), "loss": "population"},
+    "one-active ones": {"features": jaxsup.OneActiveFeatures(4, values="one")},
     "matrix": {"teacher": jaxsup.MatrixTeacher(np.arange(16.0).reshape(4, 4))},
     "untied": {
         "student": jaxsup.Student(
@@ -85,6 +86,8 @@ PARTS: dict[str, dict[str, Any]] = {
     "momentum": {"optimizer": jaxsup.SGD(0.1, 0.9)},
     "adam": {"optimizer": jaxsup.Adam(0.1, b1=0.8, schedule=jaxsup.WarmupCosine(5, 0.1))},
     "adamw": {"optimizer": jaxsup.AdamW(0.1, weight_decay=0.01, schedule=jaxsup.WarmupCosine(2))},
+    "norm-adamw": {"optimizer": jaxsup.NormAdamW(0.1, weight_decay=-0.5)},
+    "bias rate": {"optimizer": jaxsup.SGD(0.1, bias_learning_rate=0.0)},
     "record": {
         "record": Record(
             spacing="linear",
@@ -231,7 +234,7 @@ BAD = {
     ),
     "no kind": (
         lambda: replaced('kind = "sgd"\n', ""),
-        "optimizer.kind: expected one of 'sgd', 'adam', 'adamw'; got a table without it; name the",
+        "optimizer.kind: expected one of 'sgd', 'adam', 'adamw', 'norm-adamw'; got a table without",
     ),
     "unknown kind": (
         lambda: replaced('"sgd"', '"adamm"'),

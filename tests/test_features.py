@@ -115,6 +115,9 @@ def test_one_active_second_moment_is_exactly_diagonal_with_a_mean():
         np.asarray(moments.second_moment()), np.diag(np.asarray(moments.diagonal))
     )
     np.testing.assert_allclose(moments.diagonal, f / 3, rtol=1e-12)
+    ones = jaxsup.OneActiveFeatures(6, 1.2, values="one").moments()
+    np.testing.assert_allclose(ones.mean, f, rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(ones.second_moment()), np.diag(f), rtol=1e-12)
 
 
 @pytest.mark.usefixtures("x64")
@@ -222,6 +225,9 @@ def test_one_active_feature_a_row_by_frequency():
     active = x[x != 0]
     statistic = scipy.stats.kstest(active, "uniform").statistic
     assert statistic * np.sqrt(active.size) < 1.95
+    ones = jaxsup.OneActiveFeatures(count, 1.0, values="one")
+    # The same key draws the same features.
+    np.testing.assert_array_equal(ones.sample_batch(jax.random.key(7), batch), x != 0)
 
 
 def test_singular_covariance_keeps_samples_in_its_range():
@@ -289,6 +295,10 @@ def test_a_covariance_may_be_a_list_and_is_the_second_moment():
 BAD = {
     "count zero": (lambda: jaxsup.PowerLawFeatures(0, 1.0), "features.count: .*positive integer"),
     "count negative": (lambda: jaxsup.GaussianFeatures(-3, 1.0), "features.count: .*got -3"),
+    "values of one-active": (
+        lambda: jaxsup.OneActiveFeatures(4, values="ones"),
+        "features.values: expected one of 'unit', 'one'; got 'ones'; did you mean 'one'?",
+    ),
     "count of one-active": (lambda: jaxsup.OneActiveFeatures(0), "features.count: .*got 0"),
     "count boolean": (lambda: jaxsup.OneActiveFeatures(True), "features.count: .*got True"),
     "exponent nan": (

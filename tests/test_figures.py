@@ -1,5 +1,7 @@
 """Figures by name: found, run, resumed, drawn."""
 
+import ast
+import importlib
 import json
 import re
 from pathlib import Path
@@ -9,21 +11,27 @@ import pytest
 import xarray as xr
 from matplotlib.axes import Axes
 
-from jaxsup import figures, plot
-from jaxsup.sweep import Sweep
+import jaxsup
+from jaxsup import Claim, Estimate, Published, Sweep, figures, plot, read_weights
+from jaxsup.cli.reproduce import ReproduceCommand
+from jaxsup.weights import Weights
 
-NAMES = ("energy-levels", "toy-geometry", "toy-phase-diagram", "transition")
+TITLES = figures.figure_titles()
+TRAINED = [name for name in TITLES if not figures.needs_weights(name)]
 
 
 def test_every_file_of_the_folder_is_a_figure_with_a_title() -> None:
-    titles = figures.figure_titles()
-    assert tuple(titles) == NAMES
-    assert all(30 < len(title) <= 100 and title.endswith(".") for title in titles.values())
+    folder = Path(figures.__file__).parent / "reproduce"
+    files = {path.stem.replace("_", "-") for path in folder.glob("*.py")} - {"--init--"}
+    assert set(TITLES) == files
+    assert {"energy-levels", "toy-geometry", "toy-phase-diagram", "transition"} <= files
+    assert all(30 < len(title) <= 100 and title.endswith(".") for title in TITLES.values())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINED)
 def test_every_figure_has_three_scales_that_are_valid(name: str) -> None:
     module = figures.find_figure(name)
+    assert isinstance(module, figures.FigureModule)
     assert list(module.SCALES) == ["smoke", "quick", "paper"]
     sweeps = [module.configure(scale) for scale in module.SCALES.values()]
     assert all(isinstance(sweep, Sweep) for sweep in sweeps)
@@ -31,18 +39,39 @@ def test_every_figure_has_three_scales_that_are_valid(name: str) -> None:
     assert work == sorted(work)
 
 
+def test_figures_use_public_names_only() -> None:
+    public = set(jaxsup.__all__)
+    for path in (Path(figures.__file__).parent / "reproduce").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not [n.name for n in node.names if n.name.startswith("jaxsup.")], path
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("jaxsup"):
+                continue
+            owner = importlib.import_module(node.module or "")
+            names = {alias.name for alias in node.names}
+            assert not {name for name in names if name.startswith("_")}, path
+            if owner is jaxsup:
+                assert names <= public, path
+            else:
+                assert (node.module or "").removeprefix("jaxsup.") in public, path
+                assert all(hasattr(owner, name) for name in names), path
+
+
 def test_the_phase_diagram_has_a_hundred_by_a_hundred_points() -> None:
     module = figures.find_figure("toy-phase-diagram")
+    assert isinstance(module, figures.FigureModule)
     assert module.configure(module.SCALES["quick"]).shape == (100, 100)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "transition"])
+@pytest.mark.parametrize("name", [name for name in TRAINED if name != "transition"])
 def test_a_figure_at_its_smallest_and_again_from_its_dataset(name: str, tmp_path: Path) -> None:
-    findings = figures.reproduce(name, "smoke", tmp_path / "out")
+    report = figures.reproduce(name, "smoke", tmp_path / "out")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == sorted(["dataset.zarr", f"{name}.json", f"{name}.png", f"{name}.txt"])
-    assert json.loads((tmp_path / "out" / f"{name}.json").read_text()) == findings.records
-    assert (tmp_path / "out" / f"{name}.txt").read_text() == "\n".join(findings.text) + "\n"
+    table = json.loads((tmp_path / "out" / f"{name}.json").read_text())
+    assert table == report.to_dict()
+    assert table["claims"]
+    assert (tmp_path / "out" / f"{name}.txt").read_text() == "\n".join(report.lines()) + "\n"
     with pytest.raises(FileExistsError, match="expected a new folder"):
         figures.reproduce(name, "smoke", tmp_path / "out")
     counted: list[int] = []
@@ -53,20 +82,98 @@ def test_a_figure_at_its_smallest_and_again_from_its_dataset(name: str, tmp_path
         resume=True,
         progress=lambda p: counted.append(p.network_steps_done),
     )
-    assert again.text == findings.text
+    assert again.lines() == report.lines()
     assert not counted  # nothing was trained
+    assert again.seconds["training"] == report.seconds["training"]
+
+
+ADDED = '''"""A figure of one's own: the loss of a linear student after fifty steps."""
+from jaxsup import (Claim, DiagonalTeacher, Experiment, Findings, GaussianFeatures, Published, SGD,
+                    Student, Sweep, estimates, plot)
+
+SCALES = {"smoke": 8, "quick": 64, "paper": 512}
+
+
+def configure(scale):
+    student = Student(scale, "identity", core_scale=0.1, activation="identity", bias=False)
+    experiment = Experiment(GaussianFeatures(scale, 1.0), DiagonalTeacher(0.0), student, SGD(0.5),
+                            steps=50, loss="population")
+    return Sweep(experiment, seeds=3)
+
+
+def measure(dataset, sweep):
+    losses = dataset["loss"].isel(step=-1).values
+    figure, ax = plot.new_figure()
+    plot.loss_curves(dataset, ax)
+    claim = Claim("final loss", "It is of order one.", "no paper", Published(10.0, 20.0, "large"),
+                  estimates.from_samples(losses))
+    return Findings([{"loss": float(losses.mean())}], ["measured"], figure, [claim])
+'''
+
+
+def test_a_figure_is_added_by_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import jaxsup.reproduce
+
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "my_own_loss.py").write_text(ADDED)
+    folders = [*jaxsup.reproduce.__path__, str(tmp_path / "figures")]
+    monkeypatch.setattr(jaxsup.reproduce, "__path__", folders)
+    assert figures.figure_titles()["my-own-loss"].startswith("A figure of one's own")
+    command = ReproduceCommand("my-own-loss", "smoke", tmp_path / "out", strict=True)
+    monkeypatch.setattr("jaxsup.cli.reproduce.configure_devices", lambda count: None)
+    with pytest.raises(SystemExit) as caught:
+        command.run()
+    assert caught.value.code == 1  # its claim is off by far
+    assert "DIFFERS: final loss" in capsys.readouterr().out
+    assert (tmp_path / "out" / "my-own-loss.png").stat().st_size > 10_000
+    ReproduceCommand("my-own-loss", "smoke", tmp_path / "out", resume=True).run()
+
+
+def report(name: str, verdict: str) -> figures.Report:
+    measured = {"agrees": 1.0, "differs": 9.0}[verdict]
+    claim = Claim(
+        f"number of {name}",
+        "It is one.",
+        "a paper",
+        Published.about(1.0, 0.5),
+        Estimate(measured, measured, measured, "by hand"),
+    )
+    findings = figures.Findings([], [], plot.new_figure()[0], [claim, claim])
+    return figures.Report(name, "smoke", findings, {"training": 1.5, "measuring": 1.5})
+
+
+def test_the_summary_has_a_line_for_every_claim_and_one_for_what_was_skipped() -> None:
+    reports = {"one": report("one", "agrees"), "two": report("two", "differs"), "weights": None}
+    lines = figures.summarise(reports)
+    assert len(lines) == 6
+    head = ["figure", "claim", "published", "measured (95% interval)", "verdict", "seconds"]
+    assert re.split(" {2,}", lines[0]) == head
+    assert re.fullmatch(r"one +number of one +0.5 to 1.5 +1 \(1 to 1\) +agrees +3", lines[1])
+    assert lines[4].split()[-4:] == ["(9", "to", "9)", "differs"]
+    assert re.fullmatch(r"weights +skipped: give --weights FILE .*not claimed +-", lines[5])
 
 
 def test_the_smallest_energy_levels_show_the_pentagon(tmp_path: Path) -> None:
-    (ground, *_) = figures.reproduce("energy-levels", "smoke", tmp_path / "out").records
+    (ground, *_) = figures.reproduce("energy-levels", "smoke", tmp_path / "out").findings.records
     assert ground["loss"] == pytest.approx(0.01582563, rel=1e-3)
     assert ground["geometry"] == "pentagon"
 
 
 MISTAKES = {
+    "weights": (
+        lambda out: figures.reproduce("transition", "smoke", out, weights=a_matrix(out)),
+        "weights: expected none, as transition trains its own; got a matrix; leave them out",
+    ),
     "figure": (lambda out: figures.reproduce("transitoin", "smoke", out), "'transition'?"),
     "scale": (lambda out: figures.reproduce("transition", "quik", out), "did you mean 'quick'?"),
 }
+
+
+def a_matrix(out: Path) -> Weights:
+    np.save(out.parent / "W.npy", np.eye(3, 5, dtype=np.float32))
+    return read_weights(out.parent / "W.npy")
 
 
 @pytest.mark.parametrize("case", MISTAKES)

@@ -7,7 +7,13 @@ import pytest
 import scipy.integrate
 
 import jaxsup
-from jaxsup.losses import closed_form, loss_weights, population_errors, sampled_errors
+from jaxsup.losses import (
+    closed_form,
+    loss_weights,
+    population_errors,
+    population_loss,
+    sampled_errors,
+)
 from jaxsup.students import Student, StudentParameters
 
 COUNT = 5
@@ -59,6 +65,10 @@ FAMILIES = {
     "one-active": (
         lambda: jaxsup.OneActiveFeatures(COUNT, 0.8),
         lambda: (one_active_law() / 2, np.diag(one_active_law() / 3)),
+    ),
+    "one-active ones": (
+        lambda: jaxsup.OneActiveFeatures(COUNT, 0.8, "one"),
+        lambda: (one_active_law(), np.diag(one_active_law())),
     ),
 }
 
@@ -151,6 +161,106 @@ def test_one_active_relu_errors_equal_quadrature(embedding, bias, exponent):
             expected[i] += f[j] * scipy.integrate.quad(squared, 0, 1, points=points)[0]
     errors = population_errors(features, jaxsup.DiagonalTeacher(exponent), student, p)
     np.testing.assert_allclose(errors, expected, rtol=1e-10)
+
+
+def unit_activation_loss(W, c, weights, f, gains):
+    """sum_ij weights_i f_j (gains_i delta_ij - relu(g_ij + c_i))^2 and its gradient, in numpy."""
+    loss, by_W, by_c = 0.0, np.zeros_like(W), np.zeros_like(c)
+    for i in range(W.shape[1]):
+        for j in range(W.shape[1]):
+            z = W[:, i] @ W[:, j] + c[i]
+            gap = max(z, 0) - gains[i] * (i == j)
+            loss += weights[i] * f[j] * gap**2
+            slope = 2 * weights[i] * f[j] * gap * (z > 0)
+            by_W[:, i] += slope * W[:, j]
+            by_W[:, j] += slope * W[:, i]
+            by_c[i] += slope
+    return loss, by_W, by_c
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("batch", [(), (5,), (3, 2)])
+def test_the_loss_of_unit_activations_and_its_gradient_equal_numpy(batch, monkeypatch):
+    """Alone, and in batches that are worked off in pieces of two networks."""
+    monkeypatch.setattr("jaxsup.in_cache._PIECE", 2 * 2 * 8 * COUNT**2)
+    rng = np.random.default_rng(5)
+    W = rng.normal(size=(*batch, 3, COUNT))
+    c = 0.3 * rng.normal(size=(*batch, COUNT))
+    features, teacher = jaxsup.OneActiveFeatures(COUNT, 0.8, "one"), jaxsup.DiagonalTeacher(0.4)
+    student, weights = Student(3, "learned", core=False), rng.uniform(size=COUNT)
+
+    def loss(W, c):
+        parameters = StudentParameters(embedding=W, readout=None, core=None, bias=c)
+        return population_loss(features, teacher, student, parameters, jnp.asarray(weights))
+
+    slopes = jax.value_and_grad(loss, (0, 1))
+    for _ in batch:
+        slopes = jax.vmap(slopes)
+    got, (by_W, by_c) = jax.jit(slopes)(W, c)
+    gains = np.arange(1, COUNT + 1, dtype=np.float64) ** -0.4
+    for index in np.ndindex(*batch):
+        expected = unit_activation_loss(W[index], c[index], weights, one_active_law(), gains)
+        np.testing.assert_allclose(got[index], expected[0], rtol=1e-13)
+        np.testing.assert_allclose(by_W[index], expected[1], rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(by_c[index], expected[2], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.usefixtures("x64")
+def test_weights_n_make_the_mean_over_features_their_plain_sum():
+    """sum_i (1 - relu(g_ii + b_i))^2 + sum_{i != j} relu(g_ij + b_i)^2, as published maps have it.
+
+    The trainability map of the toy model (arXiv 2602.02224, public code).
+    """
+    rng = np.random.default_rng(6)
+    W, b = rng.normal(size=(2, COUNT)), 0.2 * rng.normal(size=COUNT)
+    Z = np.maximum(W.T @ W + b[:, None], 0)
+    plain = ((1 - np.diag(Z)) ** 2).sum() + (Z**2).sum() - (np.diag(Z) ** 2).sum()
+    weights = loss_weights(COUNT, np.full(COUNT, float(COUNT)), "sum")
+    p = StudentParameters(embedding=jnp.asarray(W), readout=None, core=None, bias=jnp.asarray(b))
+    student = Student(2, "learned", core=False)
+    features, teacher = jaxsup.OneActiveFeatures(COUNT, values="one"), jaxsup.DiagonalTeacher(0.0)
+    loss = population_loss(features, teacher, student, p, weights)
+    assert float(loss) == pytest.approx(plain, rel=1e-14)
+    errors = population_errors(features, teacher, student, p)
+    assert float(jnp.sum(weights * errors)) == pytest.approx(plain, rel=1e-14)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("values", ["unit", "one"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_loss_with_a_gradient_by_hand_equals_the_sum_of_errors(values, bias):
+    """In value, gradient, second derivatives both ways, and derivatives by everything else."""
+    features = jaxsup.OneActiveFeatures(COUNT, 0.8, values)
+    student = Student(3, "learned", core=False, bias=bias, bias_scale=0.3)
+    p = student.init_parameters(jax.random.key(1), COUNT)
+    weights = jnp.asarray(np.random.default_rng(7).uniform(size=COUNT))
+
+    def fast(p, exponent, weights):
+        law = jaxsup.OneActiveFeatures(COUNT, exponent, values)
+        return population_loss(law, jaxsup.DiagonalTeacher(0.2), student, p, weights)
+
+    def plain(p, exponent, weights):
+        law = jaxsup.OneActiveFeatures(COUNT, exponent, values)
+        errors = population_errors(law, jaxsup.DiagonalTeacher(0.2), student, p)
+        return jnp.sum(weights * errors)
+
+    def check(got, expected):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13), got, expected
+        )
+
+    at = (p, features.exponent, weights)
+    check(fast(*at), plain(*at))
+    check(jax.grad(fast)(*at), jax.grad(plain)(*at))
+    check(jax.grad(fast, (0, 1, 2))(*at), jax.grad(plain, (0, 1, 2))(*at))
+    check(jax.hessian(fast)(*at), jax.hessian(plain)(*at))
+    curvature = [
+        jax.grad(
+            lambda q, f=f: sum(jnp.sum(g**2) for g in jax.tree.leaves(jax.grad(f)(q, *at[1:])))
+        )
+        for f in (fast, plain)
+    ]
+    check(curvature[0](p), curvature[1](p))
 
 
 def test_regular_pentagon_has_its_known_loss():

@@ -32,8 +32,10 @@ def train(optimizer):
     return jax.lax.scan(update, (start, transformation.init(start)), None, length=STEPS)[1]
 
 
-def by_hand(kind: str, rate=lambda t: 0.1, **hyper):
+def by_hand(kind: str, rate=lambda t: 0.1, bias_rate=None, **hyper):
     """The same in numpy; the update number t counts from 0."""
+    rates = dict.fromkeys(START, rate)
+    rates["bias"] = rate if bias_rate is None else bias_rate
     parameters = {name: value.copy() for name, value in START.items()}
     first = {name: np.zeros_like(value) for name, value in START.items()}
     second = {name: np.zeros_like(value) for name, value in START.items()}
@@ -52,7 +54,7 @@ def by_hand(kind: str, rate=lambda t: 0.1, **hyper):
                 square = second[name] / (1 - b2 ** (t + 1))
                 step = mean / (np.sqrt(square) + hyper["eps"])
                 step = step + hyper.get("weight_decay", 0.0) * parameters[name]
-            parameters[name] = parameters[name] - rate(t) * step
+            parameters[name] = parameters[name] - rates[name](t) * step
         history.append({name: value.copy() for name, value in parameters.items()})
     return {name: np.stack([entry[name] for entry in history]) for name in START}
 
@@ -184,6 +186,124 @@ def test_scheduled_updates_equal_numpy():
     )
 
 
+BIAS_RATES = {
+    "sgd": (lambda **more: jaxsup.SGD(0.1, **more), "sgd", {"momentum": 0.0}),
+    "momentum": (lambda **more: jaxsup.SGD(0.1, 0.8, **more), "sgd", {"momentum": 0.8}),
+    "adam": (lambda **more: jaxsup.Adam(0.1, **more), "adam", DEFAULTS),
+    "adamw": (
+        lambda **more: jaxsup.AdamW(0.1, weight_decay=0.3, **more),
+        "adam",
+        {**DEFAULTS, "weight_decay": 0.3},
+    ),
+    # The decay is for embeddings: neither of these two arrays is one.
+    "norm-adamw": (lambda **more: jaxsup.NormAdamW(0.1, 0.3, **more), "adam", DEFAULTS),
+}
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("case", BIAS_RATES)
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_the_bias_learns_at_its_own_rate(case, scheduled):
+    make, formula, hyper = BIAS_RATES[case]
+    schedule = jaxsup.WarmupCosine(2, 0.1) if scheduled else None
+    rates = [cosine_rate(r, 2, 0.1, STEPS) if scheduled else lambda t, r=r: r for r in (0.1, 0.03)]
+    expected = by_hand(formula, *rates, **hyper)
+    assert_equal_runs(train(make(bias_learning_rate=0.03, schedule=schedule)), expected)
+    run = jax.jit(lambda rate: train(make(bias_learning_rate=rate, schedule=schedule)))
+    assert_equal_runs(run(jnp.asarray(0.03)), expected)
+    assert_equal_runs(run(jnp.asarray(0.1)), train(make(schedule=schedule)))
+
+
+EMBEDDING = np.array([[0.5, -1.2, 0.0, 1e-3], [0.4, 0.3, 0.0, 2e-3]])
+
+
+def norm_decay_by_hand(decay, name, b1=0.9, b2=0.999, eps=1e-8):
+    """[STEPS, ...] of one array, each feature a column, in numpy; the rate is 0.1."""
+    array = EMBEDDING.copy()
+    first, second, history = np.zeros_like(array), np.zeros_like(array), []
+    for t in range(1, STEPS + 1):
+        g = 0.7 * array - 0.2 * array**2
+        first, second = b1 * first + (1 - b1) * g, b2 * second + (1 - b2) * g**2
+        step = first / (1 - b1**t) / (np.sqrt(second / (1 - b2**t)) + eps)
+        old = array.copy()
+        array = old - 0.1 * step
+        for i in range(old.shape[1] if name in ("embedding", "readout") else 0):
+            size = np.sqrt((old[:, i] ** 2).sum())
+            if decay >= 0:
+                array[:, i] -= 0.1 * decay * old[:, i]
+            elif size > 0:
+                array[:, i] += 0.1 * abs(decay) * (1 / size - 1) * old[:, i]
+        history.append(array)
+    return np.stack(history)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("name", ["embedding", "readout", "core", "bias"])
+def test_norm_decay_equals_numpy_for_either_sign(name):
+    """Of a field of the parameters, whose gradient is zero where the array is."""
+
+    def run(decay):
+        transformation = jaxsup.NormAdamW(0.1, decay).transformation(STEPS)
+
+        def update(carry, _):
+            W, state = carry
+            gradient = {name: 0.7 * W[name] - 0.2 * W[name] ** 2}
+            updates, state = transformation.update(gradient, state, W)
+            W = jax.tree.map(jnp.add, W, updates)
+            return (W, state), W[name]
+
+        start = {name: jnp.asarray(EMBEDDING)}
+        return jax.lax.scan(update, (start, transformation.init(start)), None, length=STEPS)[1]
+
+    decays = np.array([-1.0, -0.25, 0.0, 0.5, 1.0])
+    together = jax.jit(jax.vmap(run))(jnp.asarray(decays))
+    for row, decay in enumerate(decays):
+        expected = norm_decay_by_hand(decay, name)
+        np.testing.assert_allclose(together[row], expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_array_equal(together[:, :, :, 2], 0)
+
+
+@pytest.mark.usefixtures("x64")
+def test_norm_decay_alone_takes_norms_to_one_or_to_zero():
+    """Without a gradient |w| - 1 shrinks by 1 - eta |d| an update, or |w| by 1 - eta d."""
+    W = {"embedding": jnp.asarray(EMBEDDING[:, :2])}
+    still = jax.tree.map(jnp.zeros_like, W)
+    start = np.linalg.norm(W["embedding"], axis=0)
+    for decay, goal in ((-0.5, 1.0), (0.5, 0.0)):
+        transformation = jaxsup.NormAdamW(0.2, decay).transformation(9)
+        now, state = W, transformation.init(W)
+        for _ in range(9):
+            updates: Any
+            updates, state = transformation.update(still, state, now)
+            now = {"embedding": now["embedding"] + updates["embedding"]}
+        norms = np.linalg.norm(now["embedding"], axis=0)
+        np.testing.assert_allclose(norms - goal, (start - goal) * 0.9**9, rtol=1e-12)
+
+
+def test_a_bias_rate_is_an_axis_of_a_sweep():
+    """Rate 0 leaves the bias at its start; the rates of W and of the bias vary apart."""
+    experiment = jaxsup.Experiment(
+        jaxsup.OneActiveFeatures(4, values="one"),
+        jaxsup.DiagonalTeacher(0.0),
+        jaxsup.Student(2, "learned", core=False),
+        jaxsup.SGD(0.1, bias_learning_rate=0.1),
+        steps=5,
+        loss="population",
+        record=jaxsup.Record(observables=("bias_norm",), parameter_steps=(5,)),
+    )
+    axes = {"optimizer.learning_rate": [0.0, 0.2], "optimizer.bias_learning_rate": [0.0, 0.1, 0.3]}
+    sweep = jaxsup.Sweep(experiment, axes)
+    assert sweep.structural == (False, False)
+    dataset = jaxsup.run(sweep)
+    norms = dataset["bias_norm"].isel(step=-1, seed=0).values
+    np.testing.assert_array_equal(norms[:, 0], 0)
+    assert (norms[:, 1:] > 0).all()
+    W = dataset["embedding"].isel(kept_step=-1, seed=0).values
+    np.testing.assert_array_equal(W[0, 0], W[0, 2])
+    one = jaxsup.simulate(sweep.experiment_at((1, 2)), jax.random.key(0))
+    np.testing.assert_allclose(W[1, 2], one.params.embedding, rtol=1e-5, atol=1e-7)
+
+
 def test_a_traced_peak_and_final_factor_equal_eager():
     def run(peak, final):
         return train(jaxsup.SGD(peak, schedule=jaxsup.WarmupCosine(2, final)))
@@ -206,6 +326,14 @@ BAD = {
     "rate inf": (
         lambda: jaxsup.AdamW(float("inf"), weight_decay=0.0),
         "optimizer.learning_rate: .*got inf",
+    ),
+    "bias rate": (
+        lambda: jaxsup.Adam(0.1, bias_learning_rate=-0.1),
+        "optimizer.bias_learning_rate: expected a finite number >= 0; got -0.1",
+    ),
+    "norm decay": (
+        lambda: jaxsup.NormAdamW(0.1, weight_decay=-1.5),
+        "optimizer.weight_decay: expected a finite number >= -1 and <= 1; got -1.5",
     ),
     "momentum one": (
         lambda: jaxsup.SGD(0.1, 1.0),

@@ -519,6 +519,22 @@ def test_square_with_a_dead_feature_loses_one_fifteenth():
     assert theory.one_sparse_loss(W, np.zeros(5)) == pytest.approx(1 / 15, rel=1e-6)
 
 
+def test_unit_activations_count_each_response_once(x64):
+    rng = np.random.default_rng(12)
+    gram, bias, gains = rng.normal(size=(6, 6)), 0.3 * rng.normal(size=6), rng.normal(size=6)
+    squares = (np.diag(gains) - np.maximum(gram + bias[:, None], 0)) ** 2
+    got = theory.one_sparse_errors_from_gram(gram, bias, gains=gains, values="one")
+    np.testing.assert_allclose(got, squares.mean(axis=1), rtol=1e-14)
+
+    W, importance = rng.normal(size=(3, 6)), rng.uniform(size=6)
+    errors = (np.diag(gains) - np.maximum(W.T @ W + bias[:, None], 0)) ** 2
+    loss = theory.one_sparse_loss(W, bias, importance=importance, gains=gains, values="one")
+    assert loss == pytest.approx(importance @ errors.mean(axis=1), rel=1e-14)
+    plain = theory.one_sparse_errors(W, bias, values="one")
+    expected = (np.eye(6) - np.maximum(W.T @ W + bias[:, None], 0)) ** 2
+    np.testing.assert_allclose(plain, expected.mean(axis=1), rtol=1e-14)
+
+
 def test_one_sparse_derivatives_equal_finite_differences(x64):
     rng = np.random.default_rng(10)
     W, bias = rng.normal(size=(3, 7)), 0.3 * rng.normal(size=7)
@@ -653,6 +669,26 @@ BAD_INPUTS = {
     "negative frequency": (
         lambda: theory.one_sparse_errors(EYE, ONES, frequencies=[-1.0, 1, 1]),
         "frequencies to be non-negative and finite; got -1.0; pass",
+    ),
+    "one-sparse values": (
+        lambda: theory.one_sparse_errors_from_gram(EYE, ONES, values="two"),
+        "values: expected one of 'unit', 'one'; got 'two'; choose",
+    ),
+    "one-sparse loss values": (
+        lambda: theory.one_sparse_loss(EYE, ONES, values="uni"),
+        "values: expected one of 'unit', 'one'; got 'uni'; did you mean 'unit'?",
+    ),
+    "one-sparse loss bias": (
+        lambda: theory.one_sparse_loss(EYE, [0.0]),
+        r"expected bias of shape \[3\]; got \[1\]",
+    ),
+    "one-sparse loss gains": (
+        lambda: theory.one_sparse_loss(EYE, ONES, gains=[1.0]),
+        r"expected gains of shape \[3\]; got \[1\]",
+    ),
+    "one-sparse loss frequencies": (
+        lambda: theory.one_sparse_loss(EYE, ONES, frequencies=ONES),
+        "expected sum of frequencies to be 1; got 3.0; divide",
     ),
     "importance": (
         lambda: theory.one_sparse_loss(EYE, ONES, importance=-ONES),

@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -15,18 +15,26 @@ from jaxsup.cli.devices import configure_devices, single_threaded_lapack
 from jaxsup.cli.signals import stop_on_signals
 from jaxsup.figures import figure_titles
 
+if TYPE_CHECKING:
+    from jaxsup.figures import Report
+    from jaxsup.weights import Weights
+
 _TITLES = figure_titles()
 
 
 @dataclasses.dataclass
 class ReproduceCommand:
-    """Run a published figure's experiment, measure it, and draw it.
+    """Run a published figure's experiment, measure it, hold it to what was published, draw it.
 
     Try:
       jaxsup reproduce transition
       jaxsup reproduce toy-phase-diagram
       jaxsup reproduce transition --scale paper --out runs/transition
-      jaxsup reproduce all --scale smoke
+      jaxsup reproduce real-weights --weights model.safetensors --tensor wte.weight
+      jaxsup reproduce all --scale quick --out runs/all --resume
+
+    Every claim gets a verdict: agrees, differs, or not claimed (with the reason). It follows from
+    the measured 95% interval and the published range; the table says both.
 
     Figures:
     """
@@ -40,40 +48,74 @@ class ReproduceCommand:
     out: Path | None = None
     """New folder for dataset, figure and table; default: runs/NAME-SCALE."""
     resume: bool = False
-    """Go on with what the folder holds."""
+    """Go on with what the folder holds; what is whole is measured again without training."""
+    weights: Path | None = None
+    """For real-weights: .npy, .npz or .safetensors with the matrix. Nothing is unpickled."""
+    tensor: str | None = None
+    """Name of the matrix, where the file holds several."""
+    strict: bool = False
+    """Exit with status 1 if any verdict is "differs"."""
     json: bool = False
-    """Print the table for programs; no progress."""
+    """Print everything for programs; no progress."""
 
     def run(self) -> None:
         """Reproduce."""
         single_threaded_lapack()
+        from jaxsup.claims import DIFFERS
+        from jaxsup.figures import needs_weights
         from jaxsup.sweep.store import check_store
         from jaxsup.validation import check_choice
 
-        check_choice("figure", self.name, [*_TITLES, "all"])
-        names = list(_TITLES) if self.name == "all" else [self.name]
+        titles = figure_titles()
+        check_choice("figure", self.name, [*titles, "all"])
+        weights = self._read_weights()
+        names = list(titles) if self.name == "all" else [self.name]
         folders = {name: self._folder(name) for name in names}
         for folder in folders.values():
             check_store(folder, join=self.resume)
         configure_devices(None)
-        found = {name: self._reproduce(name, folder) for name, folder in folders.items()}
-        if self.json:
-            print(json.dumps(found if self.name == "all" else found[self.name], indent=1))
+        reports: dict[str, Report | None] = {}
+        for name, folder in folders.items():
+            skipped = self.name == "all" and weights is None and needs_weights(name)
+            reports[name] = None if skipped else self._reproduce(name, folder, weights)
+        self._print(reports)
+        verdicts = [c.verdict for r in reports.values() if r for c in r.findings.claims]
+        if self.strict and DIFFERS in verdicts:
+            raise SystemExit(1)
+
+    def _read_weights(self) -> Weights | None:
+        from jaxsup.validation import fail
+        from jaxsup.weights import read_weights
+
+        if self.weights is not None:
+            return read_weights(self.weights, tensor=self.tensor)
+        if self.tensor is not None:
+            raise fail("--tensor", "a file that it is in", self.tensor, "add --weights FILE")
+        return None
 
     def _folder(self, name: str) -> Path:
         if self.out is None:
             return Path("runs") / f"{name}-{self.scale}"
         return self.out / name if self.name == "all" else self.out
 
-    def _reproduce(self, name: str, out: Path) -> list[dict]:
-        from jaxsup.figures import reproduce
+    def _reproduce(self, name: str, out: Path, weights: Weights | None) -> Report:
+        from jaxsup.figures import needs_weights, reproduce
         from jaxsup.progress import show_progress
         from jaxsup.sweep.training import Stopped
 
+        given = weights if self.name != "all" or needs_weights(name) else None
+        if self.name == "all" and not self.json:
+            print(f"\n{name}", flush=True)
         with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
             try:
-                findings = reproduce(
-                    name, self.scale, out, resume=self.resume, progress=progress, stop=stop
+                report = reproduce(
+                    name,
+                    self.scale,
+                    out,
+                    weights=given,
+                    resume=self.resume,
+                    progress=progress,
+                    stop=stop,
                 )
             except Stopped:
                 words = [word for word in sys.argv[1:] if word != "--resume"]
@@ -81,10 +123,20 @@ class ReproduceCommand:
                 print(f"jaxsup: stopped; go on with: {again}", file=sys.stderr)
                 raise SystemExit(stop.exit_status) from None
         if not self.json:
-            print("\n".join(findings.text))
+            print("\n".join(report.lines()))
             for path in sorted(out.iterdir()):
                 print(f"wrote    {path}")
-        return findings.records
+        return report
+
+    def _print(self, reports: dict[str, Report | None]) -> None:
+        """The summary table of all figures, or everything as JSON."""
+        from jaxsup.figures import summarise
+
+        if self.json:
+            tables = {name: None if r is None else r.to_dict() for name, r in reports.items()}
+            print(json.dumps(tables if self.name == "all" else tables[self.name], indent=1))
+        elif self.name == "all":
+            print("\n" + "\n".join(summarise(reports)))
 
 
 # The list grows with the files in jaxsup/reproduce.

@@ -5,6 +5,7 @@
 
 from jaxsup.geometry.catalogue import Entry as Entry
 from jaxsup.geometry.catalogue import candidates as candidates
+from jaxsup.geometry.census import commonest as commonest
 from jaxsup.geometry.census import composition as composition
 from jaxsup.geometry.census import feature_shares as feature_shares
 from jaxsup.geometry.classify import classify as classify

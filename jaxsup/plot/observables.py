@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
 
 from jaxsup.plot.style import line_style, plain_log_axis, styled
 from jaxsup.plot.training import setting_label
@@ -62,4 +63,38 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
     ax.set_ylabel(values.attrs.get("long_name", name))
     if dims and ax.get_lines():
         ax.legend()
+    return ax
+
+
+@styled
+def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
+    """A recorded spectrum against its index at six recorded steps, light to dark: seed medians.
+
+    Arguments:
+        dataset: a sweep without axes beside "seed" and "step" (select the others first).
+        name: an observable over "eigenvalue", like ``"response_spectrum"``.
+        ax: axis to draw on.
+
+    Raises:
+        ValueError: it was not recorded, or has more axes.
+    """
+    if name not in dataset:
+        advice = "record it by Record(observables=[...])"
+        raise fail("name", "a variable of the dataset", name, advice)
+    values = dataset[name]
+    if set(values.dims) != {"seed", "step", "eigenvalue"}:
+        got = f"a variable over {', '.join(map(str, values.dims))}"
+        raise fail("name", "a spectrum over seed and step", got, "select by .isel or .sel")
+    later = values.isel(step=values["step"].values > 0).transpose("step", "seed", "eigenvalue")
+    chosen = np.unique(np.linspace(0, later.sizes["step"] - 1, _LINES).astype(int))
+    shades = colormaps["viridis_r"](np.linspace(0.05, 0.95, len(chosen)))
+    for shade, position in zip(shades, chosen.tolist(), strict=True):
+        line = np.median(later.values[position], axis=0)
+        line = line[np.isfinite(line)]
+        label = f"t = {later['step'].values[position]:,}"
+        ax.plot(np.arange(1, len(line) + 1), line, color=shade, label=label)
+    ax.set(xscale="log", yscale="log")
+    ax.set_xlabel("index of the singular value")
+    ax.set_ylabel(values.attrs.get("long_name", name))
+    ax.legend(title="updates", title_fontsize=8)
     return ax

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps
 from numpy.typing import ArrayLike
 
 from jaxsup.plot.style import COLOURS, GUIDE, MARKERS, plain_log_axis, styled
 from jaxsup.plot.superposition import cell_edges, draw_two_feature_boundaries
-from jaxsup.validation import fail
+from jaxsup.validation import check_number, fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,3 +178,75 @@ def phase_map(
 
 def _column(shares: Sequence[Mapping[str, float]], names: tuple[str, ...]) -> np.ndarray:
     return np.array([sum(row.get(name, 0.0) for name in names) for row in shares])
+
+
+@styled
+def feature_directions(vectors: ArrayLike, ax: Axes, *, reach: float) -> Axes:
+    """Features in the plane as rays from the origin, dark to light from the first to the last.
+
+    Arguments:
+        vectors: [2, features].
+        ax: axis to draw on.
+        reach: > 0, largest coordinate shown, so that panels side by side have one scale.
+
+    Raises:
+        ValueError: `vectors` are not in the plane, or the reach is not positive.
+    """
+    points = np.asarray(vectors, np.float64)
+    if points.ndim != 2 or len(points) != 2 or not np.isfinite(points).all():
+        expected, do = "finite vectors [2, features]", "draw feature_geometry instead"
+        raise fail("vectors", expected, f"a shape {points.shape}", do)
+    check_number("reach", reach, "give the largest coordinate", low=0, low_open=True)
+    shades = colormaps["viridis"](np.linspace(0, 0.9, points.shape[1]))
+    for index, (point, shade) in enumerate(zip(points.T, shades, strict=True)):
+        ax.plot([0, point[0]], [0, point[1]], color=shade, linewidth=1.6)
+        ax.plot(*point, "o", color=shade, markersize=5)
+        away = point * (1 + 0.16 * reach / max(float(np.hypot(*point)), 0.16 * reach))
+        ax.annotate(f"{index + 1}", tuple(away.tolist()), ha="center", va="center", fontsize=7.5)
+    ax.set(xlim=(-1.3 * reach, 1.3 * reach), ylim=(-1.3 * reach, 1.3 * reach))
+    ax.set_aspect("equal")
+    ax.set_xlabel("first latent dimension")
+    return ax
+
+
+@styled
+def represented_counts(
+    density: ArrayLike, counts: ArrayLike, ax: Axes, *, features: int, latent: int
+) -> Axes:
+    """How many features are represented against inverse density: every start, and the mean.
+
+    Arguments:
+        density: [densities], in (0, 1].
+        counts: [starts, densities], whole numbers.
+        ax: axis to draw on.
+        features: N, drawn as a level; so is the latent dimension K.
+        latent: K.
+
+    Raises:
+        ValueError: shapes that do not match.
+    """
+    x, values = 1 / np.asarray(density, np.float64), np.asarray(counts, np.float64)
+    if values.ndim != 2 or values.shape[1] != len(x):
+        expected = f"starts x {len(x)} densities"
+        raise fail("counts", expected, f"a shape {values.shape}", "give one a density")
+    for place, column in zip(x, values.T, strict=True):
+        levels, times = np.unique(column, return_counts=True)
+        sizes = 90 * times / len(values)
+        ax.scatter(np.full(len(levels), place), levels, sizes, color=COLOURS[3], zorder=2)
+    ax.plot(x, values.mean(axis=0), color=COLOURS[0], label="mean of starts", zorder=3)
+    for level, words in ((latent, f"K = {latent}"), (features, f"N = {features}")):
+        ax.axhline(level, color=GUIDE, linewidth=0.8, linestyle=(0, (4, 2)))
+        ax.annotate(
+            words,
+            (0, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 3),
+            textcoords="offset points",
+            fontsize=7,
+        )
+    ax.set(xscale="log", ylim=(0, features + 0.6))
+    plain_log_axis(ax.xaxis, x)
+    ax.set_xlabel("inverse density of a feature")
+    ax.set_ylabel("features represented (area: share of starts)")
+    ax.legend(loc="lower right")
+    return ax

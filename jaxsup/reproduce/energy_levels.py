@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from jaxsup import plot, toys
-from jaxsup.figures import Findings
-from jaxsup.geometry import classify, composition
-from jaxsup.geometry.census import commonest
+from jaxsup import Claim, Estimate, Findings, Published, Sweep, estimates, plot, toys
+from jaxsup.geometry import classify, commonest, composition
 from jaxsup.levels import Level, find_levels
-from jaxsup.sweep import Sweep
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _NAMED_RUNS = 16
 """Runs of a level that are classified: they agree, or the text says how many do."""
+PENTAGON_LOSS = 0.01582563
+"""Least closed-form loss of a regular pentagon: radius 1.170460, bias -0.282297."""
+_FEW = 5
+"""What "a few" is taken to mean."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +84,7 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
     figure, axes = plot.new_figure(len(sizes), width=3.9, height=4.4)
     records: list[dict[str, Any]] = []
     text: list[str] = []
+    claims: list[Claim] = []
     for position, (count, latent) in enumerate(sizes):
         one = dataset.isel({axis.dim: position, "kept_step": -1})
         losses = one["loss"].isel(step=-1).transpose("seed").values
@@ -97,7 +99,51 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
             ax,
         )
         ax.set_title(f"N = {count} features, K = {latent} dimensions", fontsize=9)
-    return Findings(records, text[1:], figure)
+        if (count, latent) == (5, 2):
+            claims = make_claims(levels)
+    return Findings(records, text[1:], figure, claims)
+
+
+def make_claims(levels: list[Named]) -> list[Claim]:
+    """How few levels five features in the plane end in, and what the lowest one is."""
+    ground = levels[0]
+    sizes = np.repeat(np.arange(len(levels)), [len(named.level.members) for named in levels])
+    spread = Estimate(
+        ground.level.loss,
+        ground.level.loss - ground.level.spread,
+        ground.level.loss + ground.level.spread,
+        f"spread of {len(ground.level.members)} runs",
+    )
+    agreeing = ground.agreeing if ground.geometry == "pentagon" else 0
+    return [
+        Claim(
+            "levels that hold 95% of starts, N = 5, K = 2",
+            "Training moves between a few discrete losses, each an arrangement of its own.",
+            "arXiv 2209.10652, section 7",
+            Published(1, _FEW, f"a few; read as at most {_FEW}"),
+            estimates.from_bootstrap(sizes, _levels_needed, what="starts"),
+        ),
+        Claim(
+            "share of the lowest level's runs named pentagon",
+            "Five features in the plane are best held as a regular pentagon.",
+            "arXiv 2209.10652, section 5; arXiv 2602.02224 names the scheme",
+            Published(0.95, 1.0, "a regular pentagon; all but 5%"),
+            estimates.from_share(agreeing, ground.classified),
+        ),
+        Claim(
+            "loss of the lowest level",
+            "The lowest level is the loss of the regular pentagon at its best radius and bias.",
+            "closed form of arXiv 2602.02224's loss, minimised over regular pentagons",
+            Published.about(PENTAGON_LOSS, 1e-3 * PENTAGON_LOSS, f"{PENTAGON_LOSS}, to 0.1%"),
+            spread,
+        ),
+    ]
+
+
+def _levels_needed(levels: np.ndarray) -> float:
+    """How many levels hold 95% of `levels`, the level of each run."""
+    shares = np.sort(np.bincount(levels))[::-1] / len(levels)
+    return float(np.searchsorted(np.cumsum(shares), 0.95 - 1e-9) + 1)
 
 
 def _record(count: int, latent: int, named: Named, runs: int) -> dict[str, Any]:

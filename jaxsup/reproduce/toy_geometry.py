@@ -16,13 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxsup import plot, spectral, toys
-from jaxsup.figures import Findings
+from jaxsup import (
+    AdamW,
+    Claim,
+    Findings,
+    Published,
+    Record,
+    Sweep,
+    WarmupCosine,
+    estimates,
+    plot,
+    spectral,
+    toys,
+)
 from jaxsup.geometry import Geometry, classify, feature_shares
-from jaxsup.observe import Record
-from jaxsup.optimizers import AbstractOptimizer, AdamW, WarmupCosine
-from jaxsup.plot.style import plain_log_axis
-from jaxsup.sweep import Sweep
+from jaxsup.plot import plain_log_axis
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,7 +54,7 @@ class Scale:
     steps: int
     batch_size: int
     seeds: int
-    optimizer: AbstractOptimizer
+    optimizer: AdamW
 
 
 _FAST = AdamW(1e-2, weight_decay=1e-2, schedule=WarmupCosine(100))
@@ -111,7 +119,8 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
                 "named_share": sum(v for k, v in shares.items() if k not in _NAMELESS),
             }
         )
-    return Findings(records, _tell(records), _draw(dataset, records))
+    claims = make_claims(dataset, geometries)
+    return Findings(records, _tell(records), _draw(dataset, records), claims)
 
 
 _NAMELESS = ("irregular", "unnamed scheme")
@@ -125,6 +134,57 @@ def plateau(records: list[dict[str, Any]]) -> tuple[float, float] | None:
         if abs(record["dimensions_per_feature"] - 0.5) <= PLATEAU
     ]
     return (min(inside), max(inside)) if inside else None
+
+
+def flattest(inverse_density: np.ndarray, stars: np.ndarray) -> np.ndarray:
+    """The third of the densities over which log D* changes least, D* <= 0.9: indices in a row.
+
+    Arguments:
+        inverse_density: [densities], rising.
+        stars: [densities], mean D*.
+    """
+    width = max(2, len(stars) // 3)
+    starts = [s for s in range(len(stars) - width + 1) if stars[s : s + width].max() <= 0.9]
+    if not starts:
+        return np.arange(0)
+    change = [abs(np.log(stars[s + width - 1] / stars[s])) for s in starts]
+    steps = [np.log(inverse_density[s + width - 1] / inverse_density[s]) for s in starts]
+    first = starts[int(np.argmin(np.asarray(change) / np.asarray(steps)))]
+    return np.arange(first, first + width)
+
+
+def make_claims(dataset: xr.Dataset, geometries: list[list[Geometry]]) -> list[Claim]:
+    """D* where it is flattest, and how many features are digons there."""
+    stars = dataset["dimensions_per_feature"].isel(step=-1).transpose("features.density", "seed")
+    inverse = 1 / dataset["features.density"].values
+    flat = flattest(inverse, stars.values.mean(axis=1))
+    where = ""
+    measured = digons = None
+    if flat.size:
+        where = f" (1/density {inverse[flat[0]]:.1f} to {inverse[flat[-1]]:.1f})"
+        measured = estimates.from_samples(stars.values[flat].ravel(), "networks")
+        networks = [network for row in flat for network in geometries[row]]
+        shares = np.array([feature_shares([network]).get("digon", 0.0) for network in networks])
+        digons = estimates.from_samples(shares, "networks")
+    reason = "" if flat.size else "D* nowhere lies below 0.9: too few densities or steps"
+    return [
+        Claim(
+            f"D* where it is flattest{where}",
+            "Dimensions per feature rest at 1/2 over a wide range of sparsity.",
+            "arXiv 2209.10652, section 5",
+            Published.about(0.5, PLATEAU, f"1/2; tolerance {PLATEAU}"),
+            measured,
+            reason,
+        ),
+        Claim(
+            f"share of features in digons there{where}",
+            "On the plateau features are held in antipodal pairs.",
+            "arXiv 2209.10652, section 5",
+            Published(0.5, 1.0, "the plateau is that of antipodal pairs; read as most features"),
+            digons,
+            reason,
+        ),
+    ]
 
 
 def _tell(records: list[dict[str, Any]]) -> list[str]:

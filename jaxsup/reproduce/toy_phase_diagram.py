@@ -21,10 +21,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup import plot, theory, toys
-from jaxsup.figures import Findings
-from jaxsup.plot.superposition import PHASES
-from jaxsup.sweep import Sweep
+from jaxsup import Claim, Estimate, Findings, Published, Sweep, estimates, plot, theory, toys
+from jaxsup.plot import PHASES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -176,7 +174,40 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
         for name, row in table.items()
     ]
     text.append(f"{'none of these':32}  {'':6}  {record['none_of_these']:7.1%}")
-    return Findings([record], text, draw(dataset, phases))
+    claims = make_claims(phases, dataset["features.density"].values)
+    return Findings([record], text, draw(dataset, phases), claims)
+
+
+def make_claims(phases: Phases, densities: np.ndarray) -> list[Claim]:
+    """Whether trained phases are those of the exact losses, and how far the pair reaches."""
+    agrees = np.where(phases.clear, phases.trained == phases.exact, np.nan).T
+    pair = (phases.trained == PHASES.index("antipodal pair")).any(axis=0)
+    last = int(np.flatnonzero(pair).max(initial=0))
+    edges = np.sqrt(densities[1:] * densities[:-1])
+    ends = (edges[last - 1] if last else densities[0]), edges[min(last, len(edges) - 1)]
+    reach = Estimate(
+        float(densities[last]),
+        float(min(ends[0], densities[last])),
+        float(max(ends[1], densities[last])),
+        "cell of the grid of densities",
+    )
+    return [
+        Claim(
+            "share of points in the phase of lowest exact loss, where losses differ by 5%",
+            "Trained networks fall into the phases that the losses of ideal arrangements predict.",
+            "arXiv 2209.10652, section 3",
+            Published(0.95, 1.0, "empirical and theoretical diagram match; read as 95%"),
+            estimates.from_bootstrap(agrees, np.nanmean, what="densities"),
+        ),
+        Claim(
+            "highest density at which a pair is trained",
+            "Superposition ends where the pair's loss exceeds that of one feature: s = 4/7, r = 1.",
+            "arXiv 2209.10652, section 3; the boundary by exact losses, wattenberg/superposition",
+            Published.about(4 / 7, 0.05, "4/7 by exact losses; tolerance 0.05"),
+            reach if pair.any() else None,
+            "" if pair.any() else "no pair was trained at this size",
+        ),
+    ]
 
 
 def _share(which: np.ndarray) -> float | None:

@@ -13,21 +13,29 @@ exponent is fitted over seeds, in the window where its own loss curve is steadie
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxsup import plot, theory
-from jaxsup.experiment import Experiment
-from jaxsup.features import PowerLawFeatures
-from jaxsup.figures import Findings
-from jaxsup.fit import fit_power_law
-from jaxsup.measure import exponents_to_records, format_exponents, measure_exponents
-from jaxsup.observe import Record
-from jaxsup.optimizers import SGD
-from jaxsup.students import Student
-from jaxsup.sweep import Sweep
-from jaxsup.teachers import DiagonalTeacher
+from jaxsup import (
+    SGD,
+    Claim,
+    DiagonalTeacher,
+    Experiment,
+    Findings,
+    PowerLawFeatures,
+    Published,
+    Record,
+    Student,
+    Sweep,
+    estimates,
+    exponents_to_records,
+    fit_power_law,
+    format_exponents,
+    measure_exponents,
+    plot,
+    theory,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,6 +45,8 @@ SETTINGS = ((1.1, 0.0), (1.5, 0.0), (1.5, 0.5), (2.0, 0.0), (2.0, 1.0))
 """The pairs (a, b)."""
 FIRST_STEP = 10
 """Earlier steps belong to no fit."""
+TOLERANCE = 0.05
+"""How far a finite, noisy ReLU network may be from the linear theory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,4 +150,37 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
     table["exact"] = ("setting", exact_exponents(sweep))
     table["exact"].attrs["long_name"] = "exponent of the exact linear curve at this N, K = N"
     text = [format_exponents(table), "", *summarise(table)]
-    return Findings(exponents_to_records(table), text, draw(dataset, table))
+    records = exponents_to_records(table)
+    return Findings(records, text, draw(dataset, table), make_claims(records))
+
+
+def make_claims(records: list[dict[str, Any]]) -> list[Claim]:
+    """Exponents without superposition and at the highest ratio, one claim a setting each."""
+    ratios = [record["superposition_ratio"] for record in records]
+    ends = (1.0, max(ratios)) if max(ratios) > 1 else (1.0,)
+    return [_claim(r, crowded=end > 1) for end in ends for r in records if _ratio(r) == end]
+
+
+def _ratio(record: dict[str, Any]) -> float:
+    return record["superposition_ratio"]
+
+
+def _claim(record: dict[str, Any], *, crowded: bool) -> Claim:
+    a, b = record["features.exponent"], record["teacher.exponent"]
+    if crowded:
+        statement = "In superposition the exponent is about 1, whatever data and channels are."
+        published = Published.about(1.0, 0.2, "about 1; tolerance 0.2")
+    else:
+        statement = "Without superposition the exponent is (a + 2b - 1)/a."
+        levels = [x for x in (record["theory"], record["exact"]) if x is not None]
+        at_size = "no power law" if record["exact"] is None else f"{record['exact']:.2f}"
+        words = f"{record['theory']:.2f}; {at_size} at this N and window; tolerance {TOLERANCE}"
+        published = Published(min(levels) - TOLERANCE, max(levels) + TOLERANCE, words)
+    return Claim(
+        f"exponent at N/K = {_ratio(record):g}, (a, b) = ({a:g}, {b:g})",
+        statement,
+        "arXiv 2602.01045, abstract" if crowded else "arXiv 2602.01045, theory",
+        published,
+        estimates.from_fit(record),
+        "" if record["found"] else record["reason"],
+    )

@@ -84,9 +84,10 @@ def _check(experiment: Any, key: PRNGKeyArray | None) -> None:
     if student.learns_embedding or not student.core:
         got = "a student without a core" if not student.core else "a learned embedding"
         raise fail(where, form, got, "learn the core alone: embedding='random' or 'identity'")
-    if optimizer.kind != "sgd" or optimizer.momentum is not None or optimizer.schedule is not None:
+    extra = ("momentum", "schedule", "bias_learning_rate")
+    if optimizer.kind != "sgd" or any(getattr(optimizer, name) is not None for name in extra):
         got = f"the optimizer {optimizer}"
-        raise fail(where, form, got, "use SGD without momentum and schedule")
+        raise fail(where, form, got, "use SGD with one rate, without momentum and schedule")
     weights = experiment.importance
     if jnp.ndim(weights) or (not is_traced(weights) and weights != 1):
         raise fail(where, form, "importance weights", "leave the importance at 1")
