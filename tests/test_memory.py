@@ -132,8 +132,12 @@ def test_the_chunk_grows_with_memory_and_fits_into_it(points):
 def test_a_network_larger_than_the_caches_is_trained_alone():
     """Caches are a preference, memory is a limit."""
     devices = jax.local_devices()[:2]
-    large = small(
-        features=jaxsup.PowerLawFeatures(1024, 1.5), student=jaxsup.Student(256), batch_size=2048
+    large = jaxsup.Experiment(
+        jaxsup.PowerLawFeatures(1024, 1.5),
+        jaxsup.DiagonalTeacher(0.0),
+        jaxsup.Student(256),
+        jaxsup.SGD(0.1),
+        batch_size=2048,
     )
     need = plan(large)
     assert need.smallest(devices) > 64 * 2**20

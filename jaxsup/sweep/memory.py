@@ -155,8 +155,6 @@ def _evaluation(experiment: Experiment, inner: int, *, own_samples: bool) -> tup
     drawn = min(EVALUATION_DRAWS, experiment.record.evaluation_samples)
     if experiment.sparse_level is not None:
         activations, samples = _sparse(experiment, inner, drawn)
-        if way(experiment) == "gathered":
-            activations += _word() * drawn * count  # the outputs, before and after y is taken off
         return activations + (samples if own_samples else 0), samples
     rows = min(EVALUATION_ROWS, drawn)
     samples = _word() * 2 * drawn * count
@@ -171,9 +169,11 @@ def _sparse(experiment: Experiment, inner: int, samples: int) -> tuple[int, int]
     assert experiment.sparse_level is not None
     count, plan = experiment.features.count, plan_sparse(experiment.sparse_level, samples)
     own = plan.rows * (count + 3 * inner)
+    # Columns of W and V, rows of h, and their products, by arrival.
+    columns = plan.arrivals * (4 * inner or 2 * count)
     listed = 6 * (plan.arrivals + plan.deepest)
     if way(experiment) == "gathered":
-        return _word() * (own + plan.arrivals * (inner or count)), _word() * listed
+        return _word() * (own + columns), _word() * listed
     return _word() * own, _word() * (listed + plan.rows * count)
 
 
