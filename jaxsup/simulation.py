@@ -84,14 +84,14 @@ def drop_frozen(experiment: Experiment, state: State) -> State:
     return eqx.tree_at(lambda s: s.parameters, state, learned, is_leaf=lambda x: x is None)
 
 
-def restore_frozen(experiment: Experiment, key: PRNGKeyArray, state: State) -> State:
-    """The run that `drop_frozen` was given: frozen arrays follow from the key.
+def frozen_parameters(experiment: Experiment, key: PRNGKeyArray) -> StudentParameters:
+    """The arrays that are not learned: they follow from the student and the key."""
+    parameters = initial_parameters(experiment, key)
+    return eqx.partition(parameters, experiment.student.trainable(parameters))[1]
 
-    Made anew where they are used, they carry no axis over the settings that share a key: one W for
-    all of them, and one wide product in place of many narrow ones.
-    """
-    first = initial_parameters(experiment, key)
-    _, frozen = eqx.partition(first, experiment.student.trainable(first))
+
+def restore_frozen(frozen: StudentParameters, state: State) -> State:
+    """The run that `drop_frozen` was given."""
     parameters = eqx.combine(state.parameters, frozen)
     return eqx.tree_at(lambda s: s.parameters, state, parameters, is_leaf=lambda x: x is None)
 

@@ -24,10 +24,12 @@ from jaxsup.simulation import (
     State,
     advance,
     drop_frozen,
+    frozen_parameters,
     observe,
     restore_frozen,
     start,
 )
+from jaxsup.students import StudentParameters
 from jaxsup.sweep.buckets import Program
 from jaxsup.sweep.layout import KEY_KIND, Layout
 
@@ -86,14 +88,18 @@ class Programs(NamedTuple):
     """What is compiled for one shape.
 
     Attributes:
+        freeze: the arrays that are not learned.
         begin: all replicas before their first update.
         visit: advances them by a segment, and observes them where that is due.
         state: structure of what they hand on.
+        pace: updates of the last segment, a list of one: the next part begins with as many.
     """
 
+    freeze: Callable
     begin: Callable
     visit: Callable
     state: Any
+    pace: list[int]
 
 
 class Trainer:
@@ -120,15 +126,20 @@ class Trainer:
         name = jax.tree.structure(arguments), shapes, alike
         if name not in self._compiled:
             began = time.perf_counter()
-            begin, visit = _programs(
-                self.mesh, by_slots=_shares_slots(slots.shape, self.mesh.size), alike=alike
+            freeze, begin, visit = _programs(
+                self.mesh,
+                by_slots=_shares_slots(slots.shape, self.mesh.size),
+                alike=alike,
+                one_student=not jax.tree.leaves(varying.student),
             )
             zero, false = jnp.int32(0), jnp.asarray(False)
-            state = jax.eval_shape(begin, *arguments)
+            frozen, state = (jax.eval_shape(make, *arguments) for make in (freeze, begin))
             self._compiled[name] = Programs(
+                freeze.lower(*arguments).compile(),
                 begin.lower(*arguments).compile(),
-                visit.lower(*arguments, state, zero, zero, false).compile(),
+                visit.lower(*arguments, frozen, state, zero, zero, false).compile(),
                 jax.tree.structure(state),
+                [1],
             )
             self.compile_seconds += time.perf_counter() - began
         return self._compiled[name]
@@ -229,15 +240,14 @@ class _Run:
         """Train to the end."""
         recorded = self.program.fixed.recorded_steps
         last = int(recorded[-1])
-        stretch = 1
         saved, saving = time.perf_counter(), 0.0
         # A checkpoint may lie on a recorded step: observing it once more gives the same.
         for target in recorded[np.searchsorted(recorded, self.step) :].tolist():
             due = False
             while not due:
-                stop = min(target, self.step + stretch)
+                stop = min(target, self.step + self.programs.pace[0])
                 due = stop == target
-                stretch = self._advance(stop, due, stretch)
+                self._advance(stop, due)
                 watch.glance(Glance(self.step, int((self.block["status"] == 1).sum()), self.losses))
                 if self.step == last:
                     break
@@ -254,18 +264,19 @@ class _Run:
                 break
         self._harvest(self.members >= 0)
 
-    def _advance(self, stop: int, due: bool, stretch: int) -> int:
-        """Train up to `stop` updates, record if that is due; returns the next stretch."""
+    def _advance(self, stop: int, due: bool) -> None:
+        """Train up to `stop` updates, record if that is due, and set the pace."""
         began = time.perf_counter()
         bounds = jnp.int32(self.step), jnp.int32(stop), jnp.asarray(due)
-        self.state, records = self.programs.visit(*self.arguments, self.state, *bounds)
+        self.state, records = self.programs.visit(*self.arguments, self.frozen, self.state, *bounds)
         lanes, slots = np.nonzero(self.members >= 0)
         rows, seeds = self.members[lanes, slots], self.lanes[lanes]
         self.block["status"][rows, seeds] = np.asarray(self.state.status)[lanes, slots]
         took = max(time.perf_counter() - began, 1e-6)
         if stop > self.step:
             fitting = int((stop - self.step) * _SEGMENT_SECONDS / took)
-            stretch = max(1, min(_SEGMENT_GROWTH * stretch, fitting))
+            pace = self.programs.pace
+            pace[0] = max(1, min(_SEGMENT_GROWTH * pace[0], fitting))
         self.step = stop
         if due:
             column = int(np.searchsorted(self.steps, stop))
@@ -274,7 +285,6 @@ class _Run:
                 inner = tuple(slice(size) for size in found.shape[1:])
                 self.block[name][(rows, seeds, column, *inner)] = found
             self.losses = self.block["loss"][:, :, column]
-        return stretch
 
     def _drop_diverged(self, steps_left: int) -> bool:
         """Train fewer slots where that saves enough; whether any replica is left.
@@ -324,6 +334,7 @@ class _Run:
         slots = jnp.zeros(self.members.shape, jnp.int32)
         self.arguments = varying, self.program.fixed, keys, slots
         self.programs = self.trainer.programs(*self.arguments, alike=alike)
+        self.frozen = self.programs.freeze(*self.arguments)
 
     def _harvest(self, which: np.ndarray) -> None:
         """Take over how the replicas in these slots ended."""
@@ -373,53 +384,67 @@ def _update_cost(experiment: Experiment) -> float:
 
 
 @functools.cache
-def _programs(mesh: Mesh, *, by_slots: bool, alike: bool) -> tuple[Any, Any]:
-    """The two programs of a part: begin, and advance by a segment, observing where it is due.
+def _programs(mesh: Mesh, *, by_slots: bool, alike: bool, one_student: bool) -> tuple[Any, ...]:
+    """The programs of a part: freeze, begin, and advance by a segment, observing where it is due.
 
     State and records are [lanes, slots, ...]. Each device holds its share of the slots, or of the
-    lanes, and never talks to the others.
+    lanes, and never talks to the others. If all slots have `one_student`, the arrays that are not
+    learned depend on the key alone and are [lanes, ...]: one W for all settings of a seed, and one
+    wide product in place of many narrow ones.
     """
     here, everywhere = PartitionSpec("replica"), PartitionSpec()
     grid = PartitionSpec(None, "replica") if by_slots else here
     keys_at = everywhere if by_slots else here
     settings_at = (here if by_slots else everywhere) if alike else grid
-    over = functools.partial(_over_lanes_and_slots, alike=alike)
+    frozen_at = keys_at if one_student else grid
+    setting: _Axes = (None if alike else 0, 0)
+    frozen_axes: _Axes = (0, None if one_student else 0)
+
+    def freeze(varying: Experiment, fixed: Experiment, keys: Array, slots: Array) -> Any:
+        def one(varying: Experiment, key: PRNGKeyArray) -> StudentParameters:
+            return frozen_parameters(eqx.combine(varying, fixed), key)
+
+        if one_student:
+            first = jax.tree.map(lambda leaf: leaf[0] if alike else leaf[0, 0], varying)
+            return jax.vmap(functools.partial(one, first))(keys)
+        return _over(slots.shape, one, (setting, varying), (_KEY, keys))
 
     def begin(varying: Experiment, fixed: Experiment, keys: Array, slots: Array) -> State:
         def one(varying: Experiment, key: PRNGKeyArray, slot: Array) -> State:
-            del slot
+            del slot  # carries the axis where nothing else does
             experiment = eqx.combine(varying, fixed)
             return drop_frozen(experiment, start(experiment, key))
 
-        return over(one, varying, keys, slots)
+        return _over(slots.shape, one, (setting, varying), (_KEY, keys), (_GRID, slots))
 
     def visit(
         varying: Experiment,
         fixed: Experiment,
         keys: Array,
         slots: Array,
+        frozen: StudentParameters,
         state: State,
         first: Array,
         stop: Array,
         due: Array,
     ) -> tuple[State, dict[str, Array]]:
-        def train(varying: Experiment, key: PRNGKeyArray, slot: Array, state: State) -> State:
-            del slot
+        def train(
+            varying: Experiment, key: PRNGKeyArray, frozen: StudentParameters, state: State
+        ) -> State:
             experiment = eqx.combine(varying, fixed)
-            state = restore_frozen(experiment, key, state)
-            return drop_frozen(experiment, advance(experiment, key, state, first, stop))
+            state = advance(experiment, key, restore_frozen(frozen, state), first, stop)
+            return drop_frozen(experiment, state)
 
         def look(
-            varying: Experiment, key: PRNGKeyArray, slot: Array, state: State
+            varying: Experiment, key: PRNGKeyArray, frozen: StudentParameters, state: State
         ) -> dict[str, Array]:
-            del slot
-            experiment = eqx.combine(varying, fixed)
-            return observe(experiment, key, restore_frozen(experiment, key, state))
+            return observe(eqx.combine(varying, fixed), key, restore_frozen(frozen, state))
 
-        state = over(train, varying, keys, slots, state)
+        settings = (setting, varying), (_KEY, keys), (frozen_axes, frozen)
+        state = _over(slots.shape, train, *settings, (_GRID, state))
 
         def look_at_all() -> dict[str, Array]:
-            return over(look, varying, keys, slots, state)
+            return _over(slots.shape, look, *settings, (_GRID, state))
 
         empty = jax.tree.map(
             lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(look_at_all)
@@ -440,28 +465,24 @@ def _programs(mesh: Mesh, *, by_slots: bool, alike: bool) -> tuple[Any, Any]:
     inputs = settings_at, everywhere, keys_at, grid
     bounds = everywhere, everywhere, everywhere
     return (
+        compiled(freeze, inputs, frozen_at),
         compiled(begin, inputs, grid),
-        compiled(visit, (*inputs, grid, *bounds), (grid, grid), donate_argnums=4),
+        compiled(visit, (*inputs, frozen_at, grid, *bounds), (grid, grid), donate_argnums=5),
     )
 
 
-def _over_lanes_and_slots(
-    one: Callable,
-    varying: Experiment,
-    keys: Array,
-    slots: Array,
-    *states: State,
-    alike: bool,
-) -> Any:
-    """vmap over slots inside, lanes outside: what depends on the key alone is computed once.
+_Axes = tuple[int | None, int | None]
+"""Where an argument has its axes over lanes and over slots."""
+_KEY: _Axes = (0, None)
+_GRID: _Axes = (0, 0)
 
-    `slots` [lanes, slots] carries the sizes where no leaf of `varying` does.
-    """
-    carried = tuple(0 for _ in states)
-    lanes, width = slots.shape
-    per_slot = _map(one, (0, None, 0, *carried), width)
-    per_lane = _map(per_slot, (None if alike else 0, 0, 0, *carried), lanes)
-    return per_lane(varying, keys, slots, *states)
+
+def _over(shape: tuple[int, ...], one: Callable, *arguments: tuple[_Axes, Any]) -> Any:
+    """vmap over slots inside, lanes outside: what depends on the key alone is computed once."""
+    lanes, slots = shape
+    per_slot = _map(one, tuple(axes[1] for axes, _ in arguments), slots)
+    per_lane = _map(per_slot, tuple(axes[0] for axes, _ in arguments), lanes)
+    return per_lane(*(argument for _, argument in arguments))
 
 
 def _map(one: Callable, in_axes: tuple[int | None, ...], size: int) -> Callable:
