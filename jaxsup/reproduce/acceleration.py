@@ -269,5 +269,5 @@ def draw(dataset: xr.Dataset, found: Gains, equal: int, several: int) -> Figure:
     for ax, values, words in zip(axes[1:], found, against, strict=True):
         plot.speed_up(_LEVELS, values[0], ax, labels=settings)
         ax.set_title(f"N/K = {ratio:g} against {words}", fontsize=9)
-        ax.set_ylim(0, max(11.0, 1.1 * high) if np.isfinite(high) else 11.0)
+        ax.set_ylim(0, 1.45 * max(10.0, high) if np.isfinite(high) else 14.5)
     return figure
