@@ -209,7 +209,7 @@ def draw(dataset: xr.Dataset, table: xr.Dataset, steps: np.ndarray, curves: np.n
         one = dataset.isel({"teacher.exponent": 0, "kind": kind})
         exact = one["loss"].isel(seed=0).sel(step=steps).copy(data=curves[0])
         plot.loss_curves(one, ax, theory=exact)
-        ax.set_title(f"{name}, b = {one['teacher.exponent'].item():g}")
+        ax.set_title(f"{name}, b = {one['teacher.exponent'].item():g}", fontsize=9)
         ax.set_ylim(bottom=0.5 * float(curves[0].min()))
     plot.exponent_against_theory(table, axes[2])
     return figure
