@@ -146,7 +146,7 @@ class Settings(NamedTuple):
     Attributes:
         decays, exponents, latents: values along the axes.
         weak, strong: positions among the decays.
-        count: number of features N.
+        features: their number N.
     """
 
     decays: np.ndarray
@@ -154,7 +154,7 @@ class Settings(NamedTuple):
     latents: np.ndarray
     weak: int
     strong: int
-    count: int
+    features: int
 
 
 def read_settings(sweep: Sweep) -> Settings:
@@ -167,7 +167,7 @@ def read_settings(sweep: Sweep) -> Settings:
         np.array(widths["student.latent"]),
         weak=int(np.abs(values - WEAK).argmin()),
         strong=int(np.abs(values - STRONG).argmin()),
-        count=sweep.experiment.features.count,
+        features=sweep.experiment.features.count,
     )
 
 
@@ -234,7 +234,7 @@ def claim_exponents(at: Settings, slopes: list[list[Estimate | None]]) -> list[C
 def claim_overlaps(at: Settings, trained: Trained) -> list[Claim]:
     """Overlaps near 1/K, and nearly all features represented, at the strongest decay."""
     overlaps = np.moveaxis(trained.overlaps[at.strong], 1, 0).reshape(len(at.latents), -1)
-    shares = trained.represented[at.strong].ravel() / at.count
+    shares = trained.represented[at.strong].ravel() / at.features
     known = bool(np.isfinite(overlaps).all())
     reason = "" if known else "fewer than two features are represented somewhere"
     scaled = (overlaps * at.latents[:, None]).mean(axis=0)  # a setting and seed each
@@ -295,7 +295,7 @@ def draw(
     for ax in (left, middle):
         ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
     overlaps = [trained.overlaps[at.strong, j] for j in shown]
-    plot.overlap_against_width(at.latents, overlaps, names, at.count, right)
+    plot.overlap_against_width(at.latents, overlaps, names, at.features, right)
     right.set_title("strong superposition: overlaps", fontsize=9)
     return figure
 

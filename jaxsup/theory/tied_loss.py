@@ -49,7 +49,8 @@ def _tied_loss_jvp(
     d_W, d_bias, *others = tangents
     if not all(isinstance(tangent, SymbolicZero) for tangent in others):
         solid = [
-            jnp.zeros(t.shape, t.dtype) if isinstance(t, SymbolicZero) else t for t in tangents
+            jnp.zeros_like(p) if isinstance(t, SymbolicZero) else t
+            for p, t in zip(primals, tangents, strict=True)
         ]
         return jax.jvp(functools.partial(_plain_loss, respond), primals, tuple(solid))
     loss, by_W, by_bias = _value_and_slopes(respond, *primals)
