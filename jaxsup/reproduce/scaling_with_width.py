@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from jaxsup.features import AbstractFeatures
-
 STRONG, WEAK = -1.0, 1 / 3
 """Decays whose nearest neighbours in the sweep stand for the two regimes."""
 _REPRESENTED = 0.5
@@ -131,9 +129,8 @@ def represent(W: np.ndarray) -> tuple[int, float]:
     return count, float((((U @ U.T) ** 2).sum() - count) / (count * (count - 1)))
 
 
-def dropped_loss(features: AbstractFeatures, latents: np.ndarray) -> np.ndarray:
+def dropped_loss(features: PowerLawFeatures, latents: np.ndarray) -> np.ndarray:
     """Loss of K most frequent features kept without error, the others replaced by their means."""
-    assert isinstance(features, PowerLawFeatures)
     p = np.arange(1, features.count + 1) ** -float(features.exponent)
     p = p / p.sum()
     variances = 4 / 3 * p - p**2  # E v = 1 and E v^2 = 4/3 for v uniform on [0, 2]
@@ -175,7 +172,7 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
     """Width exponents in both regimes, overlaps, and how many features are represented."""
     trained, at = read_trained(dataset, sweep), read_settings(sweep)
     laws = [sweep.experiment_at((0, row, 0)).features for row in range(len(at.exponents))]
-    ideal = [dropped_loss(law, at.latents) for law in laws]
+    ideal = [dropped_loss(law, at.latents) for law in laws if isinstance(law, PowerLawFeatures)]
     slopes = [[_exponent(at.latents, losses) for losses in rows] for rows in trained.losses]
     records = [
         {
