@@ -46,7 +46,7 @@ def test_exponents_stand_against_theory_with_their_intervals() -> None:
         "(a + 2b - 1)/a",
     }
     points = [line.get_ydata() for line in ax.get_lines() if line.get_marker() == "o"]
-    np.testing.assert_allclose(points[0], [0.5, 1.4])
+    np.testing.assert_allclose(np.asarray(points[0]), [0.5, 1.4])
     assert ax.get_xlim() == ax.get_ylim()
 
 
@@ -87,7 +87,7 @@ def test_learning_times_count_what_is_not_learned_and_show_the_guide() -> None:
     times = np.array([[3.0, 12.0, np.inf]])
     ax = plot.learning_times([1, 2, 3], times, axis(), labels=["linear"], slope=2.0)
     assert words_of(ax) == ["linear (1 not learned)", "one by one: t ~ i^2"]
-    np.testing.assert_allclose(ax.get_lines()[-1].get_ydata(), [3, 12, 27])
+    np.testing.assert_allclose(np.asarray(ax.get_lines()[-1].get_ydata()), [3, 12, 27])
 
 
 def spectra() -> xr.Dataset:
@@ -111,7 +111,7 @@ def test_saturation_against_localisation_has_a_point_a_record() -> None:
     ax = plot.saturation_deficit([0.1, 0.2, np.nan], [0.99, 0.96, 0.5], axis(), steps=steps)
     points = np.asarray(ax.collections[0].get_offsets())
     np.testing.assert_allclose(points, [[0.1, 0.01], [0.2, 0.04]])
-    np.testing.assert_allclose(ax.get_lines()[-1].get_ydata(), [0.01, 0.04])
+    np.testing.assert_allclose(np.asarray(ax.get_lines()[-1].get_ydata()), [0.01, 0.04])
 
 
 def test_directions_in_the_plane_are_numbered_unless_they_are_zero() -> None:
@@ -122,7 +122,7 @@ def test_directions_in_the_plane_are_numbered_unless_they_are_zero() -> None:
 def test_counts_are_drawn_with_their_mean() -> None:
     counts = np.array([[2, 5], [2, 4]])
     ax = plot.represented_counts([1.0, 0.05], counts, axis(), features=5, latent=2)
-    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [2, 4.5])
+    np.testing.assert_allclose(np.asarray(ax.get_lines()[0].get_ydata()), [2, 4.5])
     assert [text.get_text() for text in ax.texts] == ["K = 2", "N = 5"]
 
 

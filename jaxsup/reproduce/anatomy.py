@@ -144,7 +144,9 @@ def slope(features: np.ndarray, times: np.ndarray) -> float:
 
 def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
     """Learning times and their slopes, with what the response looks like at the end."""
-    probabilities = np.asarray(sweep.experiment.features.probabilities)
+    features = sweep.experiment.features
+    assert isinstance(features, PowerLawFeatures)
+    probabilities = np.asarray(features.probabilities)
     samples = sweep.experiment.record.evaluation_samples
     counted = np.flatnonzero(probabilities * samples >= RAREST)
     errors = dataset["feature_error"].transpose("network", "seed", "feature", "step").values

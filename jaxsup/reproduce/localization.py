@@ -114,7 +114,7 @@ def rank_correlation(points: Float[np.ndarray, "networks 2"]) -> float:
     ranks = np.argsort(np.argsort(points, axis=0), axis=0).astype(np.float64)
     if not ranks.std(axis=0).all():
         return float("nan")
-    return float(np.corrcoef(ranks.T)[0, 1])
+    return float(np.asarray(np.corrcoef(ranks.T))[0, 1])
 
 
 def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:

@@ -65,10 +65,14 @@ class Scale:
     batch_size: int
     seeds: int
     evaluation_samples: int = 1024
+    embeddings: tuple[str, ...] = ("random", "learned")
+    optimizers: tuple[str, ...] = ("sgd", "adam")
 
 
 SCALES = {
-    "smoke": Scale(16, (1.5, 2.0), (0.0,), (2,), (1.0,), ("relu",), 120, 16, 2, 256),
+    "smoke": Scale(
+        16, (1.5, 2.0), (0.0,), (2,), (1.0,), ("relu",), 120, 16, 2, 256, ("random",), ("sgd",)
+    ),
     "quick": Scale(
         64,
         (1.1, 1.5, 2.0, 2.5),
@@ -102,8 +106,8 @@ def configure(scale: Scale) -> Sweep:
     optimiser and a density: one axis, since the learning rate depends on all three.
     """
     count = scale.features
-    students = [("identity", 1), *itertools.product(("random", "learned"), scale.ratios)]
-    chosen = list(itertools.product(students, ("sgd", "adam"), scale.densities))
+    students = [("identity", 1), *itertools.product(scale.embeddings, scale.ratios)]
+    chosen = list(itertools.product(students, scale.optimizers, scale.densities))
     optimizers = [
         SGD(0.5 / (ratio * max(1.0, density))) if name == "sgd" else Adam(1e-2)
         for (_, ratio), name, density in chosen
