@@ -1,4 +1,4 @@
-"""How a sweep scales: cost of a network-step and memory against the number of networks and devices.
+"""Claim: a network-step costs the same from 10^2 to 10^5 networks, in the memory that was planned.
 
     python -m benchmarks.scaling                     # table, and benchmarks/scaling.json
     python -m benchmarks.scaling --largest 1000      # a quick look
@@ -13,8 +13,6 @@ the same replicas, in turns, in one process.
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,6 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.comparison import Row, Spread
+from benchmarks.devices import use_jax
+from benchmarks.report import environment
 
 POINTS = 25
 # The same for all sizes: what a network costs once (start, evaluation) weighs alike.
@@ -31,7 +33,7 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     """Run all rows, print the table, write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--largest", type=int, default=100_000, help="most networks in a sweep")
     parser.add_argument("--json", type=Path, default=HERE / "scaling.json", help="where to write")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -41,10 +43,7 @@ def main() -> None:
             json.dumps(CHILDREN[json.loads(arguments.child)["kind"]](json.loads(arguments.child)))
         )
         return
-    sizes = [n for n in (100, 1_000, 10_000, 100_000) if n <= arguments.largest]
-    rows = [row(kind="sweep", networks=n, devices=2) for n in sizes]
-    rows += [row(kind="sweep", networks=min(10_000, sizes[-1]), devices=d) for d in (1, 2, 4)]
-    overhead = row(kind="overhead", devices=2)
+    sizes, rows, overhead = collect(arguments.largest)
     names = ("networks", "devices", "us/network-step", "MiB predicted", "MiB at the peak")
     print("\n" + " ".join(f"{name:>15}" for name in names))
     for r in rows:
@@ -63,6 +62,33 @@ def main() -> None:
     print(f"wrote {arguments.json}")
 
 
+def collect(largest: int) -> tuple[list[int], list[dict[str, Any]], dict[str, Any]]:
+    """All sizes, the rows of sizes and devices, and the engine against the bare scan."""
+    sizes = [n for n in (100, 1_000, 10_000, 100_000) if n <= largest]
+    rows = [row(kind="sweep", networks=n, devices=2) for n in sizes]
+    rows += [row(kind="sweep", networks=min(10_000, sizes[-1]), devices=d) for d in (1, 2, 4)]
+    return sizes, rows, row(kind="overhead", devices=2)
+
+
+def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
+    """The suite's rows."""
+    if tiny:
+        sizes, overhead = [50], measure_overhead({"networks": 50, "steps": 4, "repeats": 1})
+        rows = [measure_sweep({"networks": 50, "steps": 4})]
+    else:
+        sizes, rows, overhead = collect(1_000 if quick else 10_000)
+    costs = [r["microseconds"] for r in rows[: len(sizes)]]
+    ratio = max(costs) / min(costs)
+    excess = [r["peak_mib"] / r["predicted_mib"] for r in rows]
+    share = Spread(overhead["share"], overhead["low"], overhead["high"])
+    work = f"sweeps of {sizes[0]:,} to {sizes[-1]:,} networks"
+    return [
+        Row(work, "dearest over cheapest network-step", Spread(ratio, ratio, ratio), "x"),
+        Row(work, "peak of memory over the plan", Spread.of(excess), "x"),
+        Row(f"sweep of {overhead['networks']:,} networks", "bare compiled scan", share, "%"),
+    ]
+
+
 def row(**case: Any) -> dict[str, Any]:
     """One row, measured in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.scaling", "--child", json.dumps(case)]
@@ -76,9 +102,7 @@ def row(**case: Any) -> dict[str, Any]:
 
 def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     """Train a sweep into a store; cost without compilation, memory with everything."""
-    import jax
-
-    jax.config.update("jax_num_cpu_devices", case["devices"])
+    jax = use_jax(devices=case.get("devices"))
     import jaxsup
     from jaxsup.sweep.buckets import plan_programs
     from jaxsup.sweep.memory import (
@@ -89,7 +113,7 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
         resident_memory,
     )
 
-    sweep = make_sweep(case["networks"])
+    sweep = make_sweep(case["networks"], case.get("steps", STEPS))
     devices = jax.local_devices()
     before = resident_memory()
     need = footprint(plan_programs(sweep, 1)[0])
@@ -124,14 +148,13 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
 
 def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
     """The engine and the bare compiled scan of the same replicas, in turns."""
-    import jax
+    jax = use_jax(devices=case.get("devices"))
     import numpy as np
 
-    jax.config.update("jax_num_cpu_devices", case["devices"])
     import jaxsup
     from jaxsup.simulation import simulate
 
-    sweep = make_sweep(1_000, steps=400)
+    sweep = make_sweep(case.get("networks", 1_000), case.get("steps", 400))
     mesh = jax.sharding.Mesh(np.asarray(jax.local_devices()), ("replica",))
     spec = jax.sharding.PartitionSpec("replica")
     everywhere = jax.sharding.PartitionSpec()
@@ -200,20 +223,6 @@ def make_sweep(networks: int, steps: int = STEPS) -> Any:
     )
     exponents = np.linspace(1.1, 2.0, POINTS).tolist()
     return jaxsup.Sweep(experiment, {"features.exponent": exponents}, networks // POINTS)
-
-
-def environment() -> dict[str, Any]:
-    """What the figures depend on."""
-    from importlib.metadata import version
-
-    names = ("jaxsup", "jax", "jaxlib", "numpy", "zarr", "xarray")
-    cores = len(os.sched_getaffinity(0))
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": cores,
-        **{name: version(name) for name in names},
-    }
 
 
 def reset_peak() -> None:

@@ -21,6 +21,7 @@ from .measure import format_exponents as format_exponents
 from .measure import measure_exponents as measure_exponents
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
+from .experiment import Experiment as Experiment
 from .features import CorrelatedFeatures as CorrelatedFeatures
 from .features import GaussianFeatures as GaussianFeatures
 from .features import OneActiveFeatures as OneActiveFeatures
@@ -33,7 +34,6 @@ from .optimizers import Adam as Adam
 from .optimizers import AdamW as AdamW
 from .optimizers import NormAdamW as NormAdamW
 from .schedules import WarmupCosine as WarmupCosine
-from .simulation import Experiment as Experiment
 from .simulation import Trajectory as Trajectory
 from .simulation import simulate as simulate
 from .students import Student as Student

@@ -13,6 +13,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from jaxsup.experiment import Experiment
 from jaxsup.features import (
     CorrelatedFeatures,
     GaussianFeatures,
@@ -21,7 +22,6 @@ from jaxsup.features import (
 )
 from jaxsup.observe import Record
 from jaxsup.optimizers import SGD, Adam, AdamW, NormAdamW, WarmupCosine
-from jaxsup.simulation import Experiment
 from jaxsup.students import Student
 from jaxsup.teachers import DiagonalTeacher, MatrixTeacher
 from jaxsup.validation import fail, suggest
@@ -60,7 +60,7 @@ def to_table(value: Any) -> Any:
     if isinstance(value, eqx.Module):
         table = {"kind": value.kind} if hasattr(value, "kind") else {}  # pyright: ignore[reportAttributeAccessIssue]
         for field in dataclasses.fields(value):  # pyright: ignore[reportArgumentType]
-            entry = getattr(value, field.name)
+            entry = getattr(value, field.name) if field.init else None
             if entry is not None:
                 table[field.name] = to_table(entry)
         return table

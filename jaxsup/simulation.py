@@ -7,116 +7,18 @@ A sweep drives the same `start`, `advance` and `observe` from the host.
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from jaxsup.features import AbstractFeatures
-from jaxsup.losses import REDUCTIONS, closed_form, loss_weights, population_errors, sampled_errors
-from jaxsup.observe import OBSERVABLES, Record
-from jaxsup.optimizers import AbstractOptimizer
-from jaxsup.students import Student, StudentParameters
-from jaxsup.teachers import AbstractTeacher, MatrixTeacher
-from jaxsup.validation import Scalar, check_choice, check_number, check_positive_integer, fail
+from jaxsup.experiment import Experiment
+from jaxsup.gradients import estimated_errors, make_sampler, training_gradient
+from jaxsup.losses import loss_weights, population_errors
+from jaxsup.observe import OBSERVABLES
+from jaxsup.students import StudentParameters
 from jaxsup.view import View
 
 FINISHED, DIVERGED = 0, 1
 """Values of a run's ``status``."""
-
-# Where the loss is estimated from samples, they are drawn so many at a time, and evaluated so many
-# at a time: a replica holds few activations, and the draws can be shared.
-EVALUATION_DRAWS = 256
-EVALUATION_ROWS = 64
-
-
-class Experiment(eqx.Module):
-    """What one network sees, is asked to learn, is, and how it is trained and watched.
-
-    Arguments:
-        features: distribution of x.
-        teacher: target y = A x.
-        student: network.
-        optimizer: `SGD`, `Adam` or `AdamW`.
-        batch_size: fresh samples an update; not used with ``loss="population"``.
-        steps: number of updates >= 1.
-        loss: ``"sampled"``: a fresh batch each update; ``"population"``: the exact gradient of
-            the expected loss, for linear students on any features and for ReLU students on
-            `OneActiveFeatures` with a diagonal teacher.
-        record: what to record and when.
-        reduction: ``"half_sum"``, ``"sum"`` or ``"mean"``, see `jaxsup.losses`.
-        importance: weight of each feature in the loss: r for r^(i-1), or an array [features].
-
-    Raises:
-        ValueError: an argument is outside of its range, or two of them do not fit together.
-    """
-
-    features: AbstractFeatures
-    teacher: AbstractTeacher
-    student: Student
-    optimizer: AbstractOptimizer
-    batch_size: int = eqx.field(static=True, default=128)
-    steps: int = eqx.field(static=True, default=1000)
-    loss: str = eqx.field(static=True, default="sampled")
-    record: Record = Record()
-    reduction: str = eqx.field(static=True, default="half_sum")
-    importance: Scalar = 1.0
-
-    def __check_init__(self) -> None:
-        check_positive_integer("batch_size", self.batch_size, "give the samples of an update")
-        check_positive_integer("steps", self.steps, "give the number of updates")
-        check_choice("loss", self.loss, ("sampled", "population"))
-        check_choice("reduction", self.reduction, REDUCTIONS)
-        check_number("importance", self.importance, "give weights >= 0", low=0)
-        self._check_shapes()
-        self._check_steps()
-        if self.loss == "population" and self.closed_form is None:
-            raise fail(
-                "loss",
-                "'sampled' for a ReLU student on these features",
-                self.loss,
-                "use activation='identity', or OneActiveFeatures with a DiagonalTeacher",
-            )
-
-    def _check_shapes(self) -> None:
-        count, latent = self.features.count, self.student.latent
-        if latent > count:
-            raise fail(
-                "student.latent", f"1 <= K <= N = {count}", latent, "shrink K or add features"
-            )
-        if self.student.embedding == "identity" and latent != count:
-            raise fail(
-                "student.latent",
-                f"K = N = {count} with the identity embedding",
-                latent,
-                f"set latent={count}, or embedding='random' for K < N",
-            )
-        if isinstance(self.teacher, MatrixTeacher) and self.teacher.matrix.shape[-1] != count:
-            shape = f"a shape {self.teacher.matrix.shape}"
-            raise fail("teacher.matrix", f"a {count} x {count} matrix", shape, "match the features")
-        shape = jnp.shape(self.importance)
-        if shape not in ((), (count,)):
-            raise fail("importance", f"a number or {count} weights", f"a shape {shape}", "match N")
-
-    def _check_steps(self) -> None:
-        for name in ("steps", "parameter_steps"):
-            last = max(getattr(self.record, name) or (0,))
-            if last > self.steps:
-                raise fail(f"record.{name}", f"steps <= {self.steps}", last, "train for longer")
-        warmup, advice = self.optimizer.warmup, "shorten the warm-up or train for longer"
-        if warmup >= self.steps:
-            raise fail(
-                "optimizer.schedule.warmup", f"less than steps = {self.steps}", warmup, advice
-            )
-
-    @property
-    def closed_form(self) -> str | None:
-        """Which closed form the population loss has: "linear", "one-active" or None."""
-        return closed_form(self.features, self.teacher, self.student)
-
-    @property
-    def recorded_steps(self) -> np.ndarray:
-        """The steps at which a run of this experiment is recorded, from 0."""
-        return self.record.schedule(self.steps)
 
 
 class Trajectory(eqx.Module):
@@ -130,8 +32,8 @@ class Trajectory(eqx.Module):
         params: parameters after the last update (after the last good one if diverged).
         snapshots: parameters after each of ``record.parameter_steps``, stacked, or None.
         status: 0 finished, 1 diverged.
-        last_step: number of updates after which the training loss and all parameters were still
-            finite.
+        last_step: number of updates after which the parameters, the optimiser's moments, and the
+            squares of the gradient there were still finite.
     """
 
     steps: Int[Array, " records"]
@@ -209,15 +111,16 @@ def advance(
     transformation = experiment.optimizer.transformation(experiment.steps)
     data_key = _data_key(key)
     frozen = experiment.student.trainable(state.parameters)
+    sampler = make_sampler(experiment, experiment.batch_size)
 
     def update(step: Int[Array, ""], state: State) -> State:
         learned, rest = eqx.partition(state.parameters, frozen)
-        loss, gradient = jax.value_and_grad(_training_loss)(
-            learned, rest, experiment, jax.random.fold_in(data_key, step)
-        )
-        updates, moments = transformation.update(gradient, state.moments, learned)
+        batch_key = jax.random.fold_in(data_key, step)
+        gradient = training_gradient(experiment, sampler, learned, rest, batch_key)
+        updates, moments = transformation.update(gradient, state.moments, learned)  # pyright: ignore[reportArgumentType]
         new = eqx.apply_updates(learned, updates)
-        finite = jnp.isfinite(loss) & _all_finite(new) & (state.status == FINISHED)
+        squares = jax.tree.map(jnp.square, gradient)
+        finite = _all_finite((new, moments, squares)) & (state.status == FINISHED)
 
         def keep_finite(after: Array, before: Array) -> Array:
             return jnp.where(finite, after, before)
@@ -251,7 +154,7 @@ def observe(experiment: Experiment, key: PRNGKeyArray, state: State) -> dict[str
             features, experiment.teacher, experiment.student, state.parameters
         )
     else:
-        errors = _estimated_errors(experiment, _evaluation_key(key), state.parameters)
+        errors = estimated_errors(experiment, _evaluation_key(key), state.parameters)
     weights = loss_weights(features.count, experiment.importance, experiment.reduction)
     loss = jnp.sum(weights * errors)
     tolerance = experiment.record.cluster_tolerance
@@ -322,44 +225,6 @@ def _evaluation_key(key: PRNGKeyArray) -> PRNGKeyArray:
     return jax.random.fold_in(key, 2)
 
 
-def _training_loss(
-    learned: StudentParameters, rest: StudentParameters, experiment: Experiment, key: PRNGKeyArray
-) -> Float[Array, ""]:
-    parameters = eqx.combine(learned, rest)
-    features, teacher, student = experiment.features, experiment.teacher, experiment.student
-    if experiment.loss == "population":
-        errors = population_errors(features, teacher, student, parameters)
-    else:
-        x = features.sample_batch(key, experiment.batch_size)
-        errors = sampled_errors(student, teacher, parameters, x)
-    weights = loss_weights(features.count, experiment.importance, experiment.reduction)
-    return jnp.sum(weights * errors)
-
-
-def _estimated_errors(
-    experiment: Experiment, key: PRNGKeyArray, parameters: StudentParameters
-) -> Float[Array, " features"]:
-    """Squared errors averaged over the evaluation samples."""
-    samples = experiment.record.evaluation_samples
-    blocks = -(-samples // EVALUATION_DRAWS)
-    rows = -(-samples // blocks)
-    pieces = -(-rows // EVALUATION_ROWS)
-
-    def add_rows(total: Float[Array, " features"], x: Array) -> tuple[Array, None]:
-        squares = sampled_errors(experiment.student, experiment.teacher, parameters, x)
-        return total + squares * x.shape[0], None
-
-    def add_block(total: Float[Array, " features"], block: Int[Array, ""]) -> tuple[Array, None]:
-        x = experiment.features.sample_batch(jax.random.fold_in(key, block), rows)
-        even = rows // pieces * pieces
-        total, _ = jax.lax.scan(add_rows, total, x[:even].reshape(pieces, -1, x.shape[1]))
-        return (add_rows(total, x[even:])[0] if even < rows else total), None
-
-    zero = jnp.zeros(experiment.features.count, jnp.result_type(float))
-    total, _ = jax.lax.scan(add_block, zero, jnp.arange(blocks))
-    return total / (blocks * rows)
-
-
-def _all_finite(parameters: StudentParameters) -> Array:
-    leaves = jax.tree.leaves(parameters)
+def _all_finite(tree: object) -> Array:
+    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))
     return jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]).all()

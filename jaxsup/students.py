@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
+from jaxsup.sparse import SparseBatch
 from jaxsup.validation import Scalar, check_choice, check_number, check_positive_integer, fail
 
 _EMBEDDINGS = ("random", "identity", "learned", "untied")
@@ -140,6 +141,43 @@ class Student(eqx.Module):
             z = z @ _readout(parameters)
         if parameters.bias is not None:
             z = z + parameters.bias[None, :]
+        return self.activate(z)
+
+    def preactivations(
+        self, parameters: StudentParameters, x: Float[Array, "features batch"]
+    ) -> Float[Array, "features batch"]:
+        """V^T B W x + c for each column of x."""
+        z = x
+        if parameters.embedding is not None:
+            z = parameters.embedding @ z
+        if parameters.core is not None:
+            z = parameters.core @ z
+        if parameters.embedding is not None:
+            z = _readout(parameters).T @ z
+        return z if parameters.bias is None else z + parameters.bias[:, None]
+
+    def gathered_preactivations(
+        self, parameters: StudentParameters, batch: SparseBatch
+    ) -> Float[Array, "rows features"]:
+        """V^T B W x + c for each row of a sparse batch: W x is a sum of few columns of W.
+
+        With W = I the columns are those of B, and no product is left.
+        """
+        inner = parameters.core if parameters.embedding is None else parameters.embedding
+        assert inner is not None
+        chosen = inner.T.at[batch.feature].get(mode="promise_in_bounds")
+        z = jnp.zeros((batch.rows, inner.shape[0]), chosen.dtype)
+        z = z.at[batch.row].add(
+            chosen * batch.value[:, None], mode="promise_in_bounds", indices_are_sorted=True
+        )
+        if parameters.embedding is not None:
+            if parameters.core is not None:
+                z = z @ parameters.core.T
+            z = z @ _readout(parameters)
+        return z if parameters.bias is None else z + parameters.bias[None, :]
+
+    def activate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
+        """phi, entry by entry."""
         return jax.nn.relu(z) if self.activation == "relu" else z
 
     def linear_map(

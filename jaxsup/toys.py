@@ -20,11 +20,11 @@ from math import sqrt
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup.experiment import Experiment
 from jaxsup.features import OneActiveFeatures, PowerLawFeatures
 from jaxsup.observe import Record
 from jaxsup.optimizers import AbstractOptimizer, Adam, AdamW, NormAdamW
 from jaxsup.schedules import WarmupCosine
-from jaxsup.simulation import Experiment
 from jaxsup.students import Student
 from jaxsup.sweep import Sweep
 from jaxsup.teachers import DiagonalTeacher

@@ -34,6 +34,7 @@ def main() -> None:
         batch_size=case.get("batch", 64),
         steps=2,
         loss=loss,
+        sampling=case.get("sampling", "auto"),
         record=jaxsup.Record(
             points=3,
             evaluation_samples=case.get("samples", 256),

@@ -55,11 +55,16 @@ CASES = {
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
-@pytest.mark.parametrize("case", CASES)
-def test_the_count_is_within_a_quarter_of_the_peak(case):
+@pytest.mark.parametrize(
+    ("case", "sampling"),
+    [(case, "auto") for case in CASES] + [("frozen", "dense"), ("learned", "dense")],
+)
+def test_the_count_is_within_a_quarter_of_the_peak(case, sampling):
     script = Path(__file__).parent / "peak_memory.py"
     done = subprocess.run(
-        [sys.executable, str(script), json.dumps(CASES[case])], capture_output=True, text=True
+        [sys.executable, str(script), json.dumps({**CASES[case], "sampling": sampling})],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

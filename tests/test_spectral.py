@@ -423,7 +423,7 @@ def test_coherence_limits(x64):
     random = np.random.default_rng(12).standard_normal((4, 30))
     assert spectral.coherence(random) > spectral.welch_bound(30, 4)
     assert spectral.coherence(np.ones((3, 1))) == spectral.coherence(np.zeros((3, 4))) == 0.0
-    assert spectral.coherence(np.ones((3, 2))) == 1.0
+    close(spectral.coherence(np.ones((3, 2))), 1.0)
     assert spectral.welch_bound(3, 5) == spectral.welch_bound(1, 1) == 0.0
 
 

@@ -17,6 +17,7 @@ def configure_devices(count: int | None, *, x64: bool = False) -> None:
     """
     import jax
 
+    from jaxsup.cores import available_cores
     from jaxsup.validation import check_positive_integer
 
     if count is not None:
@@ -49,10 +50,3 @@ def use_devices(count: int | None) -> list[Any]:
     if count is not None and count > len(devices):
         raise fail("--devices", f"at most the {len(devices)} there are", count, "ask for fewer")
     return devices[:count]
-
-
-def available_cores() -> int:
-    """Cores that this process may run on: schedulers often give fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

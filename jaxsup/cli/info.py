@@ -67,6 +67,7 @@ def format_inventory(inventory: Inventory) -> str:
         lines.append(
             f"numbers   {attributes['precision']}, loss: {attributes.get('loss_evaluation')}"
         )
+    lines += [f"updates   {line}" for line in json.loads(attributes.get("updates", "[]"))]
     for machine, networks in inventory.machines:
         lines.append(f"trained   {networks} networks with {machine}")
     lines.append(f"time      {inventory.seconds:g} s of training")

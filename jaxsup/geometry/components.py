@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-_BLOCK_ENTRIES = 8_000_000  # cosines held at once: 64 MB
+_ROWS, _COLUMNS = 256, 2048  # of a tile of cosines: 4 MB, that its passes find in the cache
 _FIRST_ROWS = 16  # of the first block: enough to see that a random matrix is one component
 
 
@@ -39,25 +39,48 @@ def orthogonal_components(
 ) -> Components:
     """Connected components of the graph with an edge where |u_i . u_j| > edge, u_i unit columns.
 
-    Works in blocks of rows, so memory stays bounded, and stops as soon as everything is connected:
-    a matrix whose features all overlap costs one block, whatever its size.
+    Works in tiles, so memory stays bounded, and stops as soon as everything is connected: a matrix
+    whose features all overlap costs one block of rows, whatever its size. Edges inside what is
+    already known to be one component are passed over, not listed.
     """
     n = directions.shape[1]
     labels, cross = np.arange(n), np.zeros(n)
     start, size = 0, _FIRST_ROWS
     while start < n:
-        rows = np.arange(start, min(start + size, n))
-        overlaps = np.abs(directions[:, rows].T @ directions[:, start:])
-        overlaps[np.arange(rows.size), np.arange(rows.size)] = 0.0
-        source, target = np.nonzero(overlaps > edge)
-        labels = _merge(labels, labels[rows[source]], labels[start + target])
+        rows = slice(start, min(start + size, n))
+        found = [
+            _look_at_tile(directions, edge, labels, cross, rows, slice(left, left + _COLUMNS))
+            for left in range(start, n, _COLUMNS)
+        ]
+        first, second = (np.concatenate(ends) for ends in zip(*found, strict=True))
+        if first.size:
+            labels = _merge(labels, labels[first], labels[second])
         if not labels.any():
             return Components(labels, np.full(n, -np.inf))
-        overlaps[source, target] = 0.0
-        cross[rows] = np.maximum(cross[rows], overlaps.max(axis=1))
-        cross[start:] = np.maximum(cross[start:], overlaps.max(axis=0))
-        start, size = start + size, max(1, _BLOCK_ENTRIES // n)
+        start, size = rows.stop, _ROWS
     return Components(labels, cross)
+
+
+def _look_at_tile(
+    directions: np.ndarray,
+    edge: float,
+    labels: np.ndarray,
+    cross: np.ndarray,
+    rows: slice,
+    columns: slice,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of all edges of a tile that join two labels; raises `cross` by the other pairs."""
+    overlaps = np.abs(directions[:, rows].T @ directions[:, columns])
+    if columns.start < rows.stop:
+        own = np.arange(columns.start, min(rows.stop, columns.start + overlaps.shape[1]))
+        overlaps[own - rows.start, own - columns.start] = 0.0
+    edges = overlaps > edge
+    joins = np.flatnonzero(edges & (labels[rows, None] != labels[None, columns]))
+    source, target = np.unravel_index(joins, edges.shape)
+    np.multiply(overlaps, ~edges, out=overlaps)
+    np.maximum(cross[rows], overlaps.max(axis=1), out=cross[rows])
+    np.maximum(cross[columns], overlaps.max(axis=0), out=cross[columns])
+    return rows.start + source, columns.start + target
 
 
 def _merge(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -16,14 +16,16 @@ them, so what does not depend on the basis inside an eigenspace (projectors, mea
 eigenvalues, tightness where it is not zero) has its true derivative; ranks, counts and the
 assignment of features to eigenspaces are piecewise constant.
 
-On a CPU the batched eigensolver calls OpenBLAS from XLA's threads: set OPENBLAS_NUM_THREADS=1 for
-large batches, and do not run two such batches at a time.
+On a CPU, matrices are decomposed one after the other by the thread that asks
+(`jaxsup.spectral.serial`), and a large batch is shared out to a thread a core: set
+OPENBLAS_NUM_THREADS=1 for it, or threads below those fight for the same cores.
 
 References: "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224; Elhage et al.,
 "Toy Models of Superposition", arXiv 2209.10652; Benedetto & Fickus, Adv. Comput. Math. 18 (2003);
 Welch, IEEE Trans. Inf. Theory 20 (1974).
 """
 
+from jaxsup.spectral.batch import decompose_batch as decompose_batch
 from jaxsup.spectral.certificate import Certificate as Certificate
 from jaxsup.spectral.certificate import certify as certify
 from jaxsup.spectral.frame import capacities as capacities
@@ -38,4 +40,3 @@ from jaxsup.spectral.frame import welch_bound as welch_bound
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE as CLUSTER_TOLERANCE
 from jaxsup.spectral.spectrum import FrameSpectrum as FrameSpectrum
 from jaxsup.spectral.spectrum import decompose as decompose
-from jaxsup.spectral.spectrum import decompose_batch as decompose_batch

@@ -1,10 +1,15 @@
 """Clusters of eigenvalues and what the features are on them, with derivatives at fixed clusters."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxsup.spectral.arrays import exact_product
+from jaxsup.spectral.serial import one_at_a_time
+
+_eigh = one_at_a_time(functools.partial(jnp.linalg.eigh, symmetrize_input=False))
 
 
 @jax.custom_jvp
@@ -30,7 +35,7 @@ def _follow_derivative(primals, tangents):
 
 def _eigenspaces(S: Array, relative_tolerance: Array, rank_tolerance: Array) -> tuple[Array, ...]:
     """Descending eigenvalues, eigenvectors, and the cluster of each (the size of S: null space)."""
-    values, vectors = jnp.linalg.eigh(lax.stop_gradient(S), symmetrize_input=False)
+    values, vectors = _eigh(lax.stop_gradient(S))
     values, vectors = values[::-1], vectors[:, ::-1]
     kept = (values > rank_tolerance * values[0]) & (values > 0)
     opens = values[:-1] - values[1:] > relative_tolerance * values[0]

@@ -1,14 +1,12 @@
 """The spectrum of one frame, or of many, with static shapes."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
@@ -112,30 +110,7 @@ def decompose(
     return spectrum if traced else spectrum.trim()
 
 
-def decompose_batch(
-    Ws: ArrayLike,
-    *,
-    chunk: int = 16,
-    summary: Callable[[FrameSpectrum], Any] | None = None,
-    relative_tolerance: float | Float[Array, ""] = CLUSTER_TOLERANCE,
-    rank_tolerance: float | Float[Array, ""] | None = None,
-) -> Any:
-    """`decompose` every `Ws[replica]`, `chunk` at a time; the result does not depend on the chunk.
-
-    `Ws` is [replica, latent, features]. Returns what `summary` makes of each padded spectrum,
-    stacked: by default the spectra, to be indexed with `[i]` and trimmed. Their measures are as
-    large as `Ws`, so let a named function (a new lambda compiles anew) keep what is needed:
-    `decompose_batch(Ws, summary=attrgetter("saturation"))`. Working memory is about 8 chunks of
-    matrices. Chunks run strictly one after the other. Diverged replicas give NaN.
-    """
-    Ws = as_array(Ws, rank=3)
-    check_tolerances(relative_tolerance, rank_tolerance)
-    if chunk < 1:
-        raise ValueError(f"expected chunk >= 1; got {chunk}; do leave the default")
-    return _decompose_chunks(Ws, relative_tolerance, rank_tolerance, chunk, summary)
-
-
-def _decompose(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameSpectrum:
+def decompose_padded(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameSpectrum:
     """The padded decomposition: a pure function with static shapes."""
     V, scale = normalise(W)
     finite = jnp.isfinite(scale)
@@ -151,14 +126,15 @@ def _decompose(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameS
     means = jnp.sum(values[:, None] * member, axis=0) / jnp.maximum(sizes, 1.0)
     count, rank = jnp.sum(sizes > 0), jnp.sum(labels < slots)
 
-    mass, squares = exact_product((coordinates**2).T, member), jnp.sum(V * V, axis=0)
-    retained = jnp.sum(mass, axis=1)
+    # [eigenspaces, features] until the end: sums over eigenspaces then run along whole rows.
+    mass, squares = exact_product(member.T, coordinates**2), jnp.sum(V * V, axis=0)
+    retained = jnp.sum(mass, axis=0)
     shown = (squares > tolerances[1] * jnp.max(squares)) & (retained > 0.5 * squares)
-    measures = jnp.where(shown[:, None], mass / jnp.where(shown, retained, 1.0)[:, None], 0.0)
+    measures = jnp.where(shown[None, :], mass / jnp.where(shown, retained, 1.0)[None, :], 0.0)
     capacity = scaled_capacities(squares, overlaps(V, S), shown)
-    entropy = -jnp.sum(measures * jnp.log(or_one(measures)), axis=1)
+    entropy = -jnp.sum(measures * jnp.log(or_one(measures)), axis=0)
     entropy = entropy / jnp.log(jnp.maximum(count, 2).astype(V.dtype))
-    own = (labels[:, None] == jnp.argmax(measures, axis=1)[None, :]) & shown[None, :]
+    own = (labels[:, None] == _first_largest(measures)[None, :]) & shown[None, :]
     offsets = jnp.where(labels < slots, values - exact_product(member, means), 0.0)
     residuals = tightness_residuals(offsets, coordinates, own, member)
     spectrum = FrameSpectrum(
@@ -167,8 +143,8 @@ def _decompose(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameS
         spreads=scale**2 * jnp.ptp(jnp.where(member > 0, values[:, None], means[None, :]), axis=0),
         tightness=safe_sqrt(residuals / or_one(sizes * means**2)),
         overall_tightness=safe_sqrt(jnp.sum(residuals) / or_one(jnp.sum(sizes * means**2))),
-        measures=measures,
-        localization=jnp.sum(measures**2, axis=1),
+        measures=measures.T,
+        localization=jnp.sum(measures**2, axis=0),
         entropy_localization=jnp.where(shown, 1.0 - entropy, 0.0),
         capacities=capacity,
         norms=scale * safe_sqrt(squares),
@@ -184,21 +160,14 @@ def _decompose(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameS
     return jax.tree.map(lambda x: x + poison if eqx.is_inexact_array(x) else x, spectrum)
 
 
-_decompose_compiled = jax.jit(_decompose)
+def _first_largest(measures: Float[Array, "slots features"]) -> Int[Array, "features"]:
+    """The first row with the largest entry of each column, as two plain reductions.
+
+    XLA compares values and places together in `argmax`, entry by entry on a CPU.
+    """
+    places = jnp.arange(len(measures))[:, None]
+    largest = measures == jnp.max(measures, axis=0)[None, :]
+    return jnp.min(jnp.where(largest, places, len(measures)), axis=0)
 
 
-@partial(jax.jit, static_argnames=("chunk", "summary"))
-def _decompose_chunks(
-    Ws: Array, relative_tolerance: Any, rank_tolerance: Any, chunk: int, summary: Callable | None
-) -> Any:
-    """A sequential map over equal chunks, the last filled up with zero matrices."""
-    total = Ws.shape[0]
-    steps = -(-total // chunk)
-    Ws = jnp.pad(Ws, ((0, -total % steps), (0, 0), (0, 0)))
-
-    def one(W: Array) -> Any:
-        spectrum = _decompose(W, relative_tolerance, rank_tolerance)
-        return spectrum if summary is None else summary(spectrum)
-
-    stacked = lax.map(jax.vmap(one), Ws.reshape(steps, -1, *Ws.shape[1:]))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:total], stacked)
+_decompose_compiled = jax.jit(decompose_padded)

@@ -9,8 +9,8 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from jaxsup.experiment import Experiment
 from jaxsup.observe import OBSERVABLES
-from jaxsup.simulation import Experiment
 from jaxsup.students import StudentParameters
 from jaxsup.validation import check_positive_integer, fail, suggest
 
@@ -70,6 +70,10 @@ class Sweep:
         seeds: S for the seeds 0..S-1, or the seeds themselves. Seed s is ``jax.random.key(s)``;
             all points share it, and with it their data stream.
 
+    Attributes:
+        structural: which axes change more than numbers that a compiled program takes as arguments:
+            sizes, names, or whether samples are sparse.
+
     Raises:
         ValueError: an unknown field, an empty or ragged axis, a value that the experiment
             refuses, or no seeds.
@@ -99,8 +103,10 @@ class Sweep:
                 changes = {field: values[position] for field, values in axis.fields.items()}
                 if not _is_structural(experiment, axis):
                     replace_fields(experiment, changes)
-        for _ in self.structures():
-            pass  # making them checks them
+        self.structural = tuple(_is_structural(experiment, axis) for axis in self.axes)
+        if self._mixes_samplings():
+            laws = [any(f.startswith("features.") for f in axis.fields) for axis in self.axes]
+            self.structural = tuple(map(operator.or_, self.structural, laws))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,11 +122,6 @@ class Sweep:
     def replicas(self) -> int:
         """Number of networks: settings times seeds."""
         return self.points * len(self.seeds)
-
-    @property
-    def structural(self) -> tuple[bool, ...]:
-        """Which axes change more than numbers that a compiled program takes as arguments."""
-        return tuple(_is_structural(self.experiment, axis) for axis in self.axes)
 
     def axis_table(self) -> dict[str, Any]:
         """The axes as the constructor takes them."""
@@ -151,10 +152,30 @@ class Sweep:
         positions = np.unravel_index(points, self.shape) if self.shape else ()
         return {
             field: np.asarray(values, np.float64)[position]
-            for axis, position in zip(self.axes, positions, strict=True)
-            if not _is_structural(self.experiment, axis)
+            for axis, fixed, position in zip(self.axes, self.structural, positions, strict=True)
+            if not fixed
             for field, values in axis.fields.items()
         }
+
+    def sparse_levels(self, points: np.ndarray, experiment: Experiment) -> set[int | None]:
+        """The values of ``sparse_level`` at `points`, which have the structure of `experiment`."""
+        laws = {
+            path: values
+            for path, values in self.field_values(points).items()
+            if path.startswith("features.")
+        }
+        if not laws:
+            return {experiment.sparse_level}
+        different = np.unique(np.stack([*laws.values()]), axis=1).T
+        return {
+            replace_fields(experiment, dict(zip(laws, law, strict=True))).sparse_level
+            for law in different.tolist()
+        }
+
+    def _mixes_samplings(self) -> bool:
+        """Whether points of one structure draw sparse and dense samples; checks all structures."""
+        found = [self.sparse_levels(*structure) for structure in self.structures()]
+        return any(None in levels and len(levels) > 1 for levels in found)
 
     def experiment_at(self, index: Sequence[int]) -> Experiment:
         """The experiment at one position along each axis."""
@@ -191,6 +212,8 @@ def field_names(experiment: Experiment) -> list[str]:
 
     def names(owner: object, prefix: str) -> Iterator[str]:
         for field in dataclasses.fields(owner):  # pyright: ignore[reportArgumentType]
+            if not field.init:
+                continue
             yield prefix + field.name
             value = getattr(owner, field.name)
             if isinstance(value, eqx.Module):

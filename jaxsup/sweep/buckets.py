@@ -5,6 +5,7 @@ the widths that a scan uses are chosen so that the padding costs least for a giv
 programs.
 """
 
+import copy
 import dataclasses
 import functools
 import operator
@@ -14,7 +15,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from jaxsup.simulation import Experiment
+from jaxsup.experiment import Experiment
 from jaxsup.sweep.axes import Sweep
 
 
@@ -46,15 +47,33 @@ class Program:
 
 
 def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
-    """Group a sweep's points, each group of scanned latent dimensions into at most `widths`."""
+    """Group a sweep's points, each group of scanned latent dimensions into at most `widths`.
+
+    Points with sparse samples share a program that has room for the most arrivals among them.
+    """
     groups: dict[object, list[tuple[np.ndarray, Experiment]]] = {}
+    levels: dict[object, list[int]] = {}
     for points, experiment in sweep.structures():
+        found = sweep.sparse_levels(points, experiment)
+        sparse = [level for level in found if level is not None]
         padded = _pad(experiment, experiment.features.count)
+        padded = _with_level(padded, 0 if sparse else None)
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(padded))
-        groups.setdefault((jax.tree.structure(padded), shapes), []).append((points, experiment))
+        name = jax.tree.structure(padded), shapes
+        groups.setdefault(name, []).append((points, experiment))
+        levels.setdefault(name, []).extend(sparse)
     return [
-        _stack(sweep, bucket) for members in groups.values() for bucket in _split(members, widths)
+        _stack(sweep, bucket, max(levels[name], default=None))
+        for name, members in groups.items()
+        for bucket in _split(members, widths)
     ]
+
+
+def _with_level(experiment: Experiment, level: int | None) -> Experiment:
+    """The same experiment with room for other numbers of arrivals."""
+    changed = copy.copy(experiment)
+    object.__setattr__(changed, "sparse_level", level)
+    return changed
 
 
 def _pad(experiment: Experiment, width: int) -> Experiment:
@@ -112,8 +131,11 @@ def choose_widths(
     return [tuple(latents[a:b]) for a, b in zip((0, *cuts), cuts, strict=False)]
 
 
-def _stack(sweep: Sweep, members: list[tuple[np.ndarray, Experiment]]) -> Program:
+def _stack(
+    sweep: Sweep, members: list[tuple[np.ndarray, Experiment]], level: int | None
+) -> Program:
     """One experiment for all members, with an axis on the leaves that differ between points."""
+    members = [(points, _with_level(experiment, level)) for points, experiment in members]
     points = np.concatenate([indices for indices, _ in members])
     repeats = [len(indices) for indices, _ in members]
     structure = jax.tree.structure(members[0][1])

@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxsup._version import __version__
 from jaxsup.config import to_table
+from jaxsup.gradients import describe_way
 from jaxsup.observe import OBSERVABLES
 from jaxsup.simulation import initial_parameters
 from jaxsup.sweep.axes import Sweep, dimension_name
@@ -71,6 +72,7 @@ class Layout:
     Attributes:
         steps: recorded steps, of all programs together.
         kept: steps with kept parameters, of all programs together.
+        updates: how each program computes its updates, and why.
         variables: the data variables by name; ``status``, ``last_step`` and ``complete`` tell how
             each network fared and whether it has been trained.
     """
@@ -90,6 +92,11 @@ class Layout:
             "eigenvalue": max(p.width for p in programs),
         }
         self.variables = self._variables(programs)
+        self.updates = [
+            f"{len(p.points)} settings at {p.fixed.features.count} features, width {p.width}: "
+            f"{describe_way(p.example)}"
+            for p in programs
+        ]
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -136,6 +143,7 @@ class Layout:
             "configuration": json.dumps(sweep_to_tables(self.sweep)),
             "fingerprint": self.fingerprint,
             "precision": precision(),
+            "updates": json.dumps(self.updates),
             "loss_evaluation": experiment.closed_form
             or f"{experiment.record.evaluation_samples} samples a seed",
             "replicas": math.prod(self.shape),

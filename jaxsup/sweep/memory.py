@@ -19,7 +19,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from jaxsup.simulation import EVALUATION_DRAWS, EVALUATION_ROWS, Experiment, observe, start
+from jaxsup.experiment import Experiment
+from jaxsup.gradients import EVALUATION_DRAWS, EVALUATION_ROWS, way
+from jaxsup.simulation import observe, start
+from jaxsup.sparse import plan_sparse
 from jaxsup.sweep.buckets import Program
 from jaxsup.validation import fail
 
@@ -113,30 +116,61 @@ def footprint(program: Program) -> Footprint:
 def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tuple[int, int]:
     """Bytes of the widest moment of a step: a replica's own, and what the seed's replicas share."""
     count, latent = experiment.features.count, experiment.student.latent
-    word = jnp.dtype(jnp.result_type(float)).itemsize
-    learns = experiment.student.learns_embedding
     inner = 0 if experiment.student.embedding == "identity" else latent
-    own, shared = [0], 0
+    moments = []
     if experiment.loss == "sampled":
-        rows = experiment.batch_size
-        passes = 6 if learns else 2
-        moment = word * rows * (passes * count + 2 * inner)
-        own.append(moment + (gradients if learns else 0))
-        shared = 4 * word * rows * count
+        activations, samples = _update(experiment, inner)
+        # Both factors of the embedding's gradient, and their sum.
+        activations += 3 * gradients if experiment.student.learns_embedding else 0
+        moments.append((activations + (samples if own_samples else 0), samples))
     else:
-        own.append((3 if inner else 1) * word * count * count + gradients)
+        moments.append(((3 if inner else 1) * _word() * count * count + gradients, 0))
     if experiment.closed_form is None:
-        drawn = min(EVALUATION_DRAWS, experiment.record.evaluation_samples)
-        rows = min(EVALUATION_ROWS, drawn)
-        samples = 2 * word * drawn * count
-        moment = word * rows * (2 * count + 2 * inner)
-        # The wide product with the frozen W packs its input once more.
-        packed = word * rows * count
-        own.append(max(samples + packed if own_samples else 0, moment))
-        shared = max(shared, samples)
+        moments.append(_evaluation(experiment, inner, own_samples=own_samples))
     else:
-        own.append(2 * word * count * count)
-    return max(own), shared
+        moments.append((2 * _word() * count * count, 0))
+    own, shared = zip(*moments, strict=True)
+    return max(own), max(shared)
+
+
+def _update(experiment: Experiment, inner: int) -> tuple[int, int]:
+    """Bytes of activations and slopes of an update, and of its samples."""
+    count, rows = experiment.features.count, experiment.batch_size
+    if experiment.sparse_level is None:
+        return _word() * rows * (count + 2 * inner), _word() * rows * count
+    return _sparse(experiment, inner, rows)
+
+
+def _evaluation(experiment: Experiment, inner: int, *, own_samples: bool) -> tuple[int, int]:
+    """Bytes of a replica in an evaluation of the loss, and of the samples that a seed's share."""
+    count = experiment.features.count
+    drawn = min(EVALUATION_DRAWS, experiment.record.evaluation_samples)
+    if experiment.sparse_level is not None:
+        activations, samples = _sparse(experiment, inner, drawn)
+        if way(experiment) == "gathered":
+            activations += _word() * drawn * count  # the outputs, before and after y is taken off
+        return activations + (samples if own_samples else 0), samples
+    rows = min(EVALUATION_ROWS, drawn)
+    samples = _word() * 2 * drawn * count
+    # The wide product with the frozen W packs its input once more.
+    packed = _word() * rows * count
+    moment = _word() * rows * (2 * count + 2 * inner)
+    return max(samples + packed if own_samples else 0, moment), samples
+
+
+def _sparse(experiment: Experiment, inner: int, samples: int) -> tuple[int, int]:
+    """Bytes of the activations of sparse samples, and of the samples."""
+    assert experiment.sparse_level is not None
+    count, plan = experiment.features.count, plan_sparse(experiment.sparse_level, samples)
+    own = plan.rows * (count + 3 * inner)
+    listed = 6 * (plan.arrivals + plan.deepest)
+    if way(experiment) == "gathered":
+        return _word() * (own + plan.arrivals * (inner or count)), _word() * listed
+    return _word() * own, _word() * (listed + plan.rows * count)
+
+
+def _word() -> int:
+    return jnp.dtype(jnp.result_type(float)).itemsize
 
 
 def _size(tree: Any) -> int:

@@ -18,9 +18,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PRNGKeyArray
 
+from jaxsup.experiment import Experiment
 from jaxsup.simulation import (
     FINISHED,
-    Experiment,
     State,
     advance,
     drop_frozen,
@@ -458,6 +458,22 @@ def _over_lanes_and_slots(
     `slots` [lanes, slots] carries the sizes where no leaf of `varying` does.
     """
     carried = tuple(0 for _ in states)
-    per_slot = jax.vmap(one, in_axes=(0, None, 0, *carried))
-    per_lane = jax.vmap(per_slot, in_axes=(None if alike else 0, 0, 0, *carried))
+    lanes, width = slots.shape
+    per_slot = _map(one, (0, None, 0, *carried), width)
+    per_lane = _map(per_slot, (None if alike else 0, 0, 0, *carried), lanes)
     return per_lane(varying, keys, slots, *states)
+
+
+def _map(one: Callable, in_axes: tuple[int | None, ...], size: int) -> Callable:
+    """`jax.vmap`, without an axis where it would have size 1: products are faster for it."""
+    if size > 1:
+        return jax.vmap(one, in_axes=in_axes)
+
+    def alone(*arguments: Any) -> Any:
+        first = [
+            argument if axis is None else jax.tree.map(lambda leaf: leaf[0], argument)
+            for argument, axis in zip(arguments, in_axes, strict=True)
+        ]
+        return jax.tree.map(lambda leaf: leaf[None], one(*first))
+
+    return alone

@@ -1,0 +1,152 @@
+"""From turns to a line of the table: medians, ratios with their spread, agreement of curves."""
+
+import dataclasses
+import statistics
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any
+
+# Two-sided probability with which equal curves are called different, at each recorded step.
+_LEVEL = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """A measured number: the median of its rounds, the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Of the values of several rounds."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        work: what is done.
+        against: what it is held against.
+        reached: how often faster ("x"), which share ("%"), how many ("") or how long ("s").
+        unit: one of these four.
+        target: what it must reach, in the same unit; None where nothing was promised.
+        at_most: whether the target is a ceiling.
+        ours, theirs: cost of both sides in microseconds a unit of work, where there are two.
+        note: what a reader must know.
+    """
+
+    work: str
+    against: str
+    reached: Spread
+    unit: str
+    target: float | None = None
+    at_most: bool = False
+    ours: float | None = None
+    theirs: float | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median meets the target; None without one."""
+        if self.target is None:
+            return None
+        if self.at_most:
+            return self.reached.median <= self.target
+        return self.reached.median >= self.target
+
+
+def compare(
+    work: str, against: str, ours: Sequence[float], theirs: Sequence[float], **more: Any
+) -> Row:
+    """How often faster `ours` is than `theirs`, costs of the same rounds: ratios round by round."""
+    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+    return Row(
+        work,
+        against,
+        Spread.of(ratios),
+        "x",
+        ours=1e6 * statistics.median(ours),
+        theirs=1e6 * statistics.median(theirs),
+        **more,
+    )
+
+
+def share_of(
+    work: str, against: str, ours: Sequence[float], bounds: Sequence[float], **more: Any
+) -> Row:
+    """Which share of the attainable `ours` is: least cost over cost, of the same rounds."""
+    row = compare(work, against, ours, bounds)
+    return dataclasses.replace(row, unit="%", **more)
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """Whether two curves have the same mean.
+
+    Attributes:
+        agree: at every recorded step.
+        difference: largest difference of the means, relative to the first one.
+        bound: the difference allowed there.
+    """
+
+    agree: bool
+    difference: float
+    bound: float
+
+
+def same_mean(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> Agreement:
+    """Hold the mean curves of two contenders, [replicas, steps], against each other.
+
+    Replica r of one starts from the same weights as replica r of the other, and draws data of its
+    own from the same law. So the differences of replicas scatter about zero, and their mean is
+    allowed to be Student's t at the level 1e-5 times its standard error. Replicas that only one of
+    the two has are left out.
+
+    Raises:
+        ValueError: there are fewer than four replicas to compare.
+    """
+    import numpy as np
+    from scipy.stats import t
+
+    count = min(len(ours), len(theirs))
+    if count < 4:
+        raise ValueError(f"curves: expected at least 4 replicas of both; got {count}; train more")
+    a, b = np.asarray(ours[:count], float), np.asarray(theirs[:count], float)
+    gaps = b - a
+    mean, error = gaps.mean(axis=0), gaps.std(axis=0, ddof=1) / sqrt(count)
+    allowed = t.isf(_LEVEL / 2, count - 1) * error
+    scale = np.abs(a.mean(axis=0))
+    worst = int(np.argmax(np.abs(mean) / np.maximum(allowed, np.finfo(float).tiny)))
+    return Agreement(
+        bool(np.all(np.abs(mean) <= allowed)),
+        float(abs(mean[worst]) / scale[worst]),
+        float(allowed[worst] / scale[worst]),
+    )
+
+
+def same_values(ours: Any, theirs: Any, tolerance: float) -> Agreement:
+    """Hold numbers that both compute without chance against each other.
+
+    `difference` is the largest one, relative to the largest of ours.
+    """
+    import numpy as np
+
+    a, b = np.asarray(ours, float), np.asarray(theirs, float)
+    difference = float(np.max(np.abs(a - b)) / np.max(np.abs(a)))
+    return Agreement(bool(difference <= tolerance), difference, tolerance)
+
+
+def insist(agreement: Agreement, what: str) -> str:
+    """A note about curves that agree.
+
+    Raises:
+        SystemExit: they do not: two programs that do different work have no ratio.
+    """
+    text = f"differ by {agreement.difference:.2g}, allowed {agreement.bound:.2g}"
+    if not agreement.agree:
+        raise SystemExit(f"benchmarks: {what} {text}: not the same work, nothing is timed")
+    return f"curves {text}"

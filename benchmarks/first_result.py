@@ -1,0 +1,122 @@
+"""Claim: a first result takes minutes, and scans over N/K compile three programs or fewer.
+
+The sweep and fit of `scripts/quickstart.sh` without its installation, as processes of their own,
+from the start of the command to the table of exponents; and the compilations of a ratio scan,
+N/K in {1, 2, 4, 8, 16}, counted where XLA reports them: a program is compiled once for each
+bucket of widths (`visit`, which trains and observes) beside its start (`begin`).
+"""
+
+import json
+import logging
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparison import Row, Spread
+from benchmarks.devices import use_jax
+from benchmarks.turns import ROOT, Prepared, take_turns
+
+_COMPILED = re.compile(r"Finished XLA compilation of jit\((.+?)\) in ([0-9.e-]+) sec")
+# The programs that train.
+_TRAINS = "visit"
+
+
+def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
+    """All rows."""
+    case = {"features": 32 if tiny else 256, "steps": 4 if tiny else 20}
+    facts = take_turns(__name__, ("ratio_scan",), case, 1, apart=not tiny)["ratio_scan"].facts
+    trains = [seconds for name, seconds in facts["compiled"] if name == _TRAINS]
+    others = [seconds for name, seconds in facts["compiled"] if name != _TRAINS]
+    note = f"{len(others)} small programs beside, {sum(others):.2f} s in all"
+    work = f"ratio scan N/K in {{1, 2, 4, 8, 16}}, N = {case['features']}"
+    rows = [
+        _count(work, "compilations of a training program", len(trains), note, target=3.0),
+        Row(work, "seconds of compilation a bucket", Spread.of(trains), "s"),
+    ]
+    return rows if tiny else [*rows, quickstart(quick=quick)]
+
+
+def _count(work: str, against: str, number: int, note: str, target: float) -> Row:
+    spread = Spread(number, number, number)
+    return Row(work, against, spread, "", target=target, at_most=True, note=note)
+
+
+def quickstart(*, quick: bool) -> Row:
+    """The sweep of the quick start and its fit, once: seconds from nothing to a table."""
+    python = [sys.executable, "-m", "jaxsup"]
+    with tempfile.TemporaryDirectory() as folder:
+        store = str(Path(folder) / "transition.zarr")
+        sweep = [*python, "sweep", "examples/transition.toml", "--out", store, "--widths", "4"]
+        sweep += ["--json", *(["--seeds", "4"] if quick else [])]
+        began = time.perf_counter()
+        done = subprocess.run(sweep, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"benchmarks: {done.stderr.strip()}")
+        fit = [*python, "fit", store, "--after", "10"]
+        subprocess.run(fit, cwd=ROOT, capture_output=True, check=True)
+        seconds = time.perf_counter() - began
+    networks = json.loads(done.stdout)["replicas"]
+    work = f"quick start, {networks} networks"
+    return Row(work, "seconds to a table of exponents", Spread.of([seconds]), "s")
+
+
+class _Compilations(logging.Handler):
+    """Collects what JAX logs about compilations: (function, seconds)."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.found: list[tuple[str, float]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        match = _COMPILED.match(record.getMessage())
+        if match:
+            self.found.append((match[1], float(match[2])))
+
+
+def count_compilations(work: Any) -> list[tuple[str, float]]:
+    """Run `work` and return every XLA compilation in it: name of the function, seconds."""
+    import jax
+
+    log, handler = logging.getLogger("jax"), _Compilations()
+    level, propagate = log.level, log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        with jax.log_compiles(True):
+            work()
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate
+    return handler.found
+
+
+def ratio_scan(case: dict[str, Any]) -> Prepared:
+    """N/K in {1, 2, 4, 8, 16}: the identity where K = N, random W below."""
+    use_jax()
+    import jaxsup
+
+    N = case["features"]
+    experiment = jaxsup.Experiment(
+        jaxsup.PowerLawFeatures(N, 1.5),
+        jaxsup.DiagonalTeacher(0.0),
+        jaxsup.Student(N // 2),
+        jaxsup.SGD(0.3),
+        batch_size=16,
+        steps=case["steps"],
+        record=jaxsup.Record(points=3, evaluation_samples=16),
+    )
+    width = {
+        "student.embedding": ["identity", *["random"] * 4],
+        "student.latent": [N, N // 2, N // 4, N // 8, N // 16],
+    }
+    sweep = jaxsup.Sweep(experiment, {"width": width}, seeds=2)
+    compiled = count_compilations(lambda: jaxsup.run(sweep))
+    return Prepared(lambda: (0.0, 1.0), facts={"compiled": compiled})
+
+
+CONTENDERS = {"ratio_scan": ratio_scan}

@@ -1,0 +1,129 @@
+"""Claim: 100,000 networks of one neuron train faster than in batched PyTorch.
+
+Two features in one dimension, relu(w w^T x + c), batch 64, Adam at 1e-2, falling along a cosine.
+One setting and 100,000 seeds, so that all have data of their own; and, PAIRED, the 316 x 316
+settings of the phase diagram (density x importance) with one seed, whose random numbers they share.
+The contender is PyTorch with all networks in one array, autograd and torch.optim.Adam; it draws one
+batch for all where jaxsup does.
+"""
+
+import dataclasses
+import tempfile
+from typing import Any
+
+from benchmarks import torch_two_features
+from benchmarks.comparison import Row, compare, insist, same_mean
+from benchmarks.devices import use_jax
+from benchmarks.held_out import autoencoder_loss, save_start, sparse_samples
+from benchmarks.starts import training_seconds
+from benchmarks.turns import Prepared, calibrate, take_turns
+
+DENSITY, IMPORTANCE, CHECK_STEPS = 0.3, 0.7, 80
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """How many networks, and whether they share a seed's random numbers.
+
+    Attributes:
+        side: settings are side x side; with 1, networks are seeds.
+        checked: networks whose losses are compared.
+        seconds: how long a turn lasts.
+        folder: where the first contender leaves the starting weights.
+    """
+
+    side: int
+    seeds: int
+    checked: int = 400
+    batch: int = 64
+    learning_rate: float = 1e-2
+    seconds: float = 4.0
+    folder: str = ""
+
+    @property
+    def networks(self) -> int:
+        """Settings x seeds."""
+        return self.side**2 * self.seeds
+
+
+def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
+    """All rows."""
+    seconds = 1.0 if quick else 4.0
+    cases = {
+        "two features, 100,000 networks": Case(1, 100_000, seconds=seconds),
+        "two features, 316 x 316 settings, PAIRED": Case(316, 1, seconds=seconds),
+    }
+    if tiny:
+        cases = {"two features, 20 networks": Case(1, 20, checked=20, batch=8, seconds=0.01)}
+    rows = []
+    for work, case in cases.items():
+        with tempfile.TemporaryDirectory() as folder:
+            table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
+            names = ("jaxsup", "batched")
+            found = take_turns(__name__, names, table, 2 if tiny else 3, apart=not tiny)
+        ours, theirs = found["jaxsup"], found["batched"]
+        if theirs.missing:
+            print(f"skipped: batched PyTorch: {theirs.missing}")
+            continue
+        note = insist(same_mean(ours.curve, theirs.curve), work)
+        costs = ours.costs, theirs.costs
+        rows.append(compare(work, "batched PyTorch", *costs, target=1.0, note=note))
+    return rows
+
+
+def make_sweep(side: int, seeds: int, case: Case, steps: int, record: Any) -> Any:
+    """The phase diagram, or one point of it, as a user would have it."""
+    import numpy as np
+
+    import jaxsup
+
+    one = side == 1
+    return jaxsup.toys.two_feature_phases(
+        densities=[DENSITY] if one else np.linspace(0.01, 1.0, side).tolist(),
+        importances=[IMPORTANCE] if one else np.geomspace(0.1, 10.0, side).tolist(),
+        steps=steps,
+        batch_size=case.batch,
+        learning_rate=case.learning_rate,
+        seeds=seeds,
+        record=record,
+    )
+
+
+def held_out_losses(Ws: Any, cs: Any) -> list[float]:
+    """Losses of networks of the one setting, W [networks, 1, 2], on the same samples."""
+    import numpy as np
+
+    x = sparse_samples(np.full(2, DENSITY), 1.0)
+    weights = np.array([1.0, IMPORTANCE])
+    return [autoencoder_loss(W, c, x, weights) for W, c in zip(Ws, cs, strict=True)]
+
+
+def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
+    """The public engine: `jaxsup.run`, compilation apart."""
+    jax = use_jax()
+    import numpy as np
+
+    import jaxsup
+    from jaxsup.simulation import initial_parameters
+
+    case = Case(**table)
+    kept = (CHECK_STEPS // 2, CHECK_STEPS)
+    record = jaxsup.Record(points=2, parameter_steps=kept, evaluation_samples=64)
+    check = make_sweep(1, case.checked, case, CHECK_STEPS, record)
+    keys = jax.vmap(jax.random.key)(np.arange(case.checked))
+    start = jax.vmap(lambda key: initial_parameters(check.experiment, key))(keys)
+    save_start(case.folder, embedding=start.embedding, bias=start.bias)
+    dataset = jaxsup.run(check)
+    Ws, cs = (dataset[name].values[0, 0] for name in ("embedding", "bias"))
+    columns = [held_out_losses(Ws[:, k], cs[:, k]) for k in range(len(kept))]
+    curve = np.stack(columns, axis=1).tolist()
+    rough = jaxsup.Record(points=2, evaluation_samples=64)
+
+    def train(steps: int) -> float:
+        return training_seconds(make_sweep(case.side, case.seeds, case, steps, rough))[0]
+
+    steps = calibrate(train, case.seconds, first=10)
+    return Prepared(lambda: (train(steps), steps * case.networks), curve, {"steps": steps})
+
+
+CONTENDERS = {"jaxsup": jaxsup_sweep, "batched": torch_two_features.batched}

@@ -1,0 +1,80 @@
+"""The spectra of many matrices: chunks on an accelerator, a thread a core on a CPU."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.core import Tracer
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from jaxsup.cores import available_cores
+from jaxsup.spectral.arrays import as_array, check_tolerances
+from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose_padded
+
+
+def decompose_batch(
+    Ws: ArrayLike,
+    *,
+    chunk: int = 16,
+    summary: Callable[[FrameSpectrum], Any] | None = None,
+    relative_tolerance: float | Float[Array, ""] = CLUSTER_TOLERANCE,
+    rank_tolerance: float | Float[Array, ""] | None = None,
+) -> Any:
+    """`decompose` every `Ws[replica]`, `chunk` at a time; the result does not depend on the chunk.
+
+    `Ws` is [replica, latent, features]. Returns what `summary` makes of each padded spectrum,
+    stacked: by default the spectra, to be indexed with `[i]` and trimmed. Their measures are as
+    large as `Ws`, so let a named function (a new lambda compiles anew) keep what is needed:
+    `decompose_batch(Ws, summary=attrgetter("saturation"))`. Working memory is about 8 chunks of
+    matrices a core. Outside of `jit`, each core of a CPU takes a share of a large batch. Diverged
+    replicas give NaN.
+    """
+    Ws = as_array(Ws, rank=3)
+    check_tolerances(relative_tolerance, rank_tolerance)
+    if chunk < 1:
+        raise ValueError(f"expected chunk >= 1; got {chunk}; do leave the default")
+    tolerances = jax.tree.map(
+        lambda x: jnp.asarray(x, Ws.dtype), (relative_tolerance, rank_tolerance)
+    )
+    size = -(-len(Ws) // _shares(Ws, tolerances, chunk))
+    if size == len(Ws):
+        return _decompose_chunks(Ws, tolerances, chunk, summary)
+    # Shares of one size are one program: the last one goes back over a few matrices.
+    starts = [min(start, len(Ws) - size) for start in range(0, len(Ws), size)]
+    parts = [Ws[start : start + size] for start in starts]
+    # Compiled by this thread, in whose context (such as float64) its users are.
+    program = _decompose_chunks.lower(parts[0], tolerances, chunk, summary).compile()
+    with ThreadPoolExecutor(len(parts)) as threads:
+        found = list(threads.map(lambda part: program(part, tolerances), parts))
+    again = len(parts) * size - len(Ws)
+    found[-1] = jax.tree.map(lambda x: x[again:], found[-1])
+    return jax.tree.map(lambda *shares: jnp.concatenate(shares), *found)
+
+
+def _shares(Ws: Array, tolerances: Any, chunk: int) -> int:
+    """How many threads decompose a batch."""
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((Ws, tolerances)))
+    if traced or len(Ws) < 2 * chunk or len(Ws.devices()) > 1:
+        return 1
+    (device,) = Ws.devices()
+    return min(available_cores(), len(Ws) // chunk) if device.platform == "cpu" else 1
+
+
+@partial(jax.jit, static_argnames=("chunk", "summary"))
+def _decompose_chunks(Ws: Array, tolerances: Any, chunk: int, summary: Callable | None) -> Any:
+    """A sequential map over equal chunks, the last filled up with zero matrices."""
+    total = Ws.shape[0]
+    steps = -(-total // chunk)
+    Ws = jnp.pad(Ws, ((0, -total % steps), (0, 0), (0, 0)))
+
+    def one(W: Array) -> Any:
+        spectrum = decompose_padded(W, *tolerances)
+        return spectrum if summary is None else summary(spectrum)
+
+    stacked = lax.map(jax.vmap(one), Ws.reshape(steps, -1, *Ws.shape[1:]))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:total], stacked)
