@@ -118,11 +118,11 @@ def test_represented_features_are_longer_than_half_of_the_longest() -> None:
     assert toy_intro.represented(W).tolist() == [True, False, True]
 
 
-def test_the_flattest_third_is_the_plateau_and_not_the_dense_end() -> None:
-    inverse = np.geomspace(1, 20, 9)
-    stars = np.array([1.0, 1.0, 1.0, 0.8, 0.52, 0.5, 0.49, 0.35, 0.2])
-    assert toy_geometry.flattest(inverse, stars).tolist() == [4, 5, 6]
-    assert not toy_geometry.flattest(inverse, np.ones(9)).size
+def test_the_flattest_fifth_is_the_plateau_and_not_the_dense_end() -> None:
+    inverse = np.geomspace(1, 20, 15)
+    stars = np.array([1, 1, 1, 1, 0.9, 0.8, 0.7, 0.6, 0.52, 0.5, 0.49, 0.4, 0.3, 0.2, 0.1])
+    assert toy_geometry.flattest(inverse, stars).tolist() == [8, 9, 10]
+    assert not toy_geometry.flattest(inverse, np.ones(15)).size
 
 
 def test_the_slope_of_the_deficit_is_that_of_a_planted_law() -> None:
