@@ -107,9 +107,8 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     from jaxsup.sweep.buckets import plan_programs
     from jaxsup.sweep.memory import (
         COMPILING,
+        choose_chunk,
         footprint,
-        memory_budget,
-        replicas_that_fit,
         resident_memory,
     )
 
@@ -117,7 +116,7 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     devices = jax.local_devices()
     before = resident_memory()
     need = footprint(plan_programs(sweep, 1)[0])
-    fitting = replicas_that_fit(need, POINTS, devices, memory_budget(None, devices))
+    fitting = choose_chunk(need, POINTS, devices, None)
     chunk = min(fitting, sweep.replicas)
     predicted = need.chunk(chunk, -(-chunk // POINTS), len(devices))
     reports: list[Any] = []

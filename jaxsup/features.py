@@ -11,7 +11,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jax.extend.random import threefry_2x32
+from jaxtyping import Array, Float, Key, UInt
 
 from jaxsup.validation import (
     Scalar,
@@ -144,17 +145,34 @@ class PowerLawFeatures(AbstractFeatures):
         A float32 uniform number has 23 random bits: it would make a feature with p = 6e-7, the
         rarest of 1024 at a = 2, a fifth too frequent. So 32 random bits are compared instead.
         """
-        active_key, value_key = jax.random.split(key)
         shape = (batch, self.count)
-        bits = jax.random.bits(active_key, shape, jnp.uint32).astype(jnp.result_type(float))
+        choices, others = draw_words(key, np.arange(batch * self.count))
         p = self.probabilities[None, :]
-        active = (bits < p * 2.0**32) | (p >= 1.0)
-        v = jax.random.uniform(value_key, shape)
-        if self.values == "sign":
-            v = jnp.where(v < 0.5, -1.0, 1.0)
-        elif self.values == "uniform":
-            v = 2.0 * v
-        return jnp.where(active, v, 0.0)
+        chosen = choices.reshape(shape).astype(p.dtype)
+        active = (chosen < p * 2.0**32) | (p >= 1.0)
+        return jnp.where(active, values_from_words(self.values, others.reshape(shape)), 0.0)
+
+
+def draw_words(
+    key: Key[Array, ""], counters: np.ndarray, *, stream: int = 0
+) -> tuple[UInt[Array, " n"], UInt[Array, " n"]]:
+    """Two random words for each counter: words depend on key, stream and counter alone.
+
+    Threefry gives both at the price of one: `jax.random.bits` would keep one of them.
+    """
+    seeds = jax.random.bits(key, (2,), jnp.uint32)
+    blocks = np.concatenate([counters, np.full(counters.size, stream)])
+    words = threefry_2x32(seeds, jnp.asarray(blocks.astype(np.int64).astype(np.uint32)))
+    return words[: counters.size], words[counters.size :]
+
+
+def values_from_words(law: str, words: UInt[Array, "..."]) -> Float[Array, "..."]:
+    """Values of active features from random words, uniform ones in the middle of 2^24 bins."""
+    dtype = jnp.result_type(float)
+    if law == "sign":
+        return jnp.where(words < jnp.uint32(2**31), -1.0, 1.0).astype(dtype)
+    v = ((words >> jnp.uint32(8)).astype(dtype) + 0.5) * 2.0**-24
+    return 2.0 * v if law == "uniform" else v
 
 
 class GaussianFeatures(AbstractFeatures):

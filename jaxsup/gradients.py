@@ -5,12 +5,11 @@ Three ways, one result to rounding; the first is the oracle of the other two (`t
 * *dense*: samples drawn feature by feature, the loss of `jaxsup.losses` differentiated by JAX; or
   the population loss, differentiated likewise or with its gradient by hand (`jaxsup.losses`);
 * *sparse, listed*: samples as lists of active features (`jaxsup.sparse`), written out as columns;
-* *sparse, gathered*: from the same lists, W x as sums of columns of W. Large networks are trained
-  so: what is left are the products with what is dense in truth, V^T h and its two derivatives.
+* *sparse, gathered*: from the same lists, W x as sums of columns of W (`jaxsup.gathered`). Large
+  networks are trained so.
 
 With sparse samples the derivative of the loss in the preactivations is written down,
-2 w_i (phi(z_i) - y_i) phi'(z_i) / batch, and only the way from parameters to preactivations is left
-to JAX. y is touched where a feature is active. Samples without active features all have the
+2 w_i (phi(z_i) - y_i) phi'(z_i) / batch. Samples without active features all have the
 preactivations c: those that the list has no rows for count through the bias alone.
 """
 
@@ -23,6 +22,7 @@ from jaxtyping import Array, Float, Key
 
 from jaxsup.experiment import Experiment
 from jaxsup.features import PowerLawFeatures
+from jaxsup.gathered import gathered_errors, gathered_gradient
 from jaxsup.losses import loss_weights, population_loss, sampled_errors
 from jaxsup.sparse import (
     SparseBatch,
@@ -92,7 +92,8 @@ def training_gradient(
     `sampler` is `make_sampler` of the experiment and its batch size, made once for many updates.
     """
     if experiment.loss == "sampled" and sampler is not None:
-        return _sparse_gradient(experiment, sampler.draw(key), learned, rest)
+        gradient = gathered_gradient if way(experiment) == "gathered" else _listed_gradient
+        return gradient(experiment, sampler.draw(key), learned, rest)
     return jax.grad(_dense_loss)(learned, rest, experiment, key)
 
 
@@ -110,7 +111,8 @@ def estimated_errors(
         if sampler is None:
             errors = _dense_errors(experiment, parameters, block_key, drawn)
         else:
-            errors = _sparse_errors(experiment, parameters, sampler.draw(block_key))
+            sparse = gathered_errors if way(experiment) == "gathered" else _listed_errors
+            errors = sparse(experiment, parameters, sampler.draw(block_key))
         return total + errors, None
 
     zero = jnp.zeros(experiment.features.count, jnp.result_type(float))
@@ -133,30 +135,21 @@ def _dense_loss(
     return jnp.sum(weights * sampled_errors(student, teacher, parameters, x))
 
 
-def _sparse_gradient(
+def _listed_gradient(
     experiment: Experiment,
     batch: SparseBatch,
     learned: StudentParameters,
     rest: StudentParameters,
 ) -> StudentParameters:
-    student, count = experiment.student, experiment.features.count
-    weights = loss_weights(count, experiment.importance, experiment.reduction)
+    student = experiment.student
+    weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
     scale = weights * (2.0 / batch.batch)
+    x = batch.columns()
     z, pull = jax.vjp(
-        lambda learned: _preactivations(experiment, eqx.combine(learned, rest), batch), learned
+        lambda learned: student.preactivations(eqx.combine(learned, rest), x), learned
     )
-    if way(experiment) == "gathered":
-        slope = student.activate(z) * scale[None, :]
-        at = batch.row, batch.feature
-        # Slopes where x is not 0; phi' is 0 or 1.
-        shown = jnp.where(z.at[at].get() > 0, 1.0, 0.0) if student.activation == "relu" else 1.0
-        gains = _gains(experiment).at[batch.feature].get(mode="promise_in_bounds")
-        pulls = gains * scale.at[batch.feature].get(mode="promise_in_bounds") * batch.value
-        slope = slope.at[at].add(-pulls * shown)
-    else:
-        y = experiment.teacher.targets(batch.columns().T).T
-        slope = scale[:, None] * (student.activate(z) - y)
-        slope = jnp.where(z > 0, slope, 0.0) if student.activation == "relu" else slope
+    slope = scale[:, None] * (student.activate(z) - experiment.teacher.targets(x.T).T)
+    slope = jnp.where(z > 0, slope, 0.0) if student.activation == "relu" else slope
     (gradient,) = pull(slope)
     if gradient.bias is None:
         return gradient
@@ -165,19 +158,13 @@ def _sparse_gradient(
     return eqx.tree_at(lambda g: g.bias, gradient, gradient.bias + empty)
 
 
-def _sparse_errors(
+def _listed_errors(
     experiment: Experiment, parameters: StudentParameters, batch: SparseBatch
 ) -> Float[Array, " features"]:
     """Squared errors of each feature, summed over the batch."""
-    student = experiment.student
-    outputs = student.activate(_preactivations(experiment, parameters, batch))
-    if way(experiment) == "gathered":
-        gains = _gains(experiment).at[batch.feature].get(mode="promise_in_bounds")
-        squares = jnp.sum(
-            outputs.at[batch.row, batch.feature].add(-gains * batch.value) ** 2, axis=0
-        )
-    else:
-        squares = jnp.sum((outputs - experiment.teacher.targets(batch.columns().T).T) ** 2, axis=1)
+    student, x = experiment.student, batch.columns()
+    outputs = student.activate(student.preactivations(parameters, x))
+    squares = jnp.sum((outputs - experiment.teacher.targets(x.T).T) ** 2, axis=1)
     if parameters.bias is None:
         return squares
     return squares + student.activate(parameters.bias) ** 2 * (batch.batch - batch.rows)
@@ -198,17 +185,3 @@ def _dense_errors(
     zero = jnp.zeros(experiment.features.count, x.dtype)
     total, _ = jax.lax.scan(add_rows, zero, x[:even].reshape(pieces, -1, x.shape[1]))
     return add_rows(total, x[even:])[0] if even < rows else total
-
-
-def _preactivations(
-    experiment: Experiment, parameters: StudentParameters, batch: SparseBatch
-) -> Float[Array, "..."]:
-    """[rows, features] if gathered, [features, rows] if listed: the faster layout of each."""
-    if way(experiment) == "gathered":
-        return experiment.student.gathered_preactivations(parameters, batch)
-    return experiment.student.preactivations(parameters, batch.columns())
-
-
-def _gains(experiment: Experiment) -> Float[Array, " features"]:
-    assert isinstance(experiment.teacher, DiagonalTeacher)
-    return experiment.teacher.gains(experiment.features.count)

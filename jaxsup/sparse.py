@@ -18,14 +18,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.random import threefry_2x32
 from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
-from jaxsup.features import AbstractFeatures, PowerLawFeatures
+from jaxsup.features import (
+    AbstractFeatures,
+    PowerLawFeatures,
+    draw_words,
+    values_from_words,
+)
 from jaxsup.validation import is_traced
 
 UNLIKELY = 1e-12
@@ -180,7 +183,7 @@ class SparseSampler(eqx.Module):
         # Materialised: fused into the comparisons, it would be computed anew for each of them.
         place = lax.optimization_barrier(jnp.where(used, row * count + feature, -1))
         active = used[plan.deepest :] & ~_repeated(place, plan.deepest)
-        value = _values(self.values, others[plan.deepest :]) + self.excess
+        value = values_from_words(self.values, others[plan.deepest :]) + self.excess
         return SparseBatch(
             row=row[plan.deepest :],
             feature=feature[plan.deepest :],
@@ -271,14 +274,9 @@ def _words(
 
     Before the arrivals come `deepest` places without one, for `_repeated`.
     """
-    padded, half = plan.deepest + plan.arrivals, -(-plan.batch // 2)
-    low = np.concatenate([np.arange(padded) - plan.deepest, np.arange(half)])
-    high = np.concatenate([np.zeros(padded), np.ones(half)])
-    counters = np.concatenate([low, high]).astype(np.int64).astype(np.uint32)
-    drawn = threefry_2x32(jax.random.bits(key, (2,), jnp.uint32), jnp.asarray(counters))
-    first, second = drawn[: low.size], drawn[low.size :]
-    counting = jnp.stack([first[padded:], second[padded:]], axis=1).ravel()
-    return first[:padded], second[:padded], counting[: plan.batch]
+    words, others = draw_words(key, np.arange(plan.deepest + plan.arrivals) - plan.deepest)
+    counting = jnp.stack(draw_words(key, np.arange(-(-plan.batch // 2)), stream=1), axis=1)
+    return words, others, counting.ravel()[: plan.batch]
 
 
 def _rows_of_arrivals(
@@ -306,15 +304,6 @@ def _repeated(place: Int[Array, " padded"], deepest: int) -> Bool[Array, " arriv
     for back in range(1, deepest):
         repeated |= place[deepest - back : deepest - back + arrivals] == here
     return repeated
-
-
-def _values(law: str, words: UInt[Array, " n"]) -> Float[Array, " n"]:
-    """Values from random words, uniform ones with 24 random bits, in the middle of their bin."""
-    dtype = jnp.result_type(float)
-    if law == "sign":
-        return jnp.where(words < jnp.uint32(2**31), -1.0, 1.0).astype(dtype)
-    v = ((words >> jnp.uint32(8)).astype(dtype) + 0.5) * 2.0**-24
-    return 2.0 * v if law == "uniform" else v
 
 
 def _as_words(shares: Float[Array, " n"]) -> UInt[Array, " n"]:

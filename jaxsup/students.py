@@ -156,25 +156,27 @@ class Student(eqx.Module):
             z = _readout(parameters).T @ z
         return z if parameters.bias is None else z + parameters.bias[:, None]
 
-    def gathered_preactivations(
+    def gathered_hidden(
         self, parameters: StudentParameters, batch: SparseBatch
-    ) -> Float[Array, "rows features"]:
-        """V^T B W x + c for each row of a sparse batch: W x is a sum of few columns of W.
+    ) -> Float[Array, "rows latent"]:
+        """B W x for each row of a sparse batch: W x is a sum of few columns of W.
 
         With W = I the columns are those of B, and no product is left.
         """
         inner = parameters.core if parameters.embedding is None else parameters.embedding
         assert inner is not None
         chosen = inner.T.at[batch.feature].get(mode="promise_in_bounds")
-        z = jnp.zeros((batch.rows, inner.shape[0]), chosen.dtype)
-        z = z.at[batch.row].add(
+        h = jnp.zeros((batch.rows, inner.shape[0]), chosen.dtype)
+        h = h.at[batch.row].add(
             chosen * batch.value[:, None], mode="promise_in_bounds", indices_are_sorted=True
         )
-        if parameters.embedding is not None:
-            if parameters.core is not None:
-                z = z @ parameters.core.T
-            z = z @ _readout(parameters)
-        return z if parameters.bias is None else z + parameters.bias[None, :]
+        if parameters.embedding is None or parameters.core is None:
+            return h
+        return h @ parameters.core.T
+
+    def readout_of(self, parameters: StudentParameters) -> Float[Array, "latent features"] | None:
+        """V; None for the identity."""
+        return None if parameters.embedding is None else _readout(parameters)
 
     def activate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         """phi, entry by entry."""

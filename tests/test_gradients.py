@@ -130,8 +130,8 @@ def test_the_gradient_by_hand():
     z = p @ B.T @ W + c
     y = x * np.arange(1, LARGE + 1.0) ** -0.5
     slope = (np.maximum(z, 0) - y) * (z > 0) / len(x)
-    np.testing.assert_allclose(found.core, W @ slope.T @ p, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(found.bias, slope.sum(axis=0), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(found.core), W @ slope.T @ p, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(found.bias), slope.sum(axis=0), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("count", [SMALL, LARGE])

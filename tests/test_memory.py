@@ -15,6 +15,7 @@ from jaxsup.observe import Record
 from jaxsup.sweep.buckets import plan_programs
 from jaxsup.sweep.memory import (
     Footprint,
+    choose_chunk,
     footprint,
     format_bytes,
     memory_budget,
@@ -128,9 +129,29 @@ def test_the_chunk_grows_with_memory_and_fits_into_it(points):
         replicas_that_fit(need, points, devices, 2**20)
 
 
+def test_a_network_larger_than_the_caches_is_trained_alone():
+    """Caches are a preference, memory is a limit."""
+    devices = jax.local_devices()[:2]
+    large = jaxsup.Experiment(
+        jaxsup.PowerLawFeatures(1024, 1.5),
+        jaxsup.DiagonalTeacher(0.0),
+        jaxsup.Student(256),
+        jaxsup.SGD(0.1),
+        batch_size=2048,
+    )
+    need = plan(large)
+    assert need.smallest(devices) > 64 * 2**20
+    assert choose_chunk(need, 1, devices, None) == 2
+    assert choose_chunk(need, 1, devices, "8GiB") > 100
+    gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 10 * 2**30})
+    assert choose_chunk(need, 1, [gpu], None) > 100
+    with pytest.raises(ValueError, match=r"memory: expected at least .* for one network a device"):
+        choose_chunk(need, 1, [gpu], "16MiB")
+
+
 def test_the_budget_is_what_was_asked_for_or_what_the_device_has():
     cpu = jax.local_devices()[:1]
-    assert 0 < memory_budget(None, cpu) < 2**30
+    assert memory_budget(None, cpu) > 2**26
     assert memory_budget("64GiB", cpu) > 60 * 2**30
     gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 10 * 2**30})
     assert memory_budget(None, [gpu, gpu]) == 16 * 2**30

@@ -16,7 +16,7 @@ from jaxsup.simulation import DIVERGED
 from jaxsup.sweep.axes import Sweep
 from jaxsup.sweep.buckets import Program, plan_programs
 from jaxsup.sweep.layout import Layout, machine
-from jaxsup.sweep.memory import footprint, format_bytes, memory_budget, replicas_that_fit
+from jaxsup.sweep.memory import choose_chunk, footprint, format_bytes
 from jaxsup.sweep.parts import Part, choose_tile, cut_parts
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.store import Plan, Store, check_store
@@ -164,13 +164,12 @@ def _capacities(
     memory: int | str | None,
 ) -> list[int]:
     """Replicas that each program trains at once."""
-    budget = memory_budget(memory, devices)
     capacities = []
     for number, program in enumerate(programs, 1):
         need = footprint(program)
         points = len(program.points)
         total = points * len(sweep.seeds)
-        fitting = replicas_that_fit(need, points, devices, budget) if chunk is None else chunk
+        fitting = choose_chunk(need, points, devices, memory) if chunk is None else chunk
         capacities.append(min(fitting, total))
         size = need.chunk(capacities[-1], -(-capacities[-1] // points), len(devices))
         log.info(

@@ -68,6 +68,14 @@ class Footprint:
         """Bytes of a replica on its device."""
         return self.parameters + self.optimizer + self.snapshots + self.batch + self.gradients
 
+    def each(self, devices: Sequence[Any]) -> int:
+        """Bytes of a replica where `devices` keep what they work with."""
+        return self.device + (self.records if devices[0].platform == "cpu" else 0)
+
+    def smallest(self, devices: Sequence[Any]) -> int:
+        """Bytes of a chunk with one replica a device."""
+        return _RUNTIME + len(devices) * (self.each(devices) + self.shared)
+
     def chunk(self, replicas: int, seeds: int, devices: int) -> int:
         """Bytes that a chunk takes, over all devices and with its records."""
         own = replicas * (self.device + self.records)
@@ -147,8 +155,6 @@ def _evaluation(experiment: Experiment, inner: int, *, own_samples: bool) -> tup
     drawn = min(EVALUATION_DRAWS, experiment.record.evaluation_samples)
     if experiment.sparse_level is not None:
         activations, samples = _sparse(experiment, inner, drawn)
-        if way(experiment) == "gathered":
-            activations += _word() * drawn * count  # the outputs, before and after y is taken off
         return activations + (samples if own_samples else 0), samples
     rows = min(EVALUATION_ROWS, drawn)
     samples = _word() * 2 * drawn * count
@@ -163,9 +169,11 @@ def _sparse(experiment: Experiment, inner: int, samples: int) -> tuple[int, int]
     assert experiment.sparse_level is not None
     count, plan = experiment.features.count, plan_sparse(experiment.sparse_level, samples)
     own = plan.rows * (count + 3 * inner)
+    # Columns of W and V, rows of h, and their products, by arrival.
+    columns = plan.arrivals * (4 * inner or 2 * count)
     listed = 6 * (plan.arrivals + plan.deepest)
     if way(experiment) == "gathered":
-        return _word() * (own + plan.arrivals * (inner or count)), _word() * listed
+        return _word() * (own + columns), _word() * listed
     return _word() * own, _word() * (listed + plan.rows * count)
 
 
@@ -175,6 +183,25 @@ def _word() -> int:
 
 def _size(tree: Any) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def choose_chunk(
+    need: Footprint, points: int, devices: Sequence[Any], memory: int | str | None
+) -> int:
+    """How many replicas to train at once: as many as `memory` holds.
+
+    On a CPU, where no memory is named: as many as stay near the caches, at least one a device.
+
+    Raises:
+        ValueError: not even one a device fits.
+    """
+    budget = memory_budget(memory, devices)
+    fitting = replicas_that_fit(need, points, devices, budget)
+    if memory is not None or devices[0].platform != "cpu":
+        return fitting
+    least = need.smallest(devices)
+    near = replicas_that_fit(need, points, devices, max(_CPU_WORKING_SET, least))
+    return min(fitting, near)
 
 
 def replicas_that_fit(need: Footprint, points: int, devices: Sequence[Any], memory: int) -> int:
@@ -190,14 +217,11 @@ def replicas_that_fit(need: Footprint, points: int, devices: Sequence[Any], memo
     Raises:
         ValueError: not even one a device fits.
     """
-    on_host = devices[0].platform == "cpu"
-    each = need.device + (need.records if on_host else 0)
-    shared = len(devices) * need.shared
-    smallest = _RUNTIME + len(devices) * each + shared
-    if smallest > memory:
+    each, shared = need.each(devices), len(devices) * need.shared
+    if need.smallest(devices) > memory:
         raise fail(
             "memory",
-            f"at least {format_bytes(smallest)} for one network a device",
+            f"at least {format_bytes(need.smallest(devices))} for one network a device",
             f"a budget of {format_bytes(memory)}",
             "allow more, use fewer devices, or make the batch or the network smaller",
         )
@@ -212,7 +236,7 @@ def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> int:
     Arguments:
         memory: bytes, or text like ``"4GiB"``: on an accelerator what its arrays may take, on a CPU
             what the whole process may. Default: four fifths of an accelerator's memory; on a CPU
-            what keeps chunks near the caches, and at most half of what is free.
+            half of what is free.
 
     Raises:
         ValueError: `memory` is no size, or too small for the process itself.
@@ -223,7 +247,7 @@ def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> int:
         limits = [(device.memory_stats() or {}).get("bytes_limit", 2**33) for device in devices]
         return int(_USABLE * min(limits) * len(devices))
     if memory is None:
-        return min(_CPU_WORKING_SET, int(_free_memory() / 2))
+        return int(_free_memory() / 2)
     budget = parse_bytes(memory) - resident_memory() - COMPILING
     if budget <= 0:
         least = format_bytes(resident_memory() + COMPILING)
