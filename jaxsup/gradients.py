@@ -3,7 +3,7 @@
 Three ways, one result to rounding; the first is the oracle of the other two (`test_gradients`):
 
 * *dense*: samples drawn feature by feature, the loss of `jaxsup.losses` differentiated by JAX; or
-  the population loss, differentiated likewise;
+  the population loss, differentiated likewise or with its gradient by hand (`jaxsup.losses`);
 * *sparse, listed*: samples as lists of active features (`jaxsup.sparse`), written out as columns;
 * *sparse, gathered*: from the same lists, W x as sums of columns of W (`jaxsup.gathered`). Large
   networks are trained so.
@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Key
 from jaxsup.experiment import Experiment
 from jaxsup.features import PowerLawFeatures
 from jaxsup.gathered import gathered_errors, gathered_gradient
-from jaxsup.losses import loss_weights, population_errors, sampled_errors
+from jaxsup.losses import loss_weights, population_loss, sampled_errors
 from jaxsup.sparse import (
     SparseBatch,
     SparseSampler,
@@ -128,13 +128,11 @@ def _dense_loss(
 ) -> Float[Array, ""]:
     parameters = eqx.combine(learned, rest)
     features, teacher, student = experiment.features, experiment.teacher, experiment.student
-    if experiment.loss == "population":
-        errors = population_errors(features, teacher, student, parameters)
-    else:
-        x = features.sample_batch(key, experiment.batch_size)
-        errors = sampled_errors(student, teacher, parameters, x)
     weights = loss_weights(features.count, experiment.importance, experiment.reduction)
-    return jnp.sum(weights * errors)
+    if experiment.loss == "population":
+        return population_loss(features, teacher, student, parameters, weights)
+    x = features.sample_batch(key, experiment.batch_size)
+    return jnp.sum(weights * sampled_errors(student, teacher, parameters, x))
 
 
 def _listed_gradient(

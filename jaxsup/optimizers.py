@@ -4,7 +4,7 @@ Every default that the field's tools disagree on is stated here, none is inherit
 """
 
 import abc
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -16,6 +16,15 @@ from jaxsup.schedules import WarmupCosine
 from jaxsup.validation import Scalar, check_number
 
 
+@runtime_checkable
+class _Rated(Protocol):
+    """What every optimiser has, in the order of its own arguments."""
+
+    learning_rate: Scalar
+    bias_learning_rate: Scalar | None
+    schedule: WarmupCosine | None
+
+
 class AbstractOptimizer(eqx.Module):
     """An optax transformation by name: a direction, and the rates at which it is followed.
 
@@ -24,9 +33,6 @@ class AbstractOptimizer(eqx.Module):
     """
 
     kind: ClassVar[str]
-    learning_rate: eqx.AbstractVar[Scalar]
-    bias_learning_rate: eqx.AbstractVar[Scalar | None]
-    schedule: eqx.AbstractVar[WarmupCosine | None]
 
     @abc.abstractmethod
     def direction(self) -> optax.GradientTransformation:
@@ -37,9 +43,9 @@ class AbstractOptimizer(eqx.Module):
 
         optax raises a decay to an integer power, which strict promotion refuses if it is traced.
         """
-        parts = [self.direction()]
-        if self.schedule is not None:
-            parts.append(optax.scale_by_schedule(self.schedule.learning_rate(1.0, steps)))
+        parts, schedule = [self.direction()], cast(_Rated, self).schedule
+        if schedule is not None:
+            parts.append(optax.scale_by_schedule(schedule.learning_rate(1.0, steps)))
         parts.append(optax.stateless(lambda updates, _: self._scale(updates)))
         plain = optax.chain(*parts)
 
@@ -53,11 +59,12 @@ class AbstractOptimizer(eqx.Module):
 
     def _scale(self, updates: optax.Updates) -> optax.Updates:
         """Minus the rate of its group times each array."""
+        rates = cast(_Rated, self)
 
         def scale(path: tuple[Any, ...], update: Array) -> Array:
-            rate = self.learning_rate
-            if self.bias_learning_rate is not None and _name(path) == "bias":
-                rate = self.bias_learning_rate
+            rate = rates.learning_rate
+            if rates.bias_learning_rate is not None and _name(path) == "bias":
+                rate = rates.bias_learning_rate
             return -jnp.asarray(rate, update.dtype) * update
 
         return jax.tree_util.tree_map_with_path(scale, updates)
@@ -65,7 +72,8 @@ class AbstractOptimizer(eqx.Module):
     @property
     def warmup(self) -> int:
         """Steps of warm-up; 0 without a schedule."""
-        return 0 if self.schedule is None else self.schedule.warmup
+        schedule = cast(_Rated, self).schedule
+        return 0 if schedule is None else schedule.warmup
 
 
 def _name(path: tuple[Any, ...]) -> str:
@@ -73,7 +81,7 @@ def _name(path: tuple[Any, ...]) -> str:
     return getattr(path[-1], "name", None) or getattr(path[-1], "key", "")
 
 
-def _check_rates(optimizer: AbstractOptimizer) -> None:
+def _check_rates(optimizer: _Rated) -> None:
     advice = "give a step size >= 0"
     check_number("optimizer.learning_rate", optimizer.learning_rate, advice, low=0)
     if optimizer.bias_learning_rate is not None:

@@ -3,6 +3,9 @@
 import json
 import math
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,3 +115,24 @@ def test_a_fit_gives_its_interval_and_a_refusal_gives_none() -> None:
     assert found.low <= 0.5 <= found.high
     assert found.value == pytest.approx(0.5, abs=1e-6)
     assert estimates.from_fit(fit_power_law(t, np.exp(-t / 300))) is None
+
+
+def test_the_page_of_claims_says_what_the_reports_hold(tmp_path: Path) -> None:
+    report = {
+        "figure": "a-figure",
+        "title": "What it shows.",
+        "scale": "quick",
+        "seconds": {"training": 61.0, "measuring": 2.0},
+        "claims": [CASES[case][0].to_dict() for case in ("inside", "below an open range")],
+        "records": [],
+    }
+    (tmp_path / "a-figure.json").write_text(json.dumps(report))
+    (tmp_path / "other.json").write_text("[]")
+    script = Path(__file__).parent.parent / "scripts" / "claims.py"
+    command = [sys.executable, str(script), str(tmp_path), "--out", str(tmp_path / "page.md")]
+    subprocess.run(command, check=True)
+    page = (tmp_path / "page.md").read_text()
+    assert "2 claims of 1 figures: 1 agrees, 1 differs, 0 not claimed." in page
+    assert "`jaxsup reproduce a-figure --scale quick`: 63 s, of which 61 s training." in page
+    assert "| 0.8 to 1.2 (about 1) | 1 (0.9 to 1.1), by hand | **agrees** |" in page
+    assert "| ≥ 0.5 (about 1) | 0.2 (0.1 to 0.3), by hand | **differs** |" in page

@@ -40,7 +40,7 @@ def test_every_figure_has_three_scales_that_are_valid(name: str) -> None:
 
 
 def test_figures_use_public_names_only() -> None:
-    public = set(jaxsup.__all__)
+    public = set(vars(jaxsup)["__all__"])
     for path in (Path(figures.__file__).parent / "reproduce").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
@@ -258,3 +258,40 @@ def test_bars_of_shares_fill_the_whole() -> None:
     heights = np.sum([[bar.get_height() for bar in layer] for layer in ax.containers], axis=0)
     np.testing.assert_allclose(heights, 100)
     assert set(legend_words(ax)) == {"digon", "pentagon", "irregular"}
+
+
+ABOUT_WEIGHTS = '''"""A figure of one's own about weights that the user brings along with it."""
+from jaxsup import Findings, plot
+
+SCALES = {"smoke": 1, "quick": 1, "paper": 1}
+
+
+def inspect(weights, scale):
+    return Findings([{"shape": list(weights.shape)}], ["inspected"], plot.new_figure()[0], [])
+'''
+
+
+def test_all_figures_end_in_one_table_and_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import jaxsup.reproduce
+
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "first_of_two.py").write_text(ADDED)
+    (folder / "second_with_weights.py").write_text(ABOUT_WEIGHTS)
+    monkeypatch.setattr(jaxsup.reproduce, "__path__", [str(folder)])
+    monkeypatch.setattr("jaxsup.cli.reproduce.configure_devices", lambda count: None)
+    ReproduceCommand("all", "smoke", tmp_path / "out").run()
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"first-of-two +final loss +10 to 20 .* differs +\d+", lines[-2])
+    assert lines[-1].startswith("second-with-weights  skipped: give --weights FILE")
+    assert not (tmp_path / "out" / "second-with-weights").exists()
+    np.save(tmp_path / "W.npy", np.eye(3, 5, dtype=np.float32))
+    again = ReproduceCommand(
+        "all", "smoke", tmp_path / "out", resume=True, weights=tmp_path / "W.npy", json=True
+    )
+    again.run()
+    tables = json.loads(capsys.readouterr().out)
+    assert tables["second-with-weights"]["records"] == [{"shape": [3, 5]}]
+    assert tables["first-of-two"]["claims"][0]["verdict"] == "differs"

@@ -34,7 +34,7 @@ def train(optimizer):
 
 def by_hand(kind: str, rate=lambda t: 0.1, bias_rate=None, **hyper):
     """The same in numpy; the update number t counts from 0."""
-    rates = dict.fromkeys(START, rate)
+    rates: dict[str, Any] = dict.fromkeys(START, rate)
     rates["bias"] = rate if bias_rate is None else bias_rate
     parameters = {name: value.copy() for name, value in START.items()}
     first = {name: np.zeros_like(value) for name, value in START.items()}

@@ -49,7 +49,7 @@ def boxes_by_hand(inside: np.ndarray, size: int) -> int:
     for i in range(0, inside.shape[0] - size, size):
         for j in range(0, inside.shape[1] - size, size):
             box = inside[i : i + size + 1, j : j + size + 1]
-            count += box.any() and not box.all()
+            count += int(box.any() and not box.all())
     return count
 
 

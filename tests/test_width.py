@@ -29,8 +29,8 @@ def test_the_preset_is_the_published_one():
     assert isinstance(last.features, jaxsup.PowerLawFeatures)
     assert last.features.exponent == 2
     assert float(last.features.probabilities.sum()) == pytest.approx(1, rel=1e-5)
-    decays = [sweep.experiment_at((i, 0, 0)).optimizer.weight_decay for i in (0, 9)]
-    assert decays == [-1, 1]
+    decays = sweep.field_values(np.array([0, sweep.points - 1]))["optimizer.weight_decay"]
+    assert decays.tolist() == [-1, 1]
     with pytest.raises(ValueError, match="latents: expected at least one width K"):
         toys.width_scaling(latents=())
 
@@ -122,14 +122,14 @@ def test_pictures_of_widths_hold_means_and_guides():
         references=[[3, 1.5, 0.75]],
         reference_name="theory",
     )
-    np.testing.assert_allclose(ax.get_lines()[0].get_ydata(), [3, 1.5, 0.75])
+    np.testing.assert_allclose(np.asarray(ax.get_lines()[0].get_ydata()), [3, 1.5, 0.75])
     legend = ax.get_legend()
     assert legend is not None
     words = [text.get_text() for text in legend.get_texts()]
     assert words == ["i^−1: α = 1.00 ± 0.10", "theory"]
     ax = plot.overlap_against_width(latents, [losses / 10], ["i^−1"], 20, plot.new_figure()[1])
     floor = ax.get_lines()[-1]
-    assert floor.get_ydata()[0] == pytest.approx((20 - 2) / (2 * 19))
+    assert np.asarray(floor.get_ydata())[0] == pytest.approx((20 - 2) / (2 * 19))
     for draw, name in ((plot.loss_against_width, "losses"), (plot.overlap_against_width, "over")):
         more = (20,) if draw is plot.overlap_against_width else ()
         with pytest.raises(ValueError, match=rf"{name}.*: expected \[widths, seeds\] with 3"):

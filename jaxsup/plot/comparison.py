@@ -36,11 +36,10 @@ def speed_up(levels: ArrayLike, gains: ArrayLike, ax: Axes, *, labels: Sequence[
         ax.axhline(level, color=GUIDE, linewidth=0.8, linestyle=(0, (4, 2)))
         ax.annotate(
             words,
-            (1, level),
+            (0, level),
             xycoords=("axes fraction", "data"),
-            xytext=(-2, 2),
+            xytext=(3, 2),
             textcoords="offset points",
-            ha="right",
             fontsize=7,
         )
     for position, label in enumerate(labels):
@@ -50,10 +49,11 @@ def speed_up(levels: ArrayLike, gains: ArrayLike, ax: Axes, *, labels: Sequence[
         if known.any():
             last = np.flatnonzero(known)[-1]
             ax.plot(x[last], values[position][last], "o", color=line_style(position)["color"])
-    ax.set(xscale="log", xlim=(x.max(), x.min()))
+    reached = x[np.isfinite(values).any(axis=0)]
+    ax.set(xscale="log", xlim=(x.max(), 0.6 * reached.min() if reached.size else x.min()))
     ax.set_xlabel("loss relative to the first, L / L(0)")
-    ax.set_ylabel("speed-up: steps at K = N over steps in superposition")
-    ax.legend(loc="upper left", **COVERING)
+    ax.set_ylabel("speed-up: how many times fewer steps")
+    ax.legend(loc="upper right", **COVERING)
     return ax
 
 

@@ -219,5 +219,5 @@ def variance_shares(shares: Mapping[str, float], ax: Axes) -> Axes:
     ax.invert_yaxis()
     ax.set_xlim(0, max(10.0, 1.15 * max(values)))
     ax.grid(visible=False, axis="y")
-    ax.set_xlabel("share of the variance explained by the main effect (%)")
+    ax.set_xlabel("share of the variance, main effect (%)")
     return ax

@@ -201,6 +201,8 @@ def feature_directions(vectors: ArrayLike, ax: Axes, *, reach: float) -> Axes:
     for index, (point, shade) in enumerate(zip(points.T, shades, strict=True)):
         ax.plot([0, point[0]], [0, point[1]], color=shade, linewidth=1.6)
         ax.plot(*point, "o", color=shade, markersize=5)
+        if np.hypot(*point) < 0.15 * reach:
+            continue  # not represented: its number would lie on the others'
         away = point * (1 + 0.16 * reach / max(float(np.hypot(*point)), 0.16 * reach))
         ax.annotate(f"{index + 1}", tuple(away.tolist()), ha="center", va="center", fontsize=7.5)
     ax.set(xlim=(-1.3 * reach, 1.3 * reach), ylim=(-1.3 * reach, 1.3 * reach))
@@ -247,6 +249,6 @@ def represented_counts(
     ax.set(xscale="log", ylim=(0, features + 0.6))
     plain_log_axis(ax.xaxis, x)
     ax.set_xlabel("inverse density of a feature")
-    ax.set_ylabel("features represented (area: share of starts)")
+    ax.set_ylabel("features (area: share of starts)")
     ax.legend(loc="lower right")
     return ax

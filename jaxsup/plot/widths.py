@@ -92,9 +92,8 @@ def overlap_against_width(
     for position, (name, column) in enumerate(zip(names, overlaps, strict=True)):
         values = np.asarray(column, np.float64)
         _check_widths("overlaps", values, x)
-        style = line_style(position) | {"linestyle": "none"}
-        marker = MARKERS[position % len(MARKERS)]
-        ax.plot(x, values.mean(axis=1), marker=marker, label=name, **style)
+        colour, marker = line_style(position)["color"], MARKERS[position % len(MARKERS)]
+        ax.plot(x, values.mean(axis=1), linestyle="none", marker=marker, label=name, color=colour)
     fine = np.geomspace(x.min(), x.max(), 100)
     ax.plot(fine, 1 / fine, color=GUIDE, linewidth=0.9, label="1/K, random directions")
     floor = (count - fine) / (fine * (count - 1))

@@ -261,13 +261,13 @@ def draw(dataset: xr.Dataset, found: Gains, equal: int, several: int) -> Figure:
         )
     ]
     plot.loss_curves(students.drop_vars(along).assign_coords(kind=("condition", names)), axes[0])
-    axes[0].set_title(f"(a, b) = (1.5, 0), step size {EQUAL}")
+    axes[0].set_title(f"(a, b) = (1.5, 0), step size {EQUAL}", fontsize=9)
     settings = [f"(a, b) = ({a:g}, {b:g})" for a, b in SETTINGS]
     ratio = float(dataset["superposition_ratio"].values[2 * several])
     against = ("K = N, equal step size", "K = N, best step sizes", "linear K = N, best step sizes")
     high = max(largest(values[0]) for values in found)
     for ax, values, words in zip(axes[1:], found, against, strict=True):
         plot.speed_up(_LEVELS, values[0], ax, labels=settings)
-        ax.set_title(f"N/K = {ratio:g} against {words}")
-        ax.set_ylim(0, max(11.0, 1.1 * high) if np.isfinite(high) else 11.0)
+        ax.set_title(f"N/K = {ratio:g} against {words}", fontsize=9)
+        ax.set_ylim(0, 1.45 * max(10.0, high) if np.isfinite(high) else 14.5)
     return figure

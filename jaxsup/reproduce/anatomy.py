@@ -144,7 +144,9 @@ def slope(features: np.ndarray, times: np.ndarray) -> float:
 
 def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
     """Learning times and their slopes, with what the response looks like at the end."""
-    probabilities = np.asarray(sweep.experiment.features.probabilities)
+    features = sweep.experiment.features
+    assert isinstance(features, PowerLawFeatures)
+    probabilities = np.asarray(features.probabilities)
     samples = sweep.experiment.record.evaluation_samples
     counted = np.flatnonzero(probabilities * samples >= RAREST)
     errors = dataset["feature_error"].transpose("network", "seed", "feature", "step").values
@@ -221,18 +223,19 @@ def draw(dataset: xr.Dataset, names: list[str], features: np.ndarray, times: np.
     named = dataset.drop_vars([str(n) for n in dataset.coords if dataset[n].dims == ("network",)])
     named = named.assign_coords(student=("network", names))
     plot.loss_curves(named, axes[0])
-    axes[0].set_title(f"(a, b) = ({EXPONENT:g}, 0): the loss")
+    axes[0].set_title(f"(a, b) = ({EXPONENT:g}, 0): loss", fontsize=9)
     middle = np.median(times, axis=1)
     plot.learning_times(features, middle, axes[1], labels=names, slope=EXPONENT)
-    axes[1].set_title("when each feature's error has halved")
+    axes[1].set_title("when each feature's error has halved", fontsize=9)
     plot.spectra_along_training(dataset.isel(network=-1), "response_spectrum", axes[2])
-    axes[2].set_title(f"response, {names[-1]}")
+    axes[2].set_title(f"spectrum of the response V^T B W, {names[-1]}", fontsize=9)
+    axes[2].set_ylabel("singular value")
     own = named.assign(
         own_share=named["response_capacities"]
         .mean("feature")
         .assign_attrs(long_name="own share of a feature's response (mean)")
     )
     plot.observable_curves(own, "own_share", axes[3])
-    axes[3].set_title("how much of a response is its feature's own")
+    axes[3].set_title("how much of a response is the feature's own", fontsize=9)
     axes[3].set_ylim(0, 1.05)
     return figure

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from jaxsup.features import AbstractFeatures
-
 STRONG, WEAK = -1.0, 1 / 3
 """Decays whose nearest neighbours in the sweep stand for the two regimes."""
 _REPRESENTED = 0.5
@@ -131,9 +129,8 @@ def represent(W: np.ndarray) -> tuple[int, float]:
     return count, float((((U @ U.T) ** 2).sum() - count) / (count * (count - 1)))
 
 
-def dropped_loss(features: AbstractFeatures, latents: np.ndarray) -> np.ndarray:
+def dropped_loss(features: PowerLawFeatures, latents: np.ndarray) -> np.ndarray:
     """Loss of K most frequent features kept without error, the others replaced by their means."""
-    assert isinstance(features, PowerLawFeatures)
     p = np.arange(1, features.count + 1) ** -float(features.exponent)
     p = p / p.sum()
     variances = 4 / 3 * p - p**2  # E v = 1 and E v^2 = 4/3 for v uniform on [0, 2]
@@ -146,7 +143,7 @@ class Settings(NamedTuple):
     Attributes:
         decays, exponents, latents: values along the axes.
         weak, strong: positions among the decays.
-        count: number of features N.
+        features: their number N.
     """
 
     decays: np.ndarray
@@ -154,7 +151,7 @@ class Settings(NamedTuple):
     latents: np.ndarray
     weak: int
     strong: int
-    count: int
+    features: int
 
 
 def read_settings(sweep: Sweep) -> Settings:
@@ -167,7 +164,7 @@ def read_settings(sweep: Sweep) -> Settings:
         np.array(widths["student.latent"]),
         weak=int(np.abs(values - WEAK).argmin()),
         strong=int(np.abs(values - STRONG).argmin()),
-        count=sweep.experiment.features.count,
+        features=sweep.experiment.features.count,
     )
 
 
@@ -175,7 +172,7 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
     """Width exponents in both regimes, overlaps, and how many features are represented."""
     trained, at = read_trained(dataset, sweep), read_settings(sweep)
     laws = [sweep.experiment_at((0, row, 0)).features for row in range(len(at.exponents))]
-    ideal = [dropped_loss(law, at.latents) for law in laws]
+    ideal = [dropped_loss(law, at.latents) for law in laws if isinstance(law, PowerLawFeatures)]
     slopes = [[_exponent(at.latents, losses) for losses in rows] for rows in trained.losses]
     records = [
         {
@@ -234,7 +231,7 @@ def claim_exponents(at: Settings, slopes: list[list[Estimate | None]]) -> list[C
 def claim_overlaps(at: Settings, trained: Trained) -> list[Claim]:
     """Overlaps near 1/K, and nearly all features represented, at the strongest decay."""
     overlaps = np.moveaxis(trained.overlaps[at.strong], 1, 0).reshape(len(at.latents), -1)
-    shares = trained.represented[at.strong].ravel() / at.count
+    shares = trained.represented[at.strong].ravel() / at.features
     known = bool(np.isfinite(overlaps).all())
     reason = "" if known else "fewer than two features are represented somewhere"
     scaled = (overlaps * at.latents[:, None]).mean(axis=0)  # a setting and seed each
@@ -295,7 +292,7 @@ def draw(
     for ax in (left, middle):
         ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
     overlaps = [trained.overlaps[at.strong, j] for j in shown]
-    plot.overlap_against_width(at.latents, overlaps, names, at.count, right)
+    plot.overlap_against_width(at.latents, overlaps, names, at.features, right)
     right.set_title("strong superposition: overlaps", fontsize=9)
     return figure
 

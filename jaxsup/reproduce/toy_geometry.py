@@ -137,13 +137,13 @@ def plateau(records: list[dict[str, Any]]) -> tuple[float, float] | None:
 
 
 def flattest(inverse_density: np.ndarray, stars: np.ndarray) -> np.ndarray:
-    """The third of the densities over which log D* changes least, D* <= 0.9: indices in a row.
+    """The fifth of the densities over which log D* changes least, D* <= 0.9: indices in a row.
 
     Arguments:
         inverse_density: [densities], rising.
         stars: [densities], mean D*.
     """
-    width = max(2, len(stars) // 3)
+    width = max(2, len(stars) // 5)
     starts = [s for s in range(len(stars) - width + 1) if stars[s : s + width].max() <= 0.9]
     if not starts:
         return np.arange(0)
@@ -164,9 +164,11 @@ def make_claims(dataset: xr.Dataset, geometries: list[list[Geometry]]) -> list[C
         where = f" (1/density {inverse[flat[0]]:.1f} to {inverse[flat[-1]]:.1f})"
         measured = estimates.from_samples(stars.values[flat].ravel(), "networks")
         networks = [network for row in flat for network in geometries[row]]
-        shares = np.array([feature_shares([network]).get("digon", 0.0) for network in networks])
-        digons = estimates.from_samples(shares, "networks")
-    reason = "" if flat.size else "D* nowhere lies below 0.9: too few densities or steps"
+        held = sum(len(part.features) for network in networks for part in network.components)
+        if held:
+            hits = round(feature_shares(networks).get("digon", 0.0) * held)
+            digons = estimates.from_share(hits, held)
+    reason = "" if digons else "D* nowhere lies below 0.9: too few densities or steps"
     return [
         Claim(
             f"D* where it is flattest{where}",

@@ -68,7 +68,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(16, 3, 33, 60, 2),
-    "quick": Scale(32, 4, 129, 300, 3),
+    "quick": Scale(32, 4, 129, 300, 4),
     "paper": Scale(256, 32, 1024, 500, 3),
 }
 

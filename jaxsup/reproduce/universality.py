@@ -65,10 +65,14 @@ class Scale:
     batch_size: int
     seeds: int
     evaluation_samples: int = 1024
+    embeddings: tuple[str, ...] = ("random", "learned")
+    optimizers: tuple[str, ...] = ("sgd", "adam")
 
 
 SCALES = {
-    "smoke": Scale(16, (1.5, 2.0), (0.0,), (2,), (1.0,), ("relu",), 120, 16, 2, 256),
+    "smoke": Scale(
+        16, (1.5, 2.0), (0.0,), (2,), (1.0,), ("relu",), 120, 16, 2, 256, ("random",), ("sgd",)
+    ),
     "quick": Scale(
         64,
         (1.1, 1.5, 2.0, 2.5),
@@ -102,8 +106,8 @@ def configure(scale: Scale) -> Sweep:
     optimiser and a density: one axis, since the learning rate depends on all three.
     """
     count = scale.features
-    students = [("identity", 1), *itertools.product(("random", "learned"), scale.ratios)]
-    chosen = list(itertools.product(students, ("sgd", "adam"), scale.densities))
+    students = [("identity", 1), *itertools.product(scale.embeddings, scale.ratios)]
+    chosen = list(itertools.product(students, scale.optimizers, scale.densities))
     optimizers = [
         SGD(0.5 / (ratio * max(1.0, density))) if name == "sgd" else Adam(1e-2)
         for (_, ratio), name, density in chosen
@@ -298,22 +302,23 @@ def _spread_ratio(rows: np.ndarray) -> float:
 
 
 def draw(records: list[dict[str, Any]]) -> Figure:
-    """The map over conditions and (a, b); exponents by factor; what decides them."""
-    figure, axes = plot.new_figure(3, width=4.9, height=5.6)
-    rows = list(dict.fromkeys(_row(record) for record in records))
-    columns = list(dict.fromkeys(_column(record) for record in records))
+    """The map of ReLU students over conditions and (a, b); exponents by factor; what decides."""
+    figure, axes = plot.new_figure(3, width=4.6, height=5.4)
+    relu = [record for record in records if record["student.activation"] == "relu"]
+    rows = list(dict.fromkeys(_row(record) for record in relu))
+    columns = list(dict.fromkeys(_column(record) for record in relu))
     cells = {(row, column): [] for row in rows for column in columns}
-    for record in records:
+    for record in relu:
         cells[_row(record), _column(record)].append(record["exponent"])
     grid = np.array([[_median(cells[row, column]) for column in columns] for row in rows])
     plot.exponent_atlas(grid, axes[0], rows=rows, columns=columns, near=NEAR)
-    axes[0].set_title("median over densities and activations")
+    axes[0].set_title("ReLU students: median over densities", fontsize=9)
     inside = crowded(records)
     plot.exponents_by_factor(_finite(split(inside)), axes[1], near=NEAR)
-    axes[1].set_title("in superposition; right: share within 0.8..1.2")
+    axes[1].set_title("in superposition; right: share within 0.8..1.2", fontsize=9)
     parts = {factor: explained(found(inside), factor) for factor in split(inside)}
     plot.variance_shares(parts, axes[2])
-    axes[2].set_title("what decides the exponent, in superposition")
+    axes[2].set_title("what decides the exponent in superposition", fontsize=9)
     return figure
 
 

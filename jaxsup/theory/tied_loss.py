@@ -49,7 +49,8 @@ def _tied_loss_jvp(
     d_W, d_bias, *others = tangents
     if not all(isinstance(tangent, SymbolicZero) for tangent in others):
         solid = [
-            jnp.zeros(t.shape, t.dtype) if isinstance(t, SymbolicZero) else t for t in tangents
+            jnp.zeros_like(p) if isinstance(t, SymbolicZero) else t
+            for p, t in zip(primals, tangents, strict=True)
         ]
         return jax.jvp(functools.partial(_plain_loss, respond), primals, tuple(solid))
     loss, by_W, by_bias = _value_and_slopes(respond, *primals)
@@ -64,14 +65,14 @@ def _slopes(
     respond: Respond, W: Array, bias: Array, weights: Array, frequencies: Array, gains: Array
 ) -> tuple[Array, Array, Array]:
     """The loss and its derivatives by W and by the bias."""
-    G, target = product(W.T, W), jnp.diag(gains)
+    index = jnp.arange(bias.shape[0])
+    G, target = product(W.T, W), jnp.where(index[:, None] == index[None, :], gains[:, None], 0)
     error, by_response, by_bias = respond(G, bias[:, None], target)
     _, turned, _ = respond(G, bias[None, :], target)  # at (i, j) what `by_response` is at (j, i)
-    c, c_turned = (
-        a[:, None] * b[None, :] for a, b in ((weights, frequencies), (frequencies, weights))
-    )
-    by_W = product(W, c * by_response + c_turned * turned)
-    return jnp.sum(c * error), by_W, jnp.sum(c * by_bias, axis=1)
+    w, f = weights, frequencies
+    S = (w[:, None] * f[None, :]) * by_response + (f[:, None] * w[None, :]) * turned
+    # Sums over j as products with f: weighting first would write another N x N array.
+    return jnp.sum(w * product(error, f)), product(W, S), w * product(by_bias, f)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))

@@ -1,0 +1,125 @@
+"""Write the page of claims from what `jaxsup reproduce` measured: no number is typed by hand.
+
+python scripts/claims.py runs/all --out docs/claims.md
+"""
+
+import argparse
+import json
+import math
+import platform
+from pathlib import Path
+from typing import Any
+
+HEAD = """# Claims
+
+Every figure of `jaxsup reproduce` holds published statements to measured numbers with 95%
+intervals. The verdict follows by one rule (`jaxsup.claims`): *differs* where interval and published
+range, its tolerance included, have no point in common; *not claimed* where the source gives no
+number, nothing could be measured, the experiment is too small, or the interval is too wide to tell;
+*agrees* otherwise. A verdict is of the experiment at the scale that is named: "differs" on a laptop
+is no refutation of a larger one. Where a source says a thing without a number, the reading that
+stands for it here is in the column of what was published.
+
+This page is made by `python scripts/claims.py FOLDER --out docs/claims.md` from the files that
+the commands wrote.
+"""
+
+
+def find_reports(folder: Path) -> list[dict[str, Any]]:
+    """The reports NAME.json below a folder, by figure."""
+    reports = []
+    for path in sorted(folder.glob("**/*.json")):
+        if "dataset.zarr" in path.parts:
+            continue
+        table = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(table, dict) and {"figure", "scale", "claims"} <= set(table):
+            reports.append(table)
+    return sorted(reports, key=lambda report: report["figure"])
+
+
+def number(value: float | None) -> str:
+    """Three digits; nothing for an open end."""
+    return "" if value is None or not math.isfinite(value) else f"{value:.3g}"
+
+
+def published(claim: dict[str, Any]) -> str:
+    """The range, and how the source says it."""
+    known = claim["published"]
+    if known is None:
+        return "no number"
+    low, high = number(known["low"]), number(known["high"])
+    span = f"≤ {high}" if not low else f"≥ {low}" if not high else f"{low} to {high}"
+    return f"{span} ({known['words']})"
+
+
+def measured(claim: dict[str, Any]) -> str:
+    """Value, interval, and what it rests on; or why there is none."""
+    known = claim["measured"]
+    if known is None:
+        return "nothing"
+    interval = f"{number(known['value'])} ({number(known['low'])} to {number(known['high'])})"
+    return f"{interval}, {known['basis']}"
+
+
+def verdict(claim: dict[str, Any]) -> str:
+    """The verdict, with the reason where there is one."""
+    why = claim["explanation"]
+    return f"**{claim['verdict']}**" + (f": {why}" if why else "")
+
+
+def row(*cells: str) -> str:
+    """A line of a table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def section(report: dict[str, Any]) -> list[str]:
+    """Title, command and table of a figure."""
+    name, scale = report["figure"], report["scale"]
+    seconds = sum(report["seconds"].values())
+    lines = [
+        f"## {name}",
+        "",
+        report["title"],
+        "",
+        f"`jaxsup reproduce {name} --scale {scale}`: {seconds:.0f} s, of which "
+        f"{report['seconds']['training']:.0f} s training.",
+        "",
+        row("claim", "source", "published", "measured (95% interval)", "verdict"),
+        row(*["---"] * 5),
+    ]
+    for claim in report["claims"]:
+        statement = f"{claim['statement']} *{claim['quantity']}*"
+        lines.append(
+            row(statement, claim["source"], published(claim), measured(claim), verdict(claim))
+        )
+    return [*lines, ""]
+
+
+def page(reports: list[dict[str, Any]]) -> str:
+    """The whole page: counts, then a section a figure."""
+    verdicts = [claim["verdict"] for report in reports for claim in report["claims"]]
+    counts = ", ".join(
+        f"{verdicts.count(word)} {word}" for word in ("agrees", "differs", "not claimed")
+    )
+    total = sum(sum(report["seconds"].values()) for report in reports)
+    lines = [HEAD, f"{len(verdicts)} claims of {len(reports)} figures: {counts}."]
+    lines += [f"Measured in {total / 60:.0f} minutes on {platform.machine()}.", ""]
+    for report in reports:
+        lines += section(report)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> None:
+    """Read the reports below a folder and write the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path, help="where `jaxsup reproduce` wrote its results")
+    parser.add_argument("--out", type=Path, default=Path("docs/claims.md"), help="page to write")
+    chosen = parser.parse_args()
+    reports = find_reports(chosen.folder)
+    if not reports:
+        parser.error(f"{chosen.folder}: expected reports of jaxsup reproduce; got none; run it")
+    chosen.out.write_text(page(reports), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
