@@ -56,7 +56,7 @@ class Case:
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     """All rows."""
     if tiny:
-        return _rows(Case(8, 2, 3, x64=False, check_steps=5, seconds=0.01), 2, apart=False)
+        return _rows(Case(8, 2, 3, x64=False, check_steps=5, seconds=0.0), 1, apart=False)
     rows = []
     for features, latent, side in ((256, 32, 16), (32, 4, 64)):
         for x64 in (True, False):
