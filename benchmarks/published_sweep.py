@@ -60,7 +60,7 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     """All rows."""
     case = Case(seconds=1.0 if quick else 5.0)
     if tiny:
-        case = Case(features=12, latents=(3,), batch=8, checked=(6,), seconds=0.0)
+        case = Case(12, (3,), 8, (1.0, 1.25, 1.5, 2.0), checked=(6,), seconds=0.0)
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES)

@@ -10,7 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from benchmarks import bottleneck, comparison, first_result, held_out, report, turns
+from benchmarks import bottleneck, comparison, devices, first_result, held_out, report, turns
 from benchmarks.__main__ import NAMES
 from benchmarks.comparison import Row, Spread
 
@@ -137,6 +137,12 @@ def test_processor_time_of_a_process_and_of_the_machine():
     own, all_of_it = turns._used(turns.os.getpid()), turns._busy()
     assert 0 < own <= all_of_it
     assert turns._used(2**30) == 0.0
+
+
+def test_without_pytorch_one_line_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(turns.Missing, match="PyTorch is not installed: pip install torch"):
+        devices.use_torch()
 
 
 def test_unavoidable_products_are_counted():
