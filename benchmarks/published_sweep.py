@@ -13,7 +13,7 @@ import tempfile
 from typing import Any
 
 from benchmarks import torch_published
-from benchmarks.comparison import Row, compare, insist, same_mean
+from benchmarks.comparison import Notes, Row, compare, same_mean
 from benchmarks.devices import use_jax
 from benchmarks.held_out import autoencoder_loss, frequencies, save_start, sparse_samples
 from benchmarks.starts import starting_parameters, training_seconds
@@ -61,19 +61,19 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     case = Case(seconds=1.0 if quick else 5.0)
     if tiny:
         case = Case(12, (3,), 8, (1.0, 1.25, 1.5, 2.0), checked=(6,), seconds=0.0)
+    work = f"published sweep, slice of {case.networks} networks, PAIRED"
+    notes = Notes(work, "jaxsup", same_mean)
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES)
-        found = take_turns(__name__, names, table, 1 if tiny else 3, apart=not tiny)
-    work = f"published sweep, slice of {case.networks} networks, PAIRED"
+        found = take_turns(__name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny)
     rows = []
     for name, (against, target) in NAMES.items():
         if found[name].missing:
             print(f"skipped: {against}: {found[name].missing}")
             continue
-        note = insist(same_mean(found["jaxsup"].curve, found[name].curve), f"{work}, {name}")
         costs = found["jaxsup"].costs, found[name].costs
-        rows.append(compare(work, against, *costs, target=target, note=note))
+        rows.append(compare(work, against, *costs, target=target, note=notes[name]))
     return rows
 
 
