@@ -227,6 +227,6 @@ def test_curves_are_compared_before_anything_is_timed(monkeypatch):
     found = turns.take_turns("contest", ("a", "b"), {}, 2, check=notes, apart=False)
     assert (found["a"].costs, notes["b"]) == ([1.0, 1.0], "curves differ by 0, allowed 0.1")
     turned.clear()
-    with pytest.raises(SystemExit, match="work, c differ by 0.2, allowed 0.1: not the same work"):
+    with pytest.raises(SystemExit, match=r"work, c differ by 0\.2, allowed 0\.1: not the same"):
         turns.take_turns("contest", ("a", "b", "c"), {}, 2, check=notes, apart=False)
     assert not turned
