@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 from typing import Any
 
@@ -150,3 +150,37 @@ def insist(agreement: Agreement, what: str) -> str:
     if not agreement.agree:
         raise SystemExit(f"benchmarks: {what} {text}: not the same work, nothing is timed")
     return f"curves {text}"
+
+
+class Notes:
+    """Agreement with the first contender, found before timing: a note for each rival's row.
+
+    Arguments:
+        work: what is compared, for the message if it differs.
+        first: the contender that the others are held against.
+        agreement: curves of two contenders -> `Agreement`.
+        exact: the same for rivals that draw the same random numbers, by name.
+    """
+
+    def __init__(
+        self,
+        work: str,
+        first: str,
+        agreement: Callable[[Any, Any], Agreement],
+        exact: Mapping[str, Callable[[Any, Any], Agreement]] | None = None,
+    ) -> None:
+        self.work, self.first = work, first
+        self.agreement, self.exact = agreement, exact or {}
+        self.found: dict[str, str] = {}
+
+    def __call__(self, contenders: Mapping[str, Any]) -> None:
+        """Compare all that take part and have a curve."""
+        ours = contenders[self.first].curve
+        for name, rival in contenders.items():
+            if name != self.first and rival.curve is not None:
+                agreement = self.exact.get(name, self.agreement)(ours, rival.curve)
+                self.found[name] = insist(agreement, f"{self.work}, {name}")
+
+    def __getitem__(self, name: str) -> str:
+        """The note of a rival."""
+        return self.found[name]

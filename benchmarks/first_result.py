@@ -27,12 +27,14 @@ _TRAINS = "visit"
 
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     """All rows."""
-    case = {"features": 32 if tiny else 256, "steps": 4 if tiny else 20}
+    case = {"features": 256, "ratios": [1, 2, 4, 8, 16], "steps": 20}
+    if tiny:
+        case = {"features": 8, "ratios": [1, 2], "steps": 4}
     facts = take_turns(__name__, ("ratio_scan",), case, 1, apart=not tiny)["ratio_scan"].facts
     trains = [seconds for name, seconds in facts["compiled"] if name == _TRAINS]
     others = [seconds for name, seconds in facts["compiled"] if name != _TRAINS]
     note = f"{len(others)} small programs beside, {sum(others):.2f} s in all"
-    work = f"ratio scan N/K in {{1, 2, 4, 8, 16}}, N = {case['features']}"
+    work = f"ratio scan N/K in {case['ratios']}, N = {case['features']}"
     rows = [
         _count(work, "compilations of a training program", len(trains), note, target=3.0),
         Row(work, "seconds of compilation a bucket", Spread.of(trains), "s"),
@@ -96,7 +98,7 @@ def count_compilations(work: Any) -> list[tuple[str, float]]:
 
 
 def ratio_scan(case: dict[str, Any]) -> Prepared:
-    """N/K in {1, 2, 4, 8, 16}: the identity where K = N, random W below."""
+    """All ratios N/K: the identity where K = N, random W below."""
     use_jax()
     import jaxsup
 
@@ -111,8 +113,8 @@ def ratio_scan(case: dict[str, Any]) -> Prepared:
         record=jaxsup.Record(points=3, evaluation_samples=16),
     )
     width = {
-        "student.embedding": ["identity", *["random"] * 4],
-        "student.latent": [N, N // 2, N // 4, N // 8, N // 16],
+        "student.embedding": ["identity" if r == 1 else "random" for r in case["ratios"]],
+        "student.latent": [N // r for r in case["ratios"]],
     }
     sweep = jaxsup.Sweep(experiment, {"width": width}, seeds=2)
     compiled = count_compilations(lambda: jaxsup.run(sweep))

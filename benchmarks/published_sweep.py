@@ -13,7 +13,7 @@ import tempfile
 from typing import Any
 
 from benchmarks import torch_published
-from benchmarks.comparison import Row, compare, insist, same_mean
+from benchmarks.comparison import Notes, Row, compare, same_mean
 from benchmarks.devices import use_jax
 from benchmarks.held_out import autoencoder_loss, frequencies, save_start, sparse_samples
 from benchmarks.starts import starting_parameters, training_seconds
@@ -27,6 +27,7 @@ class Case:
     """The slice, and a smaller one whose losses are compared: the same code at other sizes.
 
     Attributes:
+        checked: widths of the smaller one.
         seconds: how long a turn lasts at least.
         folder: where the first contender leaves the starting weights.
     """
@@ -37,6 +38,7 @@ class Case:
     exponents: tuple[float, ...] = (1.0, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2.0)
     decay: float = -0.5
     learning_rate: float = 1e-2
+    checked: tuple[int, ...] = (6, 12)
     seconds: float = 5.0
     folder: str = ""
 
@@ -48,7 +50,7 @@ class Case:
     @property
     def small(self) -> "Case":
         """What is compared: few features and samples."""
-        return dataclasses.replace(self, features=60, latents=(6, 12), batch=128)
+        return dataclasses.replace(self, features=60, latents=self.checked, batch=128)
 
 
 CHECK_STEPS = 60
@@ -58,20 +60,20 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     """All rows."""
     case = Case(seconds=1.0 if quick else 5.0)
     if tiny:
-        case = Case(features=12, latents=(2, 3), batch=8, seconds=0.01)
+        case = Case(12, (3,), 8, (1.0, 1.25, 1.5, 2.0), checked=(6,), seconds=0.0)
+    work = f"published sweep, slice of {case.networks} networks, PAIRED"
+    notes = Notes(work, "jaxsup", same_mean)
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES)
-        found = take_turns(__name__, names, table, 2 if tiny else 3, apart=not tiny)
-    work = f"published sweep, slice of {case.networks} networks, PAIRED"
+        found = take_turns(__name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny)
     rows = []
     for name, (against, target) in NAMES.items():
         if found[name].missing:
             print(f"skipped: {against}: {found[name].missing}")
             continue
-        note = insist(same_mean(found["jaxsup"].curve, found[name].curve), f"{work}, {name}")
         costs = found["jaxsup"].costs, found[name].costs
-        rows.append(compare(work, against, *costs, target=target, note=note))
+        rows.append(compare(work, against, *costs, target=target, note=notes[name]))
     return rows
 
 

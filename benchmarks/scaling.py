@@ -73,8 +73,8 @@ def collect(largest: int) -> tuple[list[int], list[dict[str, Any]], dict[str, An
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     """The suite's rows."""
     if tiny:
-        sizes, overhead = [50], measure_overhead({"networks": 50, "steps": 4, "repeats": 1})
-        rows = [measure_sweep({"networks": 50, "steps": 4})]
+        sizes, rows = [50], [measure_sweep({"networks": 50, "steps": 4})]
+        overhead = measure_overhead({"networks": 50, "steps": 4, "repeats": 1})
     else:
         sizes, rows, overhead = collect(1_000 if quick else 10_000)
     costs = [r["microseconds"] for r in rows[: len(sizes)]]

@@ -78,7 +78,7 @@ def eager_loop(table: dict[str, Any]) -> Prepared:
         p = _law(torch, case.small, [exponent])[0]
         kept = train(case.small, p, W, b, CHECK_STEPS, recorded)
         curve.append([held_out_loss(*parameters, exponent) for parameters in kept])
-    p = _law(torch, case, case.exponents[4:5])[0]
+    p = _law(torch, case, [case.exponents[len(case.exponents) // 2]])[0]
     networks = [
         (torch.randn(case.features, K) * K**-0.5, torch.randn(case.features)) for K in case.latents
     ]

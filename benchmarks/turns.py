@@ -65,7 +65,13 @@ class Measured:
 
 
 def take_turns(
-    module: str, names: Sequence[str], case: dict[str, Any], repeats: int, *, apart: bool = True
+    module: str,
+    names: Sequence[str],
+    case: dict[str, Any],
+    repeats: int,
+    *,
+    check: Callable[[dict[str, Measured]], None] | None = None,
+    apart: bool = True,
 ) -> dict[str, Measured]:
     """Let the contenders `names` of a benchmark work in turns, `repeats` rounds.
 
@@ -73,6 +79,7 @@ def take_turns(
         module: module whose `CONTENDERS` maps names to functions case -> `Prepared`.
         case: handed to every contender, as JSON; the first may leave files for the others in
             ``case["folder"]``.
+        check: compares the curves before anything is timed, and ends all if they differ.
         apart: whether each has a process of its own (without: for tests).
     """
     with ExitStack() as stack:
@@ -86,6 +93,8 @@ def take_turns(
                 found[name].missing = str(reason)
                 continue
             found[name].curve, found[name].facts = seats[name].curve, seats[name].facts
+        if check is not None:
+            check(found)
         for number in range(repeats):
             order = list(seats) if number % 2 == 0 else list(seats)[::-1]
             for name in order:
@@ -184,11 +193,14 @@ def _busy() -> float:
 def calibrate(work: Callable[[int], float], seconds: float, first: int = 1) -> int:
     """How many repetitions of `work` last about `seconds`, by growing trials, which warm it up.
 
-    `work(count)` does `count` repetitions and returns the seconds they took.
+    `work(count)` does `count` repetitions and returns the seconds they took. With `seconds` = 0
+    (for tests), `first` is enough.
     """
     count = first
     while True:
         took = max(work(count), 1e-9)
+        if not seconds:
+            return first
         if took >= seconds / 4:
             return max(1, round(count * seconds / took))
         count = max(count + 1, min(10 * count, round(count * seconds / took)))

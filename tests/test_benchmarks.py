@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 import textwrap
+import types
 
 import numpy as np
 import pytest
 
-from benchmarks import bottleneck, comparison, first_result, held_out, report, turns
+from benchmarks import bottleneck, comparison, devices, first_result, held_out, report, turns
 from benchmarks.__main__ import NAMES
 from benchmarks.comparison import Row, Spread
 
@@ -139,6 +140,12 @@ def test_processor_time_of_a_process_and_of_the_machine():
     assert turns._used(2**30) == 0.0
 
 
+def test_without_pytorch_one_line_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(turns.Missing, match="PyTorch is not installed: pip install torch"):
+        devices.use_torch()
+
+
 def test_unavoidable_products_are_counted():
     """B p, W^T h and their two derivatives: 4 B K (K + N) operations."""
     case = bottleneck.CASES["large"]
@@ -198,3 +205,28 @@ def test_every_script_runs(name, capsys, monkeypatch):
         assert np.isfinite([row.reached.median, row.reached.low, row.reached.high]).all()
         assert row.reached.low <= row.reached.median <= row.reached.high
         assert row.reached.median > 0
+
+
+def test_curves_are_compared_before_anything_is_timed(monkeypatch):
+    turned = []
+
+    def contender(level):
+        def turn():
+            turned.append(level)
+            return 1.0, 1.0
+
+        return lambda case: turns.Prepared(turn, curve=[[level]])
+
+    makers = {"a": contender(1.0), "b": contender(1.0), "c": contender(1.2)}
+    monkeypatch.setitem(sys.modules, "contest", types.SimpleNamespace(CONTENDERS=makers))
+
+    def close(ours, theirs):
+        return comparison.same_values(ours, theirs, 0.1)
+
+    notes = comparison.Notes("work", "a", close)
+    found = turns.take_turns("contest", ("a", "b"), {}, 2, check=notes, apart=False)
+    assert (found["a"].costs, notes["b"]) == ([1.0, 1.0], "curves differ by 0, allowed 0.1")
+    turned.clear()
+    with pytest.raises(SystemExit, match=r"work, c differ by 0\.2, allowed 0\.1: not the same"):
+        turns.take_turns("contest", ("a", "b", "c"), {}, 2, check=notes, apart=False)
+    assert not turned

@@ -272,6 +272,17 @@ def test_vmap_equals_loop_and_chunks_equal_whole(shape, chunks):
     assert batch[2:4].trim().measures.shape == (2, shape[1], 1)
 
 
+def test_shares_of_cores_equal_the_whole(x64, monkeypatch):
+    """In float64, which worker threads must not lose; the last of three shares overlaps."""
+    Ws = np.random.default_rng(6).standard_normal((19, 4, 9))
+    whole = host(jax.jit(lambda Ws: spectral.decompose_batch(Ws, chunk=3))(jnp.asarray(Ws)))
+    monkeypatch.setattr("jaxsup.spectral.batch.available_cores", lambda: 3)
+    shared = spectral.decompose_batch(Ws, chunk=3)
+    assert shared.measures.dtype == np.float64
+    for i in range(19):
+        same(host(shared)[i].trim(), whole[i].trim(), 1e-12)
+
+
 def test_a_summary_is_mapped_inside_jit():
     Ws = jnp.asarray(np.random.default_rng(5).standard_normal((3, 4, 9)), jnp.float32)
     found = jax.jit(

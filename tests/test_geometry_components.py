@@ -1,0 +1,47 @@
+"""Orthogonal components, tile by tile, against the dense Gram matrix."""
+
+import numpy as np
+import pytest
+from scipy.sparse.csgraph import connected_components
+
+from jaxsup.geometry import components
+from jaxsup.geometry.components import orthogonal_components
+
+
+def blocks(rng, shapes, noise):
+    """Random unit columns in mutually orthogonal subspaces, shuffled, turned, and tilted a bit."""
+    rows, columns = (sum(sizes) for sizes in zip(*shapes, strict=True))
+    W, row, column = np.zeros((rows, columns)), 0, 0
+    for height, width in shapes:
+        W[row : row + height, column : column + width] = rng.standard_normal((height, width))
+        row, column = row + height, column + width
+    turn = np.linalg.qr(rng.standard_normal((rows, rows)))[0]
+    W = turn @ W[:, rng.permutation(columns)]
+    W = W / np.linalg.norm(W, axis=0) + noise * rng.standard_normal(W.shape)
+    return W / np.linalg.norm(W, axis=0)
+
+
+@pytest.mark.parametrize("tile", [(1, 1), (7, 11), (16, 5), (256, 2048)])
+@pytest.mark.parametrize("first", [1, 16])
+def test_tiles_give_the_components_of_the_whole_gram_matrix(tile, first, monkeypatch):
+    for name, size in zip(("_ROWS", "_COLUMNS", "_FIRST_ROWS"), (*tile, first), strict=True):
+        monkeypatch.setattr(components, name, size)
+    rng, edge = np.random.default_rng(0), 0.02
+    shapes = [(3, 20), (1, 4), (2, 2), (4, 30), (1, 1)]
+    U = blocks(rng, shapes, 1e-4)
+    found = orthogonal_components(U, edge)
+    overlaps = np.abs(U.T @ U)
+    np.fill_diagonal(overlaps, 0.0)
+    count, labels = connected_components(overlaps > edge, directed=False)
+    assert count == len(shapes)
+    order = np.unique(labels, return_index=True)[1]
+    np.testing.assert_array_equal(found.labels, np.argsort(np.argsort(order))[labels])
+    expected = np.where(overlaps > edge, 0.0, overlaps).max(axis=1)
+    np.testing.assert_allclose(found.cross, expected, rtol=0, atol=1e-15)
+
+
+def test_what_overlaps_is_one_component_after_the_first_rows():
+    """2,500 columns: more than a tile, so that the first block of rows has two."""
+    found = orthogonal_components(blocks(np.random.default_rng(1), [(4, 2500)], 0.0), 1e-3)
+    assert not found.labels.any()
+    assert (found.cross == -np.inf).all()
