@@ -6,7 +6,6 @@ python scripts/claims.py runs/all --out docs/claims.md
 import argparse
 import json
 import math
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +37,8 @@ def find_reports(folder: Path) -> list[dict[str, Any]]:
 
 
 def number(value: float | None) -> str:
-    """Three digits; nothing for an open end."""
-    return "" if value is None or not math.isfinite(value) else f"{value:.3g}"
+    """Four digits; nothing for an open end."""
+    return "" if value is None or not math.isfinite(value) else f"{value:.4g}"
 
 
 def published(claim: dict[str, Any]) -> str:
@@ -75,14 +74,17 @@ def row(*cells: str) -> str:
 def section(report: dict[str, Any]) -> list[str]:
     """Title, command and table of a figure."""
     name, scale = report["figure"], report["scale"]
-    seconds = sum(report["seconds"].values())
+    own = what = ""
+    if report["records"] and "file" in report["records"][0]:  # measured on a matrix from outside
+        one = report["records"][0]
+        own = " --weights FILE"
+        what = f", here {one['file']}, {one['features']:,} features in {one['latent']} dimensions"
     lines = [
         f"## {name}",
         "",
         report["title"],
         "",
-        f"`jaxsup reproduce {name} --scale {scale}`: {seconds:.0f} s, of which "
-        f"{report['seconds']['training']:.0f} s training.",
+        f"`jaxsup reproduce {name} --scale {scale}{own}`{what}",
         "",
         row("claim", "source", "published", "measured (95% interval)", "verdict"),
         row(*["---"] * 5),
@@ -101,9 +103,8 @@ def page(reports: list[dict[str, Any]]) -> str:
     counts = ", ".join(
         f"{verdicts.count(word)} {word}" for word in ("agrees", "differs", "not claimed")
     )
-    total = sum(sum(report["seconds"].values()) for report in reports)
     lines = [HEAD, f"{len(verdicts)} claims of {len(reports)} figures: {counts}."]
-    lines += [f"Measured in {total / 60:.0f} minutes on {platform.machine()}.", ""]
+    lines.append("")
     for report in reports:
         lines += section(report)
     return "\n".join(lines).rstrip() + "\n"

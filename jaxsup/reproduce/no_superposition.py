@@ -9,9 +9,9 @@ of the theory and once with ReLU and bias. Beside each measured exponent stand t
 law for infinitely many features, and the same fit made to the exact linear curve with the N
 features there are (`jaxsup.theory.loss_curve`). Where they part, N is what bends the curve.
 
-With W = I a ReLU output whose own core entry starts negative gets no gradient from its feature
-alone; about half of them do, and learn late or never. The report says how many of the `COMMON` most
-frequent features are still to be learned at the end.
+With W = I a ReLU output whose own core entry starts negative, as half of them do, gets no gradient
+from its feature alone: it learns late or never, and the loss stalls. The report says how many of
+the `COMMON` most frequent features are still to be learned at the end.
 """
 
 from __future__ import annotations

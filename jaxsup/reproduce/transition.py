@@ -157,9 +157,9 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
 
 
 def make_claims(records: list[dict[str, Any]]) -> list[Claim]:
-    """Exponents without superposition and at the highest ratio, one claim a setting each."""
-    ratios = [record["superposition_ratio"] for record in records]
-    ends = (1.0, max(ratios)) if max(ratios) > 1 else (1.0,)
+    """Exponents without superposition, at its onset and at the highest ratio, a claim a setting."""
+    crowded = [_ratio(record) for record in records if _ratio(record) > 1]
+    ends = sorted({1.0, min(crowded), max(crowded)})
     return [_claim(r, crowded=end > 1) for end in ends for r in records if _ratio(r) == end]
 
 
