@@ -158,7 +158,7 @@ def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
     spec = jax.sharding.PartitionSpec("replica")
     everywhere = jax.sharding.PartitionSpec()
     exponents = np.asarray(sweep.axes[0].fields["features.exponent"], np.float32)
-    exponents = np.concatenate([exponents, exponents[-1:]])  # a multiple of the devices
+    exponents = np.pad(exponents, (0, -len(exponents) % mesh.size), mode="edge")
 
     def bare(exponents: jax.Array, seeds: jax.Array) -> jax.Array:
         from jaxsup.sweep.axes import replace_fields

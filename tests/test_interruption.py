@@ -125,6 +125,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(folder, tmp_path):
     status, text, _ = jaxsup("info", out)
     assert status == 0
     assert re.search(r"state +unfinished: [1-9]\d* of 216 networks", text)
+    assert re.search(r"updates +\d+ settings at \d+ features, .*(sparse|dense) samples", text)
     status, text, err = jaxsup("fit", out)
     assert status == 0
     assert "chunks are stored; the others are missing (NaN)" in err

@@ -17,7 +17,7 @@ import jaxsup
 from jaxsup.observe import Record
 from jaxsup.sweep.layout import LAYOUT_VERSION
 from jaxsup.sweep.reading import open_store, take_inventory
-from jaxsup.sweep.store import differences
+from jaxsup.sweep.store import check_store, differences
 
 RATES = [0.1, 0.2, 0.3]
 
@@ -256,6 +256,22 @@ def test_differences_go_into_lists_of_fields():
 def test_chunks_smaller_than_a_tile_are_refused(copy):
     with pytest.raises(ValueError, match="chunk: expected at least 3 replicas, a tile of this"):
         run(copy, resume=True, chunk=2)
+
+
+def test_two_processes_may_look_at_a_new_folder_at_once(tmp_path, monkeypatch):
+    """The other one takes its empty folder away between our making it and our writing there."""
+    touch, path, taken = Path.touch, tmp_path / "store", []
+
+    def late(probe):
+        if not taken:
+            taken.append(probe)
+            path.rmdir()
+        touch(probe)
+
+    monkeypatch.setattr(Path, "touch", late)
+    check_store(path)
+    assert len(taken) == 1
+    assert not path.exists()
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -43,6 +43,7 @@ _FIELD_LABELS = {
     "student.activation": ("output activation", ""),
     "student.core_scale": ("standard deviation of the core's start", "1"),
     "optimizer.learning_rate": ("learning rate", "1"),
+    "optimizer.bias_learning_rate": ("learning rate of the output bias", "1"),
     "optimizer.momentum": ("momentum", "1"),
     "optimizer.weight_decay": ("weight decay", "1"),
     "batch_size": ("samples an update", "1"),

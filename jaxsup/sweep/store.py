@@ -66,18 +66,31 @@ def check_store(store: str | Path, *, join: bool = False) -> None:
             f"{path}: expected a folder; got a file of that name; choose another place"
         )
     existed = path.exists()
-    probe = path / f"probe.{uuid.uuid4().hex}"
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        _write_probe(path)
         if not existed:
-            path.rmdir()
+            with contextlib.suppress(OSError):  # not empty: another process has begun
+                path.rmdir()
     except OSError as error:
         raise PermissionError(
             f"{path}: expected a folder that can be written; got {error.strerror!r}; "
             "choose another place"
         ) from None
+
+
+def _write_probe(path: Path) -> None:
+    """Make the folder and a file in it. Another process may take the empty folder away between."""
+    for last in (False,) * 20 + (True,):
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f"probe.{uuid.uuid4().hex}"
+        try:
+            probe.touch()
+        except FileNotFoundError:
+            if last:
+                raise
+        else:
+            probe.unlink()
+            return
 
 
 class Store:
