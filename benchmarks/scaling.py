@@ -148,39 +148,43 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
 def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
     """The engine and the bare compiled scan of the same replicas, in turns."""
     jax = use_jax(devices=case.get("devices"))
+    import equinox as eqx
     import numpy as np
 
     import jaxsup
     from jaxsup.simulation import simulate
+    from jaxsup.sweep.buckets import plan_programs
 
     sweep = make_sweep(case.get("networks", 1_000), case.get("steps", 400))
     mesh = jax.sharding.Mesh(np.asarray(jax.local_devices()), ("replica",))
     spec = jax.sharding.PartitionSpec("replica")
     everywhere = jax.sharding.PartitionSpec()
-    exponents = np.asarray(sweep.axes[0].fields["features.exponent"], np.float32)
-    exponents = np.pad(exponents, (0, -len(exponents) % mesh.size), mode="edge")
+    # The settings as the engine holds them, so that both draw the same samples.
+    program = plan_programs(sweep, 1)[0]
+    padding = -len(program.points) % mesh.size
+    settings = jax.tree.map(
+        lambda leaf: np.pad(np.asarray(leaf, np.float32), (0, padding), mode="edge"),
+        program.varying,
+    )
 
-    def bare(exponents: jax.Array, seeds: jax.Array) -> jax.Array:
-        from jaxsup.sweep.axes import replace_fields
-
-        def one(exponent: jax.Array, key: jax.Array) -> jax.Array:
-            experiment = replace_fields(sweep.experiment, {"features.exponent": exponent})
-            return simulate(experiment, key).loss
+    def bare(settings: Any, seeds: jax.Array) -> jax.Array:
+        def one(setting: Any, key: jax.Array) -> jax.Array:
+            return simulate(eqx.combine(setting, program.fixed), key).loss
 
         keys = jax.vmap(lambda seed: jax.random.key(seed, impl="threefry2x32"))(seeds)
         over_points = jax.vmap(one, in_axes=(0, None))
-        return jax.vmap(over_points, in_axes=(None, 0), out_axes=1)(exponents, keys)
+        return jax.vmap(over_points, in_axes=(None, 0), out_axes=1)(settings, keys)
 
     shared = jax.shard_map(
         bare, mesh=mesh, in_specs=(spec, everywhere), out_specs=spec, check_vma=False
     )
     seeds = np.asarray(sweep.seeds, np.uint32)
-    scan = jax.jit(shared).lower(exponents, seeds).compile()
+    scan = jax.jit(shared).lower(settings, seeds).compile()
     bare_times, engine_times = [], []
-    losses = np.asarray(scan(exponents, seeds))
+    losses = np.asarray(scan(settings, seeds))
     for _ in range(case.get("repeats", 7)):
         began = time.perf_counter()
-        jax.block_until_ready(scan(exponents, seeds))
+        jax.block_until_ready(scan(settings, seeds))
         bare_times.append(time.perf_counter() - began)
         reports: list[Any] = []
         with tempfile.TemporaryDirectory() as folder:
