@@ -8,7 +8,7 @@ from jaxsup.features import AbstractFeatures
 from jaxsup.losses import REDUCTIONS, closed_form
 from jaxsup.observe import Record
 from jaxsup.optimizers import AbstractOptimizer
-from jaxsup.sparse import sparse_level
+from jaxsup.sparse import Eligibility, sparse_level
 from jaxsup.students import Student
 from jaxsup.teachers import AbstractTeacher, MatrixTeacher
 from jaxsup.validation import Scalar, check_choice, check_number, check_positive_integer, fail
@@ -61,7 +61,9 @@ class Experiment(eqx.Module):
     sparse_level: int | None = eqx.field(static=True, init=False)
 
     def __post_init__(self) -> None:
-        self.sparse_level = None if self.sampling == "dense" else sparse_level(self.features).level
+        # Arguments are checked later: a wrong one has to reach its own message.
+        usable = isinstance(self.features, AbstractFeatures) and isinstance(self.batch_size, int)
+        self.sparse_level = self._sparseness.level if usable and self.sampling != "dense" else None
 
     def __check_init__(self) -> None:
         check_positive_integer("batch_size", self.batch_size, "give the samples of an update")
@@ -71,8 +73,8 @@ class Experiment(eqx.Module):
         check_number("importance", self.importance, "give weights >= 0", low=0)
         check_choice("sampling", self.sampling, SAMPLINGS)
         if self.sampling == "sparse" and self.sparse_level is None:
-            reason = f"a law that does not suit it: {sparse_level(self.features).reason}"
-            raise fail("sampling", "'auto' or 'dense'", reason, "leave it out")
+            unsuited = f"a law that does not suit it: {self._sparseness.reason}"
+            raise fail("sampling", "'auto' or 'dense'", unsuited, "leave it out")
         self._check_shapes()
         self._check_steps()
         if self.loss == "population" and self.closed_form is None:
@@ -82,6 +84,10 @@ class Experiment(eqx.Module):
                 self.loss,
                 "use activation='identity', or OneActiveFeatures with a DiagonalTeacher",
             )
+
+    @property
+    def _sparseness(self) -> Eligibility:
+        return sparse_level(self.features, self.batch_size)
 
     def _check_shapes(self) -> None:
         count, latent = self.features.count, self.student.latent

@@ -61,7 +61,11 @@ def describe_way(experiment: Experiment) -> str:
         return f"exact gradients of the population loss ({experiment.closed_form} closed form)"
     if experiment.sparse_level is None:
         asked = experiment.sampling == "dense"
-        reason = "as asked for" if asked else sparse_level(experiment.features).reason
+        reason = (
+            "as asked for"
+            if asked
+            else sparse_level(experiment.features, experiment.batch_size).reason
+        )
         return f"dense samples: {reason}"
     plan = plan_sparse(experiment.sparse_level, experiment.batch_size)
     drawn = f"sparse samples, at most {plan.rate:.3g} arrivals each on average"

@@ -59,7 +59,7 @@ class Eligibility(NamedTuple):
     reason: str
 
 
-def sparse_level(features: AbstractFeatures) -> Eligibility:
+def sparse_level(features: AbstractFeatures, batch: int = 1) -> Eligibility:
     """How many arrivals a law has, if it pays to draw them and the law is not traced."""
     if not isinstance(features, PowerLawFeatures):
         return Eligibility(None, f"{features.kind} features are not sparse and independent")
@@ -67,6 +67,8 @@ def sparse_level(features: AbstractFeatures) -> Eligibility:
         return Eligibility(None, "the feature law is traced: its number of arrivals is not known")
     if not _FEWEST_FEATURES <= features.count <= _MOST_FEATURES:
         return Eligibility(None, f"not {_FEWEST_FEATURES} to {_MOST_FEATURES} features")
+    if batch * features.count >= 2**31:
+        return Eligibility(None, "more features x samples than 32 bits number")
     index = np.arange(1, features.count + 1, dtype=np.float64)
     law = index ** -float(features.exponent)
     p = float(features.density) * (law / law.sum() if features.normalise else law)
@@ -171,9 +173,9 @@ class SparseSampler(eqx.Module):
     def draw(self, key: Key[Array, ""]) -> SparseBatch:
         """Independent draws of x, in law as `PowerLawFeatures.sample_batch`.
 
-        Each p_i is realised to within 2^-32, and 1e-6 of itself in float32. The numbers depend on
-        the key alone, not on the room that the plan has. If the law has more arrivals than the plan
-        allows, all values are NaN.
+        Each p_i is realised to within 2^-32, and 1e-4 of itself in float32 (1e-6 in float64). The
+        numbers depend on the key alone, not on the room that the plan has. If the law has more
+        arrivals than the plan allows, all values are NaN.
         """
         plan, count = self.plan, self.accepted.size
         words, others, counting = _words(key, plan)

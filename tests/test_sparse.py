@@ -235,6 +235,11 @@ def test_laws_that_do_not_suit_say_why(law, reason):
     assert reason in found.reason
 
 
+def test_places_of_a_batch_are_numbered_in_32_bits():
+    assert sparse_level(PowerLawFeatures(2**15, 1.5), 2**15).level is not None
+    assert "than 32 bits number" in sparse_level(PowerLawFeatures(2**15, 1.5), 2**16).reason
+
+
 def test_a_traced_law_is_not_looked_at():
     reasons = []
 
