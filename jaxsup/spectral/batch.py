@@ -1,8 +1,8 @@
 """The spectra of many matrices: chunks on an accelerator, a thread a core on a CPU."""
 
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import jax
@@ -47,13 +47,35 @@ def decompose_batch(
     # Shares of one size are one program: the last one goes back over a few matrices.
     starts = [min(start, len(Ws) - size) for start in range(0, len(Ws), size)]
     parts = [Ws[start : start + size] for start in starts]
-    # Compiled by this thread, in whose context (such as float64) its users are.
-    program = _decompose_chunks.lower(parts[0], tolerances, chunk, summary).compile()
+    absent = tuple(tolerance is None for tolerance in tolerances)
+    program = _share_program(size, *Ws.shape[1:], str(Ws.dtype), absent, chunk, summary)
     with ThreadPoolExecutor(len(parts)) as threads:
-        found = list(threads.map(lambda part: program(part, tolerances), parts))
+        # Waited for in its thread: handed over and not waited for, they would run in a row.
+        found = list(
+            threads.map(lambda part: jax.block_until_ready(program(part, tolerances)), parts)
+        )
     again = len(parts) * size - len(Ws)
     found[-1] = jax.tree.map(lambda x: x[again:], found[-1])
     return jax.tree.map(lambda *shares: jnp.concatenate(shares), *found)
+
+
+@functools.lru_cache(maxsize=32)
+def _share_program(
+    size: int,
+    latent: int,
+    features: int,
+    dtype: str,
+    absent: tuple[bool, ...],
+    chunk: int,
+    summary: Callable | None,
+) -> Callable:
+    """`_decompose_chunks` for one share, compiled by the thread that asks.
+
+    Settings such as float64 belong to a thread: the threads of the shares have not got them.
+    """
+    Ws = jax.ShapeDtypeStruct((size, latent, features), dtype)
+    tolerances = tuple(None if no else jax.ShapeDtypeStruct((), dtype) for no in absent)
+    return _decompose_chunks.lower(Ws, tolerances, chunk, summary).compile()
 
 
 def _shares(Ws: Array, tolerances: Any, chunk: int) -> int:
@@ -65,7 +87,7 @@ def _shares(Ws: Array, tolerances: Any, chunk: int) -> int:
     return min(available_cores(), len(Ws) // chunk) if device.platform == "cpu" else 1
 
 
-@partial(jax.jit, static_argnames=("chunk", "summary"))
+@functools.partial(jax.jit, static_argnames=("chunk", "summary"))
 def _decompose_chunks(Ws: Array, tolerances: Any, chunk: int, summary: Callable | None) -> Any:
     """A sequential map over equal chunks, the last filled up with zero matrices."""
     total = Ws.shape[0]
