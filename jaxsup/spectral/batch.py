@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.core import Tracer
 from jax.typing import ArrayLike
@@ -34,27 +35,30 @@ def decompose_batch(
     matrices a core. Outside of `jit`, each core of a CPU takes a share of a large batch. Diverged
     replicas give NaN.
     """
-    Ws = as_array(Ws, rank=3)
+    # Single precision stays where it is until each share is taken over by its thread.
+    lazy = isinstance(Ws, np.ndarray) and Ws.ndim == 3 and Ws.size and Ws.dtype == np.float32
+    stack = Ws if lazy else as_array(Ws, rank=3)
+    assert isinstance(stack, np.ndarray | Array)
     check_tolerances(relative_tolerance, rank_tolerance)
     if chunk < 1:
         raise ValueError(f"expected chunk >= 1; got {chunk}; do leave the default")
     tolerances = jax.tree.map(
-        lambda x: jnp.asarray(x, Ws.dtype), (relative_tolerance, rank_tolerance)
+        lambda x: jnp.asarray(x, stack.dtype), (relative_tolerance, rank_tolerance)
     )
-    size = -(-len(Ws) // _shares(Ws, tolerances, chunk))
-    if size == len(Ws):
-        return _decompose_chunks(Ws, tolerances, chunk, summary)
+    size = -(-len(stack) // _shares(stack, tolerances, chunk))
+    if size == len(stack):
+        return _decompose_chunks(stack, tolerances, chunk, summary)
     # Shares of one size are one program: the last one goes back over a few matrices.
-    starts = [min(start, len(Ws) - size) for start in range(0, len(Ws), size)]
-    parts = [Ws[start : start + size] for start in starts]
+    starts = [min(start, len(stack) - size) for start in range(0, len(stack), size)]
+    parts = [stack[start : start + size] for start in starts]
     absent = tuple(tolerance is None for tolerance in tolerances)
-    program = _share_program(size, *Ws.shape[1:], str(Ws.dtype), absent, chunk, summary)
+    program = _share_program(size, *stack.shape[1:], str(stack.dtype), absent, chunk, summary)
     with ThreadPoolExecutor(len(parts)) as threads:
         # Waited for in its thread: handed over and not waited for, they would run in a row.
         found = list(
             threads.map(lambda part: jax.block_until_ready(program(part, tolerances)), parts)
         )
-    again = len(parts) * size - len(Ws)
+    again = len(parts) * size - len(stack)
     found[-1] = jax.tree.map(lambda x: x[again:], found[-1])
     return jax.tree.map(lambda *shares: jnp.concatenate(shares), *found)
 
@@ -78,12 +82,15 @@ def _share_program(
     return _decompose_chunks.lower(Ws, tolerances, chunk, summary).compile()
 
 
-def _shares(Ws: Array, tolerances: Any, chunk: int) -> int:
+def _shares(Ws: Array | np.ndarray, tolerances: Any, chunk: int) -> int:
     """How many threads decompose a batch."""
     traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((Ws, tolerances)))
-    if traced or len(Ws) < 2 * chunk or len(Ws.devices()) > 1:
+    if traced or len(Ws) < 2 * chunk:
         return 1
-    (device,) = Ws.devices()
+    devices = Ws.devices() if isinstance(Ws, Array) else jnp.zeros(()).devices()
+    if len(devices) > 1:
+        return 1
+    (device,) = devices
     return min(available_cores(), len(Ws) // chunk) if device.platform == "cpu" else 1
 
 
