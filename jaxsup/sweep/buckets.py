@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from jaxsup.experiment import Experiment
+from jaxsup.gradients import way
 from jaxsup.sweep.axes import Sweep
 
 
@@ -44,6 +45,15 @@ class Program:
         """The experiment of the first point, as the program holds it."""
         first = jax.tree.map(lambda leaf: leaf[0], self.varying)
         return eqx.combine(first, self.fixed)
+
+
+def shares_frozen(varying: Experiment, fixed: Experiment) -> bool:
+    """Whether the replicas of a seed hold one copy of the arrays that are not learned.
+
+    One W makes one wide product of many narrow ones. Columns of samples are laid out anew for it,
+    which costs small networks more than it gives.
+    """
+    return not jax.tree.leaves(varying.student) and way(fixed) != "listed"
 
 
 def plan_programs(sweep: Sweep, widths: int) -> list[Program]:

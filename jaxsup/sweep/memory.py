@@ -23,7 +23,7 @@ from jaxsup.experiment import Experiment
 from jaxsup.gradients import EVALUATION_DRAWS, EVALUATION_ROWS, way
 from jaxsup.simulation import observe, start
 from jaxsup.sparse import plan_sparse
-from jaxsup.sweep.buckets import Program
+from jaxsup.sweep.buckets import Program, shares_frozen
 from jaxsup.validation import fail
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -101,8 +101,8 @@ def footprint(program: Program) -> Footprint:
     state = eqx.filter_eval_shape(start, experiment, key)
     learned, _ = eqx.partition(state.parameters, experiment.student.trainable(state.parameters))
     parameters, moments, gradients = _size(state.parameters), _size(state.moments), _size(learned)
-    # Frozen arrays depend on the seed alone too, unless the points have students of their own.
-    frozen = 0 if jax.tree.leaves(program.varying.student) else parameters - gradients
+    one_copy = shares_frozen(program.varying, program.fixed)
+    frozen = parameters - gradients if one_copy else 0
     # Samples depend on the seed alone, unless the points have feature laws of their own.
     own_samples = bool(jax.tree.leaves(program.varying.features))
     batch, shared = _batch(experiment, gradients, own_samples=own_samples)

@@ -30,7 +30,7 @@ from jaxsup.simulation import (
     start,
 )
 from jaxsup.students import StudentParameters
-from jaxsup.sweep.buckets import Program
+from jaxsup.sweep.buckets import Program, shares_frozen
 from jaxsup.sweep.layout import KEY_KIND, Layout
 
 # A segment ends after about this long: so long does a request to stop wait.
@@ -130,7 +130,7 @@ class Trainer:
                 self.mesh,
                 by_slots=_shares_slots(slots.shape, self.mesh.size),
                 alike=alike,
-                one_student=not jax.tree.leaves(varying.student),
+                one_copy=shares_frozen(varying, fixed),
             )
             zero, false = jnp.int32(0), jnp.asarray(False)
             frozen, state = (jax.eval_shape(make, *arguments) for make in (freeze, begin))
@@ -384,27 +384,26 @@ def _update_cost(experiment: Experiment) -> float:
 
 
 @functools.cache
-def _programs(mesh: Mesh, *, by_slots: bool, alike: bool, one_student: bool) -> tuple[Any, ...]:
+def _programs(mesh: Mesh, *, by_slots: bool, alike: bool, one_copy: bool) -> tuple[Any, ...]:
     """The programs of a part: freeze, begin, and advance by a segment, observing where it is due.
 
     State and records are [lanes, slots, ...]. Each device holds its share of the slots, or of the
-    lanes, and never talks to the others. If all slots have `one_student`, the arrays that are not
-    learned depend on the key alone and are [lanes, ...]: one W for all settings of a seed, and one
-    wide product in place of many narrow ones.
+    lanes, and never talks to the others. With `one_copy`, the arrays that are not learned are
+    [lanes, ...], see `shares_frozen`.
     """
     here, everywhere = PartitionSpec("replica"), PartitionSpec()
     grid = PartitionSpec(None, "replica") if by_slots else here
     keys_at = everywhere if by_slots else here
     settings_at = (here if by_slots else everywhere) if alike else grid
-    frozen_at = keys_at if one_student else grid
+    frozen_at = keys_at if one_copy else grid
     setting: _Axes = (None if alike else 0, 0)
-    frozen_axes: _Axes = (0, None if one_student else 0)
+    frozen_axes: _Axes = (0, None if one_copy else 0)
 
     def freeze(varying: Experiment, fixed: Experiment, keys: Array, slots: Array) -> Any:
         def one(varying: Experiment, key: PRNGKeyArray) -> StudentParameters:
             return frozen_parameters(eqx.combine(varying, fixed), key)
 
-        if one_student:
+        if one_copy:
             first = jax.tree.map(lambda leaf: leaf[0] if alike else leaf[0, 0], varying)
             return jax.vmap(functools.partial(one, first))(keys)
         return _over(slots.shape, one, (setting, varying), (_KEY, keys))
