@@ -11,14 +11,16 @@ from benchmarks.turns import Prepared, calibrate, stopwatch
 def products(case: dict[str, Any]) -> Prepared:
     """Seconds a floating-point operation of large matrix products, by the faster of two libraries.
 
-    In float32: one product a device by JAX, and one by NumPy's BLAS with all threads.
+    One product a device by JAX, and one by NumPy's BLAS with all threads; in float32, or in float64
+    where the case says ``x64``.
     """
-    side = case["side"]
+    side, x64 = case["side"], case.get("x64", False)
     os.environ["OPENBLAS_NUM_THREADS"] = str(cores())
     import numpy as np
 
-    jax = use_jax()
-    square = np.random.default_rng(0).standard_normal((side, side), dtype=np.float32)
+    jax = use_jax(x64=x64)
+    dtype = np.float64 if x64 else np.float32
+    square = np.random.default_rng(0).standard_normal((side, side), dtype=dtype)
     placed = [jax.device_put(square, device) for device in jax.local_devices()]
     multiply = jax.jit(lambda x: x @ x)
 

@@ -4,7 +4,8 @@ Autoencoders relu(W^T W x + b) on one active feature of value 1, the exact gradi
 sum_i (1 - relu(g_ii + b_i))^2 + sum_{i != j} relu(g_ij + b_i)^2 with g = W^T W, a grid over the
 rate of W and the rate of b, all rates small enough that nothing diverges (what has diverged costs
 jaxsup nothing). Contenders: `jaxsup.run`; the PyTorch loop, one point at a time; `torch.func`
-vmapped over the grid. Without chance: loss curves are compared number by number.
+vmapped over the grid. Without chance: loss curves are compared number by number. The roofline
+counts the two products of a step that cannot be avoided, g and W (m + m^T), 2 K N N each.
 """
 
 import dataclasses
@@ -12,8 +13,8 @@ import functools
 import tempfile
 from typing import Any
 
-from benchmarks import torch_trainability
-from benchmarks.comparison import Notes, Row, compare, same_values
+from benchmarks import peaks, torch_trainability
+from benchmarks.comparison import Notes, Row, compare, same_values, share_of
 from benchmarks.devices import use_jax
 from benchmarks.held_out import save_start
 from benchmarks.starts import starting_parameters, training_seconds
@@ -22,6 +23,7 @@ from benchmarks.turns import Prepared, calibrate, take_turns
 NAMES = {"eager": "PyTorch loop, one point at a time", "ensemble": "torch.func over the grid"}
 # Targets of float64; the loops of float32 have none of their own.
 TARGETS = {(256, 32): 8.0, (32, 4): 200.0}
+_PEAK_SIDE = 1024
 _TOLERANCES = {True: 1e-9, False: 1e-4}
 
 
@@ -73,7 +75,7 @@ def _rows(case: Case, repeats: int, *, apart: bool = True) -> list[Row]:
     notes = Notes(work, "jaxsup", functools.partial(same_values, tolerance=tolerance))
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
-        names = ("jaxsup", *NAMES)
+        names = ("jaxsup", *NAMES, "products")
         found = take_turns(__name__, names, table, repeats, check=notes, apart=apart)
     rows = []
     for name, against in NAMES.items():
@@ -84,7 +86,14 @@ def _rows(case: Case, repeats: int, *, apart: bool = True) -> list[Row]:
         target = 1.0 if name == "ensemble" else target
         costs = found["jaxsup"].costs, found[name].costs
         rows.append(compare(work, against, *costs, target=target, note=notes[name]))
+    bounds = [4.0 * case.latent * case.features**2 * cost for cost in found["products"].costs]
+    rows.append(share_of(work, "roofline (matrix products)", found["jaxsup"].costs, bounds))
     return rows
+
+
+def products(table: dict[str, Any]) -> Prepared:
+    """The machine's peak in this precision."""
+    return peaks.products({"side": _PEAK_SIDE, "x64": table["x64"]})
 
 
 def make_sweep(case: Case, rates: list[float], bias_rates: list[float], steps: int, record: Any):
@@ -134,4 +143,5 @@ CONTENDERS = {
     "jaxsup": jaxsup_sweep,
     "eager": torch_trainability.eager_loop,
     "ensemble": torch_trainability.vmapped_grid,
+    "products": products,
 }

@@ -94,7 +94,8 @@ class Layout:
         }
         self.variables = self._variables(programs)
         self.updates = [
-            f"{len(p.points)} settings at {p.fixed.features.count} features, width {p.width}: "
+            f"{len(p.points)} setting{'s' * (len(p.points) > 1)} at {p.fixed.features.count} "
+            f"features, width {p.width}: "
             f"{describe_way(p.example)}"
             for p in programs
         ]
