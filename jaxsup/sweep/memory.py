@@ -130,7 +130,10 @@ def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tupl
         activations, samples = _update(experiment, inner)
         # Both factors of the embedding's gradient, and their sum.
         activations += 3 * gradients if experiment.student.learns_embedding else 0
-        moments.append((activations + (samples if own_samples else 0), samples))
+        sparse_alone = own_samples and experiment.sparse_level is not None
+        moments.append(
+            (activations + (samples if own_samples else 0), 0 if sparse_alone else samples)
+        )
     else:
         moments.append(((3 if inner else 1) * _word() * count * count + gradients, 0))
     if experiment.closed_form is None:
@@ -155,7 +158,7 @@ def _evaluation(experiment: Experiment, inner: int, *, own_samples: bool) -> tup
     drawn = min(EVALUATION_DRAWS, experiment.record.evaluation_samples)
     if experiment.sparse_level is not None:
         activations, samples = _sparse(experiment, inner, drawn)
-        return activations + (samples if own_samples else 0), samples
+        return (activations + samples, 0) if own_samples else (activations, samples)
     rows = min(EVALUATION_ROWS, drawn)
     samples = _word() * 2 * drawn * count
     # The wide product with the frozen W packs its input once more.
@@ -168,12 +171,13 @@ def _sparse(experiment: Experiment, inner: int, samples: int) -> tuple[int, int]
     """Bytes of the activations of sparse samples, and of the samples."""
     assert experiment.sparse_level is not None
     count, plan = experiment.features.count, plan_sparse(experiment.sparse_level, samples)
-    own = plan.rows * (count + 3 * inner)
     # Columns of W and V, rows of h, and their products, by arrival.
     columns = plan.arrivals * (4 * inner or 2 * count)
     listed = 6 * (plan.arrivals + plan.deepest)
     if way(experiment) == "gathered":
+        own = plan.rows * (count + 3 * inner)
         return _word() * (own + columns), _word() * listed
+    own = plan.rows * (count + inner)
     return _word() * own, _word() * (listed + plan.rows * count)
 
 
