@@ -62,7 +62,8 @@ class Experiment(eqx.Module):
 
     def __post_init__(self) -> None:
         # Arguments are checked later: a wrong one has to reach its own message.
-        usable = isinstance(self.features, AbstractFeatures) and isinstance(self.batch_size, int)
+        usable = isinstance(self.features, AbstractFeatures)
+        usable &= isinstance(self.batch_size, int | np.integer)
         self.sparse_level = self._sparseness.level if usable and self.sampling != "dense" else None
 
     def __check_init__(self) -> None:
