@@ -88,7 +88,7 @@ class Experiment(eqx.Module):
 
     @property
     def _sparseness(self) -> Eligibility:
-        return sparse_level(self.features, self.batch_size)
+        return sparse_level(self.features, int(self.batch_size))
 
     def _check_shapes(self) -> None:
         count, latent = self.features.count, self.student.latent

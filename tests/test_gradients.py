@@ -186,12 +186,6 @@ def test_sparse_samples_of_a_law_that_does_not_suit_are_refused(features):
         experiment(STUDENTS["frozen"], 64, features=features, sampling="none")
 
 
-def test_a_numpy_integer_is_a_batch_size_like_any():
-    sizes = 200, np.int64(200)
-    assert len({experiment(STUDENTS["frozen"], 64, batch_size=n).sparse_level for n in sizes}) == 1
-    assert experiment(STUDENTS["frozen"], 64, batch_size=sizes[1]).sparse_level is not None
-
-
 def test_a_run_is_the_same_jitted_vmapped_and_alone():
     """What is known of the law when the experiment is made stays known in compiled programs."""
     case = experiment(jaxsup.Student(12), SMALL, steps=20, batch_size=16)
