@@ -118,7 +118,7 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     need = footprint(plan_programs(sweep, 1)[0])
     fitting = choose_chunk(need, POINTS, devices, None)
     chunk = min(fitting, sweep.replicas)
-    predicted = need.chunk(chunk, -(-chunk // POINTS), len(devices))
+    predicted = need.chunk(chunk, -(-chunk // POINTS), devices)
     reports: list[Any] = []
 
     def watch(progress: Any) -> None:

@@ -94,6 +94,14 @@ def population_errors(
     return errors
 
 
+def has_own_gradient(
+    features: AbstractFeatures, teacher: AbstractTeacher, student: Student
+) -> bool:
+    """Whether the gradient of the population loss is written out: `jaxsup.theory.tied_loss`."""
+    tied = student.embedding not in ("identity", "untied") and not student.core
+    return tied and closed_form(features, teacher, student) == "one-active"
+
+
 def population_loss(
     features: AbstractFeatures,
     teacher: AbstractTeacher,
@@ -106,14 +114,9 @@ def population_loss(
     The tied autoencoder on one active feature has a gradient of its own
     (`jaxsup.theory.one_sparse_loss`), the same to rounding.
     """
-    tied = parameters.embedding is not None and parameters.readout is None
-    if (
-        tied
-        and parameters.core is None
-        and student.activation == "relu"
-        and isinstance(features, OneActiveFeatures)
-        and isinstance(teacher, DiagonalTeacher)
-    ):
+    if has_own_gradient(features, teacher, student):
+        assert isinstance(features, OneActiveFeatures)
+        assert isinstance(teacher, DiagonalTeacher)
         W, count = parameters.embedding, features.count
         assert W is not None
         bias = jnp.zeros(count, W.dtype) if parameters.bias is None else parameters.bias

@@ -22,13 +22,16 @@ def main() -> None:
 
     case = json.loads(sys.argv[1])
     loss = case.get("loss", "sampled")
+    alone = case.get("one_active", False)
+    law = jaxsup.OneActiveFeatures if alone else jaxsup.PowerLawFeatures
     experiment = jaxsup.Experiment(
-        jaxsup.PowerLawFeatures(case["count"], 1.5),
+        law(case["count"], 1.5),
         jaxsup.DiagonalTeacher(0.0),
         jaxsup.Student(
             case["latent"],
             case.get("embedding", "random"),
-            activation="relu" if loss == "sampled" else "identity",
+            core=not alone,
+            activation="relu" if alone or loss == "sampled" else "identity",
         ),
         jaxsup.Adam(1e-3) if "embedding" in case else jaxsup.SGD(0.1),
         batch_size=case.get("batch", 64),
@@ -62,7 +65,7 @@ def main() -> None:
     layout = Layout(sweep, [program])
     rows, lanes = np.arange(points), np.arange(seeds)
     trainer.train(program, rows, lanes, (points, seeds), layout, Watch())
-    predicted = footprint(program).chunk(points * seeds, seeds, 2)
+    predicted = footprint(program).chunk(points * seeds, seeds, jax.local_devices())
     print(json.dumps({"predicted": predicted, "measured": peak() - baseline}))
 
 

@@ -180,9 +180,10 @@ def unit_activation_loss(W, c, weights, f, gains):
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("batch", [(), (5,), (3, 2)])
-def test_the_loss_of_unit_activations_and_its_gradient_equal_numpy(batch, monkeypatch):
-    """Alone, and in batches that are worked off in pieces of two networks."""
-    monkeypatch.setattr("jaxsup.in_cache._PIECE", 2 * 2 * 8 * COUNT**2)
+@pytest.mark.parametrize("large", [0, 2**18])
+def test_the_loss_of_unit_activations_and_its_gradient_equal_numpy(batch, large, monkeypatch):
+    """Alone, and in batches that are worked off one by one or together."""
+    monkeypatch.setattr("jaxsup.in_cache._LARGE", large)
     rng = np.random.default_rng(5)
     W = rng.normal(size=(*batch, 3, COUNT))
     c = 0.3 * rng.normal(size=(*batch, COUNT))

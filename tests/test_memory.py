@@ -43,6 +43,15 @@ CASES = {
         "seeds": 4,
         "loss": "population",
     },
+    "one by one": {
+        "count": 256,
+        "latent": 32,
+        "points": 256,
+        "seeds": 8,
+        "loss": "population",
+        "one_active": True,
+        "embedding": "learned",
+    },
     "records": {
         "count": 256,
         "latent": 16,
@@ -123,8 +132,8 @@ def test_the_chunk_grows_with_memory_and_fits_into_it(points):
     sizes = [replicas_that_fit(need, points, devices, budget) for budget in budgets]
     assert sizes == sorted(set(sizes))
     for budget, replicas in zip(budgets, sizes, strict=True):
-        assert need.chunk(replicas, -(-replicas // points), 2) <= budget
-        assert need.chunk(2 * replicas, -(-2 * replicas // points), 2) > budget
+        assert need.chunk(replicas, -(-replicas // points), devices) <= budget
+        assert need.chunk(2 * replicas, -(-2 * replicas // points), devices) > budget
     with pytest.raises(ValueError, match=r"memory: expected at least .* for one network a device"):
         replicas_that_fit(need, points, devices, 2**20)
 

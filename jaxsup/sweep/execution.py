@@ -171,7 +171,7 @@ def _capacities(
         total = points * len(sweep.seeds)
         fitting = choose_chunk(need, points, devices, memory) if chunk is None else chunk
         capacities.append(min(fitting, total))
-        size = need.chunk(capacities[-1], -(-capacities[-1] // points), len(devices))
+        size = need.chunk(capacities[-1], -(-capacities[-1] // points), devices)
         log.info(
             "program %d of %d: latent %d, %s; %d of %d networks at once, about %s",
             number,

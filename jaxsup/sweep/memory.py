@@ -21,7 +21,9 @@ import jax.numpy as jnp
 
 from jaxsup.experiment import Experiment
 from jaxsup.gradients import EVALUATION_DRAWS, EVALUATION_ROWS, way
-from jaxsup.simulation import observe, start
+from jaxsup.in_cache import is_large
+from jaxsup.losses import has_own_gradient
+from jaxsup.simulation import closed_form_bytes, observe, start
 from jaxsup.sparse import plan_sparse
 from jaxsup.sweep.buckets import Program, shares_frozen
 from jaxsup.validation import fail
@@ -53,6 +55,8 @@ class Footprint:
         records: what the dataset keeps of the run, on the host.
         shared: samples, random bits and frozen arrays that all replicas of a seed share on a
             device.
+        table: arrays of features x features that each replica holds for itself on an accelerator;
+            on a CPU only the one whose turn it is: `jaxsup.in_cache`.
     """
 
     parameters: int
@@ -62,6 +66,7 @@ class Footprint:
     gradients: int
     records: int
     shared: int
+    table: int = 0
 
     @property
     def device(self) -> int:
@@ -70,16 +75,22 @@ class Footprint:
 
     def each(self, devices: Sequence[Any]) -> int:
         """Bytes of a replica where `devices` keep what they work with."""
-        return self.device + (self.records if devices[0].platform == "cpu" else 0)
+        return self.device + (self.records if devices[0].platform == "cpu" else self.table)
+
+    def fixed(self, devices: Sequence[Any]) -> int:
+        """Bytes that do not depend on how many replicas there are."""
+        turns = self.table if devices[0].platform == "cpu" else 0
+        return _RUNTIME + len(devices) * turns
 
     def smallest(self, devices: Sequence[Any]) -> int:
         """Bytes of a chunk with one replica a device."""
-        return _RUNTIME + len(devices) * (self.each(devices) + self.shared)
+        return self.fixed(devices) + len(devices) * (self.each(devices) + self.shared)
 
-    def chunk(self, replicas: int, seeds: int, devices: int) -> int:
+    def chunk(self, replicas: int, seeds: int, devices: Sequence[Any]) -> int:
         """Bytes that a chunk takes, over all devices and with its records."""
-        own = replicas * (self.device + self.records)
-        return _RUNTIME + own + min(seeds * devices, replicas) * self.shared
+        others = 0 if devices[0].platform == "cpu" else self.records
+        own = replicas * (self.each(devices) + others)
+        return self.fixed(devices) + own + min(seeds * len(devices), replicas) * self.shared
 
     def __str__(self) -> str:
         parts = {
@@ -106,6 +117,7 @@ def footprint(program: Program) -> Footprint:
     # Samples depend on the seed alone, unless the points have feature laws of their own.
     own_samples = bool(jax.tree.leaves(program.varying.features))
     batch, shared = _batch(experiment, gradients, own_samples=own_samples)
+    table = _table(experiment)
     # An update holds gradients, updates and the new parameters and moments at once.
     update = 3 * gradients + moments
     records = eqx.filter_eval_shape(observe, experiment, key, state)
@@ -118,6 +130,7 @@ def footprint(program: Program) -> Footprint:
         gradients=max(0, update - batch),
         records=2 * kept,
         shared=shared + frozen,
+        table=table,
     )
 
 
@@ -134,14 +147,31 @@ def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tupl
         moments.append(
             (activations + (samples if own_samples else 0), 0 if sparse_alone else samples)
         )
+    elif _table(experiment) and _takes_turns(experiment):
+        moments.append((gradients, 0))
     else:
         moments.append(((3 if inner else 1) * _word() * count * count + gradients, 0))
     if experiment.closed_form is None:
         moments.append(_evaluation(experiment, inner, own_samples=own_samples))
-    else:
-        moments.append((2 * _word() * count * count, 0))
+    elif not _table(experiment):
+        moments.append((closed_form_bytes(experiment), 0))
     own, shared = zip(*moments, strict=True)
     return max(own), max(shared)
+
+
+def _takes_turns(experiment: Experiment) -> bool:
+    """Whether the gradient of the population loss comes from `jaxsup.theory.tied_loss`."""
+    return experiment.loss == "population" and has_own_gradient(
+        experiment.features, experiment.teacher, experiment.student
+    )
+
+
+def _table(experiment: Experiment) -> int:
+    """Bytes that a closed form holds of the replica whose turn it is; 0 if all go together."""
+    size = closed_form_bytes(experiment)
+    if experiment.closed_form is None or not is_large(size):
+        return 0
+    return size * 3 // 2 if _takes_turns(experiment) else size
 
 
 def _update(experiment: Experiment, inner: int) -> tuple[int, int]:
@@ -229,7 +259,7 @@ def replicas_that_fit(need: Footprint, points: int, devices: Sequence[Any], memo
             f"a budget of {format_bytes(memory)}",
             "allow more, use fewer devices, or make the batch or the network smaller",
         )
-    left = memory - _RUNTIME
+    left = memory - need.fixed(devices)
     seeds = left // (points * each + shared)
     return max(len(devices), seeds * points if seeds else (left - shared) // each)
 

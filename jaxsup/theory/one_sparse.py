@@ -149,9 +149,9 @@ def _respond_uniform(gain, bias, target):
 def _respond_one(gain, bias, target):
     """(target - relu(gain + bias))^2 and its derivatives, elementwise."""
     z = gain + bias
-    gap = jax.nn.relu(z) - target
-    slope = jnp.where(z > 0, 2 * gap, 0)
-    return gap**2, slope, slope
+    output = jax.nn.relu(z)
+    slope = 2 * output - jnp.where(z > 0, 2 * target, 0)
+    return (output - target) ** 2, slope, slope
 
 
 def _one_error(gain, bias, target):
