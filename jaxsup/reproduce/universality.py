@@ -67,6 +67,7 @@ class Scale:
     evaluation_samples: int = 1024
     embeddings: tuple[str, ...] = ("random", "learned")
     optimizers: tuple[str, ...] = ("sgd", "adam")
+    sampling: str = "auto"
 
 
 SCALES = {
@@ -83,6 +84,8 @@ SCALES = {
         1000,
         32,
         10,
+        # One law for sparse and dense data halves the number of programs to compile.
+        sampling="dense",
     ),
     "paper": Scale(
         256,
@@ -119,6 +122,7 @@ def configure(scale: Scale) -> Sweep:
         SGD(0.5),
         batch_size=scale.batch_size,
         steps=scale.steps,
+        sampling=scale.sampling,
         record=Record(points=60, evaluation_samples=scale.evaluation_samples),
     )
     condition = {
