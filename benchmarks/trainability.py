@@ -64,7 +64,7 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     rows = []
     for features, latent, side in ((256, 32, 16), (32, 4, 64)):
         for x64 in (True, False):
-            # A map is 500 steps: in turns much shorter, the start of each part would count too much.
+            # A map is 500 steps: in much shorter turns the start of each part counts too much.
             case = Case(features, latent, side, x64, seconds=0.5 if quick else _SECONDS)
             rows += _rows(case, 3 if quick else 5)
     return rows

@@ -1,4 +1,13 @@
-"""Test set-up: strict dtypes and ranks, runtime shape checks, a headless backend for figures."""
+"""Test set-up: strict dtypes and ranks, runtime shape checks, a headless backend for figures.
+
+Compilation is most of the suite's time: programs are compiled with LLVM's first level of
+optimisation, here and in the commands that tests start. `XLA_FLAGS= bash scripts/test.sh` compiles
+them as users do.
+"""
+
+import os
+
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 import matplotlib
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-KILLS = int(os.environ.get("JAXSUP_KILLS", "4"))
+KILLS = int(os.environ.get("JAXSUP_KILLS", "2"))
 
 # Two programs, six chunks, a diverging network in each.
 CONFIGURATION = """

@@ -157,8 +157,8 @@ print(int(dataset["complete"].sum()))
 """
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    code = CODE.format(tests=str(Path(__file__).parent))
+def start(*arguments: str, code: str = CODE) -> subprocess.Popen[str]:
+    code = code.format(tests=str(Path(__file__).parent))
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,
@@ -189,6 +189,29 @@ def test_two_processes_fill_one_store(reference, tmp_path, coordinated):
     both = jaxsup.open_store(path)
     for name in one:
         assert one[name].values.tobytes() == both[name].values.tobytes(), name
+
+
+MEETING = """
+import sys
+from jaxsup.sweep import processes
+process = int(sys.argv[2])
+share = processes.join_processes("localhost:" + sys.argv[1], 2, process, timeout=60)
+processes._PATIENCE = 1
+if process == 0:
+    try:
+        share.meet("a place where nobody comes")
+    except ValueError as error:
+        print(error)
+share.part_ways()
+"""
+
+
+def test_processes_that_do_not_come_are_told_in_one_line():
+    port = free_port()
+    running = [start(port, name, code=MEETING) for name in "01"]
+    (out, err), _ = [process.communicate(timeout=300) for process in running]
+    assert out.count("\n") == 1, err
+    assert out.startswith("--distributed: expected 2 processes within 1 s; got ")
 
 
 def test_a_lost_process_costs_only_its_chunks(reference, tmp_path):

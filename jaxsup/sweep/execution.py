@@ -143,8 +143,7 @@ def run(
         capacities = _capacities(programs, sweep, devices, chunk, memory)
     parts = cut_parts(sweep, programs, plan.tile, capacities)
     stored = results.stored()
-    share.meet("planned")  # every process has seen the same store before any of them writes
-    share.part_ways()
+    share.part_ways()  # every process has seen the same store before any of them writes
     todo = [piece for part in share.of(parts, stored) for piece in part.without(stored)]
     trainer = Trainer(mesh)
     clock = _Clock(parts, todo, programs, share, trainer, progress)

@@ -14,6 +14,9 @@ import jax
 from jaxsup.sweep.parts import Part
 from jaxsup.validation import check_positive_integer, fail
 
+# Seconds that coordinated processes wait for each other.
+_PATIENCE = 300
+
 
 @dataclasses.dataclass(frozen=True)
 class Share:
@@ -49,14 +52,28 @@ class Share:
         return list(parts[self.index :: self.count])
 
     def meet(self, name: str) -> None:
-        """Wait until all coordinated processes are here."""
-        if self.coordinated and self.count > 1:
-            from jax.experimental.multihost_utils import sync_global_devices
+        """Wait until all coordinated processes are here.
 
-            sync_global_devices(name)
+        Raises:
+            ValueError: some did not come within five minutes.
+        """
+        if self.coordinated and self.count > 1:
+            # The coordinator's own barrier. The public one is a collective between devices, which
+            # on CPUs fails where processes are 30 seconds apart.
+            from jax._src.distributed import global_state
+
+            assert global_state.client is not None
+            try:
+                global_state.client.wait_at_barrier(f"jaxsup.{name}", 1000 * _PATIENCE)
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ValueError(
+                    f"--distributed: expected {self.count} processes within {_PATIENCE} s; "
+                    f"got {reason!r}; start them together"
+                ) from None
 
     def part_ways(self) -> None:
-        """Leave the coordinated processes, all at one time.
+        """Leave the coordinated processes, all at one time: whoever is early waits for the others.
 
         From here none needs another. Joined, a process that is lost would end all others: at once
         if it was the coordinator, else when its heartbeat is missed.
