@@ -13,11 +13,13 @@ w_i is the importance of feature i: a number r stands for w_i = r^(i-1), an arra
 
 from typing import Literal
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsup.features import AbstractFeatures, OneActiveFeatures
+from jaxsup.in_cache import in_cache
 from jaxsup.students import Student, StudentParameters
 from jaxsup.teachers import AbstractTeacher, DiagonalTeacher
 from jaxsup.theory.one_sparse import one_sparse_errors_from_gram, one_sparse_loss
@@ -92,6 +94,27 @@ def population_errors(
             2.0 * bias * jnp.matmul(D, moments.mean, precision=jax.lax.Precision.HIGHEST) + bias**2
         )
     return errors
+
+
+def evaluated_errors(
+    features: AbstractFeatures,
+    teacher: AbstractTeacher,
+    student: Student,
+    parameters: StudentParameters,
+) -> Float[Array, " features"]:
+    """`population_errors` for looking at, not for differentiating: large ones one by one."""
+    arrays, rest = eqx.partition((features, teacher, student, parameters), eqx.is_array)
+    leaves, structure = jax.tree.flatten(arrays)
+
+    def errors(*leaves: Array) -> Array:
+        return population_errors(*eqx.combine(jax.tree.unflatten(structure, leaves), rest))
+
+    return in_cache(errors, closed_form_bytes(features.count))(*leaves)
+
+
+def closed_form_bytes(count: int) -> int:
+    """Bytes of the largest arrays that `population_errors` of a network hold at once."""
+    return 2 * jnp.dtype(jnp.result_type(float)).itemsize * count**2
 
 
 def has_own_gradient(

@@ -12,8 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxsup.experiment import Experiment
 from jaxsup.gradients import estimated_errors, make_sampler, training_gradient
-from jaxsup.in_cache import in_cache
-from jaxsup.losses import loss_weights, population_errors
+from jaxsup.losses import evaluated_errors, loss_weights
 from jaxsup.observe import OBSERVABLES
 from jaxsup.students import StudentParameters
 from jaxsup.view import View
@@ -150,7 +149,9 @@ def advance(
 def observe(experiment: Experiment, key: PRNGKeyArray, state: State) -> dict[str, Array]:
     """What is recorded of the run as it stands, by name; NaN if it has diverged."""
     if experiment.closed_form is not None:
-        errors = _exact_errors(experiment, state.parameters)
+        errors = evaluated_errors(
+            experiment.features, experiment.teacher, experiment.student, state.parameters
+        )
     else:
         errors = estimated_errors(experiment, _evaluation_key(key), state.parameters)
     count = experiment.features.count
@@ -210,25 +211,6 @@ def simulate(experiment: Experiment, key: PRNGKeyArray) -> Trajectory:
         status=state.status,
         last_step=state.last_step,
     )
-
-
-def _exact_errors(
-    experiment: Experiment, parameters: StudentParameters
-) -> Float[Array, " features"]:
-    """`population_errors`, which hold an array of features x features or two."""
-    laws = experiment.features, experiment.teacher, experiment.student, parameters
-    arrays, rest = eqx.partition(laws, eqx.is_array)
-    leaves, structure = jax.tree.flatten(arrays)
-
-    def errors(*leaves: Array) -> Array:
-        return population_errors(*eqx.combine(jax.tree.unflatten(structure, leaves), rest))
-
-    return in_cache(errors, closed_form_bytes(experiment))(*leaves)
-
-
-def closed_form_bytes(experiment: Experiment) -> int:
-    """Bytes of the largest arrays from which a closed form takes a network's errors."""
-    return 2 * jnp.dtype(jnp.result_type(float)).itemsize * experiment.features.count**2
 
 
 def _init_key(key: PRNGKeyArray) -> PRNGKeyArray:

@@ -22,8 +22,8 @@ import jax.numpy as jnp
 from jaxsup.experiment import Experiment
 from jaxsup.gradients import EVALUATION_DRAWS, EVALUATION_ROWS, way
 from jaxsup.in_cache import is_large
-from jaxsup.losses import has_own_gradient
-from jaxsup.simulation import closed_form_bytes, observe, start
+from jaxsup.losses import closed_form_bytes, has_own_gradient
+from jaxsup.simulation import observe, start
 from jaxsup.sparse import plan_sparse
 from jaxsup.sweep.buckets import Program, shares_frozen
 from jaxsup.validation import fail
@@ -154,7 +154,7 @@ def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tupl
     if experiment.closed_form is None:
         moments.append(_evaluation(experiment, inner, own_samples=own_samples))
     elif not _table(experiment):
-        moments.append((closed_form_bytes(experiment), 0))
+        moments.append((closed_form_bytes(experiment.features.count), 0))
     own, shared = zip(*moments, strict=True)
     return max(own), max(shared)
 
@@ -168,7 +168,7 @@ def _takes_turns(experiment: Experiment) -> bool:
 
 def _table(experiment: Experiment) -> int:
     """Bytes that a closed form holds of the replica whose turn it is; 0 if all go together."""
-    size = closed_form_bytes(experiment)
+    size = closed_form_bytes(experiment.features.count)
     if experiment.closed_form is None or not is_large(size):
         return 0
     return size * 3 // 2 if _takes_turns(experiment) else size
