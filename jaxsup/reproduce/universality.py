@@ -68,6 +68,7 @@ class Scale:
     embeddings: tuple[str, ...] = ("random", "learned")
     optimizers: tuple[str, ...] = ("sgd", "adam")
     sampling: str = "auto"
+    points: int = 60
 
 
 SCALES = {
@@ -81,9 +82,10 @@ SCALES = {
         (2, 4, 8),
         (0.25, 1.0, 4.0),
         ("relu", "identity"),
-        1000,
+        600,
         32,
         10,
+        points=40,
         # One law for sparse and dense data halves the number of programs to compile.
         sampling="dense",
     ),
@@ -123,7 +125,7 @@ def configure(scale: Scale) -> Sweep:
         batch_size=scale.batch_size,
         steps=scale.steps,
         sampling=scale.sampling,
-        record=Record(points=60, evaluation_samples=scale.evaluation_samples),
+        record=Record(points=scale.points, evaluation_samples=scale.evaluation_samples),
     )
     condition = {
         "student.embedding": [embedding for (embedding, _), _, _ in chosen],
