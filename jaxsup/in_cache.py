@@ -4,15 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax import Array
+import jax.numpy as jnp
+from jax import Array, lax
 from jax.custom_batching import custom_vmap
 
 # Bytes of intermediate results from which on a loop is faster: a quarter of a core's second-level
 # cache, which is 1 to 2 MiB today.
-_LARGE = 2**18
+_LARGE = 2**17
 
 
-def in_cache(function: Callable[..., Any], size: int) -> Callable[..., Any]:
+def in_cache(
+    function: Callable[..., Any], size: int, together: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """`function` of arrays, which `vmap` on a CPU turns into a loop where `size` is large.
 
     XLA makes a batched product write all of its results before what follows reads them. Where one
@@ -23,14 +26,16 @@ def in_cache(function: Callable[..., Any], size: int) -> Callable[..., Any]:
     Arguments:
         function: of arrays, returning arrays; without random numbers.
         size: bytes of its intermediate results, about.
+        together: what computes the same where the whole batch goes together; default: `function`.
 
     The derivative of the loop is not defined in reverse: give the caller's own (`jax.custom_jvp`).
     """
+    whole = function if together is None else together
     if not is_large(size):
-        return function
+        return whole
 
     def on_this_platform(*arrays: Array) -> Any:
-        return jax.lax.platform_dependent(*arrays, cpu=_one_by_one(function), default=function)
+        return lax.platform_dependent(*arrays, cpu=_one_by_one(function), default=whole)
 
     return on_this_platform
 
@@ -45,15 +50,20 @@ def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @looped.def_vmap
     def over_batch(count: int, batched: list[bool], *arrays: Array) -> tuple[Any, Any]:
-        del count
         moving = [array for array, has in zip(arrays, batched, strict=True) if has]
 
-        def one(parts: list[Array]) -> Any:
+        def member(index: Array | int) -> list[Array]:
+            return [lax.dynamic_index_in_dim(array, index, keepdims=False) for array in moving]
+
+        def one(parts: list[Array], following: Array) -> tuple[list[Array], Any]:
             part = iter(parts)
             pairs = zip(arrays, batched, strict=True)
-            return looped(*(next(part) if has else array for array, has in pairs))
+            out = looped(*(next(part) if has else array for array, has in pairs))
+            return member(following), out
 
-        out = jax.lax.map(one, moving)
+        # The next member is read out at the end of a turn, not at the start of its own: XLA would
+        # fuse reading by a variable index into what follows, which then cannot be vectorised.
+        _, out = lax.scan(one, member(0), jnp.minimum(jnp.arange(1, count + 1), count - 1))
         return out, jax.tree.map(lambda _: True, out)
 
     return looped

@@ -165,7 +165,9 @@ class Student(eqx.Module):
         """
         inner = parameters.core if parameters.embedding is None else parameters.embedding
         assert inner is not None
-        chosen = inner.T.at[batch.feature].get(mode="promise_in_bounds")
+        # Written out: read as it lies, each entry of a column comes from another line of the cache.
+        columns = jax.lax.optimization_barrier(inner.T)
+        chosen = columns.at[batch.feature].get(mode="promise_in_bounds")
         h = jnp.zeros((batch.rows, inner.shape[0]), chosen.dtype)
         h = h.at[batch.row].add(
             chosen * batch.value[:, None], mode="promise_in_bounds", indices_are_sorted=True

@@ -73,6 +73,50 @@ def all_samples(batch):
     return np.concatenate([x, np.zeros((batch.batch - batch.rows, batch.count))])
 
 
+@pytest.fixture
+def tiles(monkeypatch):
+    """Networks go one by one, each in tiles of eight samples."""
+    monkeypatch.setattr("jaxsup.in_cache._LARGE", 1)
+    monkeypatch.setattr("jaxsup.gathered.TILE", 8 * LARGE)
+    monkeypatch.setattr("jaxsup.gathered.TILE_OF_LEARNED", 8 * LARGE)
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if way(case.values[0]) == "gathered"])
+def test_tiles_give_the_same(case, tiles):
+    test_the_sparse_gradient_is_that_of_the_plain_loss(case)
+    test_sparse_errors_are_those_of_the_plain_loss(case)
+
+
+@pytest.mark.parametrize("embedding", ["random", "learned"])
+@pytest.mark.parametrize("density", [1.0, 1e-3])
+def test_batches_in_tiles_are_their_members(embedding, density, tiles):
+    """Two seeds with samples and three settings each: what they share is not told apart."""
+    features = jaxsup.PowerLawFeatures(LARGE, 1.2, density)
+    case = experiment(jaxsup.Student(12, embedding, core_scale=0.3, bias_scale=0.2), LARGE)
+    case = dataclasses.replace(case, features=features, batch_size=40)
+    sampler = make_sampler(case, case.batch_size)
+
+    def gradient(scale, key):
+        parameters = initial_parameters(case, key)
+        trainable = case.student.trainable(parameters)
+        learned, rest = eqx.partition(parameters, trainable)
+        learned = jax.tree.map(lambda leaf: leaf * scale, learned)
+        errors = estimated_errors(case, key, eqx.combine(learned, rest))
+        return training_gradient(case, sampler, learned, rest, key), errors
+
+    scales, keys = jnp.asarray([0.5, 1.0, 2.0]), jax.random.split(jax.random.key(3), 2)
+    together = jax.jit(jax.vmap(jax.vmap(gradient, (0, None)), (None, 0)))(scales, keys)
+    assert any(leaf.any() for leaf in jax.tree.leaves(together))
+    alone = jax.jit(gradient)
+    for i, key in enumerate(keys):
+        for j, scale in enumerate(scales):
+            for one, all_ in zip(
+                jax.tree.leaves(alone(scale, key)), jax.tree.leaves(together), strict=True
+            ):
+                size = np.abs(one).max()
+                np.testing.assert_allclose(all_[i, j], one, rtol=0, atol=1e-6 * size)
+
+
 @pytest.mark.parametrize("case", list(cases()))
 def test_the_sparse_gradient_is_that_of_the_plain_loss(case):
     """JAX differentiates `sampled_errors` of the same samples in float64; float32's rounding."""

@@ -151,7 +151,7 @@ def test_a_network_larger_than_the_caches_is_trained_alone():
         jaxsup.DiagonalTeacher(0.0),
         jaxsup.Student(256),
         jaxsup.SGD(0.1),
-        batch_size=2048,
+        batch_size=8192,
     )
     need = plan(large)
     assert need.smallest(devices) > 64 * 2**20

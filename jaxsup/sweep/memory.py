@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsup.experiment import Experiment
+from jaxsup.gathered import TILE, TILE_OF_LEARNED, response_bytes
 from jaxsup.gradients import EVALUATION_DRAWS, EVALUATION_ROWS, way
 from jaxsup.in_cache import is_large
 from jaxsup.losses import closed_form_bytes, has_own_gradient
@@ -55,8 +56,9 @@ class Footprint:
         records: what the dataset keeps of the run, on the host.
         shared: samples, random bits and frozen arrays that all replicas of a seed share on a
             device.
-        table: arrays of features x features that each replica holds for itself on an accelerator;
-            on a CPU only the one whose turn it is: `jaxsup.in_cache`.
+        responses: arrays of features x features or features x samples that each replica holds for
+            itself on an accelerator, but not on a CPU: `jaxsup.in_cache`.
+        turn: what a CPU holds in their place, of the one replica whose turn it is.
     """
 
     parameters: int
@@ -66,7 +68,8 @@ class Footprint:
     gradients: int
     records: int
     shared: int
-    table: int = 0
+    responses: int = 0
+    turn: int = 0
 
     @property
     def device(self) -> int:
@@ -75,11 +78,11 @@ class Footprint:
 
     def each(self, devices: Sequence[Any]) -> int:
         """Bytes of a replica where `devices` keep what they work with."""
-        return self.device + (self.records if devices[0].platform == "cpu" else self.table)
+        return self.device + (self.records if devices[0].platform == "cpu" else self.responses)
 
     def fixed(self, devices: Sequence[Any]) -> int:
         """Bytes that do not depend on how many replicas there are."""
-        turns = self.table if devices[0].platform == "cpu" else 0
+        turns = self.turn if devices[0].platform == "cpu" else 0
         return _RUNTIME + len(devices) * turns
 
     def smallest(self, devices: Sequence[Any]) -> int:
@@ -117,7 +120,7 @@ def footprint(program: Program) -> Footprint:
     # Samples depend on the seed alone, unless the points have feature laws of their own.
     own_samples = bool(jax.tree.leaves(program.varying.features))
     batch, shared = _batch(experiment, gradients, own_samples=own_samples)
-    table = _table(experiment)
+    responses, turn = _responses(experiment)
     # An update holds gradients, updates and the new parameters and moments at once.
     update = 3 * gradients + moments
     records = eqx.filter_eval_shape(observe, experiment, key, state)
@@ -130,7 +133,8 @@ def footprint(program: Program) -> Footprint:
         gradients=max(0, update - batch),
         records=2 * kept,
         shared=shared + frozen,
-        table=table,
+        responses=responses,
+        turn=turn,
     )
 
 
@@ -141,37 +145,64 @@ def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tupl
     moments = []
     if experiment.loss == "sampled":
         activations, samples = _update(experiment, inner)
-        # Both factors of the embedding's gradient, and their sum.
-        activations += 3 * gradients if experiment.student.learns_embedding else 0
+        # The gradient of W as it reads, and as it writes; where JAX differentiates, their sum too.
+        parts = 3 if experiment.sparse_level is None else 2
+        activations += parts * gradients if experiment.student.learns_embedding else 0
         sparse_alone = own_samples and experiment.sparse_level is not None
         moments.append(
             (activations + (samples if own_samples else 0), 0 if sparse_alone else samples)
         )
-    elif _table(experiment) and _takes_turns(experiment):
+    elif _one_table(experiment) and _own_gradient(experiment):
         moments.append((gradients, 0))
     else:
         moments.append(((3 if inner else 1) * _word() * count * count + gradients, 0))
     if experiment.closed_form is None:
         moments.append(_evaluation(experiment, inner, own_samples=own_samples))
-    elif not _table(experiment):
+    elif not _one_table(experiment):
         moments.append((closed_form_bytes(experiment.features.count), 0))
     own, shared = zip(*moments, strict=True)
     return max(own), max(shared)
 
 
-def _takes_turns(experiment: Experiment) -> bool:
+def _own_gradient(experiment: Experiment) -> bool:
     """Whether the gradient of the population loss comes from `jaxsup.theory.tied_loss`."""
     return experiment.loss == "population" and has_own_gradient(
         experiment.features, experiment.teacher, experiment.student
     )
 
 
-def _table(experiment: Experiment) -> int:
+def _one_table(experiment: Experiment) -> int:
     """Bytes that a closed form holds of the replica whose turn it is; 0 if all go together."""
     size = closed_form_bytes(experiment.features.count)
     if experiment.closed_form is None or not is_large(size):
         return 0
-    return size * 3 // 2 if _takes_turns(experiment) else size
+    return size * 3 // 2 if _own_gradient(experiment) else size
+
+
+def _responses(experiment: Experiment) -> tuple[int, int]:
+    """Bytes of `Footprint.responses` and of `Footprint.turn`."""
+    sizes = [(_one_table(experiment),) * 2]
+    evaluated = experiment.record.evaluation_samples if experiment.closed_form is None else 0
+    trained = experiment.batch_size if experiment.loss == "sampled" else 0
+    learns = experiment.student.learns_embedding
+    for samples, tile in (
+        (trained, TILE_OF_LEARNED if learns else TILE),
+        (min(evaluated, EVALUATION_DRAWS), TILE),
+    ):
+        size = _response(experiment, samples) if samples else 0
+        if is_large(size):
+            sizes.append((size, min(size, tile)))
+    responses, turns = zip(*sizes, strict=True)
+    return max(responses), max(turns)
+
+
+def _response(experiment: Experiment, samples: int) -> int:
+    """Bytes of z of so many samples where `jaxsup.gathered` may tile it, else 0."""
+    if way(experiment) != "gathered" or experiment.student.embedding == "identity":
+        return 0
+    assert experiment.sparse_level is not None
+    rows = plan_sparse(experiment.sparse_level, samples).rows
+    return response_bytes(rows, experiment.features.count)
 
 
 def _update(experiment: Experiment, inner: int) -> tuple[int, int]:
@@ -201,11 +232,12 @@ def _sparse(experiment: Experiment, inner: int, samples: int) -> tuple[int, int]
     """Bytes of the activations of sparse samples, and of the samples."""
     assert experiment.sparse_level is not None
     count, plan = experiment.features.count, plan_sparse(experiment.sparse_level, samples)
-    # Columns of W and V, rows of h, and their products, by arrival.
-    columns = plan.arrivals * (4 * inner or 2 * count)
+    # Columns of W by arrival, or columns of B and their products.
+    columns = plan.arrivals * (inner or 2 * count)
     listed = 6 * (plan.arrivals + plan.deepest)
     if way(experiment) == "gathered":
-        own = plan.rows * (count + 3 * inner)
+        tiled = is_large(_response(experiment, samples))
+        own = plan.rows * ((0 if tiled else count) + 3 * inner)
         return _word() * (own + columns), _word() * listed
     own = plan.rows * (count + inner)
     return _word() * own, _word() * (listed + plan.rows * count)
