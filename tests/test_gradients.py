@@ -81,7 +81,15 @@ def tiles(monkeypatch):
     monkeypatch.setattr("jaxsup.gathered.TILE_OF_LEARNED", 8 * LARGE)
 
 
-@pytest.mark.parametrize("case", [case for case in cases() if way(case.values[0]) == "gathered"])
+def gathered_cases():
+    for case in cases():
+        (found,) = case.values
+        assert isinstance(found, jaxsup.Experiment)
+        if way(found) == "gathered":
+            yield case
+
+
+@pytest.mark.parametrize("case", list(gathered_cases()))
 def test_tiles_give_the_same(case, tiles):
     test_the_sparse_gradient_is_that_of_the_plain_loss(case)
     test_sparse_errors_are_those_of_the_plain_loss(case)

@@ -34,3 +34,10 @@ def test_there_is_a_loop_only_where_members_are_large():
         text = jax.jit(batched).lower(x, y).compile().as_text()
         assert text is not None
         assert ("while(" in text) == loops
+
+
+def test_another_way_for_the_whole_batch():
+    x, y = jnp.ones((8, 6)), jnp.ones(6)
+    for size, expected in ((2**10, 1.0), (2**20, 0.0)):
+        found = in_cache(lambda x, y: 0 * x @ y, size, together=lambda x, y: 0 * x @ y + 1)
+        np.testing.assert_array_equal(jax.jit(jax.vmap(found, (0, None)))(x, y), expected)
