@@ -9,8 +9,8 @@ of its own.
 Of a step (batch B, N features, K latent) only these products cannot be avoided, since W is frozen
 and x has about one active feature a sample: core times input 2 B K K, readout 2 B K N, its
 derivative 2 B K N, the core's derivative 2 B K K. The input layer is a gather and not counted.
-A sample without any active feature could do without them too: the note under a roofline says what
-is left of its share when such samples are not counted.
+Nor are samples without any active feature: they are all alike, and their share needs no product. B
+is the mean number of the others, and a roofline counts nothing else.
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ class Case:
     @property
     def flops(self) -> float:
         """Of the products that no step can do without."""
-        B, N, K = self.batch, self.features, self.latent
+        B, N, K = self.occupied * self.batch, self.features, self.latent
         return 4.0 * B * K * K + 4.0 * B * K * N
 
     @property
@@ -140,7 +140,7 @@ def roofline(case: Case, found: dict[str, Measured], target: float | None) -> Ro
         bounds,
         target=target,
         note=f"peaks of this run: {gflops:.0f} GFLOP/s, {gigabytes:.1f} GB/s; "
-        f"{case.occupied:.0%} of samples have an active feature: times that, if only they count",
+        f"counted: the {case.occupied:.0%} of samples that have an active feature",
     )
 
 

@@ -55,8 +55,9 @@ def gathered_gradient(
         back = _Slopes(slope, None, jnp.sum(slope, axis=0), jnp.asarray(batch.rows, hidden.dtype))
     else:
         kind = relu, student.learns_embedding
+        tile = _tile(batch, TILE_OF_LEARNED if student.learns_embedding else TILE)
         back = in_cache(
-            functools.partial(_slopes_by_tiles, *kind),
+            functools.partial(_slopes_by_tiles, *kind, tile),
             response_bytes(batch.rows, batch.count),
             together=functools.partial(_slopes, *kind),
         )(hidden, readout, *terms)
@@ -84,7 +85,7 @@ def gathered_errors(
         rows = jnp.asarray(batch.rows, hidden.dtype)
     else:
         squares, rows = in_cache(
-            functools.partial(_squares_by_tiles, relu),
+            functools.partial(_squares_by_tiles, relu, _tile(batch, TILE)),
             response_bytes(batch.rows, batch.count),
             together=functools.partial(_squares, relu),
         )(hidden, readout, *terms)
@@ -167,7 +168,7 @@ def _squares(relu: bool, hidden: Array, readout: Array, *terms: Array) -> tuple[
 
 
 def _slopes_by_tiles(
-    relu: bool, learns: bool, hidden: Array, readout: Array, *terms: Array
+    relu: bool, learns: bool, tile: int, hidden: Array, readout: Array, *terms: Array
 ) -> _Slopes:
     def add(sums: tuple, h: Array, slope: Array, first: Array) -> tuple:
         back, of_readout, of_bias = sums
@@ -175,7 +176,7 @@ def _slopes_by_tiles(
         of_readout = of_readout + h.T @ slope if learns else None
         return back, of_readout, of_bias + jnp.sum(slope, axis=0)
 
-    padded, tile = _in_tiles(hidden, readout, TILE_OF_LEARNED if learns else TILE)
+    padded = _whole_tiles(hidden, tile)
     zero = jnp.zeros_like(readout) if learns else None
     start = jnp.zeros_like(padded), zero, jnp.zeros(readout.shape[1], readout.dtype)
     (back, of_readout, of_bias), rows = _add_residuals(
@@ -185,23 +186,25 @@ def _slopes_by_tiles(
 
 
 def _squares_by_tiles(
-    relu: bool, hidden: Array, readout: Array, *terms: Array
+    relu: bool, tile: int, hidden: Array, readout: Array, *terms: Array
 ) -> tuple[Array, Array]:
     def add(squares: Array, h: Array, errors: Array, first: Array) -> Array:
         del h, first
         return squares + jnp.sum(errors**2, axis=0)
 
-    padded, tile = _in_tiles(hidden, readout, TILE)
     start = jnp.zeros(readout.shape[1], readout.dtype)
+    padded = _whole_tiles(hidden, tile)
     return _add_residuals(relu, False, tile, padded, readout, _Terms(*terms), add, start)
 
 
-def _in_tiles(hidden: Array, readout: Array, room: int) -> tuple[Array, int]:
-    """h with rows for whole tiles, and rows a tile: even tiles, in multiples of eight."""
-    rows, count = hidden.shape[0], readout.shape[1]
-    tiles = -(-response_bytes(rows, count) // room)
-    tile = -(-rows // (8 * tiles)) * 8
-    return jnp.pad(hidden, ((0, -rows % tile), (0, 0))), tile
+def _tile(batch: SparseBatch, room: int) -> int:
+    """Rows a tile, in eights: as many whole tiles as fill the usual batch, none beyond `room`."""
+    tiles = -(-response_bytes(batch.usual, batch.count) // room)
+    return -(-batch.usual // (8 * tiles)) * 8
+
+
+def _whole_tiles(hidden: Array, tile: int) -> Array:
+    return jnp.pad(hidden, ((0, -hidden.shape[0] % tile), (0, 0)))
 
 
 def _add_residuals(
@@ -221,7 +224,8 @@ def _add_residuals(
     row, feature, pulls = terms.row, terms.feature, terms.pulls
     # Rows are in order, and room for arrivals that is not used repeats the last one.
     tiles = row[-1] // tile + 1
-    stops = jnp.searchsorted(row, jnp.arange(0, hidden.shape[0] + 1, tile)).astype(row.dtype)
+    ends = jnp.arange(0, hidden.shape[0] + 1, tile)
+    stops = jnp.searchsorted(row, ends, method="compare_all").astype(row.dtype)
     used = jnp.max(jnp.where(pulls != 0, jnp.arange(1, row.size + 1, dtype=row.dtype), 0))
     stops = jnp.minimum(stops, used)
 

@@ -91,6 +91,7 @@ class SparsePlan:
         rate: arrivals a sample, at most.
         arrivals: arrivals that there is room for.
         rows: samples with arrivals that there is room for; the others are all alike, empty.
+        usual: samples with arrivals, at most, in 98 of 100 batches.
         deepest: arrivals of one sample that there is room for.
     """
 
@@ -98,6 +99,7 @@ class SparsePlan:
     rate: float
     arrivals: int
     rows: int
+    usual: int
     deepest: int
 
 
@@ -110,7 +112,7 @@ def plan_sparse(level: int, batch: int) -> SparsePlan:
         batch: samples >= 1.
 
     >>> plan_sparse(1, 256)
-    SparsePlan(batch=256, rate=1.189207115002721, arrivals=438, rows=227, deepest=17)
+    SparsePlan(batch=256, rate=1.189207115002721, arrivals=438, rows=227, usual=193, deepest=17)
     """
     from scipy import special
 
@@ -119,8 +121,11 @@ def plan_sparse(level: int, batch: int) -> SparsePlan:
     arrivals = _first(lambda k: special.pdtrc(k, rate * batch) <= share)
     deepest = _first(lambda k: special.pdtrc(k, rate) <= share / batch)
     occupied = -math.expm1(-rate)
-    rows = _first(lambda k: k >= batch or special.bdtrc(k, batch, occupied) <= share)
-    return SparsePlan(batch, rate, max(1, arrivals), max(1, rows), max(1, deepest))
+    rows, usual = (
+        _first(lambda k: k >= batch or special.bdtrc(k, batch, occupied) <= chance)  # noqa: B023
+        for chance in (share, 0.02)
+    )
+    return SparsePlan(batch, rate, *(max(1, size) for size in (arrivals, rows, usual, deepest)))
 
 
 class SparseBatch(eqx.Module):
@@ -130,6 +135,7 @@ class SparseBatch(eqx.Module):
         row, feature, value: [arrivals]. Rows are in order; ``value`` is 0 where not ``active``.
         active: [arrivals]; False for room that is not used and for repeated arrivals.
         rows: rows that may hold anything; the other ``batch - rows`` samples are empty.
+        usual: rows that hold anything in most batches, at most.
         batch: samples.
         count: features N.
     """
@@ -139,6 +145,7 @@ class SparseBatch(eqx.Module):
     value: Float[Array, " arrivals"]
     active: Bool[Array, " arrivals"]
     rows: int = eqx.field(static=True)
+    usual: int = eqx.field(static=True)
     batch: int = eqx.field(static=True)
     count: int = eqx.field(static=True)
 
@@ -192,6 +199,7 @@ class SparseSampler(eqx.Module):
             value=jnp.where(active, value, 0.0),
             active=active,
             rows=plan.rows,
+            usual=plan.usual,
             batch=plan.batch,
             count=count,
         )
