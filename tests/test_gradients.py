@@ -98,7 +98,7 @@ def test_tiles_give_the_same(case, tiles):
 @pytest.mark.parametrize("embedding", ["random", "learned"])
 @pytest.mark.parametrize("density", [1.0, 1e-3])
 def test_batches_in_tiles_are_their_members(embedding, density, tiles):
-    """Two seeds with samples and three settings each: what they share is not told apart."""
+    """Two seeds with samples of their own, which three settings share: each as if alone."""
     features = jaxsup.PowerLawFeatures(LARGE, 1.2, density)
     case = experiment(jaxsup.Student(12, embedding, core_scale=0.3, bias_scale=0.2), LARGE)
     case = dataclasses.replace(case, features=features, batch_size=40)
