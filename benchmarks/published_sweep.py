@@ -3,7 +3,7 @@
 Liu, Liu, Gore (arXiv 2505.10465): relu(W^T W x + c), 1000 features with frequencies i^-a, latent 10
 to 100, batch 2048, Adam with a decay that pulls norms of features towards 1 (here -0.5), warm-up
 and cosine. The slice is one decay x 9 exponents x 6 widths, 54 networks: that of
-`jaxsup.toys.width_scaling`, a program a width. Settings share the random numbers of their seed, as
+`jaxsup.reproduce.toys.width_scaling`, a program a width. Settings share the random numbers of their seed, as
 in any sweep of jaxsup: PAIRED. Contenders: `jaxsup.run`; the eager PyTorch loop, one network at a
 time; `torch.func` vmapped over the 9 exponents of a width. Costs are means over the slice.
 """
@@ -81,7 +81,7 @@ def make_sweep(case: Case, steps: int, record: Any) -> Any:
     """The slice as a user would have it."""
     import jaxsup
 
-    return jaxsup.toys.width_scaling(
+    return jaxsup.reproduce.toys.width_scaling(
         features=case.features,
         latents=case.latents,
         decays=[case.decay],

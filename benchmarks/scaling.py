@@ -104,13 +104,13 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     """Train a sweep into a store; cost without compilation, memory with everything."""
     jax = use_jax(devices=case.get("devices"))
     import jaxsup
-    from jaxsup.sweep.buckets import plan_programs
     from jaxsup.sweep.memory import (
         COMPILING,
         choose_chunk,
         footprint,
         resident_memory,
     )
+    from jaxsup.sweep.programs import plan_programs
 
     sweep = make_sweep(case["networks"], case.get("steps", STEPS))
     devices = jax.local_devices()
@@ -152,8 +152,8 @@ def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     import jaxsup
-    from jaxsup.simulation import simulate
-    from jaxsup.sweep.buckets import plan_programs
+    from jaxsup.sweep.programs import plan_programs
+    from jaxsup.training.simulate import simulate
 
     sweep = make_sweep(case.get("networks", 1_000), case.get("steps", 400))
     mesh = jax.sharding.Mesh(np.asarray(jax.local_devices()), ("replica",))

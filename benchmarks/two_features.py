@@ -80,7 +80,7 @@ def make_sweep(side: int, seeds: int, case: Case, steps: int, record: Any) -> An
     import jaxsup
 
     one = side == 1
-    return jaxsup.toys.two_feature_phases(
+    return jaxsup.reproduce.toys.two_feature_phases(
         densities=[DENSITY] if one else np.linspace(0.01, 1.0, side).tolist(),
         importances=[IMPORTANCE] if one else np.geomspace(0.1, 10.0, side).tolist(),
         steps=steps,
@@ -106,7 +106,7 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
     import numpy as np
 
     import jaxsup
-    from jaxsup.simulation import initial_parameters
+    from jaxsup.training.simulate import initial_parameters
 
     case = Case(**table)
     kept = (CHECK_STEPS // 2, CHECK_STEPS)

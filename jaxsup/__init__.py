@@ -6,6 +6,6 @@ command answers before JAX is loaded.
 
 import lazy_loader
 
-from jaxsup._version import __version__ as __version__
+__version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ from typing import Any
 HEAD = """# Claims
 
 Every figure of `jaxsup reproduce` holds published statements to measured numbers with 95%
-intervals. The verdict follows by one rule (`jaxsup.claims`): *differs* where interval and published
+intervals. The verdict follows by one rule (`jaxsup.reproduce.claims`): *differs* where interval and published
 range, its tolerance included, have no point in common; *not claimed* where the source gives no
 number, nothing could be measured, the experiment is too small, or the interval is too wide to tell;
 *agrees* otherwise. A verdict is of the experiment at the scale that is named: "differs" on a laptop

@@ -17,8 +17,8 @@ def configure_devices(count: int | None, *, x64: bool = False) -> None:
     """
     import jax
 
-    from jaxsup.cores import available_cores
-    from jaxsup.validation import check_positive_integer
+    from jaxsup._internal.system import available_cores
+    from jaxsup._internal.validation import check_positive_integer
 
     if count is not None:
         check_positive_integer("--devices", count, "give a number of devices")
@@ -44,7 +44,7 @@ def use_devices(count: int | None) -> list[Any]:
     """
     import jax
 
-    from jaxsup.validation import fail
+    from jaxsup._internal.validation import fail
 
     devices = jax.local_devices()
     if count is not None and count > len(devices):

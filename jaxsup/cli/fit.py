@@ -36,8 +36,8 @@ class FitCommand:
 
     def run(self) -> None:
         """Fit and print."""
-        from jaxsup.measure import exponents_to_records, format_exponents, measure_exponents
-        from jaxsup.sweep.reading import open_store
+        from jaxsup.fit.exponents import exponents_to_records, format_exponents, measure_exponents
+        from jaxsup.sweep.store.read import open_store
 
         dataset = open_store(self.directory)
         options = {"window": self.window, "after": self.after, "floor": self.floor}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 if TYPE_CHECKING:
-    from jaxsup.sweep.reading import Inventory
+    from jaxsup.sweep.store.read import Inventory
 
 # Diverged networks that are listed; --json lists all.
 _LISTED = 20
@@ -35,7 +35,7 @@ class InfoCommand:
 
     def run(self) -> None:
         """Look and print."""
-        from jaxsup.sweep.reading import take_inventory
+        from jaxsup.sweep.store.read import take_inventory
 
         inventory = take_inventory(self.directory)
         if self.json:

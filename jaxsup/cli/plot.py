@@ -42,8 +42,8 @@ class PlotCommand:
     def run(self) -> None:
         """Draw and write."""
         from jaxsup import plot
-        from jaxsup.measure import measure_exponents, theory_curves
-        from jaxsup.sweep.reading import open_store
+        from jaxsup.fit.exponents import measure_exponents, theory_curves
+        from jaxsup.sweep.store.read import open_store
 
         check_picture(self.out)
         dataset = select_positions(open_store(self.directory).load(), self.at)
@@ -64,7 +64,7 @@ def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
     Raises:
         ValueError: a pair is malformed, or its axis or position is not there.
     """
-    from jaxsup.validation import fail, suggest
+    from jaxsup._internal.validation import fail, suggest
 
     for pair in at:
         name, _, index = pair.partition("=")

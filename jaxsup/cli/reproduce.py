@@ -13,11 +13,11 @@ import tyro
 
 from jaxsup.cli.devices import configure_devices, single_threaded_lapack
 from jaxsup.cli.signals import stop_on_signals
-from jaxsup.figures import figure_titles
+from jaxsup.reproduce.registry import figure_titles
 
 if TYPE_CHECKING:
-    from jaxsup.figures import Report
-    from jaxsup.weights import Weights
+    from jaxsup.reproduce.registry import Report
+    from jaxsup.weights.read import Weights
 
 _TITLES = figure_titles()
 
@@ -61,10 +61,10 @@ class ReproduceCommand:
     def run(self) -> None:
         """Reproduce."""
         single_threaded_lapack()
-        from jaxsup.claims import DIFFERS
-        from jaxsup.figures import needs_weights
-        from jaxsup.sweep.store import check_store
-        from jaxsup.validation import check_choice
+        from jaxsup._internal.validation import check_choice
+        from jaxsup.reproduce.claims import DIFFERS
+        from jaxsup.reproduce.registry import needs_weights
+        from jaxsup.sweep.store.store import check_store
 
         titles = figure_titles()
         check_choice("figure", self.name, [*titles, "all"])
@@ -84,8 +84,8 @@ class ReproduceCommand:
             raise SystemExit(1)
 
     def _read_weights(self) -> Weights | None:
-        from jaxsup.validation import fail
-        from jaxsup.weights import read_weights
+        from jaxsup._internal.validation import fail
+        from jaxsup.weights.read import read_weights
 
         if self.weights is not None:
             return read_weights(self.weights, tensor=self.tensor)
@@ -99,9 +99,9 @@ class ReproduceCommand:
         return self.out / name if self.name == "all" else self.out
 
     def _reproduce(self, name: str, out: Path, weights: Weights | None) -> Report:
-        from jaxsup.figures import needs_weights, reproduce
-        from jaxsup.progress import show_progress
-        from jaxsup.sweep.training import Stopped
+        from jaxsup.reproduce.registry import needs_weights, reproduce
+        from jaxsup.sweep.progress import show_progress
+        from jaxsup.sweep.trainer import Stopped
 
         given = weights if self.name != "all" or needs_weights(name) else None
         if self.name == "all" and not self.json:
@@ -130,7 +130,7 @@ class ReproduceCommand:
 
     def _print(self, reports: dict[str, Report | None]) -> None:
         """The summary table of all figures, or everything as JSON."""
-        from jaxsup.figures import summarise
+        from jaxsup.reproduce.registry import summarise
 
         if self.json:
             tables = {name: None if r is None else r.to_dict() for name, r in reports.items()}

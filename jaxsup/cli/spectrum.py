@@ -13,8 +13,8 @@ from jaxsup.cli.devices import configure_devices
 from jaxsup.cli.pictures import check_picture
 
 if TYPE_CHECKING:
-    from jaxsup.diagnosis import Diagnosis
-    from jaxsup.weights import Weights
+    from jaxsup.weights.diagnosis import Diagnosis
+    from jaxsup.weights.read import Weights
 
 
 @dataclasses.dataclass
@@ -58,12 +58,12 @@ class SpectrumCommand:
         """Read, measure, print and draw."""
         if self.out is not None:
             check_picture(self.out)
-        from jaxsup.weights import read_weights
+        from jaxsup.weights.read import read_weights
 
         weights = read_weights(self.weights, tensor=self.tensor, orientation=self.orientation)
         self._check_positions(weights.matrix.shape[1])
         configure_devices(1, x64=self.x64)
-        from jaxsup.diagnosis import diagnose
+        from jaxsup.weights.diagnosis import diagnose
 
         found = diagnose(
             weights.matrix,
@@ -87,7 +87,7 @@ class SpectrumCommand:
 
     def _check_positions(self, count: int) -> None:
         """Raise unless the chosen features are there and the tolerances make sense."""
-        from jaxsup.validation import check_number, fail
+        from jaxsup._internal.validation import check_number, fail
 
         for feature in self.features:
             if not 0 <= feature < count:
@@ -102,7 +102,7 @@ class SpectrumCommand:
         )
 
     def _to_dict(self, weights: Weights, found: Diagnosis) -> dict[str, Any]:
-        from jaxsup.diagnosis import largest_features
+        from jaxsup.weights.diagnosis import largest_features
 
         shown = self.features or largest_features(found)
         return {

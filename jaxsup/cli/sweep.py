@@ -73,12 +73,13 @@ class SweepCommand:
     def run(self) -> None:
         """Train and write."""
         single_threaded_lapack()
-        from jaxsup.progress import show_progress
-        from jaxsup.sweep import Sweep, run
+        from jaxsup.sweep.grid import Sweep
         from jaxsup.sweep.memory import parse_bytes
-        from jaxsup.sweep.store import check_store
+        from jaxsup.sweep.progress import show_progress
+        from jaxsup.sweep.run import run
+        from jaxsup.sweep.store.store import check_store
         from jaxsup.sweep.tables import read_sweep
-        from jaxsup.sweep.training import Stopped
+        from jaxsup.sweep.trainer import Stopped
 
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)
@@ -132,8 +133,8 @@ class SweepCommand:
             print(f"dataset  {self.out}  (shared: see `jaxsup info {self.out}`)")
 
     def _shard(self) -> Share | None:
+        from jaxsup._internal.validation import fail
         from jaxsup.sweep.processes import parse_shard
-        from jaxsup.validation import fail
 
         if self.distributed and self.shard is not None:
             raise fail("--shard", "one of --shard and --distributed", self.shard, "drop one")

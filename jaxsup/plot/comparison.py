@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.validation import fail
 from jaxsup.plot.style import COVERING, GUIDE, MARKERS, line_style, styled
-from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 
+from jaxsup._internal.validation import fail
 from jaxsup.plot.features import (
     cosine_histogram,
     feature_geometry,
@@ -16,14 +17,13 @@ from jaxsup.plot.features import (
 )
 from jaxsup.plot.spectra import eigenvalue_spectrum, localization_histogram, spectral_measures
 from jaxsup.plot.style import STYLE
-from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from jaxsup.diagnosis import Diagnosis
     from jaxsup.geometry import Component
+    from jaxsup.weights.diagnosis import Diagnosis
 
 _IN_SPACE = 3  # dimensions that can be drawn
 _READABLE = 64  # features whose Gram matrix can be read
@@ -47,7 +47,7 @@ def diagnosis_figure(
     """
     from matplotlib.figure import Figure
 
-    from jaxsup.diagnosis import largest_features
+    from jaxsup.weights.diagnosis import largest_features
 
     index = choose_component(found, component)
     part = None if index is None else found.geometry.components[index]

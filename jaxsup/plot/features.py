@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.validation import fail
 from jaxsup.geometry.colours import colour_pairs
 from jaxsup.plot.style import COLOURS, COVERING, line_style, styled
 from jaxsup.spectral import welch_bound
-from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

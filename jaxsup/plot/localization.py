@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.validation import fail
 from jaxsup.plot.style import COVERING, GUIDE, styled
-from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.validation import fail
 from jaxsup.plot.style import COLOUR_MAP, GUIDE, line_style, plain_log_axis, styled
 from jaxsup.plot.superposition import cell_edges
-from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from jaxsup.borders import Border
+    from jaxsup.reproduce.analysis.box_counting import Border
 
 OUTCOMES = ("learns", "falls silent", "diverges")
 """What becomes of a network: the codes 0, 1 and 2 of `trainability_map`."""
@@ -86,7 +86,7 @@ def box_counts(borders: Sequence[tuple[str, Sequence[Border]]], ax: Axes) -> Axe
 
     Arguments:
         borders: (name, borders of several maps of one grid), see
-            `jaxsup.borders.measure_border`; medians over the maps are drawn.
+            `jaxsup.reproduce.analysis.box_counting.measure_border`; medians over the maps are drawn.
         ax: axis to draw on.
 
     Raises:

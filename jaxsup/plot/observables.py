@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib import colormaps
 
+from jaxsup._internal.validation import fail
 from jaxsup.plot.style import line_style, plain_log_axis, styled
 from jaxsup.plot.training import setting_label
-from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsup._internal.validation import fail
 from jaxsup.plot.style import COLOUR_MAP, COLOURS, COVERING, GUIDE, styled
-from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib import colormaps
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.validation import check_number, fail
 from jaxsup.plot.style import COLOURS, GUIDE, MARKERS, plain_log_axis, styled
 from jaxsup.plot.superposition import cell_edges, draw_two_feature_boundaries
-from jaxsup.validation import check_number, fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.validation import fail
 from jaxsup.plot.style import GUIDE, MARKERS, line_style, plain_log_axis, styled
-from jaxsup.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from jaxsup.estimates import Estimate
+    from jaxsup.fit.intervals import Estimate
 
 
 @styled

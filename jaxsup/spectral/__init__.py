@@ -17,7 +17,7 @@ eigenvalues, tightness where it is not zero) has its true derivative; ranks, cou
 assignment of features to eigenspaces are piecewise constant.
 
 On a CPU, matrices are decomposed one after the other by the thread that asks
-(`jaxsup.spectral.serial`), and a large batch is shared out to a thread a core: set
+(`jaxsup._internal.serial`), and a large batch is shared out to a thread a core: set
 OPENBLAS_NUM_THREADS=1 for it, or threads below those fight for the same cores.
 
 References: "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224; Elhage et al.,

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxsup.cores import available_cores
+from jaxsup._internal.system import available_cores
 from jaxsup.spectral.arrays import as_array, check_tolerances
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose_padded
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxsup._internal.serial import one_at_a_time
 from jaxsup.spectral.arrays import exact_product
-from jaxsup.spectral.serial import one_at_a_time
 
 _eigh = one_at_a_time(functools.partial(jnp.linalg.eigh, symmetrize_input=False))
 

@@ -19,15 +19,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from jaxsup.experiment import Experiment
-from jaxsup.gathered import TILE, TILE_OF_LEARNED, response_bytes
-from jaxsup.gradients import EVALUATION_DRAWS, EVALUATION_ROWS, way
-from jaxsup.in_cache import is_large
-from jaxsup.losses import closed_form_bytes, has_own_gradient
-from jaxsup.simulation import observe, start
-from jaxsup.sparse import plan_sparse
-from jaxsup.sweep.buckets import Program, shares_frozen
-from jaxsup.validation import fail
+from jaxsup._internal.batching import is_large
+from jaxsup._internal.validation import fail
+from jaxsup.experiment.experiment import Experiment
+from jaxsup.sweep.programs import Program, shares_frozen
+from jaxsup.training.losses import closed_form_bytes, has_own_gradient
+from jaxsup.training.sampling.arrivals import plan_sparse
+from jaxsup.training.simulate import observe, start
+from jaxsup.training.updates.choice import EVALUATION_DRAWS, EVALUATION_ROWS, way
+from jaxsup.training.updates.gathered import TILE, TILE_OF_LEARNED, response_bytes
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 # What is left for the chunk: the rest of an accelerator's memory goes to the compiled programs, to
@@ -57,7 +57,7 @@ class Footprint:
         shared: samples, random bits and frozen arrays that all replicas of a seed share on a
             device.
         responses: arrays of features x features or features x samples that each replica holds for
-            itself on an accelerator, but not on a CPU: `jaxsup.in_cache`.
+            itself on an accelerator, but not on a CPU: `jaxsup._internal.batching`.
         turn: what a CPU holds in their place, of the one replica whose turn it is.
     """
 
@@ -197,7 +197,7 @@ def _responses(experiment: Experiment) -> tuple[int, int]:
 
 
 def _response(experiment: Experiment, samples: int) -> int:
-    """Bytes of z of so many samples where `jaxsup.gathered` may tile it, else 0."""
+    """Bytes of z of so many samples where `jaxsup.training.updates.gathered` may tile it, else 0."""
     if way(experiment) != "gathered" or experiment.student.embedding == "identity":
         return 0
     assert experiment.sparse_level is not None

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import jax
 
-from jaxsup.sweep.parts import Part
-from jaxsup.validation import check_positive_integer, fail
+from jaxsup._internal.validation import check_positive_integer, fail
+from jaxsup.sweep.work import Part
 
 # Seconds that coordinated processes wait for each other.
 _PATIENCE = 300

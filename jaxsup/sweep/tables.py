@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxsup.config import (
+from jaxsup.experiment.tables import (
     SECTIONS,
     check_table,
     experiment_from_table,
     object_from_table,
     to_table,
 )
-from jaxsup.sweep.axes import Sweep
+from jaxsup.sweep.grid import Sweep
 
 
 def read_sweep(path: str | Path) -> Sweep:

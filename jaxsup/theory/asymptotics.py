@@ -4,8 +4,8 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
+from jaxsup._internal.validation import Values
 from jaxsup.theory.arguments import as_floats, check_values
-from jaxsup.validation import Values
 
 
 def training_exponent(a: Values, b: Values) -> Float[Array, "..."]:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsup._internal.validation import Values
 from jaxsup.theory.arguments import (
     as_floats,
     as_rate,
@@ -17,7 +18,6 @@ from jaxsup.theory.arguments import (
     initial_weights,
 )
 from jaxsup.theory.modes import apply_moment, decay_curve, product
-from jaxsup.validation import Values
 
 
 class BottleneckSolution(NamedTuple):

@@ -5,9 +5,9 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxsup._internal.validation import Values, fail, is_traced
 from jaxsup.theory.bottleneck import bottleneck_loss_curve
 from jaxsup.theory.linear import augment_with_bias, diagonal_loss_curve, full_loss_curve
-from jaxsup.validation import Values, fail, is_traced
 
 
 def loss_curve(
@@ -106,6 +106,6 @@ def _zero_mean(features: Any) -> bool:
 
 
 def _initial_parameters(experiment: Any, key: PRNGKeyArray) -> Any:
-    from jaxsup.simulation import initial_parameters
+    from jaxsup.training.simulate import initial_parameters
 
     return initial_parameters(experiment, key)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsup._internal.validation import Values
 from jaxsup.theory.arguments import (
     as_floats,
     check_eigenvalues,
@@ -11,7 +12,6 @@ from jaxsup.theory.arguments import (
     initial_weights,
 )
 from jaxsup.theory.modes import decay_curve, product
-from jaxsup.validation import Values
 
 
 def diagonal_loss_curve(

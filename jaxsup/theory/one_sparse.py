@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsup._internal.validation import Values, check_choice
 from jaxsup.theory.arguments import as_floats, check_shape, check_values, feature_weights
 from jaxsup.theory.modes import product
 from jaxsup.theory.tied_loss import tied_loss
-from jaxsup.validation import Values, check_choice
 
 
 def one_sparse_errors_from_gram(

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from jaxsup.in_cache import in_cache
+from jaxsup._internal.batching import in_cache
 from jaxsup.theory.modes import product
 
 Respond = Callable[[Array, Array, Array], tuple[Array, Array, Array]]

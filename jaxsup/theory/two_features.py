@@ -12,8 +12,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from jaxsup._internal.validation import check_number
 from jaxsup.theory.one_sparse import _response_error
-from jaxsup.validation import check_number
 
 _NODES = 32
 """Gauss-Legendre nodes of the one integral that is left; the integrand has kinks in its third

@@ -1,0 +1,1 @@
+"""What is trained: data, teacher, network, optimiser, and what is recorded."""

@@ -1,0 +1,315 @@
+"""Feature distributions: what the networks see, with exact moments and samplers.
+
+Every distribution offers ``moments()``, its exact first and second moments, and
+``sample_batch(key, batch)``, independent draws of shape [batch, features].
+"""
+
+import abc
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.random import threefry_2x32
+from jaxtyping import Array, Float, Key, UInt
+
+from jaxsup._internal.validation import (
+    Scalar,
+    Values,
+    as_matrix,
+    check_choice,
+    check_number,
+    check_positive_integer,
+    fail,
+    is_traced,
+)
+
+# E[v], E[v^2] of a feature's value given that it is active.
+_VALUE_MOMENTS = {"uniform": (1.0, 4.0 / 3.0), "unit": (0.5, 1.0 / 3.0), "sign": (0.0, 1.0)}
+_ONE_ACTIVE_MOMENTS = {"unit": (0.5, 1.0 / 3.0), "one": (1.0, 1.0)}
+_COUNT_ADVICE = "give the number N of features"
+
+
+class Moments(eqx.Module):
+    """Exact moments of x: mean m = E[x], and C = E[x x^T] = diag(d) + r r^T (+ S if dense).
+
+    C is the second moment, not the covariance: it is what a squared loss sees. Keeping its
+    structure makes a quadratic form cost O(N^2) instead of O(N^3) for all distributions but the
+    correlated one.
+    """
+
+    mean: Float[Array, " features"]
+    diagonal: Float[Array, " features"]
+    factor: Float[Array, " features"]
+    dense: Float[Array, "features features"] | None = None
+
+    def row_quadratics(self, D: Float[Array, "rows features"]) -> Float[Array, " rows"]:
+        """(D C D^T)_ii for every row i, as a sum of squares where C is diagonal plus rank one."""
+        exact = jax.lax.Precision.HIGHEST
+        quadratics = jnp.matmul(D * D, self.diagonal, precision=exact)
+        quadratics += jnp.matmul(D, self.factor, precision=exact) ** 2
+        if self.dense is not None:
+            quadratics += jnp.sum(jnp.matmul(D, self.dense, precision=exact) * D, axis=1)
+        return quadratics
+
+    def second_moment(self) -> Float[Array, "features features"]:
+        """C = E[x x^T] as a full matrix."""
+        matrix = jnp.diag(self.diagonal) + jnp.outer(self.factor, self.factor)
+        return matrix if self.dense is None else matrix + self.dense
+
+
+class AbstractFeatures(eqx.Module):
+    """A distribution of feature vectors x of length `count`."""
+
+    count: eqx.AbstractVar[int]
+    kind: ClassVar[str]
+
+    @abc.abstractmethod
+    def moments(self) -> Moments:
+        """Exact first and second moments."""
+
+    @abc.abstractmethod
+    def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
+        """Independent draws of x."""
+
+
+def _power_law(count: int, exponent: Scalar, *, normalise: bool) -> Float[Array, " features"]:
+    """i^-a for i = 1..N, divided by its sum if asked."""
+    dtype = jnp.result_type(float)
+    weights = jnp.exp(
+        -jnp.asarray(exponent, dtype) * jnp.log(jnp.arange(1, count + 1, dtype=dtype))
+    )
+    return weights / jnp.sum(weights) if normalise else weights
+
+
+class PowerLawFeatures(AbstractFeatures):
+    """Sparse features x_i = u_i v_i with u_i ~ Bernoulli(p_i) independent.
+
+    p_i = min(1, density * i^-a / sum_j j^-a); with ``normalise=False``, p_i = min(1, density *
+    i^-a). So ``density`` is the expected number of active features a sample (normalised, nothing
+    clipped), or the probability of the first feature; ``exponent=0, normalise=False`` makes all
+    features active with probability ``density``, as toy models of superposition have it.
+
+    Arguments:
+        count: number of features N >= 1.
+        exponent: frequency exponent a, finite.
+        density: > 0.
+        values: law of v_i: ``"uniform"`` on [0, 2], ``"unit"`` = uniform on [0, 1], or ``"sign"``,
+            +1 or -1 with equal probability.
+        normalise: divide the frequencies by their sum.
+
+    Raises:
+        ValueError: an argument is outside of its range.
+
+    Reference: arXiv 2602.01045 (sparse power-law data); arXiv 2505.10465 (values on [0, 2]).
+
+    >>> [round(float(p), 3) for p in PowerLawFeatures(4, 1.0, density=0.5).probabilities]
+    [0.24, 0.12, 0.08, 0.06]
+    """
+
+    kind: ClassVar[str] = "power-law"
+    count: int = eqx.field(static=True)
+    exponent: Scalar
+    density: Scalar = 1.0
+    values: str = eqx.field(static=True, default="uniform")
+    normalise: bool = eqx.field(static=True, default=True, kw_only=True)
+
+    def __check_init__(self) -> None:
+        check_positive_integer("features.count", self.count, _COUNT_ADVICE)
+        check_number("features.exponent", self.exponent, "give the frequency exponent a")
+        check_number(
+            "features.density",
+            self.density,
+            "give the expected number of active features a sample",
+            low=0,
+            low_open=True,
+        )
+        check_choice("features.values", self.values, _VALUE_MOMENTS)
+
+    @property
+    def probabilities(self) -> Float[Array, " features"]:
+        """p_i, the probability that feature i is active."""
+        law = _power_law(self.count, self.exponent, normalise=self.normalise)
+        return jnp.minimum(1.0, self.density * law)
+
+    def moments(self) -> Moments:
+        """m_i = p_i E[v]; C = diag(p_i E[v^2] - p_i^2 E[v]^2) + m m^T."""
+        first, second = _VALUE_MOMENTS[self.values]
+        p = self.probabilities
+        return Moments(mean=p * first, diagonal=p * second - (p * first) ** 2, factor=p * first)
+
+    def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
+        """Independent draws of x; p_i is realised to within 2^-32.
+
+        A float32 uniform number has 23 random bits: it would make a feature with p = 6e-7, the
+        rarest of 1024 at a = 2, a fifth too frequent. So 32 random bits are compared instead.
+        """
+        shape = (batch, self.count)
+        choices, others = draw_words(key, np.arange(batch * self.count))
+        p = self.probabilities[None, :]
+        chosen = choices.reshape(shape).astype(p.dtype)
+        active = (chosen < p * 2.0**32) | (p >= 1.0)
+        return jnp.where(active, values_from_words(self.values, others.reshape(shape)), 0.0)
+
+
+def draw_words(
+    key: Key[Array, ""], counters: np.ndarray, *, stream: int = 0
+) -> tuple[UInt[Array, " n"], UInt[Array, " n"]]:
+    """Two random words for each counter: words depend on key, stream and counter alone.
+
+    Threefry gives both at the price of one: `jax.random.bits` would keep one of them.
+    """
+    seeds = jax.random.bits(key, (2,), jnp.uint32)
+    blocks = np.concatenate([counters, np.full(counters.size, stream)])
+    words = threefry_2x32(seeds, jnp.asarray(blocks.astype(np.int64).astype(np.uint32)))
+    return words[: counters.size], words[counters.size :]
+
+
+def values_from_words(law: str, words: UInt[Array, "..."]) -> Float[Array, "..."]:
+    """Values of active features from random words, uniform ones in the middle of 2^24 bins."""
+    dtype = jnp.result_type(float)
+    if law == "sign":
+        return jnp.where(words < jnp.uint32(2**31), -1.0, 1.0).astype(dtype)
+    v = ((words >> jnp.uint32(8)).astype(dtype) + 0.5) * 2.0**-24
+    return 2.0 * v if law == "uniform" else v
+
+
+class GaussianFeatures(AbstractFeatures):
+    """Dense independent features x_i ~ N(0, l_i), l_i = variance * i^-a / sum_j j^-a.
+
+    With ``normalise=False``, l_i = variance * i^-a. The covariance is exactly diagonal, which is
+    the setting of the closed-form loss curves.
+
+    Arguments:
+        count: number of features N >= 1.
+        exponent: variance exponent a, finite.
+        variance: > 0; total variance if normalised, else the first feature's.
+
+    Raises:
+        ValueError: an argument is outside of its range.
+    """
+
+    kind: ClassVar[str] = "gaussian"
+    count: int = eqx.field(static=True)
+    exponent: Scalar
+    variance: Scalar = 1.0
+    normalise: bool = eqx.field(static=True, default=True, kw_only=True)
+
+    def __check_init__(self) -> None:
+        check_positive_integer("features.count", self.count, _COUNT_ADVICE)
+        check_number("features.exponent", self.exponent, "give the variance exponent a")
+        check_number(
+            "features.variance", self.variance, "give the total variance", low=0, low_open=True
+        )
+
+    @property
+    def variances(self) -> Float[Array, " features"]:
+        """l_i, the variance of feature i."""
+        law = _power_law(self.count, self.exponent, normalise=self.normalise)
+        return law * self.variance
+
+    def moments(self) -> Moments:
+        """m = 0; C = diag(l)."""
+        zero = jnp.zeros(self.count, jnp.result_type(float))
+        return Moments(mean=zero, diagonal=self.variances, factor=zero)
+
+    def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
+        """Independent draws of x."""
+        return jax.random.normal(key, (batch, self.count)) * jnp.sqrt(self.variances)[None, :]
+
+
+class CorrelatedFeatures(AbstractFeatures):
+    """Gaussian features x ~ N(0, C) with any covariance C.
+
+    Arguments:
+        covariance: symmetric positive semi-definite matrix, [features, features].
+
+    Raises:
+        ValueError: the matrix is not square, finite, symmetric and positive semi-definite.
+    """
+
+    kind: ClassVar[str] = "correlated"
+    covariance: Array | np.ndarray
+
+    def __init__(self, covariance: Values) -> None:
+        self.covariance = as_matrix(covariance)
+
+    def __check_init__(self) -> None:
+        name = "features.covariance"
+        if self.covariance.ndim != 2 or self.covariance.shape[0] != self.covariance.shape[1]:
+            shape = f"a shape {self.covariance.shape}"
+            raise fail(name, "a square matrix", shape, "give E[x x^T], features by features")
+        if is_traced(self.covariance):
+            return
+        matrix = np.asarray(self.covariance, np.float64)
+        check_number(name, matrix, "remove the entries that are not finite")
+        scale = max(float(np.abs(matrix).max()), np.finfo(np.float64).tiny)
+        if np.abs(matrix - matrix.T).max() > 1e-5 * scale:
+            raise fail(name, "a symmetric matrix", "a matrix that is not", "give (C + C^T) / 2")
+        if np.linalg.eigvalsh(matrix).min() < -1e-5 * scale:
+            raise fail(name, "no negative eigenvalue", "a matrix with one", "give a covariance")
+
+    @property
+    def count(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Number of features N."""
+        return self.covariance.shape[0]
+
+    def moments(self) -> Moments:
+        """m = 0; C as given."""
+        zero = jnp.zeros(self.count, jnp.result_type(float))
+        dense = jnp.asarray(self.covariance, zero.dtype)
+        return Moments(mean=zero, diagonal=zero, factor=zero, dense=dense)
+
+    def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
+        """Independent draws x = C^(1/2) n, n standard normal; C may be singular."""
+        values, vectors = jnp.linalg.eigh(jnp.asarray(self.covariance, jnp.result_type(float)))
+        root = vectors * jnp.sqrt(jnp.maximum(values, 0.0))[None, :]
+        noise = jax.random.normal(key, (batch, self.count))
+        return jnp.matmul(noise, root.T, precision=jax.lax.Precision.HIGHEST)
+
+
+class OneActiveFeatures(AbstractFeatures):
+    """Exactly one active feature: x = v e_j, j ~ f_j with f_j = j^-a / sum_k k^-a.
+
+    ``exponent=0`` makes j uniform. It is the limit of sparse data in which the loss of a ReLU
+    autoencoder has a closed form (`jaxsup.theory.one_sparse_loss`).
+
+    Arguments:
+        count: number of features N >= 1.
+        exponent: frequency exponent a, finite.
+        values: law of v: ``"unit"`` = uniform on [0, 1], or ``"one"``, v = 1 always.
+
+    Raises:
+        ValueError: an argument is outside of its range.
+    """
+
+    kind: ClassVar[str] = "one-active"
+    count: int = eqx.field(static=True)
+    exponent: Scalar = 0.0
+    values: str = eqx.field(static=True, default="unit")
+
+    def __check_init__(self) -> None:
+        check_positive_integer("features.count", self.count, _COUNT_ADVICE)
+        check_number("features.exponent", self.exponent, "give the frequency exponent a")
+        check_choice("features.values", self.values, _ONE_ACTIVE_MOMENTS)
+
+    @property
+    def frequencies(self) -> Float[Array, " features"]:
+        """f_j, the probability that feature j is the active one."""
+        return _power_law(self.count, self.exponent, normalise=True)
+
+    def moments(self) -> Moments:
+        """m_j = f_j E[v]; C = diag(f_j E[v^2]), since no two features are active together."""
+        first, second = _ONE_ACTIVE_MOMENTS[self.values]
+        f = self.frequencies
+        return Moments(mean=f * first, diagonal=f * second, factor=jnp.zeros_like(f))
+
+    def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
+        """Independent draws of x."""
+        index_key, value_key = jax.random.split(key)
+        index = jax.random.categorical(index_key, jnp.log(self.frequencies), shape=(batch,))
+        if self.values == "one":
+            return jax.nn.one_hot(index, self.count, dtype=jnp.result_type(float))
+        v = jax.random.uniform(value_key, (batch,))
+        return jax.nn.one_hot(index, self.count, dtype=v.dtype) * v[:, None]

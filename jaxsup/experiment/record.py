@@ -1,0 +1,127 @@
+"""What to record along a run, and when: an object that is checked when it is made."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxsup._internal.validation import check_choice, check_number, check_positive_integer, fail
+from jaxsup.training.observables.base import Observable, View
+from jaxsup.training.observables.geometry import FRAME_OBSERVABLES
+
+
+def _norm_of(name: str) -> Callable[[View], Array]:
+    def measure(view: View) -> Array:
+        array = getattr(view.parameters, name)
+        return jnp.asarray(jnp.nan) if array is None else jnp.sqrt(jnp.sum(array**2))
+
+    return measure
+
+
+OBSERVABLES: dict[str, Observable] = {
+    "loss": Observable((), "population loss L", "squared target units", lambda view: view.loss),
+    "feature_error": Observable(
+        ("feature",),
+        "expected squared error of each feature",
+        "squared target units",
+        lambda view: view.errors,
+    ),
+    "embedding_norm": Observable((), "Frobenius norm of W", "1", _norm_of("embedding")),
+    "readout_norm": Observable((), "Frobenius norm of V", "1", _norm_of("readout")),
+    "core_norm": Observable((), "Frobenius norm of B", "1", _norm_of("core")),
+    "bias_norm": Observable((), "Euclidean norm of c", "1", _norm_of("bias")),
+    **FRAME_OBSERVABLES,
+}
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | range) else value
+
+
+class Record(eqx.Module):
+    """When to record and what.
+
+    Arguments:
+        points: number of recorded steps >= 2 asked for, 0 and the last among them; rounding to
+            whole steps may leave fewer.
+        spacing: ``"log"`` (0 and log-spaced steps) or ``"linear"``.
+        steps: explicit steps instead, increasing; 0 and the run's last step are added.
+        observables: names beside ``"loss"``, which is always recorded; see `OBSERVABLES`. Those
+            of the geometry (`jaxsup.training.observables.geometry`) decompose a K x K matrix for every network,
+            at the recorded steps only.
+        parameter_steps: steps after which the parameters are kept.
+        evaluation_samples: number of samples >= 1 of the loss estimate where the population loss
+            has no closed form. They are drawn once a seed, apart from the training data, and the
+            same at every recorded step, so that a curve is smooth.
+        cluster_tolerance: eigenvalues of F closer than this share of the largest, in [0, 1), are
+            one eigenspace (for ``localization``, ``eigenspaces``, ``tightness``). None: that of
+            `jaxsup.spectral`, 1e-4, which suits weights that have converged; gradient noise splits
+            an eigenspace by more, and wants 1e-2 to 1e-1. Neighbours are chained: where the
+            eigenvalues of a large K lie denser than the tolerance, they become one eigenspace and
+            every feature looks localised (``eigenspaces`` is then 1). ``saturation`` and
+            ``eigenvalue_spread`` (0 exactly when all features are localised) need no clusters.
+
+    Raises:
+        ValueError: an argument is outside of its range, or an observable is unknown.
+    """
+
+    points: int = eqx.field(static=True, default=64)
+    spacing: str = eqx.field(static=True, default="log")
+    steps: tuple[int, ...] | None = eqx.field(static=True, default=None, converter=_as_tuple)
+    observables: tuple[str, ...] = eqx.field(static=True, default=(), converter=_as_tuple)
+    parameter_steps: tuple[int, ...] = eqx.field(static=True, default=(), converter=_as_tuple)
+    evaluation_samples: int = eqx.field(static=True, default=4096)
+    cluster_tolerance: float | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self) -> None:
+        check_positive_integer("record.points", self.points, "give a number of points")
+        if self.points < 2:
+            raise fail("record.points", "at least 2", self.points, "record the start and the end")
+        check_choice("record.spacing", self.spacing, ("log", "linear"))
+        for name in self.observables:
+            check_choice("record.observables", name, OBSERVABLES)
+        advice = "give a number of samples"
+        check_positive_integer("record.evaluation_samples", self.evaluation_samples, advice)
+        if self.cluster_tolerance is not None:
+            advice = "give a share of the largest eigenvalue"
+            check_number(
+                "record.cluster_tolerance",
+                self.cluster_tolerance,
+                advice,
+                low=0,
+                high=1,
+                high_open=True,
+            )
+        for name, steps in (("steps", self.steps), ("parameter_steps", self.parameter_steps)):
+            _check_steps(f"record.{name}", steps or ())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything recorded, the loss first."""
+        return ("loss", *(name for name in self.observables if name != "loss"))
+
+    def schedule(self, total: int) -> np.ndarray:
+        """The recorded steps of a run of `total` updates: increasing, from 0 to `total`.
+
+        >>> Record(points=5).schedule(1000).tolist()
+        [0, 1, 10, 100, 1000]
+        """
+        if self.steps is not None:
+            chosen = np.asarray([0, *self.steps])
+        elif self.spacing == "linear":
+            chosen = np.linspace(0, total, self.points)
+        else:
+            first = 1 if self.points > 2 else total
+            chosen = np.concatenate([[0], np.geomspace(first, total, self.points - 1)])
+        chosen = np.concatenate([np.rint(chosen), self.parameter_steps, [total]])
+        return np.unique(chosen.astype(np.int64))
+
+
+def _check_steps(name: str, steps: tuple[int, ...]) -> None:
+    whole = all(isinstance(step, int | np.integer) and step >= 0 for step in steps)
+    if not whole or any(late <= early for early, late in itertools.pairwise(steps)):
+        raise fail(name, "increasing whole numbers >= 0", steps, "sort them and drop repeats")

@@ -1,0 +1,1 @@
+"""The dataset on disk: its schema, commits, checkpoints and reading."""

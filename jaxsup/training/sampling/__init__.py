@@ -1,0 +1,1 @@
+"""Exact sparse samples."""

@@ -1,0 +1,142 @@
+"""Weight matrices from files: which tensor, which way round, and only finite real numbers."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxsup._internal.validation import check_choice, fail, suggest
+from jaxsup.weights.formats import StoredTensor, list_tensors
+
+ORIENTATIONS = ("latent-features", "features-latent")
+"""What the rows and the columns of a stored matrix are, in this order."""
+
+_LISTED = 12  # tensors that an error message names
+# Types whose every number is also a float32.
+_SINGLE = {"float32", "float16", "bfloat16", "int8", "uint8", "int16", "uint16"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weights:
+    """A weight matrix, turned to [latent, features], and where it comes from."""
+
+    matrix: Float[np.ndarray, "latent features"]
+    """W: float32 where that holds every number of the stored type, else float64."""
+    path: Path
+    tensor: str | None
+    """Name in the file; None in a .npy."""
+    shape: tuple[int, int]
+    """As stored."""
+    dtype: str
+    """As stored."""
+    orientation: str
+    """Of the stored matrix."""
+    assumed: bool
+    """Whether the orientation is the default: the longer side is the features."""
+
+    def describe_orientation(self) -> str:
+        """One line: what rows and columns of the file are, and who says so."""
+        rows, columns = self.orientation.split("-")
+        why = "as given"
+        if self.assumed and self.shape[0] == self.shape[1]:
+            why = "assumed, as it is square; --orientation turns it"
+        elif self.assumed:
+            why = "assumed: the longer side is the features; --orientation turns it"
+        return f"rows are {rows}, columns are {columns} ({why})"
+
+
+def read_weights(
+    path: str | Path, *, tensor: str | None = None, orientation: str | None = None
+) -> Weights:
+    """Read W [latent, features] from a .npy, .npz or .safetensors file.
+
+    Arguments:
+        path: the file. Nothing in it is unpickled; data of .npy and .safetensors are memory-mapped.
+        tensor: name of the matrix; not needed where the file holds a single one.
+        orientation: what rows and columns of the stored matrix are; by default the longer side is
+            taken for the features, and the columns of a square.
+
+    Returns:
+        The matrix as finite float32 or float64, with what the file says of it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not what its ending says or is damaged; there is no such tensor, or
+            no single matrix; the tensor is no matrix, is empty, or holds anything but finite real
+            numbers.
+    """
+    if orientation is not None:
+        check_choice("orientation", orientation, ORIENTATIONS)
+    chosen = _choose(str(path), list_tensors(path), tensor)
+    what = f"{path}: {chosen.name}" if chosen.name else str(path)
+    _check_matrix(what, chosen)
+    rows, columns = chosen.shape
+    settled = orientation or ("features-latent" if rows > columns else "latent-features")
+    stored = chosen.load()
+    dtype = np.float32 if chosen.dtype.startswith("float8") or chosen.dtype in _SINGLE else float
+    turned = stored.T if settled == "features-latent" else stored
+    matrix = np.asarray(turned.astype(dtype, order="C"))
+    _check_finite(what, matrix if settled == "latent-features" else matrix.T)
+    return Weights(
+        matrix=matrix,
+        path=Path(path),
+        tensor=chosen.name or None,
+        shape=(rows, columns),
+        dtype=chosen.dtype,
+        orientation=settled,
+        assumed=orientation is None,
+    )
+
+
+def _choose(path: str, found: Sequence[StoredTensor], name: str | None) -> StoredTensor:
+    if name is not None:
+        for stored in found:
+            if stored.name == name:
+                return stored
+        names = [stored.name for stored in found if stored.name]
+        if not names:
+            raise fail("tensor", f"no name, as {path} names none", name, "leave it out")
+        do = suggest(name, names) if len(names) <= _LISTED else f"choose one of {_listed(found)}"
+        raise fail("tensor", f"the name of a tensor in {path}", name, do)
+    matrices = [stored for stored in found if len(stored.shape) == 2]
+    if len(found) == 1 or len(matrices) == 1:
+        return (matrices or found)[0]
+    if not matrices:
+        got = f"a file with {_listed(found) or 'no tensors'}"
+        raise fail(path, "a matrix", got, "save the matrix under a name")
+    got = f"a file with {len(matrices)} of them"
+    raise fail(path, "one matrix", got, f"name one with --tensor: {_listed(matrices)}")
+
+
+def _listed(found: Sequence[StoredTensor]) -> str:
+    parts = [f"{stored.name} {list(stored.shape)}" for stored in found[:_LISTED]]
+    more = len(found) - len(parts)
+    return ", ".join(parts) + (f" and {more} more" if more else "")
+
+
+def _check_matrix(what: str, stored: StoredTensor) -> None:
+    if stored.problem:
+        do = "save an array of numbers"
+        if stored.dtype == "|V2":
+            do = "NumPy files lose the name of bfloat16: save float32, or a .safetensors file"
+        elif "complex" in stored.problem:
+            do = "save the real part, or real and imaginary parts as separate features"
+        raise fail(what, "finite real numbers", stored.problem, do)
+    if len(stored.shape) != 2:
+        got = f"a tensor of shape {stored.shape}"
+        raise fail(what, "a matrix, 2 axes", got, "save one matrix, or name another tensor")
+    if 0 in stored.shape:
+        got = f"a matrix of shape {stored.shape}"
+        raise fail(what, "at least one row and one column", got, "save a matrix that is not empty")
+
+
+def _check_finite(what: str, matrix: np.ndarray) -> None:
+    finite = np.isfinite(matrix)
+    if finite.all():
+        return
+    row, column = np.argwhere(~finite)[0]
+    got = f"a matrix with {finite.size - int(finite.sum()):,} NaN or infinite entries, "
+    got += f"the first at [{row}, {column}]"
+    raise fail(what, "finite real numbers", got, "leave out runs that diverged")

@@ -1,0 +1,217 @@
+"""Student networks: initialisation, padding and forward pass against numpy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsup
+from jaxsup.experiment.students import Student, StudentParameters
+
+EMBEDDINGS = ("random", "identity", "learned", "untied")
+CONFIGURATIONS = [
+    (embedding, core, bias, activation)
+    for embedding in EMBEDDINGS
+    for core in (True, False)
+    for bias in (True, False)
+    for activation in ("relu", "identity")
+    if core or bias or embedding in ("learned", "untied")
+]
+
+
+def make(embedding: str, *, core: bool, bias: bool, activation: str, count: int = 6) -> Student:
+    return Student(
+        count if embedding == "identity" else 3,
+        embedding,
+        core=core,
+        bias=bias,
+        activation=activation,
+        core_scale=0.8,
+        bias_scale=0.5,
+    )
+
+
+def dense(array: jax.Array | None) -> np.ndarray:
+    assert array is not None
+    return np.asarray(array, np.float64)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(("embedding", "core", "bias", "activation"), CONFIGURATIONS)
+def test_forward_pass_and_linear_map_equal_numpy(embedding, core, bias, activation):
+    student = make(embedding, core=core, bias=bias, activation=activation)
+    p = student.init_parameters(jax.random.key(0), 6)
+    W = np.eye(6) if embedding == "identity" else dense(p.embedding)
+    V = dense(p.readout) if embedding == "untied" else W
+    B = dense(p.core) if core else np.eye(len(W))
+    c = dense(p.bias) if bias else np.zeros(6)
+    x = np.random.default_rng(0).normal(size=(5, 6))
+    z = np.stack([V.T @ (B @ (W @ row)) + c for row in x])
+    expected = np.maximum(z, 0) if activation == "relu" else z
+    np.testing.assert_allclose(student.outputs(p, jnp.asarray(x)), expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(student.linear_map(p, 6), V.T @ B @ W, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("embedding", "core", "bias", "activation"), CONFIGURATIONS)
+def test_shapes_and_trainable_mask(embedding, core, bias, activation):
+    student = make(embedding, core=core, bias=bias, activation=activation)
+    p = student.init_parameters(jax.random.key(0), 6)
+    latent = 6 if embedding == "identity" else 3
+    shapes = {name: getattr(getattr(p, name), "shape", None) for name in vars(p)}
+    assert shapes == {
+        "embedding": None if embedding == "identity" else (3, 6),
+        "readout": (3, 6) if embedding == "untied" else None,
+        "core": (latent, latent) if core else None,
+        "bias": (6,) if bias else None,
+    }
+    mask = student.trainable(p)
+    assert vars(mask) == {
+        "embedding": None if embedding == "identity" else embedding in ("learned", "untied"),
+        "readout": True if embedding == "untied" else None,
+        "core": True if core else None,
+        "bias": True if bias else None,
+    }
+
+
+@pytest.mark.parametrize("embedding", ["random", "learned", "untied"])
+def test_columns_have_unit_norm_and_random_directions(embedding):
+    p = Student(32, embedding).init_parameters(jax.random.key(1), 100)
+    for W in [p.embedding, p.readout] if embedding == "untied" else [p.embedding]:
+        W = dense(W)
+        np.testing.assert_allclose(np.linalg.norm(W, axis=0), 1, rtol=1e-6)
+        # Independent unit vectors: mean squared overlap 1/K. Its standard error over M pairs that
+        # share no correlation is sqrt(2 (K - 1) / (K^2 (K + 2)) / M).
+        overlaps = (W.T @ W)[np.triu_indices(100, 1)] ** 2
+        error = np.sqrt(2 * 31 / (32**2 * 34) / overlaps.size)
+        assert abs(overlaps.mean() - 1 / 32) < 5 * error
+        # Directions have no preferred one: the mean of M unit vectors has squared norm ~ 1/M.
+        assert np.linalg.norm(W.mean(axis=1)) * np.sqrt(100) < 1 + 5 / np.sqrt(2 * 32)
+    if embedding == "untied":
+        cross = np.sum(dense(p.embedding) * dense(p.readout), axis=0)
+        assert abs(cross.mean()) < 5 / np.sqrt(32 * 100)
+
+
+def test_starting_scales_are_standard_deviations():
+    student = Student(32, core_scale=0.3, bias_scale=0.2, embedding_scale=0.7)
+    p = student.init_parameters(jax.random.key(2), 100)
+    for array, scale in ((p.core, 0.3), (p.embedding, 0.7), (p.bias, 0.2)):
+        entries = dense(array)
+        assert abs(entries.std() / scale - 1) < 5 / np.sqrt(2 * entries.size)
+        assert abs(entries.mean()) < 5 * scale / np.sqrt(entries.size)
+
+
+def test_zero_scales_start_at_exactly_zero():
+    p = Student(3, core_scale=0).init_parameters(jax.random.key(3), 6)
+    assert not dense(p.core).any()
+    assert not dense(p.bias).any()
+
+
+@pytest.mark.parametrize("embedding", ["random", "learned", "untied"])
+@pytest.mark.parametrize("scale", [None, 0.3])
+def test_padded_width_holds_the_narrow_student(embedding, scale):
+    key = jax.random.key(4)
+    settings = {"core_scale": 0.5, "bias_scale": 0.1, "embedding_scale": scale}
+    narrow = Student(5, embedding, **settings).init_parameters(key, 12)
+    wide = Student(9, embedding, active=5, **settings).init_parameters(key, 12)
+    traced = jax.jit(
+        lambda active: Student(9, embedding, active=active, **settings).init_parameters(key, 12)
+    )(5)
+    for padded in (wide, traced):
+        for name in ("embedding", "readout"):
+            if getattr(narrow, name) is None:
+                continue
+            rows = dense(getattr(padded, name))
+            np.testing.assert_allclose(rows[:5], dense(getattr(narrow, name)), rtol=1e-6)
+            assert not rows[5:].any()
+        core = dense(padded.core)
+        np.testing.assert_allclose(core[:5, :5], dense(narrow.core), rtol=1e-6)
+        assert not core[5:].any()
+        assert not core[:, 5:].any()
+        np.testing.assert_allclose(dense(padded.bias), dense(narrow.bias), rtol=1e-6)
+
+
+def test_entries_do_not_depend_on_the_width():
+    key = jax.random.key(5)
+    small = Student(3, embedding_scale=1.0, core_scale=1.0).init_parameters(key, 6)
+    large = Student(9, embedding_scale=1.0, core_scale=1.0).init_parameters(key, 12)
+    np.testing.assert_array_equal(dense(small.embedding), dense(large.embedding)[:3, :6])
+    np.testing.assert_array_equal(dense(small.core), dense(large.core)[:3, :3])
+
+
+def test_arrays_of_one_start_are_independent():
+    student = Student(32, "untied", embedding_scale=1.0, core_scale=1.0)
+    p = student.init_parameters(jax.random.key(6), 100)
+    other = student.init_parameters(jax.random.key(7), 100)
+    blocks = (p.embedding, p.readout, p.core, other.embedding, other.readout, other.core)
+    arrays = [dense(block)[:, :32] for block in blocks]
+    correlations = np.corrcoef([array.ravel() for array in arrays])
+    assert np.abs(correlations[~np.eye(6, dtype=bool)]).max() < 5 / 32
+
+
+def test_the_autoencoder_is_the_gram_matrix():
+    student = Student(2, "learned", core=False)
+    W = jnp.array([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]])
+    p = StudentParameters(embedding=W, readout=None, core=None, bias=jnp.array([0.5, 0.0, -1.0]))
+    np.testing.assert_array_equal(student.linear_map(p, 3), [[1, 0, -1], [0, 4, 0], [-1, 0, 1]])
+    out = student.outputs(p, jnp.array([[1.0, 1.0, 0.0]]))
+    np.testing.assert_array_equal(out, [[1.5, 4.0, 0.0]])
+
+
+BAD = {
+    "latent zero": (lambda: Student(0), "student.latent: expected a positive integer; got 0"),
+    "latent negative": (lambda: Student(-2), "student.latent: .*got -2"),
+    "latent boolean": (lambda: Student(True), "student.latent: .*got True"),
+    "embedding": (
+        lambda: Student(4, "randon"),
+        "student.embedding: expected one of .*; got 'randon'; did you mean 'random'",
+    ),
+    "activation": (
+        lambda: Student(4, activation="Relu"),
+        "student.activation: .*got 'Relu'; did you mean 'relu'",
+    ),
+    "far-off activation": (
+        lambda: Student(4, activation="gelu-tanh-approx"),
+        "student.activation: .*; choose one of relu, identity",
+    ),
+    "core_scale": (
+        lambda: Student(4, core_scale=-1e-3),
+        "student.core_scale: expected a finite number >= 0; got -0.001",
+    ),
+    "bias_scale": (
+        lambda: Student(4, bias_scale=float("nan")),
+        "student.bias_scale: expected a finite number >= 0; got nan",
+    ),
+    "embedding_scale": (
+        lambda: Student(4, embedding_scale=0.0),
+        "student.embedding_scale: expected a finite number > 0; got 0.0",
+    ),
+    "active too many": (
+        lambda: Student(4, active=5),
+        "student.active: expected .* <= 4; got 5",
+    ),
+    "active zero": (lambda: Student(4, active=0), "student.active: expected .*>= 1.*; got 0"),
+    "active of the identity": (
+        lambda: Student(4, "identity", active=2),
+        "student.active: expected None with W = identity; got 2; leave it out",
+    ),
+    "nothing to learn": (
+        lambda: Student(4, core=False, bias=False),
+        "student: expected something to learn; got a frozen embedding without core and bias",
+    ),
+    "nothing to learn of the identity": (
+        lambda: Student(4, "identity", core=False, bias=False),
+        "student: expected something to learn",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_a_one_line_error(case):
+    make_student, match = BAD[case]
+    with pytest.raises(ValueError, match=match) as caught:
+        make_student()
+    assert "\n" not in str(caught.value)
+
+
+def test_students_are_exported():
+    assert jaxsup.Student is Student

@@ -1,0 +1,140 @@
+"""Verdicts and estimates, against cases worked out by hand and textbook numbers."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxsup import fit_power_law
+from jaxsup.fit import intervals
+from jaxsup.fit.intervals import Estimate
+from jaxsup.reproduce.claims import Claim, Published, format_claims
+
+
+def claim(
+    published: tuple[float, float] | None,
+    measured: tuple[float, float, float] | None,
+    reason: str = "",
+) -> Claim:
+    return Claim(
+        "exponent",
+        "It is about 1.",
+        "a paper",
+        None if published is None else Published(*published, "about 1"),
+        None if measured is None else Estimate(*measured, "by hand"),
+        reason,
+    )
+
+
+INF = math.inf
+CASES = {
+    "inside": (claim((0.8, 1.2), (1.0, 0.9, 1.1)), "agrees"),
+    "overlaps from below": (claim((0.8, 1.2), (0.7, 0.5, 0.85)), "agrees"),
+    "touches": (claim((0.8, 1.2), (0.7, 0.6, 0.8)), "agrees"),
+    "below": (claim((0.8, 1.2), (0.7, 0.6, 0.79)), "differs"),
+    "above": (claim((0.8, 1.2), (1.3, 1.21, 1.4)), "differs"),
+    "beyond on both sides": (claim((0.8, 1.2), (1.0, 0.7, 1.3)), "not claimed"),
+    "touches, wider than the range": (claim((0.5, 1.0), (0.0, 0.0, 0.66)), "not claimed"),
+    "touches, narrower than the range": (claim((0.5, 1.0), (0.3, 0.1, 0.56)), "agrees"),
+    "inside, wider than the range": (claim((0.9, 1.0), (1.0, 0.75, 1.0)), "agrees"),
+    "open range": (claim((0.5, INF), (1.0, 0.7, 9.0)), "agrees"),
+    "below an open range": (claim((0.5, INF), (0.2, 0.1, 0.3)), "differs"),
+    "with a reason": (claim((0.8, 1.2), (1.0, 0.9, 1.1), "too small"), "not claimed"),
+    "nothing published": (claim(None, (1.0, 0.9, 1.1), "no number"), "not claimed"),
+    "nothing measured": (claim((0.8, 1.2), None, "no power law"), "not claimed"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_verdict_follows_from_interval_and_range(case: str) -> None:
+    one, verdict = CASES[case]
+    assert one.verdict == verdict
+    assert bool(one.explanation) == (verdict == "not claimed")
+    table = json.loads(json.dumps(one.to_dict(), allow_nan=False))
+    assert table["verdict"] == verdict
+    assert format_claims([one])[0] == f"{verdict.upper()}: exponent"
+
+
+BAD_CLAIMS = {
+    "no range": (lambda: claim(None, (1.0, 0.9, 1.1)), "published: expected a number, or a reason"),
+    "no estimate": (lambda: claim((0.8, 1.2), None), "measured: expected a number, or a reason"),
+    "interval": (lambda: claim((0, 1), (2.0, 0.0, 1.0)), "measured: expected low <= value <= high"),
+    "nan": (lambda: claim((0, 1), (math.nan, 0.0, 1.0)), "measured: expected low <= value"),
+    "one sample": (lambda: intervals.from_samples([1.0]), "samples: expected two or more finite"),
+    "not finite": (lambda: intervals.from_samples([1.0, np.nan]), "leave out what diverged"),
+    "no trials": (lambda: intervals.from_share(0, 0), "trials: expected a positive integer"),
+    "hits": (lambda: intervals.from_share(3, 2), "hits: expected a count in 0..2; got 3"),
+    "one draw": (lambda: intervals.from_bootstrap([1.0], np.mean), "samples: expected two or more"),
+    "statistic": (
+        lambda: intervals.from_bootstrap([np.nan, 1.0], np.mean),
+        "statistic: expected a finite number; got nan",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CLAIMS)
+def test_what_cannot_be_judged_is_a_one_line_error(case: str) -> None:
+    make, words = BAD_CLAIMS[case]
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_student_intervals_have_the_textbook_quantile() -> None:
+    # t_{0.975} = 2.776445 at 4 degrees of freedom; s = sqrt(2.5), n = 5.
+    found = intervals.from_samples([1.0, 2.0, 3.0, 4.0, 5.0])
+    reach = 2.776445 * math.sqrt(2.5 / 5)
+    np.testing.assert_allclose(found[:3], [3.0, 3.0 - reach, 3.0 + reach], rtol=1e-6)
+
+
+def test_shares_have_wilsons_interval() -> None:
+    # p = 8/10, z = 1.959964: Wilson's formula by hand gives 0.490162 to 0.943318.
+    np.testing.assert_allclose(
+        intervals.from_share(8, 10)[:3], [0.8, 0.490162, 0.943318], rtol=1e-5
+    )
+    assert intervals.from_share(10, 10).high == 1.0
+    assert intervals.from_share(0, 10).low == 0.0
+
+
+def test_bootstrap_intervals_of_a_mean_are_those_of_its_standard_error() -> None:
+    # 400 normals: the interval is mean +- 1.96 / 20 up to the scatter of 1,000 draws (5%).
+    values = np.random.default_rng(0).normal(size=400)
+    found = intervals.from_bootstrap(values, np.mean)
+    error = values.std() / 20
+    assert found.high - found.value == pytest.approx(1.96 * error, rel=0.12)
+    assert found.value - found.low == pytest.approx(1.96 * error, rel=0.12)
+
+
+def test_a_fit_gives_its_interval_and_a_refusal_gives_none() -> None:
+    t = np.arange(1, 2001)
+    found = intervals.from_fit(fit_power_law(t, 3.0 * t**-0.5))
+    assert found is not None
+    assert found.low <= 0.5 <= found.high
+    assert found.value == pytest.approx(0.5, abs=1e-6)
+    assert intervals.from_fit(fit_power_law(t, np.exp(-t / 300))) is None
+
+
+def test_the_page_of_claims_says_what_the_reports_hold(tmp_path: Path) -> None:
+    report = {
+        "figure": "a-figure",
+        "title": "What it shows.",
+        "scale": "quick",
+        "seconds": {"training": 61.0, "measuring": 2.0},
+        "claims": [CASES[case][0].to_dict() for case in ("inside", "below an open range")],
+        "records": [],
+    }
+    (tmp_path / "a-figure.json").write_text(json.dumps(report))
+    (tmp_path / "other.json").write_text("[]")
+    script = Path(__file__).parent.parent / "scripts" / "claims.py"
+    command = [sys.executable, str(script), str(tmp_path), "--out", str(tmp_path / "page.md")]
+    subprocess.run(command, check=True)
+    page = (tmp_path / "page.md").read_text()
+    assert "2 claims of 1 figures: 1 agrees, 1 differs, 0 not claimed." in page
+    assert "`jaxsup reproduce a-figure --scale quick`" in page
+    assert "| 0.8 to 1.2 (about 1) | 1 (0.9 to 1.1), by hand | **agrees** |" in page
+    assert "| ≥ 0.5 (about 1) | 0.2 (0.1 to 0.3), by hand | **differs** |" in page

@@ -1,0 +1,175 @@
+"""What the figures compute from their datasets, against numbers worked out by hand or in numpy."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxsup import read_weights
+from jaxsup.cli.reproduce import ReproduceCommand
+from jaxsup.reproduce import registry
+from jaxsup.reproduce.figures import (
+    acceleration,
+    anatomy,
+    localization,
+    no_superposition,
+    real_weights,
+    toy_geometry,
+    toy_intro,
+    universality,
+)
+
+
+def test_steps_to_a_level_of_a_power_law() -> None:
+    # L = t^-2 after L(0) = 1: the level l is reached at t = l^(-1/2), log-log interpolation exact.
+    steps = np.array([0.0, 1, 10, 100])
+    loss = np.array([1.0, 1, 1e-2, 1e-4])
+    levels = np.array([0.25, 1e-2, 1e-3, 1e-5])
+    found = acceleration.steps_to(levels, steps, loss)
+    np.testing.assert_allclose(found, [2, 10, math.sqrt(1000), np.inf], rtol=1e-12)
+
+
+def test_steps_to_a_level_of_a_diverged_or_rising_curve() -> None:
+    steps = np.array([0.0, 1, 10, 100])
+    curves = np.array([[1.0, 0.5, np.nan, np.nan], [1.0, 0.5, 0.9, 0.25]])
+    found = acceleration.steps_to(np.array([0.25]), steps, curves)
+    np.testing.assert_allclose(found, [[np.inf], [100.0]], rtol=1e-12)
+
+
+def test_gains_hold_ratios_to_both_references() -> None:
+    # Power laws c / t^2 from L(0) = 1 reach a level in sqrt(c / l) steps.
+    steps = np.array([0, 1, 1_000_000])
+    scale = np.array([0.4, 0.1, 0.1, 0.025])  # ReLU, linear, two ratios; one setting, one rate
+    loss = np.stack([np.ones(4), scale, scale * 1e-12], axis=-1)[None, :, None]
+    found = acceleration.gains(loss, steps, 0)
+    assert found.equal.shape == (2, 1, len(acceleration._LEVELS))
+    late = acceleration._LEVELS < 0.02
+    np.testing.assert_allclose(found.equal[0, 0, late], 2.0, rtol=1e-9)
+    np.testing.assert_allclose(found.best[1, 0, late], 4.0, rtol=1e-9)
+    np.testing.assert_allclose(found.linear[:, 0, late], np.outer([1, 2], np.ones(late.sum())))
+
+
+def test_steps_to_half_come_after_the_last_return_above_it() -> None:
+    steps = np.array([0.0, 1, 10, 100])
+    errors = np.array(
+        [
+            [4.0, 4, 0.4, 0.1],  # falls as t^-1 from 4: half at t = 2
+            [1.0, 0.4, 1.0, 0.25],  # below, above, below for good: halfway in log from 10 to 100
+            [1.0, 1.0, 1.0, 0.6],  # never
+            [1.0, 0.4, 0.3, 0.2],  # from the first record on
+        ]
+    )
+    found = anatomy.steps_to_half(steps, errors)
+    np.testing.assert_allclose(found, [2, 10**1.5, np.inf, 1], rtol=1e-12)
+
+
+def test_the_slope_of_learning_times_needs_enough_features() -> None:
+    features = np.arange(1.0, 21)
+    assert anatomy.slope(features, 5 * features**1.5) == pytest.approx(1.5, rel=1e-10)
+    few = np.where(features <= 3, 5 * features, np.inf)
+    assert math.isnan(anatomy.slope(features, few))
+
+
+def test_variance_between_groups_of_a_worked_case() -> None:
+    # Means 1 and 3 about 2: between 2 * 1 + 2 * 1 = 4; within 4 * 0.25 = 1.
+    groups = [[0.5, 1.5], [2.5, 3.5]]
+    assert universality.variance_between(groups) == pytest.approx(4 / 5, rel=1e-12)
+    assert math.isnan(universality.variance_between([[1.0], [1.0]]))
+
+
+def test_the_atlas_has_ten_thousand_networks_and_every_condition() -> None:
+    quick, paper = (universality.configure(universality.SCALES[n]) for n in ("quick", "paper"))
+    assert quick.replicas >= 10_000
+    assert paper.replicas >= 100_000
+    condition = quick.axes[-1].fields
+    assert set(condition["student.embedding"]) == {"identity", "random", "learned"}
+    rates = [o.learning_rate for o in condition["optimizer"] if o.kind == "sgd"]
+    assert max(rates) == 0.5
+    assert min(rates) == 0.5 / (8 * 4)
+
+
+def record(a: float, b: float, kind: str, exponent: float | None) -> dict:
+    return {
+        "features.exponent": a,
+        "teacher.exponent": b,
+        "student.activation": kind,
+        "exponent": exponent,
+        "theory": (a + 2 * b - 1) / a,
+        "exact": None,
+        "found": exponent is not None,
+    }
+
+
+def test_deviations_are_of_one_student_from_one_prediction() -> None:
+    records = [
+        record(2.0, 0.0, "identity", 0.6),
+        record(2.0, 1.0, "identity", None),
+        record(2.0, 1.0, "relu", 1.0),
+    ]
+    found = no_superposition.deviations(records, "identity", "theory")
+    np.testing.assert_allclose(found, [0.1], rtol=1e-12)
+    assert not no_superposition.deviations(records, "relu", "exact").size
+
+
+def test_represented_features_are_longer_than_half_of_the_longest() -> None:
+    W = np.array([[1.0, 0.4, 0.0], [0.0, 0.0, 0.6]])
+    assert toy_intro.represented(W).tolist() == [True, False, True]
+
+
+def test_the_flattest_fifth_is_the_plateau_and_not_the_dense_end() -> None:
+    inverse = np.geomspace(1, 20, 15)
+    stars = np.array([1, 1, 1, 1, 0.9, 0.8, 0.7, 0.6, 0.52, 0.5, 0.49, 0.4, 0.3, 0.2, 0.1])
+    assert toy_geometry.flattest(inverse, stars).tolist() == [8, 9, 10]
+    assert not toy_geometry.flattest(inverse, np.ones(15)).size
+
+
+def test_the_slope_of_the_deficit_is_that_of_a_planted_law() -> None:
+    spread = np.geomspace(5e-3, 0.2, 20).reshape(2, 10)
+    points = np.stack([1 - 0.7 * spread**2, spread], axis=1)
+    assert localization.deficit_slope(points) == pytest.approx(2.0, abs=1e-6)
+    assert math.isnan(localization.deficit_slope(points[:1, :, :4]))
+    assert localization.rank_correlation(points[0].T) == pytest.approx(-1.0)
+
+
+def test_overlaps_are_mean_squared_cosines() -> None:
+    W = np.random.default_rng(0).normal(size=(4, 9))
+    W[:, 3] = 0
+    U = W / np.where(np.linalg.norm(W, axis=0) > 0, np.linalg.norm(W, axis=0), 1)
+    shown = np.arange(9) != 3
+    cosines = (U[:, shown].T @ U[:, shown]) ** 2
+    expected = (cosines.sum(axis=1) - 1) / 7
+    found = real_weights.overlaps(W)
+    np.testing.assert_allclose(found[shown], expected, rtol=1e-12)
+    assert np.isnan(found[3])
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """64 random directions in 8 dimensions, as float32."""
+    path = tmp_path_factory.mktemp("weights") / "W.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(8, 64)).astype(np.float32))
+    return path
+
+
+def test_random_directions_overlap_as_published(matrix: Path, tmp_path: Path) -> None:
+    weights = read_weights(matrix)
+    report = registry.reproduce("real-weights", "smoke", tmp_path / "out", weights=weights)
+    # E[cos^2] = 1/8; the mean over 64 * 63 / 2 pairs scatters by 1/8 sqrt(2 * 7 / 10 / 2016) = 3%.
+    overlap = report.findings.claims[1].measured
+    assert overlap is not None
+    assert overlap.value == pytest.approx(1.0, abs=0.12)
+    assert report.findings.claims[1].verdict == "agrees"
+    assert (tmp_path / "out" / "dataset.zarr").is_dir()
+    json.loads((tmp_path / "out" / "real-weights.json").read_text())
+
+
+def test_a_figure_about_weights_needs_them(tmp_path: Path) -> None:
+    words = "weights: expected a matrix for real-weights; got None; give a file by --weights FILE"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        registry.reproduce("real-weights", "smoke", tmp_path / "out")
+    command = ReproduceCommand("real-weights", "smoke", tmp_path / "out", tensor="W")
+    with pytest.raises(ValueError, match="--tensor: expected a file that it is in"):
+        command.run()

@@ -1,0 +1,78 @@
+"""Train one chunk and print its predicted and measured memory, in a process of its own.
+
+Linux keeps a process's peak and lets it be reset: it is, after compilation and before training.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def main() -> None:
+    jax.config.update("jax_num_cpu_devices", 2)
+    import jaxsup
+    from jaxsup.sweep.memory import footprint
+    from jaxsup.sweep.programs import plan_programs
+    from jaxsup.sweep.store.schema import Layout
+    from jaxsup.sweep.trainer import Trainer, Watch
+
+    case = json.loads(sys.argv[1])
+    loss = case.get("loss", "sampled")
+    alone = case.get("one_active", False)
+    law = jaxsup.OneActiveFeatures if alone else jaxsup.PowerLawFeatures
+    experiment = jaxsup.Experiment(
+        law(case["count"], 1.5),
+        jaxsup.DiagonalTeacher(0.0),
+        jaxsup.Student(
+            case["latent"],
+            case.get("embedding", "random"),
+            core=not alone,
+            activation="relu" if alone or loss == "sampled" else "identity",
+        ),
+        jaxsup.Adam(1e-3) if "embedding" in case else jaxsup.SGD(0.1),
+        batch_size=case.get("batch", 64),
+        steps=2,
+        loss=loss,
+        sampling=case.get("sampling", "auto"),
+        record=jaxsup.Record(
+            points=3,
+            evaluation_samples=case.get("samples", 256),
+            observables=case.get("observables", ()),
+        ),
+    )
+    points, seeds = case["points"], case["seeds"]
+    exponents = np.linspace(1.1, 2, points).tolist()
+    sweep = jaxsup.Sweep(experiment, {"features.exponent": exponents}, seeds)
+    program = plan_programs(sweep, 1)[0]
+    trainer = Trainer(jax.sharding.Mesh(np.asarray(jax.local_devices()), ("replica",)))
+    baseline = 0
+
+    plain = trainer.programs
+
+    def programs(*arguments: Any, **options: Any) -> Any:
+        nonlocal baseline
+        compiled = plain(*arguments, **options)
+        if not baseline:
+            Path("/proc/self/clear_refs").write_text("5")
+            baseline = peak()
+        return compiled
+
+    trainer.programs = programs  # pyright: ignore[reportAttributeAccessIssue]
+    layout = Layout(sweep, [program])
+    rows, lanes = np.arange(points), np.arange(seeds)
+    trainer.train(program, rows, lanes, (points, seeds), layout, Watch())
+    predicted = footprint(program).chunk(points * seeds, seeds, jax.local_devices())
+    print(json.dumps({"predicted": predicted, "measured": peak() - baseline}))
+
+
+def peak() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+if __name__ == "__main__":
+    main()

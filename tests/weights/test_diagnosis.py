@@ -1,0 +1,171 @@
+"""One matrix looked at as a whole, against float64 numpy and known geometries."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from jaxsup.weights import diagnosis
+from jaxsup.weights.diagnosis import diagnose, largest_features
+
+
+def polygon(n: int, radius: float = 1.0) -> np.ndarray:
+    """Corners of a regular polygon as columns."""
+    angles = 2 * np.pi * np.arange(n) / n
+    return radius * np.stack([np.cos(angles), np.sin(angles)])
+
+
+def known_matrix() -> np.ndarray:
+    """A pentagon, a triangle of radius 1.2, two digons and a zero column, turned at random."""
+    digon = np.asarray([[1.0, -1.0]])
+    blocks = [polygon(5), polygon(3, 1.2), digon, digon, np.zeros((0, 1))]
+    W = np.zeros((sum(len(b) for b in blocks), sum(b.shape[1] for b in blocks)))
+    row = column = 0
+    for block in blocks:
+        W[row : row + len(block), column : column + block.shape[1]] = block
+        row, column = row + len(block), column + block.shape[1]
+    return np.linalg.qr(np.random.default_rng(0).standard_normal((6, 6)))[0] @ W
+
+
+def cosines(W: np.ndarray) -> np.ndarray:
+    """All |cos(w_i, w_j)|, zero for a vector with itself."""
+    unit = W / np.linalg.norm(W, axis=0)
+    table = np.abs(unit.T @ unit)
+    np.fill_diagonal(table, 0)
+    return table
+
+
+def test_known_geometries_are_counted_by_name() -> None:
+    found = diagnose(known_matrix())
+    assert found.geometry.names == {"pentagon": 1, "triangle": 1, "digon": 2}
+    assert found.geometry.not_represented.tolist() == [12]
+    capacities = {c.name: c.exact_capacity for c in found.geometry.components}
+    assert capacities == {
+        "pentagon": Fraction(2, 5),
+        "triangle": Fraction(2, 3),
+        "digon": Fraction(1, 2),
+    }
+    np.testing.assert_allclose(found.spectrum.eigenvalues, [2.5, 1.5 * 1.44, 2.0], rtol=1e-5)
+    assert np.asarray(found.spectrum.multiplicities).tolist() == [2, 2, 2]
+    assert found.localised == 12
+    assert found.certificate is not None
+    assert found.certificate.certified
+
+
+def test_single_numbers_are_those_of_numpy() -> None:
+    W = known_matrix()
+    found = diagnose(W)
+    table = cosines(W[:, :12])
+    assert found.dimensions_per_feature == pytest.approx(6 / np.sum(W**2), rel=1e-6)
+    assert found.coherence.exact
+    assert found.coherence.value == pytest.approx(table.max(), abs=1e-6)
+    assert found.coherence.welch_bound == pytest.approx(np.sqrt((12 - 6) / (6 * 11)))
+    pairs = table[np.triu_indices(12, 1)]
+    assert found.coherence.root_mean_square == pytest.approx(np.sqrt(np.mean(pairs**2)), abs=1e-6)
+
+
+def test_the_root_mean_square_cosine_reaches_the_welch_bound_for_tight_frames() -> None:
+    tight, loose = (diagnose(W).coherence for W in (polygon(7), polygon(20)[:, :7]))
+    assert tight.root_mean_square == pytest.approx(np.sqrt(5 / 12), abs=1e-6)
+    assert loose.root_mean_square > loose.welch_bound + 1e-3
+    assert tight.welch_bound == loose.welch_bound == pytest.approx(np.sqrt(5 / 12))
+
+
+@pytest.mark.parametrize("shape", [(20, 300), (300, 200)])  # more features, and more dimensions
+def test_coherence_of_large_matrices_is_a_lower_bound_unless_all_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    W = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+    latent, features = shape
+    monkeypatch.setattr(diagnosis, "_COHERENCE_WORK", 30 * latent * features)
+    monkeypatch.setattr(diagnosis, "_CERTIFICATE_WORK", 1)
+    monkeypatch.setattr(diagnosis, "_BLOCK", 7)
+    found, whole = diagnose(W), diagnose(W, full=True)
+    table = cosines(W.astype(np.float64))
+    rows = np.linspace(0, features - 1, 30).round().astype(int)
+    assert (found.coherence.features, found.coherence.exact) == (30, False)
+    assert found.coherence.value == pytest.approx(table[rows].max(), abs=1e-5)
+    assert (whole.coherence.features, whole.coherence.exact) == (features, True)
+    assert whole.coherence.value == pytest.approx(table.max(), abs=1e-5)
+    mean = np.mean(table[np.triu_indices(features, 1)] ** 2)
+    assert found.coherence.root_mean_square == pytest.approx(np.sqrt(mean), rel=1e-5)
+    assert f"at least {found.coherence.value:.4f} (30 features against all; --full" in str(found)
+    assert found.certificate is None
+    assert "left out at this size (--full)" in str(found)
+    assert whole.certificate is not None
+    assert whole.certificate.certified
+    assert "at least" not in str(whole)
+
+
+def test_the_table_says_everything() -> None:
+    lines = str(diagnose(known_matrix())).splitlines()
+    text = {line[:14].strip(): line[15:] for line in lines if line[14:15] == " "}
+    assert text["features N"] == "13, 1 of them not represented"
+    assert text["latent K"] == "6; superposition ratio N/K = 2.167"
+    assert text["rank"] == "6, in 3 eigenspaces"
+    assert text["saturation"].startswith("1.0000")
+    assert text["capacity"] == "median 0.5, 5% to 95%: 0.4 to 0.667"
+    assert text["float64 check"].startswith("passed")
+    at = lines.index("eigenvalue  dimension  spread  tightness residual  features")
+    rows = [line.split() for line in lines[at + 1 : at + 4]]
+    assert [(row[0], row[1], row[-1]) for row in rows] == [
+        ("2.5", "2", "5"),
+        ("2.16", "2", "3"),
+        ("2", "2", "4"),
+    ]
+    assert lines[-1] == "1 features not represented"
+
+
+def test_chains_of_eigenvalues_and_irregular_components_are_pointed_out() -> None:
+    W = np.diag(np.linspace(1.0, 1.3, 40)) @ np.random.default_rng(3).standard_normal((40, 90))
+    text = str(diagnose(W, relative_tolerance=0.05))
+    assert "a smaller --cluster-tolerance splits them" in text
+    assert "irregular (1): the features have different norms" in text
+    fine = str(diagnose(W))
+    assert "cluster-tolerance" not in fine
+    assert "and 28 more, of dimension up to 1" in fine
+
+
+def test_the_dictionary_is_json_with_every_field() -> None:
+    found = diagnose(known_matrix())
+    record = json.loads(json.dumps(found.to_dict([0, 11]), allow_nan=False))
+    assert record["eigenspaces"]["multiplicities"] == [2, 2, 2]
+    assert record["geometry"]["names"] == {"pentagon": 1, "triangle": 1, "digon": 2}
+    assert len(record["per_feature"]["capacities"]) == 13
+    assert sorted(record["measures"]) == ["0", "11"]
+    np.testing.assert_allclose(record["measures"]["0"], [1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(record["measures"]["11"], [0, 0, 1], atol=1e-6)
+    assert record["certificate"]["certified"] is True
+
+
+def test_a_zero_matrix_has_no_geometry_and_is_no_mistake() -> None:
+    found = diagnose(np.zeros((3, 5), np.float32))
+    assert largest_features(found) == []
+    record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert (record["rank"], record["dimensions_per_feature"]) == (0, None)
+    assert "no feature is represented" in str(found)
+
+
+def test_integers_and_half_precision_are_taken_as_they_are() -> None:
+    square = np.asarray([[1, -1, 0, 0], [0, 0, 1, -1]])
+    for dtype in (np.int8, np.int64, np.float16):
+        assert diagnose(square.astype(dtype)).geometry.names == {"digon": 2}
+
+
+def test_the_largest_features_come_in_the_order_of_the_matrix() -> None:
+    W = np.diag([1.0, 5.0, 2.0, 4.0, 0.0])
+    assert largest_features(diagnose(W), 3) == [1, 2, 3]
+    assert largest_features(diagnose(W)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("peak", [1e16, 1e-16])
+def test_entries_whose_squares_leave_the_range_are_refused(peak: float) -> None:
+    with pytest.raises(ValueError, match="W: expected a largest entry between 1e-15 and 1e"):
+        diagnose(peak * polygon(3))
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 3, 4)])
+def test_what_is_no_matrix_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="expected a non-empty"):
+        diagnose(np.zeros(shape))

@@ -1,0 +1,272 @@
+"""Weights from files: the numbers as stored, and one clear line for everything else."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxsup.weights.formats import list_tensors
+from jaxsup.weights.read import read_weights
+
+W = np.asarray([[1.0, -2.0, 0.5], [0.25, 4.0, -0.125]], np.float32)  # exact in every type here
+
+
+def write_safetensors(
+    path: Path, tensors: dict[str, tuple[str, tuple[int, ...], bytes]], *, pad: int = 0
+) -> Path:
+    """A file by the format's specification: length, JSON header, bytes."""
+    header, start = {}, 0
+    for name, (kind, shape, data) in tensors.items():
+        offsets = [start, start + len(data)]
+        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": offsets}
+        start += len(data)
+    text = json.dumps(header).encode() + b" " * pad
+    data = b"".join(data for _, _, data in tensors.values())
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return path
+
+
+def bfloat16_bytes(matrix: np.ndarray) -> bytes:
+    """The upper halves of float32 numbers."""
+    return (matrix.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16).tobytes()
+
+
+STORED = {
+    "F64": W.astype(np.float64).tobytes(),
+    "F32": W.tobytes(),
+    "F16": W.astype(np.float16).tobytes(),
+    "BF16": bfloat16_bytes(W),
+    # 1, -2, 0.5, 0.25, 4, -0.125 as sign, four bits of exponent (bias 7), three of fraction.
+    "F8_E4M3": bytes([0x38, 0xC0, 0x30, 0x28, 0x48, 0xA0]),
+    "F8_E5M2": bytes([0x3C, 0xC0, 0x38, 0x34, 0x44, 0xB0]),
+}
+
+
+@pytest.mark.parametrize("kind", STORED)
+@pytest.mark.parametrize("pad", [0, 1, 3])  # headers that leave the data unaligned, too
+def test_safetensors_of_every_float_type_are_read_exactly(
+    tmp_path: Path, kind: str, pad: int
+) -> None:
+    path = write_safetensors(
+        tmp_path / "w.safetensors", {"w": (kind, (2, 3), STORED[kind])}, pad=pad
+    )
+    found = read_weights(path)
+    assert found.matrix.dtype == (np.float64 if kind == "F64" else np.float32)
+    np.testing.assert_array_equal(found.matrix, W)
+    assert found.tensor == "w"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "int8", "int64"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npy_of_every_real_type_is_read_exactly(tmp_path: Path, dtype: str, order: str) -> None:
+    stored = np.asarray(8 * W, dtype, order=order)  # pyright: ignore
+    np.save(tmp_path / "w.npy", stored)
+    found = read_weights(tmp_path / "w.npy")
+    np.testing.assert_array_equal(found.matrix, 8 * W.astype(np.float64) if "i" in dtype else 8 * W)
+    assert found.matrix.dtype.isnative
+    assert found.tensor is None
+
+
+def test_data_of_npy_and_safetensors_are_mapped_and_not_copied(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", W)
+    write_safetensors(tmp_path / "w.safetensors", {"w": ("F32", (2, 3), W.tobytes())})
+    for name in ("w.npy", "w.safetensors"):
+        assert isinstance(list_tensors(tmp_path / name)[0].load(), np.memmap)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_the_only_matrix_of_an_archive_needs_no_name(tmp_path: Path, save) -> None:
+    save(tmp_path / "w.npz", bias=np.zeros(3), embedding=W, step=np.asarray(7))
+    found = read_weights(tmp_path / "w.npz")
+    assert found.tensor == "embedding"
+    np.testing.assert_array_equal(found.matrix, W)
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "settled", "result"),
+    [
+        ((2, 3), None, "latent-features", (2, 3)),
+        ((3, 2), None, "features-latent", (2, 3)),
+        ((2, 2), None, "latent-features", (2, 2)),
+        ((2, 3), "features-latent", "features-latent", (3, 2)),
+        ((3, 2), "latent-features", "latent-features", (3, 2)),
+    ],
+)
+def test_the_longer_side_is_the_features_unless_said_otherwise(
+    tmp_path: Path, shape, given, settled, result
+) -> None:
+    stored = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    np.save(tmp_path / "w.npy", stored)
+    found = read_weights(tmp_path / "w.npy", orientation=given)
+    assert (found.orientation, found.assumed, found.shape) == (settled, given is None, shape)
+    turned = stored.T if settled == "features-latent" else stored
+    np.testing.assert_array_equal(found.matrix, turned)
+    assert found.matrix.shape == result
+    assert ("assumed" in found.describe_orientation()) == (given is None)
+
+
+class Trap:
+    """Leaves a trace when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_objects_are_refused_and_never_unpickled(tmp_path: Path, ending: str) -> None:
+    trap = np.asarray([[Trap(tmp_path / "sprung")]], dtype=object)
+    path = tmp_path / f"w.{ending}"
+    if ending == "npy":
+        np.save(path, trap, allow_pickle=True)
+    else:
+        np.savez(path, w=trap)
+    with pytest.raises(ValueError, match="expected finite real numbers; got a pickle of Python"):
+        read_weights(path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def npy_bytes(array: np.ndarray, path: Path) -> bytes:
+    """What np.save writes."""
+    np.save(path / "bytes.npy", array)
+    return (path / "bytes.npy").read_bytes()
+
+
+ARRAYS = [
+    (np.zeros(()), r"expected a matrix, 2 axes; got a tensor of shape \(\); save one matrix"),
+    (np.zeros(4), r"got a tensor of shape \(4,\)"),
+    (np.zeros((2, 3, 4)), r"got a tensor of shape \(2, 3, 4\)"),
+    (np.zeros((0, 4)), r"expected at least one row and one column; got a matrix of shape \(0, 4\)"),
+    (W + 1j, "got a tensor of complex numbers; save the real part"),
+    (W > 0, "expected finite real numbers; got a tensor of type bool"),
+    (np.asarray([["a"]]), "got a tensor of type <U1"),
+    (np.zeros((2, 2), "V2"), "NumPy files lose the name of bfloat16"),
+    (np.asarray([[1, 2], [np.nan, 4], [np.inf, 5]]), r"2 NaN or infinite entries, .* at \[1, 0\]"),
+]
+
+
+@pytest.mark.parametrize(("array", "message"), ARRAYS)
+def test_what_is_no_finite_real_matrix_is_refused(tmp_path: Path, array, message: str) -> None:
+    np.save(tmp_path / "w.npy", array)
+    with pytest.raises(ValueError, match=message):
+        read_weights(tmp_path / "w.npy")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("w.pt", b"PK\x03\x04", r"expected .npy, .npz or .safetensors; got a name that ends in"),
+        ("weights", b"", "got a name without an ending"),
+        ("w.npy", b"", "expected the content of a .npy file; got a file of 0 bytes"),
+        ("w.npy", b"PK\x03\x04rest", "got a ZIP archive; rename it to .npz"),
+        ("w.npz", b"\x93NUMPY\x01\x00rest", "got a NumPy array; rename it to .npy"),
+        ("w.npz", b"\x80\x04rest", "got a Python pickle; save the weights again"),
+        ("w.safetensors", b"\x89HDF\r\n", "got a HDF5 file"),
+        ("w.npy", b"hello", "got a file of unknown content"),
+        ("w.npy", b"\x93NUMPY\x01\x00\x10\x00{'shape': (2,", "got a damaged one: "),
+        ("w.npy", b"\x93NUMPY\x03\x00", "got a damaged one: EOF"),
+        ("w.npz", b"PK\x03\x04rest", "got a damaged one: File is not a zip file"),
+        ("w.safetensors", (5).to_bytes(8, "little") + b"{oops", "got a damaged one: "),
+        ("w.safetensors", (900).to_bytes(8, "little") + b"{}", "got a damaged one: "),
+    ],
+)
+def test_a_file_that_is_not_what_it_claims_is_refused(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_weights(tmp_path / name)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    whole = npy_bytes(W, tmp_path)
+    (tmp_path / "w.npy").write_bytes(whole[:-1])
+    with pytest.raises(ValueError, match="expected 24 bytes of data; got a rest of 23 bytes"):
+        read_weights(tmp_path / "w.npy")
+    path = write_safetensors(tmp_path / "w.safetensors", {"w": ("F32", (2, 3), W.tobytes())})
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="expected a file that can be read; got a damaged one"):
+        read_weights(path)
+    np.savez(tmp_path / "w.npz", w=W)
+    (tmp_path / "w.npz").write_bytes((tmp_path / "w.npz").read_bytes()[:-30])
+    with pytest.raises(ValueError, match="got a damaged one"):
+        read_weights(tmp_path / "w.npz")
+
+
+def test_an_archive_with_a_changed_byte_is_refused(tmp_path: Path) -> None:
+    large = np.arange(40_000.0).reshape(200, 200)  # the header alone is read unharmed
+    np.savez(tmp_path / "w.npz", w=large)
+    content = bytearray((tmp_path / "w.npz").read_bytes())
+    content[content.index(large.tobytes()) + 300_000] ^= 1
+    (tmp_path / "w.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"w.npz: w: expected a file that can be read; .*CRC"):
+        read_weights(tmp_path / "w.npz")
+
+
+def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    huge = npy_bytes(W, tmp_path).replace(b"(2, 3), }" + b" " * 12, b"(2000000000000, 3), }")
+    (tmp_path / "w.npy").write_bytes(huge)
+    with pytest.raises(ValueError, match="expected 24,000,000,000,000 bytes of data"):
+        read_weights(tmp_path / "w.npy")
+
+
+def test_missing_files_and_directories_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected a file; got none there"):
+        read_weights(tmp_path / "absent.npy")
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(ValueError, match="expected a file; got a directory or device"):
+        read_weights(tmp_path / "folder.npz")
+
+
+def test_a_file_that_may_not_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    np.save(tmp_path / "w.npy", W)
+    monkeypatch.setattr(Path, "open", refuse)  # root may read anything: no file refuses it
+    with pytest.raises(
+        ValueError, match="expected a file that can be read; got a refusal: Permission"
+    ):
+        read_weights(tmp_path / "w.npy")
+
+
+@pytest.mark.parametrize(
+    ("tensors", "name", "message"),
+    [
+        ({"a": W, "b": W}, None, r"one matrix; got a file with 2 of them; .*: a \[2, 3\], b \[2"),
+        ({"a": W[0], "b": W[1]}, None, r"expected a matrix; got a file with a \[3\], b \[3\]"),
+        ({}, None, "expected a matrix; got a file with no tensors"),
+        ({"embed": W, "b": W}, "embde", "tensor: .*; got 'embde'; did you mean 'embed'?"),
+        ({f"layer{i}": W for i in range(20)}, "x", r"layer11 \[2, 3\] and 8 more"),
+    ],
+)
+def test_a_tensor_that_is_not_there_is_named_with_those_that_are(
+    tmp_path: Path, tensors, name: str | None, message: str
+) -> None:
+    np.savez(tmp_path / "w.npz", **tensors)
+    with pytest.raises(ValueError, match=message):
+        read_weights(tmp_path / "w.npz", tensor=name)
+
+
+def test_a_npy_has_no_names(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", W)
+    with pytest.raises(ValueError, match=r"expected no name, as .* names none; got 'W'; leave it"):
+        read_weights(tmp_path / "w.npy", tensor="W")
+
+
+def test_an_unknown_type_of_safetensors_and_an_unknown_orientation_are_refused(
+    tmp_path: Path,
+) -> None:
+    path = write_safetensors(tmp_path / "w.safetensors", {"w": ("BOOL", (2, 2), bytes(4))})
+    with pytest.raises(ValueError, match="w: expected finite real numbers; got a tensor of type"):
+        read_weights(path)
+    with pytest.raises(ValueError, match="orientation: expected one of 'latent-features'"):
+        read_weights(path, orientation="sideways")  # pyright: ignore
