@@ -34,11 +34,20 @@ def as_matrix(value: Values) -> jax.Array | np.ndarray:
     return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
 
 
-def fail(name: str, expected: str, got: object, do: str) -> ValueError:
-    """The error for argument `name`, to be raised by the caller."""
-    shown = got if isinstance(got, str) and got.startswith("a ") else " ".join(repr(got).split())
-    shown = shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "..."
-    return ValueError(f"{name}: expected {expected}; got {shown}; {do}")
+def fail(name: str, expected: str, got: object, do: str, *, described: bool = False) -> ValueError:
+    """The error for argument `name`, to be raised by the caller.
+
+    Arguments:
+        name: argument, by its dotted path.
+        expected: what it may be.
+        got: the value that came, shown as Python writes it.
+        do: advice, an imperative.
+        described: `got` is text that describes the value, and is shown as it is.
+    """
+    as_it_is = described or (isinstance(got, str) and got.startswith("a "))
+    text = str(got) if as_it_is else " ".join(repr(got).split())
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return ValueError(f"{name}: expected {expected}; got {text}; {do}")
 
 
 def check_positive_integer(name: str, value: object, do: str) -> None:
