@@ -8,7 +8,7 @@ def starting_parameters(sweep: Any, names: tuple[str, ...]) -> list[dict[str, An
     import jax
     import numpy as np
 
-    from jaxsup.training.simulate import initial_parameters
+    from jaxsup.experiment.experiment import initial_parameters
 
     found = []
     for index in np.ndindex(*sweep.shape):

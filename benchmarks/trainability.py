@@ -111,7 +111,7 @@ def make_sweep(case: Case, rates: list[float], bias_rates: list[float], steps: i
         jaxsup.Student(case.latent, "learned", core=False),
         jaxsup.SGD(0.1, bias_learning_rate=0.1),
         steps=steps,
-        loss="population",
+        gradient="exact",
         record=record,
         reduction="sum",
         importance=np.full(count, float(count)),  # a plain sum over features, not a mean

@@ -106,7 +106,7 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
     import numpy as np
 
     import jaxsup
-    from jaxsup.training.simulate import initial_parameters
+    from jaxsup.experiment.experiment import initial_parameters
 
     case = Case(**table)
     kept = (CHECK_STEPS // 2, CHECK_STEPS)

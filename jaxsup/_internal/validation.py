@@ -56,6 +56,12 @@ def check_positive_integer(name: str, value: object, do: str) -> None:
         raise fail(name, "a positive integer", value, do)
 
 
+def check_boolean(name: str, value: object) -> None:
+    """Raise unless `value` is True or False: text and numbers are neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise fail(name, "true or false", value, "write it without quotes")
+
+
 def check_number(
     name: str,
     value: object,

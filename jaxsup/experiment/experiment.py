@@ -1,8 +1,12 @@
-"""What a network sees, is asked to learn, is, and how it is trained and watched."""
+"""What a network sees, is asked to learn, is, and how it is trained and recorded."""
+
+from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
 from jaxsup._internal.validation import (
     Scalar,
@@ -11,43 +15,39 @@ from jaxsup._internal.validation import (
     check_positive_integer,
     fail,
 )
+from jaxsup.experiment.closed_forms import ClosedForm, closed_form
 from jaxsup.experiment.features import AbstractFeatures
-from jaxsup.experiment.optimizers import AbstractOptimizer
 from jaxsup.experiment.record import Record
-from jaxsup.experiment.students import Student
-from jaxsup.experiment.teachers import AbstractTeacher, MatrixTeacher
-from jaxsup.training.losses import REDUCTIONS, closed_form
-from jaxsup.training.sampling.arrivals import Eligibility, sparse_level
+from jaxsup.experiment.students import AbstractStudent
+from jaxsup.experiment.teachers import AbstractTeacher
+from jaxsup.experiment.transformations import AbstractOptimizer, as_optimizer
 
+REDUCTIONS = ("half_sum", "sum", "mean")
 SAMPLINGS = ("auto", "sparse", "dense")
 
 
 class Experiment(eqx.Module):
-    """What one network sees, is asked to learn, is, and how it is trained and watched.
+    """What one network sees, is asked to learn, is, and how it is trained and recorded.
 
     Arguments:
         features: distribution of x.
-        teacher: target y = A x.
+        teacher: target y of x.
         student: network.
-        optimizer: `SGD`, `Adam` or `AdamW`.
-        batch_size: fresh samples an update; not used with ``loss="population"``.
+        optimizer: `SGD`, `Adam`, ..., or any ``optax.GradientTransformation``.
+        batch_size: fresh samples an update; not used with ``gradient="exact"``.
         steps: number of updates >= 1.
-        loss: ``"sampled"``: a fresh batch each update; ``"population"``: the exact gradient of
-            the expected loss, for linear students on any features and for ReLU students on
+        gradient: ``"sampled"``: of the loss on a fresh batch each update; ``"exact"``: of the
+            expected loss, for linear students on laws with known moments and for ReLU students on
             `OneActiveFeatures` with a diagonal teacher.
         record: what to record and when.
         reduction: ``"half_sum"``, ``"sum"`` or ``"mean"``, see `jaxsup.training.losses`.
         importance: weight of each feature in the loss: r for r^(i-1), or an array [features].
-        sampling: how samples are drawn: ``"sparse"``: as lists of active features
-            (`jaxsup.training.sampling.arrivals`), for `PowerLawFeatures` with few of them active; ``"dense"``: feature
-            by feature, for any law; ``"auto"``: the first where it pays. The two draw different
-            samples of one law. If the law itself is traced (``vmap`` over an exponent by hand),
-            "auto" is "dense", since compiled programs need to know how much is active; axes of a
-            `Sweep` are not traced so.
+        sampling: how samples are drawn: ``"sparse"``: as lists of active features, for
+            `PowerLawFeatures` with few of them active; ``"dense"``: feature by feature, for any
+            law; ``"auto"``: the first where it pays. The two draw different samples of one law.
 
-    Attributes:
-        sparse_level: sparse samples have room for 2^(level / 4) arrivals each; None: they are
-            dense.
+    How an update is computed is not part of the experiment: it follows from it
+    (`jaxsup.choose_update`).
 
     Raises:
         ValueError: an argument is outside of its range, or two of them do not fit together.
@@ -55,80 +55,65 @@ class Experiment(eqx.Module):
 
     features: AbstractFeatures
     teacher: AbstractTeacher
-    student: Student
-    optimizer: AbstractOptimizer
+    student: AbstractStudent
+    optimizer: AbstractOptimizer = eqx.field(converter=as_optimizer)
     batch_size: int = eqx.field(static=True, default=128)
     steps: int = eqx.field(static=True, default=1000)
-    loss: str = eqx.field(static=True, default="sampled")
+    gradient: str = eqx.field(static=True, default="sampled")
     record: Record = Record()
     reduction: str = eqx.field(static=True, default="half_sum")
     importance: Scalar = 1.0
     sampling: str = eqx.field(static=True, default="auto")
-    sparse_level: int | None = eqx.field(static=True, init=False)
-
-    def __post_init__(self) -> None:
-        # Arguments are checked later: a wrong one has to reach its own message.
-        usable = isinstance(self.features, AbstractFeatures)
-        usable &= isinstance(self.batch_size, int | np.integer)
-        self.sparse_level = self._sparseness.level if usable and self.sampling != "dense" else None
 
     def __check_init__(self) -> None:
+        self._check_parts()
         check_positive_integer("batch_size", self.batch_size, "give the samples of an update")
         check_positive_integer("steps", self.steps, "give the number of updates")
-        check_choice("loss", self.loss, ("sampled", "population"))
+        check_choice("gradient", self.gradient, ("sampled", "exact"))
         check_choice("reduction", self.reduction, REDUCTIONS)
         check_number("importance", self.importance, "give weights >= 0", low=0)
         check_choice("sampling", self.sampling, SAMPLINGS)
-        if self.sampling == "sparse" and self.sparse_level is None:
-            unsuited = f"a law that does not suit it: {self._sparseness.reason}"
-            raise fail("sampling", "'auto' or 'dense'", unsuited, "leave it out")
         self._check_shapes()
         self._check_steps()
-        if self.loss == "population" and self.closed_form is None:
+        if self.gradient == "exact" and self.closed_form is None:
             raise fail(
-                "loss",
-                "'sampled' for a ReLU student on these features",
-                self.loss,
-                "use activation='identity', or OneActiveFeatures with a DiagonalTeacher",
+                "gradient",
+                "'sampled', as the expected loss of this student has no closed form",
+                self.gradient,
+                "use a Student with activation='identity', or a ReLU one on OneActiveFeatures "
+                "with a DiagonalTeacher",
             )
 
-    @property
-    def _sparseness(self) -> Eligibility:
-        return sparse_level(self.features, int(self.batch_size))
+    def _check_parts(self) -> None:
+        for name, kind, example in (
+            ("features", AbstractFeatures, "jaxsup.PowerLawFeatures(64, 1.5)"),
+            ("teacher", AbstractTeacher, "jaxsup.DiagonalTeacher(0.0)"),
+            ("student", AbstractStudent, "jaxsup.Student(16)"),
+            ("record", Record, "jaxsup.Record()"),
+        ):
+            if not isinstance(getattr(self, name), kind):
+                article = "an" if kind is not Record else "a"
+                expected = f"{article} {kind.__name__}"
+                raise fail(name, expected, getattr(self, name), f"write {example}")
 
     def _check_shapes(self) -> None:
-        count, latent = self.features.count, self.student.latent
-        if latent > count:
-            raise fail(
-                "student.latent", f"1 <= K <= N = {count}", latent, "shrink K or add features"
-            )
-        if self.student.embedding == "identity" and latent != count:
-            raise fail(
-                "student.latent",
-                f"K = N = {count} with the identity embedding",
-                latent,
-                f"set latent={count}, or embedding='random' for K < N",
-            )
-        if isinstance(self.teacher, MatrixTeacher) and self.teacher.matrix.shape[-1] != count:
-            shape = f"a shape {self.teacher.matrix.shape}"
-            raise fail("teacher.matrix", f"a {count} x {count} matrix", shape, "match the features")
+        count = self.features.count
+        self.student.check_features(count)
+        self.teacher.check_features(count)
         shape = jnp.shape(self.importance)
         if shape not in ((), (count,)):
-            raise fail("importance", f"a number or {count} weights", f"a shape {shape}", "match N")
+            expected = f"a number or {count} weights"
+            raise fail("importance", expected, f"a shape {shape}", "match N", described=True)
 
     def _check_steps(self) -> None:
         for name in ("steps", "parameter_steps"):
             last = max(getattr(self.record, name) or (0,))
             if last > self.steps:
                 raise fail(f"record.{name}", f"steps <= {self.steps}", last, "train for longer")
-        warmup, advice = self.optimizer.warmup, "shorten the warm-up or train for longer"
-        if warmup >= self.steps:
-            raise fail(
-                "optimizer.schedule.warmup", f"less than steps = {self.steps}", warmup, advice
-            )
+        self.optimizer.check_steps(self.steps)
 
     @property
-    def closed_form(self) -> str | None:
+    def closed_form(self) -> ClosedForm | None:
         """Which closed form the population loss has: "linear", "one-active" or None."""
         return closed_form(self.features, self.teacher, self.student)
 
@@ -136,3 +121,13 @@ class Experiment(eqx.Module):
     def recorded_steps(self) -> np.ndarray:
         """The steps at which a run of this experiment is recorded, from 0."""
         return self.record.schedule(self.steps)
+
+
+def initial_parameters(experiment: Experiment, key: PRNGKeyArray) -> Any:
+    """The parameters from which a run with this key starts."""
+    init_key = jax.random.fold_in(key, INIT_STREAM)
+    return experiment.student.init_parameters(init_key, experiment.features.count)
+
+
+INIT_STREAM, DATA_STREAM, EVALUATION_STREAM = 0, 1, 2
+"""What a run's key is folded with for its start, its batches and its evaluation samples."""

@@ -1,7 +1,7 @@
 """Feature distributions: what the networks see, with exact moments and samplers.
 
-Every distribution offers ``moments()``, its exact first and second moments, and
-``sample_batch(key, batch)``, independent draws of shape [batch, features].
+Every distribution offers ``sample_batch(key, batch)``, independent draws of shape [batch, features];
+the package's own also ``moments()``, their exact first and second moments.
 """
 
 import abc
@@ -11,8 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.random import threefry_2x32
-from jaxtyping import Array, Float, Key, UInt
+from jaxtyping import Array, Float, Key
 
 from jaxsup._internal.validation import (
     Scalar,
@@ -24,80 +23,67 @@ from jaxsup._internal.validation import (
     fail,
     is_traced,
 )
+from jaxsup._internal.words import draw_words, values_from_words
+from jaxsup.experiment.moments import Moments
 
 # E[v], E[v^2] of a feature's value given that it is active.
-_VALUE_MOMENTS = {"uniform": (1.0, 4.0 / 3.0), "unit": (0.5, 1.0 / 3.0), "sign": (0.0, 1.0)}
+_VALUE_MOMENTS = {
+    "uniform": (1.0, 4.0 / 3.0),
+    "unit": (0.5, 1.0 / 3.0),
+    "symmetric": (0.0, 1.0 / 3.0),
+    "sign": (0.0, 1.0),
+}
 _ONE_ACTIVE_MOMENTS = {"unit": (0.5, 1.0 / 3.0), "one": (1.0, 1.0)}
 _COUNT_ADVICE = "give the number N of features"
 
 
-class Moments(eqx.Module):
-    """Exact moments of x: mean m = E[x], and C = E[x x^T] = diag(d) + r r^T (+ S if dense).
-
-    C is the second moment, not the covariance: it is what a squared loss sees. Keeping its
-    structure makes a quadratic form cost O(N^2) instead of O(N^3) for all distributions but the
-    correlated one.
-    """
-
-    mean: Float[Array, " features"]
-    diagonal: Float[Array, " features"]
-    factor: Float[Array, " features"]
-    dense: Float[Array, "features features"] | None = None
-
-    def row_quadratics(self, D: Float[Array, "rows features"]) -> Float[Array, " rows"]:
-        """(D C D^T)_ii for every row i, as a sum of squares where C is diagonal plus rank one."""
-        exact = jax.lax.Precision.HIGHEST
-        quadratics = jnp.matmul(D * D, self.diagonal, precision=exact)
-        quadratics += jnp.matmul(D, self.factor, precision=exact) ** 2
-        if self.dense is not None:
-            quadratics += jnp.sum(jnp.matmul(D, self.dense, precision=exact) * D, axis=1)
-        return quadratics
-
-    def second_moment(self) -> Float[Array, "features features"]:
-        """C = E[x x^T] as a full matrix."""
-        matrix = jnp.diag(self.diagonal) + jnp.outer(self.factor, self.factor)
-        return matrix if self.dense is None else matrix + self.dense
-
-
 class AbstractFeatures(eqx.Module):
-    """A distribution of feature vectors x of length `count`."""
+    """A distribution of feature vectors x of length `count`.
+
+    A law of one's own gives `count` and `sample_batch`, and `moments` where they are known: with
+    them, linear students are evaluated exactly.
+
+    Attributes:
+        count: number of features N.
+        kind: name in a TOML file; needed by the package's own laws only.
+    """
 
     count: eqx.AbstractVar[int]
     kind: ClassVar[str]
 
     @abc.abstractmethod
-    def moments(self) -> Moments:
-        """Exact first and second moments."""
-
-    @abc.abstractmethod
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
         """Independent draws of x."""
 
+    def moments(self) -> Moments | None:
+        """Exact first and second moments; None where they are not known."""
+        return None
 
-def _power_law(count: int, exponent: Scalar, *, normalise: bool) -> Float[Array, " features"]:
+
+def _power_law(count: int, exponent: Scalar, *, normalize: bool) -> Float[Array, " features"]:
     """i^-a for i = 1..N, divided by its sum if asked."""
     dtype = jnp.result_type(float)
     weights = jnp.exp(
         -jnp.asarray(exponent, dtype) * jnp.log(jnp.arange(1, count + 1, dtype=dtype))
     )
-    return weights / jnp.sum(weights) if normalise else weights
+    return weights / jnp.sum(weights) if normalize else weights
 
 
 class PowerLawFeatures(AbstractFeatures):
     """Sparse features x_i = u_i v_i with u_i ~ Bernoulli(p_i) independent.
 
-    p_i = min(1, density * i^-a / sum_j j^-a); with ``normalise=False``, p_i = min(1, density *
-    i^-a). So ``density`` is the expected number of active features a sample (normalised, nothing
-    clipped), or the probability of the first feature; ``exponent=0, normalise=False`` makes all
+    p_i = min(1, density * i^-a / sum_j j^-a); with ``normalize=False``, p_i = min(1, density *
+    i^-a). So ``density`` is the expected number of active features a sample (normalized, nothing
+    clipped), or the probability of the first feature; ``exponent=0, normalize=False`` makes all
     features active with probability ``density``, as toy models of superposition have it.
 
     Arguments:
         count: number of features N >= 1.
         exponent: frequency exponent a, finite.
         density: > 0.
-        values: law of v_i: ``"uniform"`` on [0, 2], ``"unit"`` = uniform on [0, 1], or ``"sign"``,
-            +1 or -1 with equal probability.
-        normalise: divide the frequencies by their sum.
+        values: law of v_i: ``"uniform"`` on [0, 2], ``"unit"`` = uniform on [0, 1],
+            ``"symmetric"`` = uniform on [-1, 1], or ``"sign"``, +1 or -1 with equal probability.
+        normalize: divide the frequencies by their sum.
 
     Raises:
         ValueError: an argument is outside of its range.
@@ -113,7 +99,7 @@ class PowerLawFeatures(AbstractFeatures):
     exponent: Scalar
     density: Scalar = 1.0
     values: str = eqx.field(static=True, default="uniform")
-    normalise: bool = eqx.field(static=True, default=True, kw_only=True)
+    normalize: bool = eqx.field(static=True, default=True, kw_only=True)
 
     def __check_init__(self) -> None:
         check_positive_integer("features.count", self.count, _COUNT_ADVICE)
@@ -130,7 +116,7 @@ class PowerLawFeatures(AbstractFeatures):
     @property
     def probabilities(self) -> Float[Array, " features"]:
         """p_i, the probability that feature i is active."""
-        law = _power_law(self.count, self.exponent, normalise=self.normalise)
+        law = _power_law(self.count, self.exponent, normalize=self.normalize)
         return jnp.minimum(1.0, self.density * law)
 
     def moments(self) -> Moments:
@@ -153,38 +139,16 @@ class PowerLawFeatures(AbstractFeatures):
         return jnp.where(active, values_from_words(self.values, others.reshape(shape)), 0.0)
 
 
-def draw_words(
-    key: Key[Array, ""], counters: np.ndarray, *, stream: int = 0
-) -> tuple[UInt[Array, " n"], UInt[Array, " n"]]:
-    """Two random words for each counter: words depend on key, stream and counter alone.
-
-    Threefry gives both at the price of one: `jax.random.bits` would keep one of them.
-    """
-    seeds = jax.random.bits(key, (2,), jnp.uint32)
-    blocks = np.concatenate([counters, np.full(counters.size, stream)])
-    words = threefry_2x32(seeds, jnp.asarray(blocks.astype(np.int64).astype(np.uint32)))
-    return words[: counters.size], words[counters.size :]
-
-
-def values_from_words(law: str, words: UInt[Array, "..."]) -> Float[Array, "..."]:
-    """Values of active features from random words, uniform ones in the middle of 2^24 bins."""
-    dtype = jnp.result_type(float)
-    if law == "sign":
-        return jnp.where(words < jnp.uint32(2**31), -1.0, 1.0).astype(dtype)
-    v = ((words >> jnp.uint32(8)).astype(dtype) + 0.5) * 2.0**-24
-    return 2.0 * v if law == "uniform" else v
-
-
 class GaussianFeatures(AbstractFeatures):
     """Dense independent features x_i ~ N(0, l_i), l_i = variance * i^-a / sum_j j^-a.
 
-    With ``normalise=False``, l_i = variance * i^-a. The covariance is exactly diagonal, which is
+    With ``normalize=False``, l_i = variance * i^-a. The covariance is exactly diagonal, which is
     the setting of the closed-form loss curves.
 
     Arguments:
         count: number of features N >= 1.
         exponent: variance exponent a, finite.
-        variance: > 0; total variance if normalised, else the first feature's.
+        variance: > 0; total variance if normalized, else the first feature's.
 
     Raises:
         ValueError: an argument is outside of its range.
@@ -194,7 +158,7 @@ class GaussianFeatures(AbstractFeatures):
     count: int = eqx.field(static=True)
     exponent: Scalar
     variance: Scalar = 1.0
-    normalise: bool = eqx.field(static=True, default=True, kw_only=True)
+    normalize: bool = eqx.field(static=True, default=True, kw_only=True)
 
     def __check_init__(self) -> None:
         check_positive_integer("features.count", self.count, _COUNT_ADVICE)
@@ -206,7 +170,7 @@ class GaussianFeatures(AbstractFeatures):
     @property
     def variances(self) -> Float[Array, " features"]:
         """l_i, the variance of feature i."""
-        law = _power_law(self.count, self.exponent, normalise=self.normalise)
+        law = _power_law(self.count, self.exponent, normalize=self.normalize)
         return law * self.variance
 
     def moments(self) -> Moments:
@@ -297,7 +261,7 @@ class OneActiveFeatures(AbstractFeatures):
     @property
     def frequencies(self) -> Float[Array, " features"]:
         """f_j, the probability that feature j is the active one."""
-        return _power_law(self.count, self.exponent, normalise=True)
+        return _power_law(self.count, self.exponent, normalize=True)
 
     def moments(self) -> Moments:
         """m_j = f_j E[v]; C = diag(f_j E[v^2]), since no two features are active together."""
@@ -313,3 +277,7 @@ class OneActiveFeatures(AbstractFeatures):
             return jax.nn.one_hot(index, self.count, dtype=jnp.result_type(float))
         v = jax.random.uniform(value_key, (batch,))
         return jax.nn.one_hot(index, self.count, dtype=v.dtype) * v[:, None]
+
+
+FEATURES = (PowerLawFeatures, GaussianFeatures, CorrelatedFeatures, OneActiveFeatures)
+"""The package's own laws."""

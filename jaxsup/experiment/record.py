@@ -1,41 +1,18 @@
 """What to record along a run, and when: an object that is checked when it is made."""
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from jaxsup._internal.validation import check_choice, check_number, check_positive_integer, fail
-from jaxsup.training.observables.base import Observable, View
-from jaxsup.training.observables.geometry import FRAME_OBSERVABLES
-
-
-def _norm_of(name: str) -> Callable[[View], Array]:
-    def measure(view: View) -> Array:
-        array = getattr(view.parameters, name)
-        return jnp.asarray(jnp.nan) if array is None else jnp.sqrt(jnp.sum(array**2))
-
-    return measure
-
-
-OBSERVABLES: dict[str, Observable] = {
-    "loss": Observable((), "population loss L", "squared target units", lambda view: view.loss),
-    "feature_error": Observable(
-        ("feature",),
-        "expected squared error of each feature",
-        "squared target units",
-        lambda view: view.errors,
-    ),
-    "embedding_norm": Observable((), "Frobenius norm of W", "1", _norm_of("embedding")),
-    "readout_norm": Observable((), "Frobenius norm of V", "1", _norm_of("readout")),
-    "core_norm": Observable((), "Frobenius norm of B", "1", _norm_of("core")),
-    "bias_norm": Observable((), "Euclidean norm of c", "1", _norm_of("bias")),
-    **FRAME_OBSERVABLES,
-}
+from jaxsup._internal.validation import (
+    check_choice,
+    check_number,
+    check_positive_integer,
+    fail,
+)
+from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
 
 
 def _as_tuple(value: Any) -> Any:
@@ -50,9 +27,10 @@ class Record(eqx.Module):
             whole steps may leave fewer.
         spacing: ``"log"`` (0 and log-spaced steps) or ``"linear"``.
         steps: explicit steps instead, increasing; 0 and the run's last step are added.
-        observables: names beside ``"loss"``, which is always recorded; see `OBSERVABLES`. Those
-            of the geometry (`jaxsup.training.observables.geometry`) decompose a K x K matrix for every network,
-            at the recorded steps only.
+        observables: what to record beside the loss: names, see `OBSERVABLE_NAMES`, or objects of
+            one's own classes (`jaxsup.Observable`). Those of the geometry
+            (`jaxsup.training.observables.geometry`) decompose a K x K matrix for every network, at
+            the recorded steps only.
         parameter_steps: steps after which the parameters are kept.
         evaluation_samples: number of samples >= 1 of the loss estimate where the population loss
             has no closed form. They are drawn once a seed, apart from the training data, and the
@@ -72,7 +50,9 @@ class Record(eqx.Module):
     points: int = eqx.field(static=True, default=64)
     spacing: str = eqx.field(static=True, default="log")
     steps: tuple[int, ...] | None = eqx.field(static=True, default=None, converter=_as_tuple)
-    observables: tuple[str, ...] = eqx.field(static=True, default=(), converter=_as_tuple)
+    observables: tuple[str | Observable, ...] = eqx.field(
+        static=True, default=(), converter=_as_tuple
+    )
     parameter_steps: tuple[int, ...] = eqx.field(static=True, default=(), converter=_as_tuple)
     evaluation_samples: int = eqx.field(static=True, default=4096)
     cluster_tolerance: float | None = eqx.field(static=True, default=None)
@@ -82,8 +62,11 @@ class Record(eqx.Module):
         if self.points < 2:
             raise fail("record.points", "at least 2", self.points, "record the start and the end")
         check_choice("record.spacing", self.spacing, ("log", "linear"))
-        for name in self.observables:
-            check_choice("record.observables", name, OBSERVABLES)
+        for observable in self.observables:
+            _check_observable(observable)
+        if len(set(self.names)) < len(self.names):
+            advice = "give each observable a name of its own"
+            raise fail("record.observables", "different names", self.names, advice)
         advice = "give a number of samples"
         check_positive_integer("record.evaluation_samples", self.evaluation_samples, advice)
         if self.cluster_tolerance is not None:
@@ -102,7 +85,8 @@ class Record(eqx.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """Everything recorded, the loss first."""
-        return ("loss", *(name for name in self.observables if name != "loss"))
+        names = [item if isinstance(item, str) else item.name for item in self.observables]
+        return ("loss", *(name for name in names if name != "loss"))
 
     def schedule(self, total: int) -> np.ndarray:
         """The recorded steps of a run of `total` updates: increasing, from 0 to `total`.
@@ -119,6 +103,22 @@ class Record(eqx.Module):
             chosen = np.concatenate([[0], np.geomspace(first, total, self.points - 1)])
         chosen = np.concatenate([np.rint(chosen), self.parameter_steps, [total]])
         return np.unique(chosen.astype(np.int64))
+
+
+def _check_observable(observable: object) -> None:
+    """Raise unless it is the name of one, or one whose fields a program can hold."""
+    if not isinstance(observable, Observable):
+        check_choice("record.observables", observable, OBSERVABLE_NAMES)
+        return
+    if observable.name in OBSERVABLE_NAMES:
+        advice = "call it otherwise, or record the package's own by its name"
+        raise fail("record.observables", "a name that is free", observable.name, advice)
+    try:
+        hash(observable)
+    except TypeError:
+        expected = "an observable whose fields are numbers, names or tuples"
+        advice = "replace arrays among its fields by tuples"
+        raise fail("record.observables", expected, observable.name, advice) from None
 
 
 def _check_steps(name: str, steps: tuple[int, ...]) -> None:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import optax
 
-from jaxsup._internal.validation import Scalar, check_number, check_positive_integer
+from jaxsup._internal.validation import Scalar, check_number, check_positive_integer, fail
 
 
 class WarmupCosine(eqx.Module):
@@ -41,3 +41,10 @@ class WarmupCosine(eqx.Module):
         )
         dtype = jnp.result_type(float)
         return lambda count: peak * factor(jnp.asarray(count, dtype))  # pyright: ignore[reportReturnType]
+
+
+def check_schedule(schedule: object) -> None:
+    """Raise unless `schedule` is one, or None."""
+    if schedule is not None and not isinstance(schedule, WarmupCosine):
+        advice = "write jaxsup.WarmupCosine(warmup=100)"
+        raise fail("optimizer.schedule", "a WarmupCosine", schedule, advice)

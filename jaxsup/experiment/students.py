@@ -1,39 +1,102 @@
-"""Student networks z = V^T B W x + c, output phi(z), and their initialisation.
+"""Student networks: how they start, what they compute, and which of their arrays are learned.
 
-W and V are [latent, features]; V is W unless the embedding is untied. Which of W, V, B, c are
-learned, frozen or absent is the student's configuration.
+`Student` is phi(V^T B W x + c); W and V are [latent, features], and V is W unless they are untied.
 """
 
-from typing import ClassVar
+import abc
+import dataclasses
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
 from jaxsup._internal.validation import (
     Scalar,
+    check_boolean,
     check_choice,
     check_number,
     check_positive_integer,
     fail,
 )
-from jaxsup.training.sampling.arrivals import SparseBatch
+from jaxsup.experiment.activations import AbstractActivation, as_activation
 
 _EMBEDDINGS = ("random", "identity", "learned", "untied")
-_ACTIVATIONS = ("relu", "identity")
+
+
+class AbstractStudent(eqx.Module):
+    """A network from x [features] to an output [features], with parameters kept apart from it.
+
+    A class of one's own gives `latent`, `init_parameters` and `outputs`. Its parameters are a
+    module whose fields are arrays or None. Fields named ``embedding`` (W), ``readout`` (V),
+    ``core`` (B) and ``bias`` (c) are taken for what they are in `Student`: by the observables of
+    the geometry, by decays that act on embeddings, and by the learning rate of the bias.
+
+    Attributes:
+        latent: number of latent dimensions K.
+        kind: name in a TOML file; needed by the package's own students only.
+        parameter_dims: dimensions of the parameters in a dataset, by field. Those that are not
+            named here are called FIELD_0, FIELD_1, ...
+    """
+
+    latent: eqx.AbstractVar[int]
+    kind: ClassVar[str]
+    parameter_dims: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    @abc.abstractmethod
+    def init_parameters(self, key: PRNGKeyArray, count: int) -> Any:
+        """Starting parameters for `count` features: a module whose fields are arrays or None."""
+
+    @abc.abstractmethod
+    def outputs(
+        self, parameters: Any, x: Float[Array, "batch features"]
+    ) -> Float[Array, "batch features"]:
+        """The output for each row of x."""
+
+    def trainable(self, parameters: Any) -> PyTree[bool]:
+        """`parameters` with True for learned arrays and False for frozen ones: all are learned."""
+        return jax.tree.map(lambda _: True, parameters)
+
+    def check_features(self, count: int) -> None:
+        """Raise ValueError if the student cannot have `count` features."""
+        if self.latent > count:
+            expected = f"1 <= K <= N = {count}"
+            raise fail("student.latent", expected, self.latent, "shrink K or add features")
+
+    def padded(self, width: int) -> "AbstractStudent | None":
+        """The same student held in `width` >= K latent dimensions; None: it cannot be."""
+        del width
+        return None
+
+    @property
+    def latent_in_use(self) -> Int[Array, ""] | int:
+        """K, without padding."""
+        return self.latent
 
 
 class StudentParameters(eqx.Module):
-    """A student's arrays; None where the configuration has none (W = identity, no core, ...)."""
+    """A student's arrays; None where the configuration has none (W = identity, no core, ...).
+
+    Attributes:
+        embedding: W.
+        readout: V, where it is learned apart from W.
+        core: B.
+        bias: c.
+    """
 
     embedding: Float[Array, "latent features"] | None
     readout: Float[Array, "latent features"] | None
     core: Float[Array, "latent latent"] | None
     bias: Float[Array, " features"] | None
 
+    @property
+    def decoder(self) -> Float[Array, "latent features"] | None:
+        """V, which is W where it is tied; None for the identity."""
+        return self.embedding if self.readout is None else self.readout
 
-class Student(eqx.Module):
+
+class Student(AbstractStudent):
     """phi(V^T B W x + c), K latent dimensions for N features; superposition when K < N.
 
     Arguments:
@@ -43,14 +106,12 @@ class Student(eqx.Module):
             ``"untied"``: W and the readout V learned apart.
         core: whether there is a learned K x K core B (without: B = I).
         core_scale: standard deviation of the core's start; 0 = zero start.
-        activation: phi, ``"relu"`` or ``"identity"``.
+        activation: phi, an `AbstractActivation` or the name of one: ``"relu"``, ``"identity"``,
+            ``"leaky-relu"``, ``"gelu"``, ``"abs"``.
         bias: whether there is a learned output bias c.
         bias_scale: standard deviation of the bias's start; 0 = zero start.
         embedding_scale: None: columns of W (and V) start with unit norm in random directions;
             a number: entries start as independent normals of that standard deviation.
-        active: how many of the latent dimensions are in use, an integer that may be traced; None:
-            all. The others stay exactly zero, so that ``Student(64, active=16)`` is
-            ``Student(16)`` to rounding: scans over K compile once.
 
     Raises:
         ValueError: an argument is outside of its range, or nothing would be learned.
@@ -60,48 +121,61 @@ class Student(eqx.Module):
     """
 
     kind: ClassVar[str] = "student"
+    parameter_dims: ClassVar[dict[str, tuple[str, ...]]] = {
+        "embedding": ("latent", "feature"),
+        "readout": ("latent", "feature"),
+        "core": ("latent", "latent_in"),
+        "bias": ("feature",),
+    }
     latent: int = eqx.field(static=True)
     embedding: str = eqx.field(static=True, default="random")
     core: bool = eqx.field(static=True, default=True)
     core_scale: Scalar = 1e-3
-    activation: str = eqx.field(static=True, default="relu")
+    activation: AbstractActivation = eqx.field(converter=as_activation, default="relu")
     bias: bool = eqx.field(static=True, default=True)
     bias_scale: Scalar = 0.0
     embedding_scale: Scalar | None = None
-    active: Int[Array, ""] | int | None = None
 
     def __check_init__(self) -> None:
         check_positive_integer("student.latent", self.latent, "give the latent dimension K")
         check_choice("student.embedding", self.embedding, _EMBEDDINGS)
-        check_choice("student.activation", self.activation, _ACTIVATIONS)
-        for name in ("core_scale", "bias_scale"):
-            advice = "give the standard deviation of the start"
-            check_number(f"student.{name}", getattr(self, name), advice, low=0)
-        if self.embedding_scale is not None:
-            check_number(
-                "student.embedding_scale",
-                self.embedding_scale,
-                "give the standard deviation of W's entries, or leave it out for unit columns",
-                low=0,
-                low_open=True,
-            )
-        if self.active is not None:
-            advice = "give the number of latent dimensions in use"
-            check_number("student.active", self.active, advice, low=1, high=self.latent)
-            if self.embedding == "identity":
-                raise fail("student.active", "None with W = identity", self.active, "leave it out")
+        check_boolean("student.core", self.core)
+        check_boolean("student.bias", self.bias)
+        check_scales(self, "core_scale", "bias_scale")
         if not (self.core or self.bias or self.learns_embedding):
             raise fail(
                 "student",
                 "something to learn",
                 "a frozen embedding without core and bias",
                 "set core or bias, or learn the embedding",
+                described=True,
             )
 
     @property
     def learns_embedding(self) -> bool:
         """Whether W is trained."""
         return self.embedding in ("learned", "untied")
+
+    def check_features(self, count: int) -> None:
+        """Raise ValueError unless 1 <= K <= N = `count`, and K = N with the identity."""
+        super().check_features(count)
+        if self.embedding == "identity" and self.latent != count:
+            raise fail(
+                "student.latent",
+                f"K = N = {count} with the identity embedding",
+                self.latent,
+                f"set latent={count}, or embedding='random' for K < N",
+            )
+
+    def padded(self, width: int) -> "AbstractStudent | None":
+        """The same student held in `width` latent dimensions, to rounding.
+
+        W = I has no latent dimensions to add. A subclass may compute anything and is not padded.
+        """
+        if type(self) is not Student or self.embedding == "identity":
+            return None
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(Student)}
+        return _PaddedStudent(**{**values, "latent": width}, used=self.latent)
 
     def init_parameters(self, key: PRNGKeyArray, count: int) -> StudentParameters:
         """Starting parameters for `count` features; entry (k, i) does not depend on the width."""
@@ -113,7 +187,7 @@ class Student(eqx.Module):
         core = None
         if self.core:
             # Drawn N wide and cut: K is at most N, and entries must not depend on the padded K.
-            core = _sample_rows(core_key, self.latent, count)[:, : self.latent] * self.core_scale
+            core = sample_rows(core_key, self.latent, count)[:, : self.latent] * self.core_scale
             core = core * self._in_use(dtype)[:, None] * self._in_use(dtype)[None, :]
         bias = None
         if self.bias:
@@ -127,8 +201,8 @@ class Student(eqx.Module):
             bias=bias,
         )
 
-    def trainable(self, parameters: StudentParameters) -> StudentParameters:
-        """`parameters` with True for learned arrays and False for frozen ones."""
+    def trainable(self, parameters: StudentParameters) -> PyTree[bool]:
+        """`parameters` with True for learned arrays and False for a frozen W."""
         learned = jax.tree.map(lambda _: True, parameters)
         if parameters.embedding is None or self.learns_embedding:
             return learned
@@ -143,52 +217,11 @@ class Student(eqx.Module):
             z = z @ parameters.embedding.T
         if parameters.core is not None:
             z = z @ parameters.core.T
-        if parameters.embedding is not None:
-            z = z @ _readout(parameters)
+        if parameters.decoder is not None:
+            z = z @ parameters.decoder
         if parameters.bias is not None:
             z = z + parameters.bias[None, :]
-        return self.activate(z)
-
-    def preactivations(
-        self, parameters: StudentParameters, x: Float[Array, "features batch"]
-    ) -> Float[Array, "features batch"]:
-        """V^T B W x + c for each column of x."""
-        z = x
-        if parameters.embedding is not None:
-            z = parameters.embedding @ z
-        if parameters.core is not None:
-            z = parameters.core @ z
-        if parameters.embedding is not None:
-            z = _readout(parameters).T @ z
-        return z if parameters.bias is None else z + parameters.bias[:, None]
-
-    def gathered_hidden(
-        self, parameters: StudentParameters, batch: SparseBatch
-    ) -> Float[Array, "rows latent"]:
-        """B W x for each row of a sparse batch: W x is a sum of few columns of W.
-
-        With W = I the columns are those of B, and no product is left.
-        """
-        inner = parameters.core if parameters.embedding is None else parameters.embedding
-        assert inner is not None
-        # Written out: read as it lies, each entry of a column comes from another line of the cache.
-        columns = jax.lax.optimization_barrier(inner.T)
-        chosen = columns.at[batch.feature].get(mode="promise_in_bounds")
-        h = jnp.zeros((batch.rows, inner.shape[0]), chosen.dtype)
-        h = h.at[batch.row].add(
-            chosen * batch.value[:, None], mode="promise_in_bounds", indices_are_sorted=True
-        )
-        if parameters.embedding is None or parameters.core is None:
-            return h
-        return h @ parameters.core.T
-
-    def readout_of(self, parameters: StudentParameters) -> Float[Array, "latent features"] | None:
-        """V; None for the identity."""
-        return None if parameters.embedding is None else _readout(parameters)
-
-    def activate(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
-        """phi, entry by entry."""
-        return jax.nn.relu(z) if self.activation == "relu" else z
+        return self.activation(z)
 
     def linear_map(
         self, parameters: StudentParameters, count: int
@@ -201,29 +234,64 @@ class Student(eqx.Module):
         inner = parameters.embedding
         if parameters.core is not None:
             inner = jnp.matmul(parameters.core, inner, precision=exact)
-        return jnp.matmul(_readout(parameters).T, inner, precision=exact)
+        assert parameters.decoder is not None
+        return jnp.matmul(parameters.decoder.T, inner, precision=exact)
 
     def _in_use(self, dtype: jnp.dtype) -> Float[Array, " latent"]:
         """1 for latent dimensions in use, 0 for padding."""
-        if self.active is None:
-            return jnp.ones(self.latent, dtype)
-        return (jnp.arange(self.latent) < self.active).astype(dtype)
+        return jnp.ones(self.latent, dtype)
 
     def _init_embedding(self, key: Key[Array, ""], count: int) -> Float[Array, "latent features"]:
-        W = _sample_rows(key, self.latent, count)
+        W = sample_rows(key, self.latent, count)
         W = W * self._in_use(W.dtype)[:, None]
-        if self.embedding_scale is not None:
-            return W * self.embedding_scale
-        return W / jnp.linalg.norm(W, axis=0, keepdims=True)
+        return scale_columns(W, self.embedding_scale)
 
 
-def _readout(parameters: StudentParameters) -> Float[Array, "latent features"]:
-    readout = parameters.embedding if parameters.readout is None else parameters.readout
-    assert readout is not None
-    return readout
+class _PaddedStudent(Student):
+    """A `Student` of which only the first `used` latent dimensions are there; the others stay 0.
+
+    Scans over K compile once for several K: `used` may be traced. `Student.padded` makes it, and
+    nothing else does.
+    """
+
+    used: Int[Array, ""] | int = 1
+
+    @property
+    def latent_in_use(self) -> Int[Array, ""] | int:
+        """K, without padding."""
+        return self.used
+
+    def _in_use(self, dtype: jnp.dtype) -> Float[Array, " latent"]:
+        return (jnp.arange(self.latent) < self.used).astype(dtype)
 
 
-def _sample_rows(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
+def named_arrays(parameters: Any) -> dict[str, Any]:
+    """The arrays of a student's parameters by the name that they have in a dataset."""
+    leaves = jax.tree_util.tree_leaves_with_path(parameters)
+    return {jax.tree_util.keystr(path, simple=True, separator="_"): leaf for path, leaf in leaves}
+
+
+def check_scales(student: Any, *names: str) -> None:
+    """Raise unless these fields and ``embedding_scale`` are standard deviations."""
+    for name in names:
+        advice = "give the standard deviation of the start"
+        check_number(f"student.{name}", getattr(student, name), advice, low=0)
+    if student.embedding_scale is not None:
+        advice = "give the standard deviation of W's entries, or leave it out for unit columns"
+        scale = student.embedding_scale
+        check_number("student.embedding_scale", scale, advice, low=0, low_open=True)
+
+
+def scale_columns(
+    W: Float[Array, "latent features"], scale: Scalar | None
+) -> Float[Array, "latent features"]:
+    """W times `scale`, or with columns of unit norm."""
+    if scale is not None:
+        return W * scale
+    return W / jnp.linalg.norm(W, axis=0, keepdims=True)
+
+
+def sample_rows(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
     """Standard normals whose row k depends on the key, k and the number of columns alone."""
     keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(rows))
     return jax.vmap(lambda row_key: jax.random.normal(row_key, (columns,)))(keys)

@@ -2,10 +2,13 @@
 
 The keys are the arguments of the classes: ``[features]``, ``[teacher]``, ``[student]``,
 ``[optimizer]`` and ``[record]`` with a ``kind`` where there are several classes, the remaining
-arguments of `Experiment` at the top.
+arguments of `Experiment` at the top. A class from outside of the package has the kind
+``"module:Class"``. Such a class is imported from a file that its user wrote, and never from what a
+dataset says of itself.
 """
 
 import dataclasses
+import importlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -14,105 +17,189 @@ import equinox as eqx
 import numpy as np
 
 from jaxsup._internal.validation import fail, suggest
+from jaxsup.experiment.activations import ACTIVATIONS
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import (
-    CorrelatedFeatures,
-    GaussianFeatures,
-    OneActiveFeatures,
-    PowerLawFeatures,
-)
-from jaxsup.experiment.optimizers import SGD, Adam, AdamW, NormAdamW, WarmupCosine
+from jaxsup.experiment.features import FEATURES
+from jaxsup.experiment.hidden_layer import HiddenLayerStudent
+from jaxsup.experiment.optimizers import SGD, Adam, AdamW, NormAdamW
 from jaxsup.experiment.record import Record
+from jaxsup.experiment.schedules import WarmupCosine
 from jaxsup.experiment.students import Student
-from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
+from jaxsup.experiment.teachers import DiagonalTeacher, ElementwiseTeacher, MatrixTeacher
 
 SECTIONS: dict[str, dict[str, type[eqx.Module]]] = {
-    "features": {
-        kind.kind: kind
-        for kind in (PowerLawFeatures, GaussianFeatures, CorrelatedFeatures, OneActiveFeatures)
-    },
-    "teacher": {kind.kind: kind for kind in (DiagonalTeacher, MatrixTeacher)},
-    "student": {"student": Student},
+    "features": {kind.kind: kind for kind in FEATURES},
+    "teacher": {kind.kind: kind for kind in (DiagonalTeacher, MatrixTeacher, ElementwiseTeacher)},
+    "student": {kind.kind: kind for kind in (Student, HiddenLayerStudent)},
     "optimizer": {kind.kind: kind for kind in (SGD, Adam, AdamW, NormAdamW)},
-    "schedule": {"warmup-cosine": WarmupCosine},
+    "schedule": {WarmupCosine.kind: WarmupCosine},
     "record": {"record": Record},
+    "activation": {**ACTIVATIONS},
+    "observables": {},
 }
+"""The classes that a table can name, by section and kind: what TOML is to know stands here."""
+_SECTION_OF = {
+    **{name: name for name in SECTIONS},
+    "hidden_activation": "activation",
+    "function": "activation",
+}
+_DEFAULT_KINDS = {"student": "student", "schedule": "warmup-cosine", "record": "record"}
 
 
-def experiment_from_table(table: Mapping[str, Any], beside: tuple[str, ...] = ()) -> Experiment:
-    """The experiment that a table describes; `beside` names keys that belong next to its own.
+def experiment_from_table(
+    table: Mapping[str, Any], beside: tuple[str, ...] = (), *, imports: bool = False
+) -> Experiment:
+    """The experiment that a table describes.
+
+    Arguments:
+        table: keys and values, sections as tables.
+        beside: names of keys that belong next to the experiment's own, for advice.
+        imports: whether a kind ``"module:Class"`` may import that module.
 
     Raises:
         ValueError: a key is unknown or missing, or a value is refused.
     """
-    return _build("experiment", Experiment, table, beside)
+    return _build("experiment", Experiment, table, beside, imports=imports)
 
 
-def object_from_table(section: str, value: Any) -> Any:
-    """The object of a section (``"optimizer"``, ...) that a table describes; others as they are."""
-    if section in SECTIONS and isinstance(value, Mapping):
-        return _section(section, value)
+def object_from_table(field: str, value: Any, *, imports: bool = False) -> Any:
+    """The object of a field (``"optimizer"``, ...) that a table describes; others as they are.
+
+    Raises:
+        ValueError: the table describes none.
+    """
+    if field in _SECTION_OF and isinstance(value, Mapping):
+        return _section(field, value, imports=imports)
     return value
 
 
 def to_table(value: Any) -> Any:
     """A configuration object as a table; numbers, names and lists as they are."""
     if isinstance(value, eqx.Module):
-        table = {"kind": value.kind} if hasattr(value, "kind") else {}  # pyright: ignore[reportAttributeAccessIssue]
-        for field in dataclasses.fields(value):  # pyright: ignore[reportArgumentType]
-            entry = getattr(value, field.name) if field.init else None
-            if entry is not None:
-                table[field.name] = to_table(entry)
-        return table
+        return _module_to_table(value)
     if isinstance(value, Mapping):
         return {key: to_table(item) for key, item in value.items()}
+    if hasattr(value, "_fields"):  # an optax transformation: functions without a name
+        return None
     if isinstance(value, list | tuple):
         return [to_table(item) for item in value]
+    if callable(value) and not hasattr(value, "dtype"):
+        return f"{value.__module__}:{value.__qualname__}"
     return np.asarray(value).tolist() if hasattr(value, "dtype") else value
 
 
-def _section(name: str, table: Any) -> eqx.Module:
-    kinds = SECTIONS[name]
-    table = dict(check_table(name, table))
-    kind = table.pop("kind", next(iter(kinds)) if len(kinds) == 1 else None)
+def is_outside(value: eqx.Module) -> bool:
+    """Whether any part of a configuration is of a class that the package does not know.
+
+    An optax transformation counts: functions cannot be told apart by what they hold.
+    """
+    parts = [getattr(value, field.name) for field in dataclasses.fields(value)]  # pyright: ignore[reportArgumentType]
+    flat = [item for part in parts for item in (part if isinstance(part, tuple) else (part,))]
+    return (
+        not type(value).__module__.startswith("jaxsup.")
+        or any(is_outside(item) for item in flat if isinstance(item, eqx.Module))
+        or any(callable(item) and not isinstance(item, eqx.Module) for item in flat)
+    )
+
+
+def _module_to_table(value: eqx.Module) -> Any:
+    entries = {}
+    for field in dataclasses.fields(value):  # pyright: ignore[reportArgumentType]
+        entry = to_table(getattr(value, field.name)) if field.init else None
+        if entry is not None:
+            entries[field.name] = entry
+    kind = _kind(value)
+    if not entries and ACTIVATIONS.get(kind or "") is type(value):
+        return kind  # an activation without numbers is written by its name
+    return {"kind": kind, **entries} if kind is not None else entries
+
+
+def _kind(value: eqx.Module) -> str | None:
+    """The name under which a section knows the class, or where to import it from."""
+    for section, kinds in SECTIONS.items():
+        for name, kind in kinds.items():
+            if kind is type(value):
+                return None if section == "record" else name
+    if type(value).__module__.startswith("jaxsup."):
+        return getattr(value, "kind", None)
+    return f"{type(value).__module__}:{type(value).__qualname__}"
+
+
+def _section(field: str, table: Any, *, imports: bool) -> eqx.Module:
+    section = _SECTION_OF[field]
+    kinds = SECTIONS[section]
+    table = dict(check_table(field, table))
+    kind = table.pop("kind", _DEFAULT_KINDS.get(section))
+    listed = ", ".join(map(repr, kinds)) or "'module:Class'"
     if kind is None:
-        listed = ", ".join(repr(k) for k in kinds)
-        raise fail(f"{name}.kind", f"one of {listed}", "a table without it", "name the kind")
-    if kind not in kinds:
-        listed = ", ".join(repr(k) for k in kinds)
-        raise fail(f"{name}.kind", f"one of {listed}", kind, suggest(str(kind), kinds))
-    return _build(name, kinds[kind], table)
+        got = "a table without it"
+        raise fail(f"{field}.kind", f"one of {listed}", got, "name the kind", described=True)
+    if kind in kinds:
+        return _build(field, kinds[kind], table, imports=imports)
+    if isinstance(kind, str) and ":" in kind:
+        return _build(field, _import_class(field, kind, imports=imports), table, imports=imports)
+    raise fail(f"{field}.kind", f"one of {listed}", kind, suggest(str(kind), kinds))
+
+
+def _import_class(field: str, name: str, *, imports: bool) -> type[Any]:
+    """The class that ``"module:Class"`` names."""
+    if not imports:
+        advice = "make the sweep in Python, or from the file that describes it"
+        raise fail(f"{field}.kind", "a class of the package", name, advice)
+    module, _, path = name.partition(":")
+    try:
+        owner: Any = importlib.import_module(module)
+        for attribute in path.split("."):
+            owner = getattr(owner, attribute)
+    except (ImportError, AttributeError) as error:
+        advice = f"put the module on PYTHONPATH ({error})"
+        raise fail(f"{field}.kind", "a class that can be imported", name, advice) from None
+    if not (isinstance(owner, type) and issubclass(owner, eqx.Module)):
+        raise fail(f"{field}.kind", "a configuration class", name, "subclass one of jaxsup's")
+    return owner
 
 
 def _build(
-    name: str, kind: type[Any], table: Mapping[str, Any], beside: tuple[str, ...] = ()
+    name: str,
+    kind: type[Any],
+    table: Mapping[str, Any],
+    beside: tuple[str, ...] = (),
+    *,
+    imports: bool,
 ) -> Any:
     """Call a class with a table's entries, after a check of the keys."""
-    known = inspect.signature(kind).parameters
+    parameters = inspect.signature(kind).parameters
     arguments = {}
     for key, value in table.items():
-        if key not in known:
-            raise fail(name, "a known key", key, suggest(key, [*known, *beside]))
-        if key in SECTIONS:
-            arguments[key] = _section(key, value)
+        if key not in parameters:
+            raise fail(name, "a key of its class", key, suggest(key, [*parameters, *beside]))
+        if key == "observables" and isinstance(value, list):
+            arguments[key] = [object_from_table(key, item, imports=imports) for item in value]
+        elif _SECTION_OF.get(key) == "activation" and isinstance(value, str):
+            arguments[key] = value
+        elif key in _SECTION_OF:
+            arguments[key] = _section(key, value, imports=imports)
         elif key == "importance" and isinstance(value, list):
             arguments[key] = np.asarray(value)
         else:
             arguments[key] = value
-    missing = [
-        key
-        for key, parameter in known.items()
-        if parameter.default is parameter.empty and key not in arguments
-    ]
-    if missing:
-        raise fail(name, f"the key {missing[0]!r}", "a table without it", f"add {missing[0]} = ...")
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in arguments:
+            got, advice = "a table without it", f"add {key} = ..."
+            raise fail(name, f"the key {key!r}", got, advice, described=True)
     try:
         return kind(**arguments)
     except TypeError as error:
-        raise fail(name, "values of the right types", f"a table with {error}", "mend it") from None
+        got = f"a table with {error}"
+        raise fail(name, "values of the right types", got, "mend it", described=True) from None
 
 
 def check_table(name: str, value: Any) -> Mapping[str, Any]:
+    """The value, if it is a table.
+
+    Raises:
+        ValueError: it is not.
+    """
     if not isinstance(value, Mapping):
         raise fail(name, "a table", value, f"write a section [{name}]")
     return value

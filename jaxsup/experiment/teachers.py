@@ -1,4 +1,4 @@
-"""Targets: the linear map y = A x that a student is asked to learn."""
+"""Targets: what a student is asked to learn, y = A x or a function of each feature."""
 
 import abc
 from typing import ClassVar
@@ -9,20 +9,32 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import Scalar, Values, as_matrix, check_number, fail
+from jaxsup.experiment.activations import AbstractActivation, as_activation
 
 
 class AbstractTeacher(eqx.Module):
-    """A linear target y = A x."""
+    """A target y(x) with an output for each feature.
+
+    A class of one's own gives `targets`, and `matrix_for` where the target is linear.
+
+    Attributes:
+        kind: name in a TOML file; needed by the package's own teachers only.
+    """
 
     kind: ClassVar[str]
 
     @abc.abstractmethod
     def targets(self, x: Float[Array, "batch features"]) -> Float[Array, "batch features"]:
-        """y = A x for each row of x."""
+        """y for each row of x."""
 
-    @abc.abstractmethod
-    def matrix_for(self, count: int) -> Float[Array, "features features"]:
-        """A as a full matrix for `count` features."""
+    def matrix_for(self, count: int) -> Float[Array, "features features"] | None:
+        """A as a full matrix for `count` features, where y = A x; None: y is not linear."""
+        del count
+        return None
+
+    def check_features(self, count: int) -> None:
+        """Raise ValueError if the target is not defined for `count` features."""
+        del count
 
 
 class DiagonalTeacher(AbstractTeacher):
@@ -74,8 +86,9 @@ class MatrixTeacher(AbstractTeacher):
 
     def __check_init__(self) -> None:
         if self.matrix.ndim != 2 or self.matrix.shape[0] != self.matrix.shape[1]:
+            advice = "give A, features by features"
             shape = f"a shape {self.matrix.shape}"
-            raise fail("teacher.matrix", "a square matrix", shape, "give A, features by features")
+            raise fail("teacher.matrix", "a square matrix", shape, advice, described=True)
         check_number("teacher.matrix", self.matrix, "remove the entries that are not finite")
 
     def targets(self, x: Float[Array, "batch features"]) -> Float[Array, "batch features"]:
@@ -86,3 +99,38 @@ class MatrixTeacher(AbstractTeacher):
         """A; `count` must be its size, which `Experiment` checks."""
         del count
         return jnp.asarray(self.matrix, jnp.result_type(float))
+
+    def check_features(self, count: int) -> None:
+        """Raise ValueError unless A is `count` x `count`."""
+        if self.matrix.shape[-1] != count:
+            expected, shape = f"a {count} x {count} matrix", f"a shape {self.matrix.shape}"
+            raise fail("teacher.matrix", expected, shape, "match the features", described=True)
+
+
+class ElementwiseTeacher(AbstractTeacher):
+    """A function of each feature: y_i = i^-b psi(x_i), i = 1..N.
+
+    Arguments:
+        function: psi, an `jaxsup.AbstractActivation` or its name, such as ``"abs"`` for |x_i|.
+        exponent: importance exponent b, finite.
+
+    Raises:
+        ValueError: there is no such function, or the exponent is not finite.
+
+    Reference: Elhage et al., arXiv 2209.10652, section "Computation in Superposition" (|x|, with
+    values on [-1, 1]: ``PowerLawFeatures(..., values="symmetric")``).
+
+    >>> ElementwiseTeacher("abs", 1.0).targets(jnp.asarray([[-1.0, -1.0]])).tolist()
+    [[1.0, 0.5]]
+    """
+
+    kind: ClassVar[str] = "elementwise"
+    function: AbstractActivation = eqx.field(converter=as_activation)
+    exponent: Scalar = 0.0
+
+    def __check_init__(self) -> None:
+        check_number("teacher.exponent", self.exponent, "give the importance exponent b")
+
+    def targets(self, x: Float[Array, "batch features"]) -> Float[Array, "batch features"]:
+        """y_i = i^-b psi(x_i)."""
+        return self.function(x) * DiagonalTeacher(self.exponent).gains(x.shape[-1])[None, :]

@@ -151,7 +151,7 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
     import jax
     import xarray as xr
 
-    from jaxsup.sweep.grid import dimension_name, replace_fields
+    from jaxsup.sweep.grid import replace_fields
     from jaxsup.sweep.tables import sweep_from_tables
     from jaxsup.theory import loss_curve
 
@@ -163,7 +163,7 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
     for index in np.ndindex(shape):
         point = dataset.isel(dict(zip(dims, index, strict=True)))
         try:
-            changes = {field: point[dimension_name(field)].item() for field in fields}
+            changes = {field: point[field].item() for field in fields}
             experiment = replace_fields(sweep.experiment, changes)
             each = [
                 loss_curve(experiment, dataset["step"].values, key=jax.random.key(seed))

@@ -214,7 +214,7 @@ def one_active(
         Student(sizes[0][1], "learned", core=False, embedding_scale=0.5),
         Adam(learning_rate, schedule=WarmupCosine(max(1, steps // 20))),
         steps=steps,
-        loss="population",
+        gradient="exact",
         record=_last_kept(steps) if record is None else record,
         reduction="sum",
     )

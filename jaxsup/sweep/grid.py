@@ -11,10 +11,12 @@ import numpy as np
 
 from jaxsup._internal.validation import check_positive_integer, fail, suggest
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.record import OBSERVABLES
-from jaxsup.experiment.students import StudentParameters
+from jaxsup.experiment.hidden_layer import HiddenLayerStudent
+from jaxsup.experiment.observables import OBSERVABLE_NAMES
+from jaxsup.experiment.students import Student
+from jaxsup.training.updates import AbstractUpdate, choose_update
 
-# Names of the result's own dimensions: an axis cannot be called so.
+# Names of the result's own dimensions and variables: an axis cannot be called so.
 _RESERVED = (
     "seed",
     "step",
@@ -29,8 +31,9 @@ _RESERVED = (
     "last_step",
     "complete",
     "superposition_ratio",
-    *(name for name in OBSERVABLES if name != "loss"),
-    *StudentParameters.__annotations__,
+    *(name for name in OBSERVABLE_NAMES if name != "loss"),
+    *Student.parameter_dims,
+    *HiddenLayerStudent.parameter_dims,
 )
 
 
@@ -42,19 +45,9 @@ class Axis:
     fields: dict[str, tuple[Any, ...]]
 
     @property
-    def dim(self) -> str:
-        """The axis's name in the result, where ``loss`` is a variable."""
-        return dimension_name(self.name)
-
-    @property
     def size(self) -> int:
         """Number of positions along the axis."""
         return len(next(iter(self.fields.values())))
-
-
-def dimension_name(field: str) -> str:
-    """What a field is called among the result's coordinates."""
-    return "loss_kind" if field == "loss" else field
 
 
 class Sweep:
@@ -72,7 +65,7 @@ class Sweep:
 
     Attributes:
         structural: which axes change more than numbers that a compiled program takes as arguments:
-            sizes, names, or whether samples are sparse.
+            sizes, names, or how updates are computed.
 
     Raises:
         ValueError: an unknown field, an empty or ragged axis, a value that the experiment
@@ -104,7 +97,7 @@ class Sweep:
                 if not _is_structural(experiment, axis):
                     replace_fields(experiment, changes)
         self.structural = tuple(_is_structural(experiment, axis) for axis in self.axes)
-        if self._mixes_samplings():
+        if self._mixes_updates():
             laws = [any(f.startswith("features.") for f in axis.fields) for axis in self.axes]
             self.structural = tuple(map(operator.or_, self.structural, laws))
 
@@ -157,25 +150,28 @@ class Sweep:
             for field, values in axis.fields.items()
         }
 
-    def sparse_levels(self, points: np.ndarray, experiment: Experiment) -> set[int | None]:
-        """The values of ``sparse_level`` at `points`, which have the structure of `experiment`."""
+    def updates(self, points: np.ndarray, experiment: Experiment) -> list[AbstractUpdate]:
+        """The updates of the settings at `points`, which have the structure of `experiment`.
+
+        Of the numbers that programs take as arguments, only the feature law's settle an update.
+        """
         laws = {
             path: values
             for path, values in self.field_values(points).items()
             if path.startswith("features.")
         }
         if not laws:
-            return {experiment.sparse_level}
+            return [choose_update(experiment)]
         different = np.unique(np.stack([*laws.values()]), axis=1).T
-        return {
-            replace_fields(experiment, dict(zip(laws, law, strict=True))).sparse_level
+        return [
+            choose_update(replace_fields(experiment, dict(zip(laws, law, strict=True))))
             for law in different.tolist()
-        }
+        ]
 
-    def _mixes_samplings(self) -> bool:
-        """Whether points of one structure draw sparse and dense samples; checks all structures."""
-        found = [self.sparse_levels(*structure) for structure in self.structures()]
-        return any(None in levels and len(levels) > 1 for levels in found)
+    def _mixes_updates(self) -> bool:
+        """Whether settings of one structure have different updates; checks all structures."""
+        kinds = [{type(u) for u in self.updates(*structure)} for structure in self.structures()]
+        return any(len(kinds_of_one) > 1 for kinds_of_one in kinds)
 
     def experiment_at(self, index: Sequence[int]) -> Experiment:
         """The experiment at one position along each axis."""
@@ -219,11 +215,12 @@ def field_names(experiment: Experiment) -> list[str]:
             if isinstance(value, eqx.Module):
                 yield from names(value, f"{prefix}{field.name}.")
 
-    return [name for name in names(experiment, "") if name != "student.active"]
+    return list(names(experiment, ""))
 
 
 def _make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
-    if name in _RESERVED:
+    recorded = experiment.record.names[1:]
+    if name in (*_RESERVED, *recorded):
         raise fail("axes", "a field or a free name", name, f"{name!r} is a dimension of its own")
     known = field_names(experiment)
     fields = dict(values) if isinstance(values, Mapping) else {name: values}

@@ -22,12 +22,13 @@ import jax.numpy as jnp
 from jaxsup._internal.batching import is_large
 from jaxsup._internal.validation import fail
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.sweep.programs import Program, shares_frozen
-from jaxsup.training.losses import closed_form_bytes, has_own_gradient
-from jaxsup.training.sampling.arrivals import plan_sparse
-from jaxsup.training.simulate import observe, start
-from jaxsup.training.updates.choice import EVALUATION_DRAWS, EVALUATION_ROWS, way
-from jaxsup.training.updates.gathered import TILE, TILE_OF_LEARNED, response_bytes
+from jaxsup.sweep.programs import Program
+from jaxsup.training.sampling.plan import plan_sparse
+from jaxsup.training.state import observe, start
+from jaxsup.training.updates.gathered import response_bytes
+
+EVALUATION_DRAWS, EVALUATION_ROWS = 256, 64
+TILE, TILE_OF_LEARNED = 2**18, 3 * 2**18
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 # What is left for the chunk: the rest of an accelerator's memory goes to the compiled programs, to
@@ -111,11 +112,13 @@ class Footprint:
 def footprint(program: Program) -> Footprint:
     """The count for the compiled shape of a program."""
     experiment = program.example
+    global _UPDATE
+    _UPDATE = program.update
     key = jax.eval_shape(lambda: jax.random.key(0))
     state = eqx.filter_eval_shape(start, experiment, key)
     learned, _ = eqx.partition(state.parameters, experiment.student.trainable(state.parameters))
     parameters, moments, gradients = _size(state.parameters), _size(state.moments), _size(learned)
-    one_copy = shares_frozen(program.varying, program.fixed)
+    one_copy = program.shares_frozen
     frozen = parameters - gradients if one_copy else 0
     # Samples depend on the seed alone, unless the points have feature laws of their own.
     own_samples = bool(jax.tree.leaves(program.varying.features))
@@ -123,7 +126,7 @@ def footprint(program: Program) -> Footprint:
     responses, turn = _responses(experiment)
     # An update holds gradients, updates and the new parameters and moments at once.
     update = 3 * gradients + moments
-    records = eqx.filter_eval_shape(observe, experiment, key, state)
+    records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
     kept = len(experiment.recorded_steps) * _size(records) + _size(state.snapshots)
     return Footprint(
         parameters=parameters - frozen,
@@ -143,12 +146,12 @@ def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tupl
     count, latent = experiment.features.count, experiment.student.latent
     inner = 0 if experiment.student.embedding == "identity" else latent
     moments = []
-    if experiment.loss == "sampled":
+    if experiment.gradient == "sampled":
         activations, samples = _update(experiment, inner)
         # The gradient of W as it reads, and as it writes; where JAX differentiates, their sum too.
-        parts = 3 if experiment.sparse_level is None else 2
+        parts = 3 if getattr(_UPDATE, "level", None) is None else 2
         activations += parts * gradients if experiment.student.learns_embedding else 0
-        sparse_alone = own_samples and experiment.sparse_level is not None
+        sparse_alone = own_samples and getattr(_UPDATE, "level", None) is not None
         moments.append(
             (activations + (samples if own_samples else 0), 0 if sparse_alone else samples)
         )
@@ -156,25 +159,23 @@ def _batch(experiment: Experiment, gradients: int, *, own_samples: bool) -> tupl
         moments.append((gradients, 0))
     else:
         moments.append(((3 if inner else 1) * _word() * count * count + gradients, 0))
-    if experiment.closed_form is None:
+    if _UPDATE.evaluation is None:
         moments.append(_evaluation(experiment, inner, own_samples=own_samples))
     elif not _one_table(experiment):
-        moments.append((closed_form_bytes(experiment.features.count), 0))
+        moments.append((_cfb(experiment.features.count), 0))
     own, shared = zip(*moments, strict=True)
     return max(own), max(shared)
 
 
 def _own_gradient(experiment: Experiment) -> bool:
     """Whether the gradient of the population loss comes from `jaxsup.theory.tied_loss`."""
-    return experiment.loss == "population" and has_own_gradient(
-        experiment.features, experiment.teacher, experiment.student
-    )
+    return _UPDATE.kind == "tied"
 
 
 def _one_table(experiment: Experiment) -> int:
     """Bytes that a closed form holds of the replica whose turn it is; 0 if all go together."""
-    size = closed_form_bytes(experiment.features.count)
-    if experiment.closed_form is None or not is_large(size):
+    size = _cfb(experiment.features.count)
+    if _UPDATE.evaluation is None or not is_large(size):
         return 0
     return size * 3 // 2 if _own_gradient(experiment) else size
 
@@ -182,8 +183,8 @@ def _one_table(experiment: Experiment) -> int:
 def _responses(experiment: Experiment) -> tuple[int, int]:
     """Bytes of `Footprint.responses` and of `Footprint.turn`."""
     sizes = [(_one_table(experiment),) * 2]
-    evaluated = experiment.record.evaluation_samples if experiment.closed_form is None else 0
-    trained = experiment.batch_size if experiment.loss == "sampled" else 0
+    evaluated = experiment.record.evaluation_samples if _UPDATE.evaluation is None else 0
+    trained = experiment.batch_size if experiment.gradient == "sampled" else 0
     learns = experiment.student.learns_embedding
     for samples, tile in (
         (trained, TILE_OF_LEARNED if learns else TILE),
@@ -198,17 +199,17 @@ def _responses(experiment: Experiment) -> tuple[int, int]:
 
 def _response(experiment: Experiment, samples: int) -> int:
     """Bytes of z of so many samples where `jaxsup.training.updates.gathered` may tile it, else 0."""
-    if way(experiment) != "gathered" or experiment.student.embedding == "identity":
+    if _UPDATE.kind != "gathered" or experiment.student.embedding == "identity":
         return 0
-    assert experiment.sparse_level is not None
-    rows = plan_sparse(experiment.sparse_level, samples).rows
+    assert getattr(_UPDATE, "level", None) is not None
+    rows = plan_sparse(_UPDATE.level, samples).rows
     return response_bytes(rows, experiment.features.count)
 
 
 def _update(experiment: Experiment, inner: int) -> tuple[int, int]:
     """Bytes of activations and slopes of an update, and of its samples."""
     count, rows = experiment.features.count, experiment.batch_size
-    if experiment.sparse_level is None:
+    if getattr(_UPDATE, "level", None) is None:
         return _word() * rows * (count + 2 * inner), _word() * rows * count
     return _sparse(experiment, inner, rows)
 
@@ -217,7 +218,7 @@ def _evaluation(experiment: Experiment, inner: int, *, own_samples: bool) -> tup
     """Bytes of a replica in an evaluation of the loss, and of the samples that a seed's share."""
     count = experiment.features.count
     drawn = min(EVALUATION_DRAWS, experiment.record.evaluation_samples)
-    if experiment.sparse_level is not None:
+    if getattr(_UPDATE, "level", None) is not None:
         activations, samples = _sparse(experiment, inner, drawn)
         return (activations + samples, 0) if own_samples else (activations, samples)
     rows = min(EVALUATION_ROWS, drawn)
@@ -230,12 +231,12 @@ def _evaluation(experiment: Experiment, inner: int, *, own_samples: bool) -> tup
 
 def _sparse(experiment: Experiment, inner: int, samples: int) -> tuple[int, int]:
     """Bytes of the activations of sparse samples, and of the samples."""
-    assert experiment.sparse_level is not None
-    count, plan = experiment.features.count, plan_sparse(experiment.sparse_level, samples)
+    assert getattr(_UPDATE, "level", None) is not None
+    count, plan = experiment.features.count, plan_sparse(_UPDATE.level, samples)
     # Columns of W by arrival, or columns of B and their products.
     columns = plan.arrivals * (inner or 2 * count)
     listed = 6 * (plan.arrivals + plan.deepest)
-    if way(experiment) == "gathered":
+    if _UPDATE.kind == "gathered":
         tiled = is_large(_response(experiment, samples))
         own = plan.rows * ((0 if tiled else count) + 3 * inner)
         return _word() * (own + columns), _word() * listed
@@ -374,3 +375,10 @@ def _free_memory() -> int:
     except (OSError, ValueError, IndexError):
         pass
     return min(free or [2**33])
+
+
+def _cfb(count):
+    return 2 * 4 * count**2
+
+
+_UPDATE = None

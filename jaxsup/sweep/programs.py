@@ -5,7 +5,6 @@ the widths that a scan uses are chosen so that the padding costs least for a giv
 programs.
 """
 
-import copy
 import dataclasses
 import functools
 import operator
@@ -17,7 +16,7 @@ import numpy as np
 
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.sweep.grid import Sweep
-from jaxsup.training.updates.choice import way
+from jaxsup.training.updates import AbstractUpdate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,16 +28,25 @@ class Program:
         varying: the experiment's leaves that differ between points, with a leading axis [points];
             None elsewhere.
         fixed: the leaves that all points share; None elsewhere.
+        update: how their updates are computed, with room for all of them.
+        first: the experiment of the first point as its user wrote it, without padding.
     """
 
     points: np.ndarray
     varying: Experiment
     fixed: Experiment
+    update: AbstractUpdate
+    first: Experiment
 
     @property
     def width(self) -> int:
         """The latent dimensions that the program's arrays hold."""
         return self.fixed.student.latent
+
+    @property
+    def shares_frozen(self) -> bool:
+        """Whether the replicas of a seed hold one copy of the arrays that are not learned."""
+        return not jax.tree.leaves(self.varying.student) and self.update.shares_frozen
 
     @property
     def example(self) -> Experiment:
@@ -47,67 +55,47 @@ class Program:
         return eqx.combine(first, self.fixed)
 
 
-def shares_frozen(varying: Experiment, fixed: Experiment) -> bool:
-    """Whether the replicas of a seed hold one copy of the arrays that are not learned.
-
-    One W makes one wide product of many narrow ones. Columns of samples are laid out anew for it,
-    which costs small networks more than it gives.
-    """
-    return not jax.tree.leaves(varying.student) and way(fixed) != "listed"
-
-
 def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
     """Group a sweep's points, each group of scanned latent dimensions into at most `widths`.
 
-    Points with sparse samples share a program that has room for the most arrivals among them.
+    The update of a program has room for what any point of its group needs.
     """
     groups: dict[object, list[tuple[np.ndarray, Experiment]]] = {}
-    levels: dict[object, list[int]] = {}
+    updates: dict[object, AbstractUpdate] = {}
     for points, experiment in sweep.structures():
-        found = sweep.sparse_levels(points, experiment)
-        sparse = [level for level in found if level is not None]
-        padded = _pad(experiment, experiment.features.count)
-        padded = _with_level(padded, 0 if sparse else None)
+        update = functools.reduce(lambda a, b: a.covering(b), sweep.updates(points, experiment))
+        padded = _padded(experiment, experiment.features.count)
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(padded))
-        name = jax.tree.structure(padded), shapes
+        name = jax.tree.structure(padded), shapes, type(update)
         groups.setdefault(name, []).append((points, experiment))
-        levels.setdefault(name, []).extend(sparse)
+        updates[name] = updates[name].covering(update) if name in updates else update
     return [
-        _stack(sweep, bucket, max(levels[name], default=None))
+        _stack(sweep, members_of_width, updates[name])
         for name, members in groups.items()
-        for bucket in _split(members, widths)
+        for members_of_width in _split(members, widths)
     ]
 
 
-def _with_level(experiment: Experiment, level: int | None) -> Experiment:
-    """The same experiment with room for other numbers of arrivals."""
-    changed = copy.copy(experiment)
-    object.__setattr__(changed, "sparse_level", level)
-    return changed
-
-
-def _pad(experiment: Experiment, width: int) -> Experiment:
+def _padded(experiment: Experiment, width: int) -> Experiment:
     """The same student held in `width` latent dimensions, where that can be done."""
-    student = experiment.student
-    if student.embedding == "identity" or student.active is not None:
+    student = experiment.student.padded(width)
+    if student is None:
         return experiment
-    student = dataclasses.replace(student, latent=width, active=student.latent)
-    return dataclasses.replace(experiment, student=student)
+    # Not checked again: which update suits was settled by the student that its user wrote.
+    return eqx.tree_at(lambda e: e.student, experiment, student)
 
 
-def _split(
-    members: list[tuple[np.ndarray, Experiment]], widths: int
-) -> Iterator[list[tuple[np.ndarray, Experiment]]]:
-    """Buckets of one compiled width; a bucket that holds one K needs no padding."""
+def _split(members: "_Members", widths: int) -> Iterator["_Members"]:
+    """Members by compiled width; those that share one K need no padding."""
     latents = sorted({experiment.student.latent for _, experiment in members})
     weights = {
         k: sum(len(points) for points, e in members if e.student.latent == k) for k in latents
     }
     count = members[0][1].features.count
-    for bucket in choose_widths(latents, [weights[k] for k in latents], count, widths):
-        chosen = [(points, e) for points, e in members if e.student.latent in bucket]
-        if len(bucket) > 1:
-            chosen = [(points, _pad(e, max(bucket))) for points, e in chosen]
+    for group in choose_widths(latents, [weights[k] for k in latents], count, widths):
+        chosen = [(points, e) for points, e in members if e.student.latent in group]
+        if len(group) > 1:
+            chosen = [(points, _padded(e, max(group))) for points, e in chosen]
         yield chosen
 
 
@@ -116,7 +104,8 @@ def choose_widths(
 ) -> list[tuple[int, ...]]:
     """Cut sorted `latents` into at most `widths` runs, each padded to its largest, at least cost.
 
-    The cost of a step at width K is taken as N K + K^2: the products with W and with B.
+    The cost of a step at width K is taken as N K + K^2: the products with W and with B. Latents of
+    students that cannot be padded never meet in one call: their structures differ.
 
     >>> choose_widths([16, 32, 64, 128], [1, 1, 1, 1], 256, 2)
     [(16, 32, 64), (128,)]
@@ -124,16 +113,16 @@ def choose_widths(
     n = len(latents)
 
     @functools.cache
-    def best(first: int, left: int) -> tuple[float, tuple[int, ...]]:
+    def best(first: int, remaining: int) -> tuple[float, tuple[int, ...]]:
         if first == n:
             return 0.0, ()
-        if left == 0:
+        if remaining == 0:
             return np.inf, ()
         options = []
         for stop in range(first + 1, n + 1):
             width = latents[stop - 1]
             here = (count * width + width**2) * sum(points[first:stop])
-            rest, cuts = best(stop, left - 1)
+            rest, cuts = best(stop, remaining - 1)
             options.append((here + rest, (stop, *cuts)))
         return min(options)
 
@@ -141,11 +130,8 @@ def choose_widths(
     return [tuple(latents[a:b]) for a, b in zip((0, *cuts), cuts, strict=False)]
 
 
-def _stack(
-    sweep: Sweep, members: list[tuple[np.ndarray, Experiment]], level: int | None
-) -> Program:
+def _stack(sweep: Sweep, members: "_Members", update: AbstractUpdate) -> Program:
     """One experiment for all members, with an axis on the leaves that differ between points."""
-    members = [(points, _with_level(experiment, level)) for points, experiment in members]
     points = np.concatenate([indices for indices, _ in members])
     repeats = [len(indices) for indices, _ in members]
     structure = jax.tree.structure(members[0][1])
@@ -163,4 +149,9 @@ def _stack(
         experiment = eqx.tree_at(leaf, experiment, values)
         mask = eqx.tree_at(leaf, mask, True)
     varying, fixed = eqx.partition(experiment, mask)
-    return Program(points, varying, fixed)
+    first = sweep.experiment_at([int(i) for i in np.unravel_index(points[0], sweep.shape)])
+    return Program(points, varying, fixed, update, first)
+
+
+_Members = list[tuple[np.ndarray, Experiment]]
+"""Points with the experiment whose structure they share."""

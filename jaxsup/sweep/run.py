@@ -21,7 +21,7 @@ from jaxsup.sweep.store.schema import Layout, machine
 from jaxsup.sweep.store.store import Plan, Store, check_store
 from jaxsup.sweep.trainer import Glance, Stopped, Trainer, Watch, never
 from jaxsup.sweep.work import Part, choose_tile, cut_parts
-from jaxsup.training.simulate import DIVERGED
+from jaxsup.training.state import DIVERGED
 
 if TYPE_CHECKING:
     import xarray as xr

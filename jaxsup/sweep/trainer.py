@@ -19,10 +19,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PRNGKeyArray
 
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.students import StudentParameters
-from jaxsup.sweep.programs import Program, shares_frozen
+from jaxsup.experiment.students import StudentParameters, named_arrays
+from jaxsup.sweep.programs import Program
 from jaxsup.sweep.store.schema import KEY_KIND, Layout
-from jaxsup.training.simulate import (
+from jaxsup.training.state import (
     FINISHED,
     State,
     advance,
@@ -115,22 +115,23 @@ class Trainer:
         self._compiled: dict[Any, Programs] = {}
 
     def programs(
-        self, varying: Experiment, fixed: Experiment, keys: Array, slots: Array, *, alike: bool
+        self, program: Program, varying: Experiment, keys: Array, slots: Array, *, alike: bool
     ) -> "Programs":
         """The compiled programs for arguments of these shapes.
 
         `varying` is [slots, ...] where all lanes are `alike`, else [lanes, slots, ...].
         """
-        arguments = varying, fixed, keys, slots
+        arguments = varying, program.fixed, keys, slots
         shapes = tuple((jnp.shape(x), jnp.result_type(x)) for x in jax.tree.leaves(arguments))
-        name = jax.tree.structure(arguments), shapes, alike
+        name = jax.tree.structure(arguments), shapes, alike, program.update
         if name not in self._compiled:
             began = time.perf_counter()
             freeze, begin, visit = _programs(
                 self.mesh,
                 by_slots=_shares_slots(slots.shape, self.mesh.size),
                 alike=alike,
-                one_copy=shares_frozen(varying, fixed),
+                one_copy=program.shares_frozen,
+                update_kind=program.update,
             )
             zero, false = jnp.int32(0), jnp.asarray(False)
             frozen, state = (jax.eval_shape(make, *arguments) for make in (freeze, begin))
@@ -333,7 +334,7 @@ class _Run:
         keys = jax.vmap(functools.partial(jax.random.key, impl=KEY_KIND))(seeds)
         slots = jnp.zeros(self.members.shape, jnp.int32)
         self.arguments = varying, self.program.fixed, keys, slots
-        self.programs = self.trainer.programs(*self.arguments, alike=alike)
+        self.programs = self.trainer.programs(self.program, varying, keys, slots, alike=alike)
         self.frozen = self.programs.freeze(*self.arguments)
 
     def _harvest(self, which: np.ndarray) -> None:
@@ -344,10 +345,7 @@ class _Run:
             self.block[name][rows, seeds] = np.asarray(getattr(self.state, name))[lanes, slots]
         if self.state.snapshots is None:
             return
-        for name in type(self.state.snapshots).__annotations__:
-            value = getattr(self.state.snapshots, name)
-            if value is None:
-                continue
+        for name, value in named_arrays(self.state.snapshots).items():
             found = np.asarray(value)[lanes, slots]
             inner = tuple(slice(size) for size in found.shape[2:])
             for position, column in enumerate(self.kept):
@@ -379,12 +377,14 @@ def _shares_slots(shape: tuple[int, ...], devices: int) -> bool:
 def _update_cost(experiment: Experiment) -> float:
     """Floating-point operations of an update, about: products forward and backward."""
     count, latent = experiment.features.count, experiment.student.latent
-    rows = experiment.batch_size if experiment.loss == "sampled" else count
+    rows = experiment.batch_size if experiment.gradient == "sampled" else count
     return 6.0 * rows * (2 * count * latent + latent**2)
 
 
 @functools.cache
-def _programs(mesh: Mesh, *, by_slots: bool, alike: bool, one_copy: bool) -> tuple[Any, ...]:
+def _programs(
+    mesh: Mesh, *, by_slots: bool, alike: bool, one_copy: bool, update_kind: Any
+) -> tuple[Any, ...]:
     """The programs of a part: freeze, begin, and advance by a segment, observing where it is due.
 
     State and records are [lanes, slots, ...]. Each device holds its share of the slots, or of the
@@ -431,13 +431,17 @@ def _programs(mesh: Mesh, *, by_slots: bool, alike: bool, one_copy: bool) -> tup
             varying: Experiment, key: PRNGKeyArray, frozen: StudentParameters, state: State
         ) -> State:
             experiment = eqx.combine(varying, fixed)
-            state = advance(experiment, key, restore_frozen(frozen, state), first, stop)
+            state = advance(
+                experiment, update_kind, key, restore_frozen(frozen, state), first, stop
+            )
             return drop_frozen(experiment, state)
 
         def look(
             varying: Experiment, key: PRNGKeyArray, frozen: StudentParameters, state: State
         ) -> dict[str, Array]:
-            return observe(eqx.combine(varying, fixed), key, restore_frozen(frozen, state))
+            return observe(
+                eqx.combine(varying, fixed), update_kind, key, restore_frozen(frozen, state)
+            )
 
         settings = (setting, varying), (_KEY, keys), (frozen_axes, frozen)
         state = _over(slots.shape, train, *settings, (_GRID, state))

@@ -106,6 +106,6 @@ def _zero_mean(features: Any) -> bool:
 
 
 def _initial_parameters(experiment: Any, key: PRNGKeyArray) -> Any:
-    from jaxsup.training.simulate import initial_parameters
+    from jaxsup.experiment.experiment import initial_parameters
 
     return initial_parameters(experiment, key)

@@ -1,4 +1,4 @@
-"""Squared errors of a student: sampled, and in closed form over the whole population.
+"""Squared errors of a student: of samples, and in closed form over the whole population.
 
 Both give the same thing, the expected squared error of each feature, e_i = E (phi(z)_i - y_i)^2;
 a reduction turns it into the loss:
@@ -11,7 +11,7 @@ a reduction turns it into the loss:
 w_i is the importance of feature i: a number r stands for w_i = r^(i-1), an array for itself.
 """
 
-from typing import Literal
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -20,12 +20,12 @@ from jaxtyping import Array, Float
 
 from jaxsup._internal.batching import in_cache
 from jaxsup._internal.validation import Scalar
-from jaxsup.experiment.features import AbstractFeatures, OneActiveFeatures
-from jaxsup.experiment.students import Student, StudentParameters
+from jaxsup.experiment.closed_forms import ClosedForm
+from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.features import OneActiveFeatures
+from jaxsup.experiment.students import AbstractStudent, Student, StudentParameters
 from jaxsup.experiment.teachers import AbstractTeacher, DiagonalTeacher
-from jaxsup.theory.one_sparse import one_sparse_errors_from_gram, one_sparse_loss
-
-REDUCTIONS = ("half_sum", "sum", "mean")
+from jaxsup.theory.one_sparse import one_sparse_errors_from_gram
 
 
 def loss_weights(count: int, importance: Scalar, reduction: str) -> Float[Array, " features"]:
@@ -38,57 +38,35 @@ def loss_weights(count: int, importance: Scalar, reduction: str) -> Float[Array,
 
 
 def sampled_errors(
-    student: Student,
+    student: AbstractStudent,
     teacher: AbstractTeacher,
-    parameters: StudentParameters,
+    parameters: Any,
     x: Float[Array, "batch features"],
 ) -> Float[Array, " features"]:
     """Squared error of each feature, averaged over the batch."""
     return jnp.mean((student.outputs(parameters, x) - teacher.targets(x)) ** 2, axis=0)
 
 
-def closed_form(
-    features: AbstractFeatures, teacher: AbstractTeacher, student: Student
-) -> Literal["linear", "one-active"] | None:
-    """Which closed form of the population loss applies, None if none does."""
-    if student.activation == "identity":
-        return "linear"
-    if isinstance(features, OneActiveFeatures) and isinstance(teacher, DiagonalTeacher):
-        return "one-active"
-    return None
-
-
 def population_errors(
-    features: AbstractFeatures,
-    teacher: AbstractTeacher,
-    student: Student,
-    parameters: StudentParameters,
+    form: ClosedForm, experiment: Experiment, parameters: StudentParameters
 ) -> Float[Array, " features"]:
-    """Expected squared error of each feature in closed form, where `closed_form` names one.
+    """Expected squared error of each feature by the closed form that the experiment has."""
+    errors = {"linear": linear_errors, "one-active": one_active_errors}[form]
+    return errors(experiment, parameters)
 
-    Linear student, D = V^T B W - A, C = E[x x^T], m = E[x]:
-    e_i = (D C D^T)_ii + 2 c_i (D m)_i + c_i^2.
-    ReLU student on one active feature: `jaxsup.theory.one_sparse_errors_from_gram`.
-    """
-    count = features.count
-    response = student.linear_map(parameters, count)
-    bias = parameters.bias
-    if (
-        student.activation == "relu"
-        and isinstance(features, OneActiveFeatures)
-        and isinstance(teacher, DiagonalTeacher)
-    ):
-        c = jnp.zeros(count, response.dtype) if bias is None else bias
-        return one_sparse_errors_from_gram(
-            response,
-            c,
-            gains=teacher.gains(count),
-            frequencies=features.frequencies,
-            values=features.values,
-        )
-    moments = features.moments()
-    D = response - teacher.matrix_for(count)
+
+def linear_errors(
+    experiment: Experiment, parameters: StudentParameters
+) -> Float[Array, " features"]:
+    """e_i = (D C D^T)_ii + 2 c_i (D m)_i + c_i^2 with D = V^T B W - A, C = E[x x^T], m = E[x]."""
+    student, count = experiment.student, experiment.features.count
+    moments, matrix = experiment.features.moments(), experiment.teacher.matrix_for(count)
+    assert isinstance(student, Student)
+    assert moments is not None
+    assert matrix is not None
+    D = student.linear_map(parameters, count) - matrix
     errors = moments.row_quadratics(D)
+    bias = parameters.bias
     if bias is not None:
         errors += (
             2.0 * bias * jnp.matmul(D, moments.mean, precision=jax.lax.Precision.HIGHEST) + bias**2
@@ -96,59 +74,39 @@ def population_errors(
     return errors
 
 
-def evaluated_errors(
-    features: AbstractFeatures,
-    teacher: AbstractTeacher,
-    student: Student,
-    parameters: StudentParameters,
+def one_active_errors(
+    experiment: Experiment, parameters: StudentParameters
 ) -> Float[Array, " features"]:
-    """`population_errors` for looking at, not for differentiating: large ones one by one."""
-    arrays, rest = eqx.partition((features, teacher, student, parameters), eqx.is_array)
+    """`jaxsup.theory.one_sparse_errors_from_gram` of M = V^T B W and c."""
+    student, features, teacher = experiment.student, experiment.features, experiment.teacher
+    assert isinstance(student, Student)
+    assert isinstance(features, OneActiveFeatures)
+    assert isinstance(teacher, DiagonalTeacher)
+    count = features.count
+    response = student.linear_map(parameters, count)
+    bias = jnp.zeros(count, response.dtype) if parameters.bias is None else parameters.bias
+    return one_sparse_errors_from_gram(
+        response,
+        bias,
+        gains=teacher.gains(count),
+        frequencies=features.frequencies,
+        values=features.values,
+    )
+
+
+def evaluated_errors(
+    form: ClosedForm, experiment: Experiment, parameters: StudentParameters
+) -> Float[Array, " features"]:
+    """`population_errors` for recording, not for differentiating: large ones one by one."""
+    arrays, rest = eqx.partition((experiment, parameters), eqx.is_array)
     leaves, structure = jax.tree.flatten(arrays)
 
     def errors(*leaves: Array) -> Array:
-        return population_errors(*eqx.combine(jax.tree.unflatten(structure, leaves), rest))
+        return population_errors(form, *eqx.combine(jax.tree.unflatten(structure, leaves), rest))
 
-    return in_cache(errors, closed_form_bytes(features.count))(*leaves)
+    return in_cache(errors, _closed_form_bytes(experiment.features.count))(*leaves)
 
 
-def closed_form_bytes(count: int) -> int:
+def _closed_form_bytes(count: int) -> int:
     """Bytes of the largest arrays that `population_errors` of a network hold at once."""
     return 2 * jnp.dtype(jnp.result_type(float)).itemsize * count**2
-
-
-def has_own_gradient(
-    features: AbstractFeatures, teacher: AbstractTeacher, student: Student
-) -> bool:
-    """Whether the gradient of the population loss is written out: `jaxsup.theory.tied_loss`."""
-    tied = student.embedding not in ("identity", "untied") and not student.core
-    return tied and closed_form(features, teacher, student) == "one-active"
-
-
-def population_loss(
-    features: AbstractFeatures,
-    teacher: AbstractTeacher,
-    student: Student,
-    parameters: StudentParameters,
-    weights: Float[Array, " features"],
-) -> Float[Array, ""]:
-    """sum_i weights_i e_i with e the `population_errors`, the loss of which gradients are taken.
-
-    The tied autoencoder on one active feature has a gradient of its own
-    (`jaxsup.theory.one_sparse_loss`), the same to rounding.
-    """
-    if has_own_gradient(features, teacher, student):
-        assert isinstance(features, OneActiveFeatures)
-        assert isinstance(teacher, DiagonalTeacher)
-        W, count = parameters.embedding, features.count
-        assert W is not None
-        bias = jnp.zeros(count, W.dtype) if parameters.bias is None else parameters.bias
-        return one_sparse_loss(
-            W,
-            bias,
-            importance=weights,
-            gains=teacher.gains(count),
-            frequencies=features.frequencies,
-            values=features.values,
-        )
-    return jnp.sum(weights * population_errors(features, teacher, student, parameters))

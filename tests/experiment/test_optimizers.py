@@ -288,7 +288,7 @@ def test_a_bias_rate_is_an_axis_of_a_sweep():
         jaxsup.Student(2, "learned", core=False),
         jaxsup.SGD(0.1, bias_learning_rate=0.1),
         steps=5,
-        loss="population",
+        gradient="exact",
         record=jaxsup.Record(observables=("bias_norm",), parameter_steps=(5,)),
     )
     axes = {"optimizer.learning_rate": [0.0, 0.2], "optimizer.bias_learning_rate": [0.0, 0.1, 0.3]}

@@ -58,7 +58,7 @@ def linear(steps: int, record: Record) -> jaxsup.Experiment:
         jaxsup.Student(3, "untied", activation="identity", core_scale=0.5, bias_scale=0.2),
         jaxsup.SGD(0.3),
         steps=steps,
-        loss="population",
+        gradient="exact",
         record=record,
         importance=0.8,
         reduction="sum",

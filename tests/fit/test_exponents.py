@@ -129,7 +129,7 @@ def linear_sweep(**student: Any) -> jaxsup.Sweep:
         jaxsup.Student(activation="identity", core_scale=0.2, **student),
         jaxsup.SGD(0.3),
         steps=40,
-        loss="population",
+        gradient="exact",
         record=jaxsup.Record(points=8),
     )
     return jaxsup.Sweep(experiment, {"teacher.exponent": [0.0, 1.0]}, seeds=[3, 8])

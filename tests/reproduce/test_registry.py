@@ -102,7 +102,7 @@ SCALES = {"smoke": 8, "quick": 64, "paper": 512}
 def configure(scale):
     student = Student(scale, "identity", core_scale=0.1, activation="identity", bias=False)
     experiment = Experiment(GaussianFeatures(scale, 1.0), DiagonalTeacher(0.0), student, SGD(0.5),
-                            steps=50, loss="population")
+                            steps=50, gradient="exact")
     return Sweep(experiment, seeds=3)
 
 

@@ -30,7 +30,7 @@ def experiment(**changes: Any) -> jaxsup.Experiment:
         jaxsup.Student(N, **IDENTITY, core_scale=0.0, bias=False),
         jaxsup.SGD(0.5),
         steps=STEPS,
-        loss="population",
+        gradient="exact",
     )
     return dataclasses.replace(base, **changes)
 

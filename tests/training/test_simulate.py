@@ -61,7 +61,7 @@ def test_identity_embedding_follows_the_closed_form(precision):
             student,
             jaxsup.SGD(eta),
             steps=steps,
-            loss="population",
+            gradient="exact",
         )
         return jaxsup.simulate(experiment, jax.random.key(0))
 
@@ -93,7 +93,7 @@ def test_bottleneck_follows_its_modes_to_the_floor(precision):
             student,
             jaxsup.SGD(eta),
             steps=steps,
-            loss="population",
+            gradient="exact",
         )
 
     key = jax.random.key(1)
@@ -231,7 +231,7 @@ def test_population_steps_of_the_one_active_autoencoder_descend_its_gradient():
         student,
         features=jaxsup.OneActiveFeatures(5),
         teacher=jaxsup.DiagonalTeacher(0.0),
-        loss="population",
+        gradient="exact",
         steps=1,
         record=Record(points=2),
         reduction="mean",
@@ -456,14 +456,14 @@ BAD = {
         r"teacher.matrix: expected a 6 x 6 matrix; got a shape \(5, 5\); match the features",
     ),
     "no closed form": (
-        lambda: make(loss="population"),
+        lambda: make(gradient="exact"),
         "loss: expected 'sampled' for a ReLU student on these features; got 'population'; use act",
     ),
     "no closed form with a matrix": (
         lambda: make(
             features=jaxsup.OneActiveFeatures(6),
             teacher=jaxsup.MatrixTeacher(np.eye(6)),
-            loss="population",
+            gradient="exact",
         ),
         "loss: .*OneActiveFeatures with a DiagonalTeacher",
     ),

@@ -224,7 +224,7 @@ def test_the_ways_and_their_reasons():
     assert (way(asked), describe_way(asked)) == ("dense", "dense samples: as asked for")
     gaussian = experiment(frozen, LARGE, features=jaxsup.GaussianFeatures(LARGE, 1.5))
     assert "gaussian features are not sparse" in describe_way(gaussian)
-    linear = dataclasses.replace(large, student=STUDENTS["frozen, linear"], loss="population")
+    linear = dataclasses.replace(large, student=STUDENTS["frozen, linear"], gradient="exact")
     assert "linear closed form" in describe_way(linear)
 
 

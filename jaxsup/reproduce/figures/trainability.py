@@ -81,7 +81,7 @@ def configure(scale: Scale) -> Sweep:
         Student(scale.latent, "learned", core=False),
         SGD(0.1, bias_learning_rate=0.1),
         steps=scale.steps,
-        loss="population",
+        gradient="exact",
         record=Record(points=12, observables=("embedding_norm", "bias_norm")),
         reduction="sum",
         importance=np.full(count, float(count)),  # a plain sum over the active feature, not a mean

@@ -13,7 +13,7 @@ import numpy as np
 from jaxsup.sweep.store import journal
 from jaxsup.sweep.store.journal import Damage
 from jaxsup.sweep.store.schema import LAYOUT_VERSION
-from jaxsup.training.simulate import DIVERGED
+from jaxsup.training.state import DIVERGED
 
 if TYPE_CHECKING:
     import xarray as xr

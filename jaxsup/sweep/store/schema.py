@@ -15,19 +15,22 @@ import jax
 import numpy as np
 
 from jaxsup import __version__
-from jaxsup.experiment.record import OBSERVABLES
+from jaxsup._internal.validation import fail
+from jaxsup.experiment.students import named_arrays
 from jaxsup.experiment.tables import to_table
-from jaxsup.sweep.grid import Sweep, dimension_name
+from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.programs import Program
+from jaxsup.sweep.store.identity import program_identity
 from jaxsup.sweep.tables import sweep_to_tables
-from jaxsup.training.simulate import initial_parameters
-from jaxsup.training.updates.choice import describe_way
+from jaxsup.training.observables import observables_of
+from jaxsup.training.state import observe, start
+from jaxsup.training.updates import explain_update
 
 if TYPE_CHECKING:
     import xarray as xr
 
 # Raised when the meaning or the arrangement of a store's files changes.
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 KEY_KIND = "threefry2x32"
 PENDING = -1
 """Value of ``status`` for a network that has not been trained yet."""
@@ -48,12 +51,6 @@ _FIELD_LABELS = {
     "optimizer.weight_decay": ("weight decay", "1"),
     "batch_size": ("samples an update", "1"),
     "importance": ("relative importance of consecutive features", "1"),
-}
-_PARAMETER_DIMS = {
-    "embedding": ("latent", "feature"),
-    "readout": ("latent", "feature"),
-    "core": ("latent", "latent_in"),
-    "bias": ("feature",),
 }
 
 
@@ -84,26 +81,14 @@ class Layout:
         self.kept = np.unique(
             np.concatenate([np.asarray(p.fixed.record.parameter_steps, int) for p in programs])
         )
-        self.sizes = {
-            "step": len(self.steps),
-            "kept_step": len(self.kept),
-            "feature": max(p.fixed.features.count for p in programs),
-            "latent": max(p.width for p in programs),
-            "latent_in": max(p.width for p in programs),
-            "eigenvalue": max(p.width for p in programs),
-        }
         self.variables = self._variables(programs)
-        self.updates = [
-            f"{len(p.points)} setting{'s' * (len(p.points) > 1)} at {p.fixed.features.count} "
-            f"features, width {p.width}: "
-            f"{describe_way(p.example)}"
-            for p in programs
-        ]
+        self.updates = [_explain(program) for program in programs]
+        self.identities = [program_identity(program) for program in programs]
 
     @property
     def dims(self) -> tuple[str, ...]:
         """The dimensions that replicas lie on: (axes..., seed)."""
-        return (*(axis.dim for axis in self.sweep.axes), "seed")
+        return (*(axis.name for axis in self.sweep.axes), "seed")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -153,27 +138,21 @@ class Layout:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that the numbers depend on: configuration, seeds, precision."""
-        text = json.dumps([sweep_to_tables(self.sweep), precision(), KEY_KIND], sort_keys=True)
+        """SHA-256 of everything that the numbers depend on.
+
+        That is configuration, seeds, precision, and how updates are computed, but not how many
+        programs compute them.
+        """
+        updates = sorted({json.dumps(identity, sort_keys=True) for identity in self.identities})
+        depends = [sweep_to_tables(self.sweep), precision(), KEY_KIND, updates]
+        text = json.dumps(depends, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _variables(self, programs: list[Program]) -> dict[str, Variable]:
-        real = jax.numpy.result_type(float)
-
-        def variable(dims: tuple[str, ...], label: str, units: str) -> Variable:
-            attrs = {"long_name": label, "units": units}
-            shape = tuple(self.sizes[dim] for dim in dims)
-            return Variable(dims, shape, np.dtype(real), math.nan, attrs)
-
-        variables = {}
-        for name in dict.fromkeys(name for p in programs for name in p.fixed.record.names):
-            observable = OBSERVABLES[name]
-            dims = ("step", *observable.dims)
-            variables[name] = variable(dims, observable.long_name, observable.units)
-        for name, dims in _PARAMETER_DIMS.items():
-            if any(p.fixed.record.parameter_steps and _has(p, name) for p in programs):
-                dims = ("kept_step", *dims)
-                variables[name] = variable(dims, f"{name} at the kept steps", "1")
+        arrays = _Arrays({"step": len(self.steps), "kept_step": len(self.kept)})
+        for program in programs:
+            arrays.add_program(program)
+        variables = arrays.variables()
         status = {
             "long_name": "how the run ended",
             "flag_values": [PENDING, 0, 1],
@@ -202,7 +181,7 @@ class Layout:
             for field, values in axis.fields.items():
                 label, units = _FIELD_LABELS.get(field, (field, ""))
                 attrs = {"long_name": label, **({"units": units} if units else {})}
-                coordinates[dimension_name(field)] = (axis.dim, _labels(values), attrs)
+                coordinates[field] = (axis.name, _labels(values), attrs)
         coordinates.update(self._ratio())
         return coordinates
 
@@ -223,7 +202,7 @@ class Layout:
             return {"superposition_ratio": ((), ratio(0), attrs)}
         axis = self.sweep.axes[owners[0]]
         ratios = np.asarray([ratio(position) for position in range(axis.size)])
-        return {"superposition_ratio": (axis.dim, ratios, attrs)}
+        return {"superposition_ratio": (axis.name, ratios, attrs)}
 
 
 def precision() -> str:
@@ -242,11 +221,69 @@ def machine(devices: list[Any]) -> dict[str, Any]:
     }
 
 
-def _has(program: Program, name: str) -> bool:
-    """Whether the program's networks have this array."""
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    parameters = eqx.filter_eval_shape(initial_parameters, program.example, key)
-    return getattr(parameters, name) is not None
+class _Arrays:
+    """The recorded arrays of several programs, each as large as the largest of them."""
+
+    def __init__(self, sizes: dict[str, int]) -> None:
+        self.sizes = sizes
+        self.labels: dict[str, tuple[tuple[str, ...], str, str]] = {}
+
+    def add_program(self, program: Program) -> None:
+        """Take in what a program's networks record and keep."""
+        experiment, key = program.example, jax.eval_shape(lambda: jax.random.key(0))
+        state = eqx.filter_eval_shape(start, experiment, key)
+        records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
+        for name, observable in observables_of(experiment.record).items():
+            shape = records[name].shape
+            if len(shape) != len(observable.dims):
+                expected = f"{len(observable.dims)} dimensions, {observable.dims}"
+                advice = "name a dimension for each axis of what measure() returns"
+                got = f"values of shape {shape}"
+                raise fail(f"observable {name}", expected, got, advice, described=True)
+            self._add(
+                name, ("step", *observable.dims), shape, observable.long_name, observable.units
+            )
+        if experiment.record.parameter_steps:
+            for name, leaf in named_arrays(state.parameters).items():
+                dims = experiment.student.parameter_dims.get(
+                    name, tuple(f"{name}_{axis}" for axis in range(leaf.ndim))
+                )
+                label = f"{name} at the kept steps"
+                self._add(name, ("kept_step", *dims), leaf.shape, label, "1")
+
+    def _add(
+        self, name: str, dims: tuple[str, ...], shape: tuple[int, ...], label: str, units: str
+    ) -> None:
+        self.labels[name] = dims, label, units
+        for dim, size in zip(dims[1:], shape, strict=True):
+            self.sizes[dim] = max(self.sizes.get(dim, 0), size)
+
+    def variables(self) -> dict[str, Variable]:
+        """The variables by name."""
+        real = np.dtype(jax.numpy.result_type(float))
+        return {
+            name: Variable(
+                dims,
+                tuple(self.sizes[dim] for dim in dims),
+                real,
+                math.nan,
+                {"long_name": label, "units": units},
+            )
+            for name, (dims, label, units) in self.labels.items()
+        }
+
+
+def _explain(program: Program) -> str:
+    """How a program computes its updates, and why not otherwise, for people."""
+    settings = f"{len(program.points)} setting{'s' * (len(program.points) > 1)}"
+    where = f"{settings} at {program.fixed.features.count} features, width {program.width}"
+    refusals: dict[str, list[str]] = {}
+    for kind, reason in explain_update(program.first).items():
+        if reason:
+            refusals.setdefault(reason, []).append(kind)
+    reasons = "; ".join(f"not {', '.join(kinds)}: {reason}" for reason, kinds in refusals.items())
+    update = program.update
+    return f"{where}: {update.kind}: {update.describe()}" + f" ({reasons})" * bool(reasons)
 
 
 def _labels(values: tuple[Any, ...]) -> np.ndarray:

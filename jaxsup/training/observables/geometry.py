@@ -23,192 +23,266 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsup._internal.serial import one_at_a_time
-from jaxsup.spectral import capacities, dimensions_per_feature, frame_potential
+from jaxsup.experiment.observables import Network, Observable
+from jaxsup.experiment.students import StudentParameters
+from jaxsup.spectral import (
+    CLUSTER_TOLERANCE,
+    FrameSpectrum,
+    capacities,
+    decompose,
+    dimensions_per_feature,
+    frame_potential,
+)
 from jaxsup.spectral.arrays import exact_product, normalise, or_one, safe_sqrt, smaller_product
-from jaxsup.training.observables.base import Observable, View
+from jaxsup.training.observables.network import Measured
 
 _singular_values = one_at_a_time(jnp.linalg.svdvals)
 _triangle = one_at_a_time(functools.partial(jnp.linalg.qr, mode="r"))
 
 
-def _embedding(view: View) -> Float[Array, "latent features"]:
+def _embedding(network: Network) -> Float[Array, "latent features"]:
     """W, where it is not the identity."""
-    embedding = view.parameters.embedding
+    embedding = network.array("embedding")
     assert embedding is not None
     return embedding
 
 
-def _of_frame(identity: float | None, measure: Callable[[View], Array]) -> Callable[[View], Array]:
-    """`measure` of W as one number; where W = I, the number that is known (None: N)."""
+def _spectrum(network: Network) -> FrameSpectrum:
+    """The spectrum of F = W W^T, decomposed once for all observables; W is not the identity."""
+    tolerance = network.cluster_tolerance
+    tolerance = CLUSTER_TOLERANCE if tolerance is None else tolerance
+    split = one_at_a_time(lambda W: decompose(W, relative_tolerance=tolerance))
+    return network.once("spectrum", lambda: split(_embedding(network)))
 
-    def measure_scalar(view: View) -> Array:
-        dtype = view.errors.dtype
-        if view.parameters.embedding is None:
-            return jnp.asarray(view.errors.shape[0] if identity is None else identity, dtype)
-        return measure(view).astype(dtype)
+
+def _is_identity(network: Network) -> bool:
+    """Whether W = I by the student's configuration."""
+    return isinstance(network.parameters, StudentParameters) and network.array("embedding") is None
+
+
+def _without_padding(network: Network, values: Float[Array, " latent"]) -> Float[Array, " latent"]:
+    """`values`, falling, with NaN past the first K: there stand the zeros of the padding."""
+    place = jnp.arange(values.shape[0], dtype=values.dtype)
+    return jnp.where(place < network.latent.astype(values.dtype), values, jnp.nan)
+
+
+def _of_frame(
+    identity: float | None, measure: Callable[[Network], Array]
+) -> Callable[[Network], Array]:
+    """`measure` of W as one number; where W = I, the number that is known (None: N).
+
+    NaN for a student without an embedding.
+    """
+
+    def measure_scalar(network: Network) -> Array:
+        dtype = network.errors.dtype
+        if _is_identity(network):
+            return jnp.asarray(network.errors.shape[0] if identity is None else identity, dtype)
+        if network.array("embedding") is None:
+            return jnp.asarray(jnp.nan, dtype)
+        return measure(network).astype(dtype)
 
     return measure_scalar
 
 
-def _of_features(measure: Callable[[View], Array]) -> Callable[[View], Array]:
-    """`measure` of every feature, or of every eigenvalue; where W = I, each is one."""
+def _of_each(
+    measure: Callable[[Network], Array], *, eigenvalues: bool = False
+) -> Callable[[Network], Array]:
+    """`measure` of every feature, or of every eigenvalue; where W = I, each is one.
 
-    def measure_each(view: View) -> Array:
-        if view.parameters.embedding is None:
-            return jnp.ones_like(view.errors)
-        return measure(view)
+    NaN for a student without an embedding.
+    """
+
+    def measure_each(network: Network) -> Array:
+        if _is_identity(network):
+            return jnp.ones_like(network.errors)
+        if network.array("embedding") is None:
+            size = network.student.latent if eigenvalues else network.errors.size
+            return jnp.full(size, jnp.nan, network.errors.dtype)
+        return measure(network)
 
     return measure_each
 
 
-def _over_represented(values: Array, view: View) -> Float[Array, ""]:
+def _over_represented(values: Array, network: Network) -> Float[Array, ""]:
     """Mean over the features that W represents; NaN if there are none."""
-    shown = view.spectrum.represented
-    return jnp.sum(jnp.where(shown, values, 0.0)) / jnp.sum(shown).astype(values.dtype)
+    represented = _spectrum(network).represented
+    return jnp.sum(jnp.where(represented, values, 0.0)) / jnp.sum(represented).astype(values.dtype)
 
 
-def _eigenvalue_spread(view: View) -> Float[Array, ""]:
+def _eigenvalue_spread(network: Network) -> Float[Array, ""]:
     """Mean over features of |F w - lambda w| / (lambda |w|) with lambda = w^T F w / |w|^2.
 
     The standard deviation of the eigenvalue under the feature's spectral measure, over its mean.
     """
-    V, _ = normalise(_embedding(view))
+    V, _ = normalise(_embedding(network))
     F = exact_product(V, V.T)
     images, squares = exact_product(F, V), or_one(jnp.sum(V * V, axis=0))
     means = or_one(jnp.sum(V * images, axis=0) / squares)
     offsets = images - means[None, :] * V
-    return _over_represented(safe_sqrt(jnp.sum(offsets**2, axis=0) / squares) / means, view)
+    return _over_represented(safe_sqrt(jnp.sum(offsets**2, axis=0) / squares) / means, network)
 
 
-def _mean_squared_overlap(view: View) -> Float[Array, ""]:
+def _mean_squared_overlap(network: Network) -> Float[Array, ""]:
     """Mean of cos^2 over pairs of represented features: (|U U^T|_F^2 - n) / (n (n - 1))."""
-    V, _ = normalise(_embedding(view))
-    shown = view.spectrum.represented
+    V, _ = normalise(_embedding(network))
+    represented = _spectrum(network).represented
     norms = safe_sqrt(jnp.sum(V * V, axis=0))
-    U = jnp.where(shown[None, :], V / or_one(norms)[None, :], 0.0)
-    count = jnp.sum(shown).astype(V.dtype)
+    U = jnp.where(represented[None, :], V / or_one(norms)[None, :], 0.0)
+    count = jnp.sum(represented).astype(V.dtype)
     return (jnp.sum(smaller_product(U) ** 2) - count) / (count * (count - 1.0))
 
 
-def _dimensions(view: View) -> Float[Array, ""]:
-    W = _embedding(view)
-    return dimensions_per_feature(W) * (view.latent / W.shape[0])
+def _dimensions(network: Network) -> Float[Array, ""]:
+    W = _embedding(network)
+    return dimensions_per_feature(W) * (network.latent / W.shape[0])
 
 
-def _core_spectrum(view: View) -> Float[Array, " latent"]:
-    core = view.parameters.core
+def _core_spectrum(network: Network) -> Float[Array, " latent"]:
+    core = network.array("core")
     if core is None:
-        return jnp.full(view.student.latent, jnp.nan, view.errors.dtype)
-    return view.without_padding(_singular_values(core))
+        return jnp.full(network.student.latent, jnp.nan, network.errors.dtype)
+    return _without_padding(network, _singular_values(core))
 
 
-def _factors(view: View) -> tuple[Array | None, Array | None]:
-    """V and W; None for the identity."""
-    W, V = view.parameters.embedding, view.parameters.readout
-    return (W if V is None else V), W
+def _factors(network: Network) -> tuple[Array | None, Array | None, Array | None]:
+    """V, B and W of a `Student`; None for the identity."""
+    parameters = network.parameters
+    return parameters.decoder, parameters.core, parameters.embedding
 
 
-def _response_spectrum(view: View) -> Float[Array, " latent"]:
+def _response_spectrum(network: Network) -> Float[Array, " latent"]:
     """Singular values of V^T B W through two triangles: those of R_V B R_W^T, V^T = Q_V R_V."""
-    V, W = _factors(view)
-    inner = view.parameters.core
+    if not isinstance(network.parameters, StudentParameters):
+        return jnp.full(network.student.latent, jnp.nan, network.errors.dtype)
+    V, inner, W = _factors(network)
     if inner is None:
-        inner = jnp.eye(view.student.latent, dtype=view.errors.dtype)
+        inner = jnp.eye(network.student.latent, dtype=network.errors.dtype)
     if V is not None and W is not None:
         left, right = (_triangle(factor.T) for factor in (V, W))
         inner = exact_product(exact_product(left, inner), right.T)
-    return view.without_padding(_singular_values(inner))
+    return _without_padding(network, _singular_values(inner))
 
 
-def _response_capacities(view: View) -> Float[Array, " features"]:
+def _response_capacities(network: Network) -> Float[Array, " features"]:
     """M_ii^2 / sum_j M_ij^2, without forming M where K < N."""
-    V, W = _factors(view)
-    inner = view.parameters.core
+    if not isinstance(network.parameters, StudentParameters):
+        return jnp.full_like(network.errors, jnp.nan)
+    V, inner, W = _factors(network)
     if V is None or W is None:
-        M = jnp.eye(view.errors.shape[0], dtype=view.errors.dtype) if inner is None else inner
-        own, total = jnp.diagonal(M), jnp.sum(M * M, axis=1)
+        M = jnp.eye(network.errors.shape[0], dtype=network.errors.dtype) if inner is None else inner
+        diagonal, total = jnp.diagonal(M), jnp.sum(M * M, axis=1)
     else:
         pulled = V if inner is None else exact_product(inner.T, V)
-        own = jnp.sum(pulled * W, axis=0)
+        diagonal = jnp.sum(pulled * W, axis=0)
         total = jnp.sum(pulled * exact_product(exact_product(W, W.T), pulled), axis=0)
-    return jnp.where(total > 0, own**2 / or_one(jnp.maximum(total, own**2)), 0.0)
+    squares = diagonal**2
+    return jnp.where(total > 0, squares / or_one(jnp.maximum(total, squares)), 0.0)
 
 
-FRAME_OBSERVABLES: dict[str, Observable] = {
-    "eigenvalues": Observable(
+GEOMETRY_OBSERVABLES: tuple[Observable, ...] = (
+    Measured(
+        "eigenvalues",
         ("eigenvalue",),
         "eigenvalues of F = W W^T, falling, with multiplicity",
         "squared units of W",
-        _of_features(lambda view: view.without_padding(view.spectrum.raw_eigenvalues)),
+        _of_each(
+            lambda network: _without_padding(network, _spectrum(network).raw_eigenvalues),
+            eigenvalues=True,
+        ),
     ),
-    "rank": Observable((), "rank of W", "1", _of_frame(None, lambda view: view.spectrum.rank)),
-    "eigenspaces": Observable(
-        (), "number of eigenspaces of F", "1", _of_frame(1.0, lambda view: view.spectrum.count)
+    Measured(
+        "rank", (), "rank of W", "1", _of_frame(None, lambda network: _spectrum(network).rank)
     ),
-    "localization": Observable(
+    Measured(
+        "eigenspaces",
         (),
-        "localisation of features on eigenspaces, mean over represented features",
+        "number of eigenspaces of F",
         "1",
-        _of_frame(1.0, lambda view: _over_represented(view.spectrum.localization, view)),
+        _of_frame(1.0, lambda network: _spectrum(network).count),
     ),
-    "feature_localization": Observable(
+    Measured(
+        "localization",
+        (),
+        "localization of features on eigenspaces, mean over represented features",
+        "1",
+        _of_frame(1.0, lambda network: _over_represented(_spectrum(network).localization, network)),
+    ),
+    Measured(
+        "feature_localization",
         ("feature",),
-        "localisation of each feature, 0 if not represented",
+        "localization of each feature, 0 if not represented",
         "1",
-        _of_features(lambda view: view.spectrum.localization),
+        _of_each(lambda network: _spectrum(network).localization),
     ),
-    "eigenvalue_spread": Observable(
+    Measured(
+        "eigenvalue_spread",
         (),
         "relative spread of F's eigenvalue over a feature, mean over represented features",
         "1",
         _of_frame(0.0, _eigenvalue_spread),
     ),
-    "saturation": Observable(
+    Measured(
+        "saturation",
         (),
         "capacity saturation sum_i D_i / rank",
         "1",
-        _of_frame(1.0, lambda view: view.spectrum.saturation),
+        _of_frame(1.0, lambda network: _spectrum(network).saturation),
     ),
-    "tightness": Observable(
+    Measured(
+        "tightness",
         (),
         "residual of tight frames on the eigenspaces, 0 = tight",
         "1",
-        _of_frame(0.0, lambda view: view.spectrum.overall_tightness),
+        _of_frame(0.0, lambda network: _spectrum(network).overall_tightness),
     ),
-    "capacities": Observable(
+    Measured(
+        "capacities",
         ("feature",),
         "capacity D_i = |w_i|^4 / sum_j (w_i . w_j)^2",
         "dimensions",
-        _of_features(lambda view: capacities(_embedding(view))),
+        _of_each(lambda network: capacities(_embedding(network))),
     ),
-    "dimensions_per_feature": Observable(
-        (), "dimensions per feature D* = K / |W|_F^2", "1", _of_frame(1.0, _dimensions)
+    Measured(
+        "dimensions_per_feature",
+        (),
+        "dimensions per feature D* = K / |W|_F^2",
+        "1",
+        _of_frame(1.0, _dimensions),
     ),
-    "frame_potential": Observable(
+    Measured(
+        "frame_potential",
         (),
         "frame potential sum_ij (w_i . w_j)^2",
         "W to the fourth",
-        _of_frame(None, lambda view: frame_potential(_embedding(view))),
+        _of_frame(None, lambda network: frame_potential(_embedding(network))),
     ),
-    "mean_squared_overlap": Observable(
+    Measured(
+        "mean_squared_overlap",
         (),
         "mean squared cosine of two represented features",
         "1",
         _of_frame(0.0, _mean_squared_overlap),
     ),
-    "core_spectrum": Observable(
-        ("eigenvalue",), "singular values of the core B, falling", "1", _core_spectrum
+    Measured(
+        "core_spectrum",
+        ("eigenvalue",),
+        "singular values of the core B, falling",
+        "1",
+        _core_spectrum,
     ),
-    "response_spectrum": Observable(
+    Measured(
+        "response_spectrum",
         ("eigenvalue",),
         "largest K singular values of the response V^T B W, falling",
         "1",
         _response_spectrum,
     ),
-    "response_capacities": Observable(
+    Measured(
+        "response_capacities",
         ("feature",),
         "own share M_ii^2 / sum_j M_ij^2 of the response M = V^T B W",
         "dimensions",
         _response_capacities,
     ),
-}
+)

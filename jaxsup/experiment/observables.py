@@ -1,0 +1,97 @@
+"""What may be recorded of a network: the contract, and the names that come with the package."""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsup.experiment.students import AbstractStudent
+
+_Value = TypeVar("_Value")
+
+OBSERVABLE_NAMES = (
+    "loss",
+    "feature_error",
+    "embedding_norm",
+    "readout_norm",
+    "core_norm",
+    "bias_norm",
+    "eigenvalues",
+    "rank",
+    "eigenspaces",
+    "localization",
+    "feature_localization",
+    "eigenvalue_spread",
+    "saturation",
+    "tightness",
+    "capacities",
+    "dimensions_per_feature",
+    "frame_potential",
+    "mean_squared_overlap",
+    "core_spectrum",
+    "response_spectrum",
+    "response_capacities",
+)
+"""The observables that a name stands for; `jaxsup.training.observables` measures them."""
+
+
+@dataclasses.dataclass
+class Network:
+    """A network at a recorded step: what an observable may read.
+
+    Attributes:
+        parameters: the arrays of the network.
+        errors: expected squared error of each feature.
+        loss: population loss.
+        student: whose parameters these are.
+        cluster_tolerance: eigenvalues closer than this share of the largest are one eigenspace;
+            None: the tolerance of `jaxsup.spectral`.
+    """
+
+    parameters: Any
+    errors: Float[Array, " features"]
+    loss: Float[Array, ""]
+    student: AbstractStudent
+    cluster_tolerance: float | None = None
+    _computed: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def latent(self) -> Float[Array, ""]:
+        """K, the latent dimensions in use, without padding."""
+        return jnp.asarray(self.student.latent_in_use).astype(self.errors.dtype)
+
+    def once(self, name: str, compute: Callable[[], _Value]) -> _Value:
+        """What `compute` returns: computed once for all observables that ask for it by `name`."""
+        if name not in self._computed:
+            self._computed[name] = compute()
+        return self._computed[name]
+
+    def array(self, name: str) -> Array | None:
+        """The parameters' field of this name; None where the network has none."""
+        return getattr(self.parameters, name, None)
+
+
+class Observable(eqx.Module):
+    """A recorded quantity. A class of one's own gives `measure` and the four fields below.
+
+    Fields are numbers, names and tuples, not arrays: they are part of the compiled program.
+
+    Attributes:
+        name: of the variable in the dataset.
+        dims: its dimensions beside the step. ``"feature"``, ``"latent"`` and ``"eigenvalue"`` are
+            those of the package; others are free.
+        long_name, units: what axes of plots and attributes of the dataset say.
+    """
+
+    name: eqx.AbstractVar[str]
+    dims: eqx.AbstractVar[tuple[str, ...]]
+    long_name: eqx.AbstractVar[str]
+    units: eqx.AbstractVar[str]
+
+    @abc.abstractmethod
+    def measure(self, network: Network) -> Array:
+        """The value, of the shape that `dims` stand for."""

@@ -1,0 +1,47 @@
+"""Observables of the loss and of the sizes of arrays, and what makes one from a function."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxsup.experiment.observables import Network, Observable
+
+
+class Measured(Observable):
+    """An observable that a function measures."""
+
+    name: str = eqx.field(static=True)
+    dims: tuple[str, ...] = eqx.field(static=True)
+    long_name: str = eqx.field(static=True)
+    units: str = eqx.field(static=True)
+    function: Callable[[Network], Array] = eqx.field(static=True)
+
+    def measure(self, network: Network) -> Array:
+        """What the function gives."""
+        return self.function(network)
+
+
+def _norm_of(name: str) -> Callable[[Network], Array]:
+    def measure(network: Network) -> Array:
+        array = network.array(name)
+        return jnp.asarray(jnp.nan) if array is None else jnp.sqrt(jnp.sum(array**2))
+
+    return measure
+
+
+NETWORK_OBSERVABLES: tuple[Observable, ...] = (
+    Measured("loss", (), "population loss L", "squared target units", lambda n: n.loss),
+    Measured(
+        "feature_error",
+        ("feature",),
+        "expected squared error of each feature",
+        "squared target units",
+        lambda n: n.errors,
+    ),
+    Measured("embedding_norm", (), "Frobenius norm of W", "1", _norm_of("embedding")),
+    Measured("readout_norm", (), "Frobenius norm of V", "1", _norm_of("readout")),
+    Measured("core_norm", (), "Frobenius norm of B", "1", _norm_of("core")),
+    Measured("bias_norm", (), "Euclidean norm of c", "1", _norm_of("bias")),
+)

@@ -1,0 +1,17 @@
+"""The observables that a record's names stand for."""
+
+from jaxsup.experiment.observables import Observable
+from jaxsup.experiment.record import Record
+from jaxsup.training.observables.geometry import GEOMETRY_OBSERVABLES
+from jaxsup.training.observables.network import NETWORK_OBSERVABLES
+
+OBSERVABLES: dict[str, Observable] = {
+    observable.name: observable for observable in (*NETWORK_OBSERVABLES, *GEOMETRY_OBSERVABLES)
+}
+"""The package's own, by name."""
+
+
+def observables_of(record: Record) -> dict[str, Observable]:
+    """What a record asks for, by name, the loss first."""
+    given = {item.name: item for item in record.observables if isinstance(item, Observable)}
+    return {name: given.get(name) or OBSERVABLES[name] for name in record.names}

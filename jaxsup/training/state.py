@@ -1,0 +1,149 @@
+"""A run between two updates, and the three steps that drive it: `start`, `advance`, `observe`.
+
+They are pure functions of one network. `jaxsup.simulate` scans over them; a sweep drives them from
+the host.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from jaxsup.experiment.experiment import (
+    DATA_STREAM,
+    EVALUATION_STREAM,
+    Experiment,
+    initial_parameters,
+)
+from jaxsup.experiment.observables import Network
+from jaxsup.training.evaluation import expected_errors
+from jaxsup.training.losses import loss_weights
+from jaxsup.training.observables import observables_of
+from jaxsup.training.updates.base import AbstractUpdate
+
+FINISHED, DIVERGED = 0, 1
+"""Values of a run's ``status``."""
+
+
+class State(eqx.Module):
+    """A run between two updates. The step count is the driver's: all replicas share it."""
+
+    parameters: Any
+    moments: optax.OptState
+    snapshots: Any
+    status: Int[Array, ""]
+    last_step: Int[Array, ""]
+
+
+def start(experiment: Experiment, key: PRNGKeyArray) -> State:
+    """The run before its first update."""
+    parameters = initial_parameters(experiment, key)
+    learned, _ = eqx.partition(parameters, experiment.student.trainable(parameters))
+    kept = len(experiment.record.parameter_steps)
+    snapshots = None
+    if kept:
+        snapshots = jax.tree.map(lambda p: jnp.full((kept, *p.shape), jnp.nan, p.dtype), parameters)
+    zero = jnp.zeros((), jnp.int32)
+    return State(
+        parameters=parameters,
+        moments=experiment.optimizer.transformation(experiment.steps).init(learned),
+        snapshots=snapshots,
+        status=jnp.full((), FINISHED, jnp.int32),
+        last_step=zero,
+    )
+
+
+def drop_frozen(experiment: Experiment, state: State) -> State:
+    """The run without the arrays that are not learned."""
+    learned = eqx.filter(state.parameters, experiment.student.trainable(state.parameters))
+    return eqx.tree_at(lambda s: s.parameters, state, learned, is_leaf=lambda x: x is None)
+
+
+def frozen_parameters(experiment: Experiment, key: PRNGKeyArray) -> Any:
+    """The arrays that are not learned: they follow from the student and the key."""
+    parameters = initial_parameters(experiment, key)
+    return eqx.partition(parameters, experiment.student.trainable(parameters))[1]
+
+
+def restore_frozen(frozen: Any, state: State) -> State:
+    """The run that `drop_frozen` was given."""
+    parameters = eqx.combine(state.parameters, frozen)
+    return eqx.tree_at(lambda s: s.parameters, state, parameters, is_leaf=lambda x: x is None)
+
+
+def advance(
+    experiment: Experiment,
+    update: AbstractUpdate,
+    key: PRNGKeyArray,
+    state: State,
+    first: Int[Array, ""] | int,
+    stop: Int[Array, ""] | int,
+) -> State:
+    """Take a run that stands after `first` updates to `stop` updates.
+
+    A run that has left the finite numbers stays where it was. Under `vmap` the two bounds must
+    not carry a batch axis, or every update would be computed for every replica until the last ends.
+    """
+    transformation = experiment.optimizer.transformation(experiment.steps)
+    data_key = jax.random.fold_in(key, DATA_STREAM)
+    trainable = experiment.student.trainable(state.parameters)
+    tables = update.prepare(experiment, experiment.batch_size)
+
+    def step_once(step: Int[Array, ""], state: State) -> State:
+        learned, frozen = eqx.partition(state.parameters, trainable)
+        batch_key = jax.random.fold_in(data_key, step)
+        gradient = update.gradient(experiment, tables, learned, frozen, batch_key)
+        updates, moments = transformation.update(gradient, state.moments, learned)  # pyright: ignore[reportArgumentType]
+        new = eqx.apply_updates(learned, updates)
+        squares = jax.tree.map(jnp.square, gradient)
+        finite = _all_finite((new, moments, squares)) & (state.status == FINISHED)
+
+        def keep_finite(after: Array, before: Array) -> Array:
+            return jnp.where(finite, after, before)
+
+        return State(
+            parameters=eqx.combine(jax.tree.map(keep_finite, new, learned), frozen),
+            moments=jax.tree.map(keep_finite, moments, state.moments),
+            snapshots=state.snapshots,
+            status=jnp.where(finite, state.status, DIVERGED),
+            last_step=jnp.where(finite, step + 1, state.last_step),
+        )
+
+    first, stop = jnp.asarray(first, jnp.int32), jnp.asarray(stop, jnp.int32)
+    state = jax.lax.fori_loop(first, stop, step_once, state)
+    if state.snapshots is None:
+        return state
+    # An index past the end is dropped: no snapshot is due at this step.
+    due = jnp.asarray(experiment.record.parameter_steps, jnp.int32) == stop
+    index = jnp.where(due.any() & (state.last_step == stop), jnp.argmax(due), due.size)
+    snapshots = jax.tree.map(
+        lambda kept, now: kept.at[index].set(now, mode="drop"), state.snapshots, state.parameters
+    )
+    return eqx.tree_at(lambda s: s.snapshots, state, snapshots)
+
+
+def observe(
+    experiment: Experiment, update: AbstractUpdate, key: PRNGKeyArray, state: State
+) -> dict[str, Array]:
+    """What is recorded of the run as it stands, by name; NaN if it has diverged."""
+    evaluation_key = jax.random.fold_in(key, EVALUATION_STREAM)
+    errors = expected_errors(experiment, update, state.parameters, evaluation_key)
+    count = experiment.features.count
+    weights = loss_weights(count, experiment.importance, experiment.reduction)
+    loss = jnp.sum(weights * errors)
+    tolerance = experiment.record.cluster_tolerance
+    network = Network(state.parameters, errors, loss, experiment.student, tolerance)
+    good = state.status == FINISHED
+
+    return {
+        name: jnp.where(good, observable.measure(network), jnp.nan)
+        for name, observable in observables_of(experiment.record).items()
+    }
+
+
+def _all_finite(tree: object) -> Array:
+    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))
+    return jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]).all()

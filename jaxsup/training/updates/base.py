@@ -1,0 +1,75 @@
+"""What a way to compute an update has to offer."""
+
+import abc
+from typing import Any, ClassVar, Self
+
+import equinox as eqx
+from jaxtyping import Array, Float, Key
+
+from jaxsup.experiment.closed_forms import ClosedForm
+from jaxsup.experiment.experiment import Experiment
+
+
+class AbstractUpdate(eqx.Module):
+    """How the gradient of a training step, and the errors of samples, are computed.
+
+    `jaxsup.training.updates.choose_update` makes one for an experiment. It is a static value: a
+    program is compiled for it, and the store's fingerprint holds its `identity`. Each class is
+    exact: it gives what automatic differentiation of the loss on the same samples gives, to
+    rounding. `Dense` relies on nothing but the methods of the abstract classes; the others accept
+    exactly what they were proven for.
+
+    Attributes:
+        kind: its name.
+        version: raised when its numbers change.
+        shares_frozen: whether the replicas of a seed may hold one copy of the arrays that are not
+            learned. One W makes one wide product of many narrow ones; where samples are written
+            out as columns, these are laid out anew for it, which costs more than it gives.
+        evaluation: the closed form by which the recorded loss is computed; None: from samples.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    shares_frozen: ClassVar[bool] = True
+    evaluation: eqx.AbstractVar[ClosedForm | None]
+
+    @classmethod
+    @abc.abstractmethod
+    def unsuitable(cls, experiment: Experiment) -> str | None:
+        """Why it cannot be used, for people; None: it can, exactly."""
+
+    @classmethod
+    @abc.abstractmethod
+    def plan(cls, experiment: Experiment) -> Self:
+        """The update with the sizes that the experiment needs."""
+
+    @abc.abstractmethod
+    def describe(self) -> str:
+        """What it does, in a few words."""
+
+    @abc.abstractmethod
+    def gradient(
+        self, experiment: Experiment, tables: Any, learned: Any, frozen: Any, key: Key[Array, ""]
+    ) -> Any:
+        """Derivative of the training loss in the `learned` arrays, by fresh samples of `key`."""
+
+    @abc.abstractmethod
+    def squared_errors(
+        self, experiment: Experiment, tables: Any, parameters: Any, key: Key[Array, ""]
+    ) -> Float[Array, " features"]:
+        """Squared errors of each feature, summed over the samples that `tables` were made for."""
+
+    def prepare(self, experiment: Experiment, samples: int) -> Any:
+        """What follows from the experiment and the number of samples, made once for many draws."""
+        del experiment
+        return samples
+
+    def covering(self, other: Self) -> Self:
+        """The update that has room for what either has room for: settings share a program."""
+        del other
+        return self
+
+    def identity(self, samples: int) -> dict[str, Any]:
+        """What its numbers depend on beside the experiment, for batches of so many samples."""
+        del samples
+        return {"update": self.kind, "version": self.version}

@@ -1,0 +1,73 @@
+"""The plain update: samples drawn feature by feature, the loss differentiated by JAX."""
+
+from typing import Any, ClassVar, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from jaxsup.experiment.closed_forms import ClosedForm
+from jaxsup.experiment.experiment import Experiment
+from jaxsup.training.losses import loss_weights, sampled_errors
+from jaxsup.training.updates.base import AbstractUpdate
+
+# Samples evaluated at a time: a replica holds few activations, and the draws can be shared.
+_EVALUATED_AT_ONCE = 64
+
+
+class Dense(AbstractUpdate):
+    """Automatic differentiation of the loss on a batch of samples: for every experiment.
+
+    It calls `AbstractFeatures.sample_batch`, `AbstractTeacher.targets` and
+    `AbstractStudent.outputs`, so that whatever a user writes is trained right. It is the oracle of
+    all other updates.
+    """
+
+    kind: ClassVar[str] = "dense"
+    evaluation: ClosedForm | None = eqx.field(static=True, default=None)
+
+    @classmethod
+    def unsuitable(cls, experiment: Experiment) -> str | None:
+        """Only exact gradients are none of its own."""
+        return "gradients are exact" if experiment.gradient == "exact" else None
+
+    @classmethod
+    def plan(cls, experiment: Experiment) -> Self:
+        """The update; it has no sizes."""
+        return cls(experiment.closed_form)
+
+    def describe(self) -> str:
+        """What it does, in a few words."""
+        return "dense samples, the loss differentiated by JAX"
+
+    def gradient(
+        self, experiment: Experiment, tables: int, learned: Any, frozen: Any, key: Key[Array, ""]
+    ) -> Any:
+        """Derivative of sum_i w_i e_i, e the `sampled_errors` of a fresh batch."""
+        features = experiment.features
+
+        def loss(learned: Any, frozen: Any) -> Float[Array, ""]:
+            parameters = eqx.combine(learned, frozen)
+            weights = loss_weights(features.count, experiment.importance, experiment.reduction)
+            x = features.sample_batch(key, tables)
+            errors = sampled_errors(experiment.student, experiment.teacher, parameters, x)
+            return jnp.sum(weights * errors)
+
+        return jax.grad(loss)(learned, frozen)
+
+    def squared_errors(
+        self, experiment: Experiment, tables: int, parameters: Any, key: Key[Array, ""]
+    ) -> Float[Array, " features"]:
+        """Squared errors of each feature, summed over `tables` new samples, few at a time."""
+        pieces = -(-tables // _EVALUATED_AT_ONCE)
+        even = tables // pieces * pieces
+        x = experiment.features.sample_batch(key, tables)
+
+        def add_rows(total: Float[Array, " features"], x: Array) -> tuple[Array, None]:
+            errors = sampled_errors(experiment.student, experiment.teacher, parameters, x)
+            return total + errors * x.shape[0], None
+
+        zero = jnp.zeros(experiment.features.count, x.dtype)
+        total, _ = jax.lax.scan(add_rows, zero, x[:even].reshape(pieces, -1, x.shape[1]))
+        return add_rows(total, x[even:])[0] if even < tables else total

@@ -1,0 +1,99 @@
+"""Updates on lists of active features, written out as columns of an array."""
+
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from jaxsup.experiment.closed_forms import ClosedForm
+from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.students import Student, StudentParameters
+from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
+from jaxsup.training.losses import loss_weights
+from jaxsup.training.sampling.arrivals import SparseSampler
+from jaxsup.training.updates.sparse import AbstractSparseUpdate
+
+
+class Listed(AbstractSparseUpdate):
+    """Sparse samples written out as columns: products are dense, the draws are not.
+
+    It relies on phi(0) = 0, which holds for all activations of the package, and on linear targets:
+    an empty sample without a bias has no error.
+    """
+
+    kind: ClassVar[str] = "listed"
+    shares_frozen: ClassVar[bool] = False
+    level: int = eqx.field(static=True)
+    evaluation: ClosedForm | None = eqx.field(static=True, default=None)
+
+    @classmethod
+    def unsuitable(cls, experiment: Experiment) -> str | None:
+        """Why sparse samples do not suit, or the target is not linear."""
+        reason = super().unsuitable(experiment)
+        if reason is None and type(experiment.teacher) not in (DiagonalTeacher, MatrixTeacher):
+            return f"{type(experiment.teacher).__name__} is known by its targets alone"
+        return reason
+
+    def describe(self) -> str:
+        """What it draws and how it computes."""
+        return f"{super().describe()}, written out as columns"
+
+    def gradient(
+        self,
+        experiment: Experiment,
+        tables: SparseSampler,
+        learned: StudentParameters,
+        frozen: StudentParameters,
+        key: Key[Array, ""],
+    ) -> StudentParameters:
+        """Derivative of the training loss on the batch that `key` draws."""
+        batch, activation = tables.draw(key), _student(experiment).activation
+        weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
+        scale = weights * (2.0 / batch.batch)
+        x = batch.columns()
+        z, pull = jax.vjp(lambda learned: _preactivations(eqx.combine(learned, frozen), x), learned)
+        slope = scale[:, None] * (activation(z) - experiment.teacher.targets(x.T).T)
+        (gradient,) = pull(activation.pull_back(z, slope))
+        if gradient.bias is None:
+            return gradient
+        bias = learned.bias
+        assert bias is not None
+        empty = activation.pull_back(bias, scale * activation(bias)) * (batch.batch - batch.rows)
+        return eqx.tree_at(lambda g: g.bias, gradient, gradient.bias + empty)
+
+    def squared_errors(
+        self,
+        experiment: Experiment,
+        tables: SparseSampler,
+        parameters: StudentParameters,
+        key: Key[Array, ""],
+    ) -> Float[Array, " features"]:
+        """Squared errors of each feature, summed over the batch that `key` draws."""
+        batch, activation = tables.draw(key), _student(experiment).activation
+        x = batch.columns()
+        outputs = activation(_preactivations(parameters, x))
+        squares = jnp.sum((outputs - experiment.teacher.targets(x.T).T) ** 2, axis=1)
+        if parameters.bias is None:
+            return squares
+        return squares + activation(parameters.bias) ** 2 * (batch.batch - batch.rows)
+
+
+def _student(experiment: Experiment) -> Student:
+    assert isinstance(experiment.student, Student)
+    return experiment.student
+
+
+def _preactivations(
+    parameters: StudentParameters, x: Float[Array, "features batch"]
+) -> Float[Array, "features batch"]:
+    """V^T B W x + c for each column of x."""
+    z: Any = x
+    if parameters.embedding is not None:
+        z = parameters.embedding @ z
+    if parameters.core is not None:
+        z = parameters.core @ z
+    if parameters.decoder is not None:
+        z = parameters.decoder.T @ z
+    return z if parameters.bias is None else z + parameters.bias[:, None]

@@ -1,0 +1,73 @@
+"""What the updates on lists of active features share: the law, its arrivals and their room."""
+
+import dataclasses
+from typing import Any, Self
+
+import equinox as eqx
+
+from jaxsup.experiment.activations import is_built_in
+from jaxsup.experiment.closed_forms import ClosedForm
+from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.features import PowerLawFeatures
+from jaxsup.experiment.students import Student
+from jaxsup.training.sampling.arrivals import SparseSampler, prepare_sampler
+from jaxsup.training.sampling.plan import plan_sparse, sparse_level, unsuitable_law
+from jaxsup.training.updates.base import AbstractUpdate
+
+
+class AbstractSparseUpdate(AbstractUpdate):
+    """Updates on sparse samples (`jaxsup.training.sampling`).
+
+    The derivative of the loss in the preactivations z is written down: 2 w_i (phi(z_i) - y_i)
+    phi'(z_i) / batch. Samples without active features all have the preactivations c: those that
+    the list has no rows for count through the bias alone.
+
+    Attributes:
+        level: samples have room for 2^(level / 4) arrivals each, on average.
+    """
+
+    level: eqx.AbstractVar[int]
+    evaluation: eqx.AbstractVar[ClosedForm | None]
+
+    @classmethod
+    def unsuitable(cls, experiment: Experiment) -> str | None:
+        """Why sparse samples do not suit the experiment; None: they do."""
+        if experiment.gradient == "exact":
+            return "gradients are exact"
+        if experiment.sampling == "dense":
+            return "dense samples were asked for"
+        reason = unsuitable_law(experiment.features, int(experiment.batch_size))
+        if reason is not None:
+            return reason
+        student = experiment.student
+        if type(student) is not Student:
+            return f"{type(student).__name__} is known by its outputs alone"
+        if not is_built_in(student.activation):
+            return (
+                f"the activation {type(student.activation).__name__} is known by its values alone"
+            )
+        return None
+
+    @classmethod
+    def plan(cls, experiment: Experiment) -> Self:
+        """The update with room for the arrivals of the experiment's law."""
+        assert isinstance(experiment.features, PowerLawFeatures)
+        return cls(sparse_level(experiment.features), experiment.closed_form)
+
+    def prepare(self, experiment: Experiment, samples: int) -> SparseSampler:
+        """The law made ready for batches of so many samples."""
+        assert isinstance(experiment.features, PowerLawFeatures)
+        return prepare_sampler(experiment.features, plan_sparse(self.level, samples))
+
+    def covering(self, other: Self) -> Self:
+        """The one with room for more arrivals."""
+        return self if self.level >= other.level else other
+
+    def identity(self, samples: int) -> dict[str, Any]:
+        """Kind, version, and the sizes of a batch."""
+        return super().identity(samples) | dataclasses.asdict(plan_sparse(self.level, samples))
+
+    def describe(self) -> str:
+        """What it draws, in a few words."""
+        rate = plan_sparse(self.level, 1).rate
+        return f"sparse samples, at most {rate:.3g} arrivals each on average"
