@@ -1,7 +1,7 @@
 """Feature distributions: what the networks see, with exact moments and samplers.
 
-Every distribution offers ``sample_batch(key, batch)``, independent draws of shape [batch, features];
-the package's own also ``moments()``, their exact first and second moments.
+Every distribution offers ``sample_batch(key, batch)``, independent draws of shape [batch,
+features]; the package's own also ``moments()``, their exact first and second moments.
 """
 
 import abc

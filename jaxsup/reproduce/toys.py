@@ -288,7 +288,7 @@ def width_scaling(
 
 def _sparse(count: int, density: float) -> PowerLawFeatures:
     """Features that are active with the same probability, uniform on [0, 1]."""
-    return PowerLawFeatures(count, 0.0, density=density, values="unit", normalise=False)
+    return PowerLawFeatures(count, 0.0, density=density, values="unit", normalize=False)
 
 
 def _last_kept(steps: int) -> Record:

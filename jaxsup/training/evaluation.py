@@ -1,4 +1,4 @@
-"""The expected squared errors of a network: in closed form where there is one, else from samples."""
+"""Expected squared errors of a network: in closed form where there is one, else from samples."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """One training run as one pure function of (experiment, key)."""
 
+import warnings
 from typing import Any
 
 import equinox as eqx
@@ -7,7 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxsup._internal.validation import is_traced
 from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.training.state import State, advance, observe, start
 from jaxsup.training.updates import AbstractUpdate, choose_update
 
@@ -52,7 +55,7 @@ def simulate(
             that share a key share their data.
         update: how updates are computed; default: as `jaxsup.choose_update` says. Inside a ``jit``
             or ``vmap`` by hand that traces the feature law's numbers it says: densely, for how
-            much is active is not known there. Choose outside to keep it.
+            much is active is not known there, and a warning says so. Choose outside to keep it.
 
     Returns:
         The `Trajectory`.
@@ -71,7 +74,20 @@ def simulate(
     """
     if update is None:
         update = choose_update(experiment)
+        _warn_if_traced(experiment)
     return _simulate(experiment, update, key)
+
+
+def _warn_if_traced(experiment: Experiment) -> None:
+    """Samples that would be sparse are drawn densely, in other numbers, because of a trace."""
+    law = experiment.features
+    if is_traced(law) and type(law) is PowerLawFeatures and experiment.sampling == "auto":
+        warnings.warn(
+            "jaxsup.simulate: the feature law is traced, so samples are drawn densely; pass "
+            "update=jaxsup.choose_update(experiment) from outside of the trace, or set "
+            "sampling='dense'",
+            stacklevel=3,
+        )
 
 
 @jax.jit

@@ -33,7 +33,7 @@ def families(count: int) -> dict[str, AbstractFeatures]:
     }
     return {
         **laws,
-        "clipped": jaxsup.PowerLawFeatures(count, 1.0, density=2.5, normalise=False),
+        "clipped": jaxsup.PowerLawFeatures(count, 1.0, density=2.5, normalize=False),
         "gaussian": jaxsup.GaussianFeatures(count, 1.2, variance=0.7),
         "correlated": jaxsup.CorrelatedFeatures(random_covariance(count, count)),
         "singular": jaxsup.CorrelatedFeatures(random_covariance(count, 2)),
@@ -43,11 +43,11 @@ def families(count: int) -> dict[str, AbstractFeatures]:
 
 @pytest.mark.parametrize("exponent", [-0.5, 0.0, 1.1, 3.0])
 @pytest.mark.parametrize(
-    ("density", "normalise"), [(1.0, True), (0.3, True), (3.0, True), (1.0, False), (4.0, False)]
+    ("density", "normalize"), [(1.0, True), (0.3, True), (3.0, True), (1.0, False), (4.0, False)]
 )
 def test_probabilities_are_the_clipped_power_law(exponent, density, normalise):
-    features = jaxsup.PowerLawFeatures(50, exponent, density, normalise=normalise)
-    expected = np.minimum(1, density * power_law(50, exponent, normalise=normalise))
+    features = jaxsup.PowerLawFeatures(50, exponent, density, normalize=normalise)
+    expected = np.minimum(1, density * power_law(50, exponent, normalize=normalise))
     np.testing.assert_allclose(features.probabilities, expected, rtol=5e-6)
 
 
@@ -62,19 +62,19 @@ def test_clipping_leaves_exactly_one():
     assert p[1] == 1
     assert 0 < p[3] < 1
     assert (
-        jaxsup.PowerLawFeatures(4, 0.0, density=0.1, normalise=False).probabilities.tolist()
+        jaxsup.PowerLawFeatures(4, 0.0, density=0.1, normalize=False).probabilities.tolist()
         == [np.float32(0.1)] * 4
     )
 
 
-@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("exponent", [0.0, 1.5])
 def test_gaussian_variances_and_one_active_frequencies(exponent, normalise):
-    gaussian = jaxsup.GaussianFeatures(30, exponent, 2.5, normalise=normalise)
-    law = power_law(30, exponent, normalise=normalise)
+    gaussian = jaxsup.GaussianFeatures(30, exponent, 2.5, normalize=normalise)
+    law = power_law(30, exponent, normalize=normalise)
     np.testing.assert_allclose(gaussian.variances, 2.5 * law, rtol=5e-6)
     one = jaxsup.OneActiveFeatures(30, exponent)
-    expected = power_law(30, exponent, normalise=True)
+    expected = power_law(30, exponent, normalize=True)
     np.testing.assert_allclose(one.frequencies, expected, rtol=5e-6)
 
 
@@ -82,7 +82,7 @@ def test_gaussian_variances_and_one_active_frequencies(exponent, normalise):
 @pytest.mark.parametrize("values", VALUE_MOMENTS)
 def test_sparse_moments_equal_an_enumeration_of_active_sets(values):
     features = jaxsup.PowerLawFeatures(4, 0.9, density=1.7, values=values)
-    p = np.minimum(1, 1.7 * power_law(4, 0.9, normalise=True))
+    p = np.minimum(1, 1.7 * power_law(4, 0.9, normalize=True))
     first, second = VALUE_MOMENTS[values]
     mean, C = np.zeros(4), np.zeros((4, 4))
     for active in itertools.product([0, 1], repeat=4):
@@ -109,7 +109,7 @@ def test_second_moment_is_diagonal_only_without_a_mean():
 @pytest.mark.usefixtures("x64")
 def test_one_active_second_moment_is_exactly_diagonal_with_a_mean():
     moments = jaxsup.OneActiveFeatures(6, 1.2).moments()
-    f = power_law(6, 1.2, normalise=True)
+    f = power_law(6, 1.2, normalize=True)
     np.testing.assert_allclose(moments.mean, f / 2, rtol=1e-12)
     np.testing.assert_array_equal(
         np.asarray(moments.second_moment()), np.diag(np.asarray(moments.diagonal))
@@ -201,7 +201,7 @@ def test_activations_are_independent_between_features_and_of_values():
 
 def test_rare_features_are_as_rare_as_stated():
     """p = 1e-9 in 2^26 draws: 0.07 expected, where a 23-bit uniform number would give 8."""
-    features = jaxsup.PowerLawFeatures(1024, 0.0, density=1e-9, normalise=False)
+    features = jaxsup.PowerLawFeatures(1024, 0.0, density=1e-9, normalize=False)
 
     @jax.jit
     def active(key):
@@ -219,7 +219,7 @@ def test_one_active_feature_a_row_by_frequency():
     assert x.min() >= 0
     assert x.max() <= 1
     counts = (x != 0).sum(axis=0)
-    f = power_law(count, 1.0, normalise=True)
+    f = power_law(count, 1.0, normalize=True)
     spread = np.sqrt(batch * f * (1 - f))
     assert (np.abs(counts - batch * f) < 4.5 * spread).all()
     active = x[x != 0]
@@ -255,7 +255,7 @@ def test_gaussian_samples_are_normal():
     "make",
     [
         lambda a, d: jaxsup.PowerLawFeatures(6, a, d),
-        lambda a, d: jaxsup.PowerLawFeatures(6, a, d, "sign", normalise=False),
+        lambda a, d: jaxsup.PowerLawFeatures(6, a, d, "sign", normalize=False),
         lambda a, d: jaxsup.GaussianFeatures(6, a, d),
         lambda a, d: jaxsup.OneActiveFeatures(6, a),
     ],

@@ -69,9 +69,9 @@ def experiment(**changes: Any) -> jaxsup.Experiment:
 
 PARTS: dict[str, dict[str, Any]] = {
     "power-law": {
-        "features": jaxsup.PowerLawFeatures(4, 1.5, 0.5, "sign", normalise=False),
+        "features": jaxsup.PowerLawFeatures(4, 1.5, 0.5, "sign", normalize=False),
     },
-    "gaussian": {"features": jaxsup.GaussianFeatures(4, 2.0, 3.0, normalise=False)},
+    "gaussian": {"features": jaxsup.GaussianFeatures(4, 2.0, 3.0, normalize=False)},
     "correlated": {"features": jaxsup.CorrelatedFeatures(np.diag([4.0, 3, 2, 1]))},
     "one-active": {"features": jaxsup.OneActiveFeatures(4, 0.5), "loss": "population"},
     "one-active ones": {"features": jaxsup.OneActiveFeatures(4, values="one")},

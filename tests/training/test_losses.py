@@ -8,15 +8,28 @@ import scipy.integrate
 
 import jaxsup
 from jaxsup.experiment.students import Student, StudentParameters
-from jaxsup.training.losses import (
-    closed_form,
-    loss_weights,
-    population_errors,
-    population_loss,
-    sampled_errors,
-)
+from jaxsup.experiment.closed_forms import closed_form
+from jaxsup.training import losses
+from jaxsup.training.losses import loss_weights, sampled_errors
+from jaxsup.training.updates import TiedClosedForm
 
 COUNT = 5
+
+
+def population_errors(features, teacher, student, parameters):
+    """Expected squared errors by the closed form that the three have."""
+    experiment = jaxsup.Experiment(features, teacher, student, jaxsup.SGD(0.1))
+    assert experiment.closed_form is not None
+    return losses.population_errors(experiment.closed_form, experiment, parameters)
+
+
+def tied_loss(features, teacher, student, parameters, weights):
+    """The loss whose gradient is written out, as the update differentiates it."""
+    experiment = jaxsup.Experiment(
+        features, teacher, student, jaxsup.SGD(0.1), gradient="exact", reduction="sum"
+    )
+    assert TiedClosedForm.unsuitable(experiment) is None
+    return TiedClosedForm.loss(experiment, parameters, weights)
 
 
 def covariance() -> np.ndarray:
@@ -192,7 +205,7 @@ def test_the_loss_of_unit_activations_and_its_gradient_equal_numpy(batch, large,
 
     def loss(W, c):
         parameters = StudentParameters(embedding=W, readout=None, core=None, bias=c)
-        return population_loss(features, teacher, student, parameters, jnp.asarray(weights))
+        return tied_loss(features, teacher, student, parameters, jnp.asarray(weights))
 
     slopes = jax.value_and_grad(loss, (0, 1))
     for _ in batch:
@@ -220,7 +233,7 @@ def test_weights_n_make_the_mean_over_features_their_plain_sum():
     p = StudentParameters(embedding=jnp.asarray(W), readout=None, core=None, bias=jnp.asarray(b))
     student = Student(2, "learned", core=False)
     features, teacher = jaxsup.OneActiveFeatures(COUNT, values="one"), jaxsup.DiagonalTeacher(0.0)
-    loss = population_loss(features, teacher, student, p, weights)
+    loss = tied_loss(features, teacher, student, p, weights)
     assert float(loss) == pytest.approx(plain, rel=1e-14)
     errors = population_errors(features, teacher, student, p)
     assert float(jnp.sum(weights * errors)) == pytest.approx(plain, rel=1e-14)
@@ -238,7 +251,7 @@ def test_the_loss_with_a_gradient_by_hand_equals_the_sum_of_errors(values, bias)
 
     def fast(p, exponent, weights):
         law = jaxsup.OneActiveFeatures(COUNT, exponent, values)
-        return population_loss(law, teacher, student, p, weights)
+        return tied_loss(law, teacher, student, p, weights)
 
     def plain(p, exponent, weights):
         law = jaxsup.OneActiveFeatures(COUNT, exponent, values)

@@ -10,13 +10,9 @@ import pytest
 from scipy import stats
 
 from jaxsup import CorrelatedFeatures, GaussianFeatures, OneActiveFeatures, PowerLawFeatures
-from jaxsup.training.sampling.arrivals import (
-    UNLIKELY,
-    _alias_table,
-    plan_sparse,
-    prepare_sampler,
-    sparse_level,
-)
+from jaxsup.training.sampling.alias import alias_table
+from jaxsup.training.sampling.arrivals import prepare_sampler
+from jaxsup.training.sampling.plan import UNLIKELY, plan_sparse, sparse_level, unsuitable_law
 
 LAWS = {
     "a = 1.1": PowerLawFeatures(64, 1.1),
@@ -24,16 +20,15 @@ LAWS = {
     "dense": PowerLawFeatures(48, 0.7, density=4.0),
     "sparse": PowerLawFeatures(40, 1.5, density=0.2, values="sign"),
     "one dominates": PowerLawFeatures(32, 5.0),
-    "alike": PowerLawFeatures(40, 0.0, density=0.1, normalise=False),
-    "rising": PowerLawFeatures(33, -0.5),
+    "alike": PowerLawFeatures(40, 0.0, density=0.1, normalize=False),
+    "rising": PowerLawFeatures(33, -0.5, values="symmetric"),
 }
 BATCH, BATCHES = 250, 400
 
 
 def plan_of(law, batch=BATCH, more=0):
-    level = sparse_level(law).level
-    assert level is not None
-    return plan_sparse(level + more, batch)
+    assert unsuitable_law(law, batch) is None
+    return plan_sparse(sparse_level(law) + more, batch)
 
 
 def draw(law, key, batch=BATCH, more=0):
@@ -58,7 +53,7 @@ def samples():
 def probabilities(law):
     index = np.arange(1, law.count + 1.0)
     p = index**-law.exponent
-    return law.density * (p / p.sum() if law.normalise else p)
+    return law.density * (p / p.sum() if law.normalize else p)
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -108,10 +103,10 @@ def test_values_have_their_law_whatever_feature_and_neighbours(samples, name):
         assert set(np.unique(values)) == {-1.0, 1.0}
         assert stats.binomtest(int((values > 0).sum()), values.size).pvalue > 1e-6
         return
-    top = 2.0 if law.values == "uniform" else 1.0
+    low, width = {"uniform": (0, 2), "unit": (0, 1), "symmetric": (-1, 2)}[law.values]
     for some in (values, x[0][x[0] != 0], x[:, (x != 0).sum(axis=0) > 1][-8:].ravel()):
-        shown = some[some != 0] / top
-        assert shown.size < 30 or stats.kstest(shown, "uniform").pvalue > 1e-6
+        shares = (some[some != 0] - low) / width
+        assert shares.size < 30 or stats.kstest(shares, "uniform").pvalue > 1e-6
 
 
 @pytest.mark.parametrize("name", ["a = 1.1", "dense", "alike"])
@@ -200,7 +195,7 @@ SHARES = {
 def test_the_alias_table_holds_the_shares(name):
     """What the table gives in exact arithmetic is the share, to float32's own rounding of it."""
     shares = SHARES[name] / SHARES[name].sum()
-    accepted, alias = _alias_table(jnp.asarray(shares, jnp.float32))
+    accepted, alias = alias_table(jnp.asarray(shares, jnp.float32))
     kept = np.asarray(accepted, np.float64) / 2**32
     given = kept / shares.size
     np.add.at(given, np.asarray(alias), (1 - kept) / shares.size)
@@ -211,7 +206,7 @@ def test_the_alias_table_holds_the_shares(name):
 @pytest.mark.usefixtures("x64")
 def test_float64_keeps_the_shares_to_a_random_word():
     shares = SHARES["power law"] / SHARES["power law"].sum()
-    accepted, alias = _alias_table(jnp.asarray(shares))
+    accepted, alias = alias_table(jnp.asarray(shares))
     kept = np.asarray(accepted, np.float64) / 2**32
     given = kept / shares.size
     np.add.at(given, np.asarray(alias), (1 - kept) / shares.size)
@@ -226,18 +221,16 @@ def test_float64_keeps_the_shares_to_a_random_word():
         (CorrelatedFeatures(np.eye(40)), "correlated features are not sparse"),
         (PowerLawFeatures(31, 1.5), "not 32 to 65536 features"),
         (PowerLawFeatures(64, 9.0), "a feature is active with probability 0.998"),
-        (PowerLawFeatures(64, 0.0, density=0.2, normalise=False), "14.3 arrivals a sample"),
+        (PowerLawFeatures(64, 0.0, density=0.2, normalize=False), "14.3 arrivals a sample"),
     ],
 )
 def test_laws_that_do_not_suit_say_why(law, reason):
-    found = sparse_level(law)
-    assert found.level is None
-    assert reason in found.reason
+    assert reason in (unsuitable_law(law, 1) or "")
 
 
 def test_places_of_a_batch_are_numbered_in_32_bits():
-    assert sparse_level(PowerLawFeatures(2**15, 1.5), 2**15).level is not None
-    assert "than 32 bits number" in sparse_level(PowerLawFeatures(2**15, 1.5), 2**16).reason
+    assert unsuitable_law(PowerLawFeatures(2**15, 1.5), 2**15) is None
+    assert "than 32 bits number" in (unsuitable_law(PowerLawFeatures(2**15, 1.5), 2**16) or "")
 
 
 def test_a_traced_law_is_not_looked_at():
@@ -245,7 +238,7 @@ def test_a_traced_law_is_not_looked_at():
 
     @jax.jit
     def look(exponent):
-        reasons.append(sparse_level(PowerLawFeatures(64, exponent)).reason)
+        reasons.append(unsuitable_law(PowerLawFeatures(64, exponent), 1))
         return exponent
 
     look(1.5)

@@ -5,8 +5,8 @@ Poisson process of rate l_i = -log(1 - p_i) arrives at least once. So the number
 sample is Poisson with mean L = sum_i l_i, each arrival picks feature i with probability l_i / L,
 and of several arrivals of one feature in one sample the first counts (superposition and marking of
 Poisson processes; Kingman, Poisson Processes, 1993, sections 2.2 and 5.2). At density 1 that is
-about one arrival a sample, whatever N is. `jaxsup.training.sampling.plan` says where it pays, and how
-much room a batch needs.
+about one arrival a sample, whatever N is. `jaxsup.training.sampling.plan` says where it pays, and
+how much room a batch needs.
 """
 
 import equinox as eqx

@@ -1,7 +1,7 @@
 """What a way to compute an update has to offer."""
 
 import abc
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Key
@@ -40,7 +40,7 @@ class AbstractUpdate(eqx.Module):
 
     @classmethod
     @abc.abstractmethod
-    def plan(cls, experiment: Experiment) -> Self:
+    def plan(cls, experiment: Experiment) -> "AbstractUpdate":
         """The update with the sizes that the experiment needs."""
 
     @abc.abstractmethod
@@ -64,8 +64,8 @@ class AbstractUpdate(eqx.Module):
         del experiment
         return samples
 
-    def covering(self, other: Self) -> Self:
-        """The update that has room for what either has room for: settings share a program."""
+    def covering(self, other: "AbstractUpdate") -> "AbstractUpdate":
+        """The update of the same class that has room for both: their settings share a program."""
         del other
         return self
 

@@ -1,6 +1,6 @@
 """The plain update: samples drawn feature by feature, the loss differentiated by JAX."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -33,7 +33,7 @@ class Dense(AbstractUpdate):
         return "gradients are exact" if experiment.gradient == "exact" else None
 
     @classmethod
-    def plan(cls, experiment: Experiment) -> Self:
+    def plan(cls, experiment: Experiment) -> AbstractUpdate:
         """The update; it has no sizes."""
         return cls(experiment.closed_form)
 

@@ -1,6 +1,6 @@
 """Exact gradients of the expected loss, which has a closed form."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -23,7 +23,7 @@ class AbstractPopulationUpdate(AbstractUpdate):
     evaluation: eqx.AbstractVar[ClosedForm]
 
     @classmethod
-    def plan(cls, experiment: Experiment) -> Self:
+    def plan(cls, experiment: Experiment) -> AbstractUpdate:
         """The update of the experiment's closed form."""
         return cls(experiment.closed_form)
 
@@ -103,22 +103,26 @@ class TiedClosedForm(AbstractPopulationUpdate):
     ) -> Any:
         """Derivative of the expected loss."""
         del tables, key
+        count = experiment.features.count
+        weights = loss_weights(count, experiment.importance, experiment.reduction)
+        return jax.grad(
+            lambda learned: self.loss(experiment, eqx.combine(learned, frozen), weights)
+        )(learned)
+
+    @staticmethod
+    def loss(
+        experiment: Experiment, parameters: Any, weights: Float[Array, " features"]
+    ) -> Float[Array, ""]:
+        """sum_i weights_i e_i, with the derivative of `jaxsup.theory.one_sparse_loss`."""
         features, teacher = experiment.features, experiment.teacher
         assert isinstance(features, OneActiveFeatures)
         assert isinstance(teacher, DiagonalTeacher)
-        count = features.count
-
-        def loss(learned: Any, frozen: Any) -> Float[Array, ""]:
-            parameters = eqx.combine(learned, frozen)
-            W = parameters.embedding
-            bias = jnp.zeros(count, W.dtype) if parameters.bias is None else parameters.bias
-            return one_sparse_loss(
-                W,
-                bias,
-                importance=loss_weights(count, experiment.importance, experiment.reduction),
-                gains=teacher.gains(count),
-                frequencies=features.frequencies,
-                values=features.values,
-            )
-
-        return jax.grad(loss)(learned, frozen)
+        W, bias = parameters.embedding, parameters.bias
+        return one_sparse_loss(
+            W,
+            jnp.zeros(features.count, W.dtype) if bias is None else bias,
+            importance=weights,
+            gains=teacher.gains(features.count),
+            frequencies=features.frequencies,
+            values=features.values,
+        )

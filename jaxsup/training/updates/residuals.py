@@ -1,8 +1,8 @@
 """Residuals s phi(V^T h + c) - s y of many samples, and what is summed over them.
 
-With slopes s_i = 2 w_i / batch, a diagonal teacher and an activation with a gate, phi phi' = phi, the
-derivative of the loss in z is s_i phi(z_i), less s_i y_i phi'(z_i) where x_i is not 0: a dense array,
-less few entries.
+With slopes s_i = 2 w_i / batch, a diagonal teacher and an activation with a gate, phi phi' = phi,
+the derivative of the loss in z is s_i phi(z_i), less s_i y_i phi'(z_i) where x_i is not 0: a dense
+array, less few entries.
 
 On a CPU, networks that are not small go one by one, and each of them tile by tile of samples: a
 tile of z is still in the caches when it is used again, and there are no more tiles than the samples

@@ -1,7 +1,7 @@
 """What the updates on lists of active features share: the law, its arrivals and their room."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 
@@ -49,7 +49,7 @@ class AbstractSparseUpdate(AbstractUpdate):
         return None
 
     @classmethod
-    def plan(cls, experiment: Experiment) -> Self:
+    def plan(cls, experiment: Experiment) -> AbstractUpdate:
         """The update with room for the arrivals of the experiment's law."""
         assert isinstance(experiment.features, PowerLawFeatures)
         return cls(sparse_level(experiment.features), experiment.closed_form)
@@ -59,8 +59,9 @@ class AbstractSparseUpdate(AbstractUpdate):
         assert isinstance(experiment.features, PowerLawFeatures)
         return prepare_sampler(experiment.features, plan_sparse(self.level, samples))
 
-    def covering(self, other: Self) -> Self:
+    def covering(self, other: AbstractUpdate) -> AbstractUpdate:
         """The one with room for more arrivals."""
+        assert isinstance(other, AbstractSparseUpdate)
         return self if self.level >= other.level else other
 
     def identity(self, samples: int) -> dict[str, Any]:
