@@ -178,7 +178,7 @@ def _resampled_interval(
             batch=_BATCH,
             confidence_level=_LEVEL,
             method="BCa" if len(values) <= _MOST_CORRECTED else "percentile",
-            random_state=np.random.default_rng(seed),
+            rng=np.random.default_rng(seed),
         )
     low, high = map(float, result.confidence_interval)
     if math.isfinite(low) and math.isfinite(high):
@@ -214,11 +214,11 @@ def log_log_slope(x: ArrayLike, y: ArrayLike) -> Estimate:
     from scipy import stats
 
     sizes, means = _checked_points(x, y)
-    line = stats.linregress(np.log(sizes), np.log(means))
+    slope, _, _, _, error = stats.linregress(np.log(sizes), np.log(means))
     # Points on a level line have no correlation, from which scipy takes the error: NaN, for 0.
-    error = float(np.nan_to_num(line.stderr))
+    error = float(np.nan_to_num(error))
     basis = f"log-log line through {len(sizes)} points"
-    return _around(float(line.slope), error, len(sizes) - 2, basis)
+    return _around(float(slope), error, len(sizes) - 2, basis)
 
 
 def _checked_points(
