@@ -214,11 +214,12 @@ def log_log_slope(x: ArrayLike, y: ArrayLike) -> Estimate:
     from scipy import stats
 
     sizes, means = _checked_points(x, y)
-    slope, _, _, _, error = stats.linregress(np.log(sizes), np.log(means))
+    line = np.asarray(stats.linregress(np.log(sizes), np.log(means)), np.float64)
+    slope, error = float(line[0]), float(line[4])
     # Points on a level line have no correlation, from which scipy takes the error: NaN, for 0.
-    error = float(np.nan_to_num(error))
+    error = 0.0 if math.isnan(error) else error
     basis = f"log-log line through {len(sizes)} points"
-    return _around(float(slope), error, len(sizes) - 2, basis)
+    return _around(slope, error, len(sizes) - 2, basis)
 
 
 def _checked_points(

@@ -73,7 +73,7 @@ class PowerLawFit:
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-safe values: tuples as lists, not finite as None, refusal by name."""
         names = [field.name for field in dataclasses.fields(self)]
-        return {name: _json_safe(getattr(self, name)) for name in names}
+        return {name: json_safe(getattr(self, name)) for name in names}
 
     def refused(self, refusal: Refusal, **figures: float | int) -> "PowerLawFit":
         """This result as a refusal, with the figures of its sentence."""
@@ -244,10 +244,10 @@ def _check_options(
     check_number("bootstrap_seed", bootstrap_seed, "give a natural number", low=0)
 
 
-def _json_safe(value: object) -> Any:
-    """A field as JSON holds it."""
+def json_safe(value: object) -> Any:
+    """A value as JSON holds it: tuples as lists, None for not finite, members by name."""
     if isinstance(value, tuple):
-        return [_json_safe(item) for item in value]
+        return [json_safe(item) for item in value]
     if isinstance(value, enum.Enum):
         return value.name
     return None if isinstance(value, float) and not math.isfinite(value) else value

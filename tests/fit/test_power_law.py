@@ -112,8 +112,8 @@ def test_a_floor_is_fitted_as_scipy_does():
         amplitude, alpha, offset = theta
         return np.log(losses) - np.log(offset + amplitude * LOG_STEPS**-alpha)
 
-    start, tight = [1.0, 1.0, 0.01], {"xtol": 1e-14, "ftol": 1e-14, "gtol": 1e-14}
-    theta = least_squares(residual, start, bounds=([0, 0, 0], np.inf), **tight).x
+    start, bounds = [1.0, 1.0, 0.01], ([0, 0, 0], np.inf)
+    theta = least_squares(residual, start, bounds=bounds, xtol=1e-14, ftol=1e-14, gtol=1e-14).x
     np.testing.assert_allclose([fit.amplitude, fit.exponent, fit.floor], theta, rtol=1e-6)
 
 
