@@ -36,7 +36,7 @@ class FitCommand:
 
     def run(self) -> None:
         """Fit and print."""
-        from jaxsup.fit.exponents import exponents_to_records, format_exponents, measure_exponents
+        from jaxsup.fit import exponents_to_records, format_exponents, measure_exponents
         from jaxsup.sweep.store.read import open_store
 
         dataset = open_store(self.directory)

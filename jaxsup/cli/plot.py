@@ -42,7 +42,8 @@ class PlotCommand:
     def run(self) -> None:
         """Draw and write."""
         from jaxsup import plot
-        from jaxsup.fit.exponents import measure_exponents, theory_curves
+        from jaxsup.fit.exponents import measure_exponents
+        from jaxsup.sweep.closed_forms import theory_curves
         from jaxsup.sweep.store.read import open_store
 
         check_picture(self.out)

@@ -1,19 +1,23 @@
-"""Measurements on a labelled sweep: exponents over seeds, and the closed forms to hold them to."""
+"""Exponents over a labelled sweep, beside the theory without superposition, as tables and text."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float, Num
 
-from jaxsup.fit.power_law import PowerLawFit, fit_power_law
+from jaxsup.fit.power_law import PowerLawFit, fit_power_law, json_safe
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
+_PENDING, _DIVERGED = -1, 1  # values of a sweep's ``status``
 _UNTRAINED = "not trained yet"
 _LABELS = {
     "exponent": "training exponent alpha",
@@ -31,6 +35,13 @@ _LABELS = {
     "seeds_dropped": "seeds left out as diverged",
     "found": "whether there is a power law",
     "reason": "why there is none",
+}
+_SYMBOLS = {
+    "features.exponent": "a",
+    "teacher.exponent": "b",
+    "student.latent": "K",
+    "features.count": "N",
+    "superposition_ratio": "N/K",
 }
 
 
@@ -54,10 +65,10 @@ def measure_exponents(
         confidence: level of the interval.
 
     Returns:
-        The fields of `jaxsup.fit.power_law.PowerLawFit` over (axis names...), with the sweep's coordinates,
+        The fields of `jaxsup.fit.PowerLawFit` over (axis names...), with the sweep's coordinates,
         and ``theory``: (a + 2b - 1) / a, the exponent without superposition (arXiv 2602.01045),
-        NaN where the data or the teacher is not of that family. Where no power law is found,
-        ``exponent`` is NaN and ``reason`` says why.
+        NaN where the data or the teacher is not of that family, or a = 0. Where no power law is
+        found, ``exponent`` is NaN and ``reason`` says why.
 
     Raises:
         ValueError: as `jaxsup.fit_power_law`.
@@ -67,173 +78,133 @@ def measure_exponents(
     loss = dataset["loss"].transpose(..., "seed", "step")
     loss = loss.isel(step=loss["step"].values >= after)
     dims, shape = loss.dims[:-2], loss.shape[:-2]
-    steps, values = loss["step"].values, loss.values
-    pending = np.zeros(values.shape[:-1], bool)
-    if "status" in dataset:  # a diverged run belongs to no fit, its finite beginning neither
+    status = np.zeros(loss.shape[:-1], np.int8)
+    if "status" in dataset:
         status = dataset["status"].transpose(..., "seed").values
-        values = np.where((status == 1)[..., None], np.nan, values)
-        pending = status == -1
-    fits = np.empty(shape, object)
-    for index in np.ndindex(shape):
-        untrained = pending[index].all()
-        recorded = ~np.isnan(loss.values[index]).all(0) | untrained
-        trained = ~pending[index] | untrained
-        fit = fit_power_law(
-            steps[recorded],
-            values[index][trained][:, recorded],
-            window=window,
-            floor=floor,
-            confidence=confidence,
-        )
-        if untrained:
-            fit = dataclasses.replace(fit, seeds_dropped=0, reason=_UNTRAINED)
-        fits[index] = fit
-    table = xr.Dataset(
-        {
-            name: (dims, _column(fits, name), {"long_name": label})
-            for name, label in _LABELS.items()
-        },
-        coords={name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)},
-        attrs={
-            **dataset.attrs,
-            "confidence": confidence,
-            "fit_floor": int(floor),
-            "fit_after": after,
-        },
-    )
+    options = {"window": window, "floor": floor, "confidence": confidence}
+    rows = [
+        _fields(_fit_setting(loss["step"].values, loss.values[index], status[index], options))
+        for index in np.ndindex(shape)
+    ]
+    columns = {
+        name: (dims, np.asarray([row[name] for row in rows]).reshape(shape), {"long_name": label})
+        for name, label in _LABELS.items()
+    }
+    coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
+    attrs = {"confidence": confidence, "fit_floor": int(floor), "fit_after": after}
+    table = xr.Dataset(columns, coords=coords, attrs={**dataset.attrs, **attrs})
     return table.assign(theory=_theory(table))
 
 
-def _column(fits: np.ndarray, name: str) -> np.ndarray:
-    def value(fit: PowerLawFit) -> Any:
-        if name.startswith("interval"):
-            return fit.interval[name == "interval_high"]
-        if name.startswith("window"):
-            return fit.window[name == "window_last"]
-        return getattr(fit, name)
-
-    flat = [value(fit) for fit in fits.ravel()]
-    return np.asarray(flat).reshape(fits.shape)
-
-
-def _theory(table: xr.Dataset) -> xr.DataArray:
-    """(a + 2b - 1) / a along the axes that scan a and b."""
-    import xarray as xr
-
-    configuration = json.loads(table.attrs.get("configuration", "{}"))
-
-    def exponent(section: str, kinds: tuple[str, ...]) -> Any:
-        if f"{section}.exponent" in table.coords:
-            return table.coords[f"{section}.exponent"]
-        entry = configuration.get(section, {})
-        return entry["exponent"] if entry.get("kind") in kinds else math.nan
-
-    a = exponent("features", ("power-law", "gaussian"))
-    b = exponent("teacher", ("diagonal",))
-    theory = (
-        xr.DataArray((a + 2 * b - 1) / a).broadcast_like(table["exponent"]).reset_coords(drop=True)
-    )
-    label = "exponent without superposition, (a + 2b - 1)/a"
-    return theory.assign_attrs(long_name=label)
-
-
-def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
-    """The closed-form loss of every setting, median over seeds; None if any setting has none.
-
-    Each seed's own W and start enter, as `jaxsup.theory.loss_curve` takes them from its key.
+def exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
+    """One JSON-safe mapping a setting: its coordinates, then every field of its fit.
 
     Arguments:
-        dataset: result of `jaxsup.run`, or a selection from one.
+        table: result of `measure_exponents`.
 
     Returns:
-        Loss over (axis names..., "step").
+        Records in the order of the axes; None for numbers that are not finite.
     """
-    import jax
-    import xarray as xr
-
-    from jaxsup.sweep.grid import replace_fields
-    from jaxsup.sweep.tables import sweep_from_tables
-    from jaxsup.theory import loss_curve
-
-    sweep = sweep_from_tables(json.loads(dataset.attrs["configuration"]))
-    fields = [field for axis in sweep.axes for field in axis.fields]
-    dims = [dim for dim in dataset["loss"].dims if dim not in ("seed", "step")]
-    shape = tuple(dataset.sizes[dim] for dim in dims)
-    curves = np.empty((*shape, dataset.sizes["step"]))
-    for index in np.ndindex(shape):
-        point = dataset.isel(dict(zip(dims, index, strict=True)))
-        try:
-            changes = {field: point[field].item() for field in fields}
-            experiment = replace_fields(sweep.experiment, changes)
-            each = [
-                loss_curve(experiment, dataset["step"].values, key=jax.random.key(seed))
-                for seed in np.atleast_1d(dataset["seed"].values).tolist()
-            ]
-        except ValueError:
-            return None
-        curves[index] = np.median(each, axis=0)
-    coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= {*dims, "step"}}
-    return xr.DataArray(curves, dims=[*dims, "step"], coords=coords, name="theory")
-
-
-def exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
-    """One JSON-safe mapping a setting: its coordinates and every field of its fit."""
-    records = []
-    for index in np.ndindex(table["exponent"].shape):
-        point = table.isel(dict(zip(table["exponent"].dims, index, strict=True)))
-        record = {str(name): point[name].item() for name in [*point.coords, *point.data_vars]}
-        records.append(
-            {
-                name: None if isinstance(value, float) and not math.isfinite(value) else value
-                for name, value in record.items()
-            }
-        )
-    return records
+    return [
+        {name: json_safe(value) for name, value in row.items()}
+        for row in _to_frame(table).to_dict("records")
+    ]
 
 
 def format_exponents(table: xr.Dataset) -> str:
-    """The table as aligned text: settings, exponent +- standard error, theory, window."""
-    coordinates = [n for n in table.coords if set(table[n].dims) and n != "superposition_ratio"]
-    ratio = "superposition_ratio" in table.coords and bool(table["superposition_ratio"].dims)
-    names = [*coordinates, "superposition_ratio"] if ratio else coordinates
-    flat = (
-        table.stack(point=table["exponent"].dims, create_index=False)
-        if table["exponent"].dims
-        else table.expand_dims("point")
-    )
-    header = [*(_short(str(n)) for n in names), "exponent", "theory", "window", "seeds"]
-    rows = [header]
-    for point in range(flat.sizes["point"]):
-        row = flat.isel(point=point)
-        cells = [
-            f"{row[n].item():g}" if row[n].dtype.kind in "if" else str(row[n].item()) for n in names
-        ]
-        if row["found"]:
-            cells.append(f"{row['exponent'].item():.3f} +- {row['stderr'].item():.3f}")
-        elif row["reason"] == _UNTRAINED:
-            cells.append(_UNTRAINED)
-        else:
-            cells.append("none (slope " + f"{row['slope'].item():.3f})")
-        theory = row["theory"].item()
-        cells.append("-" if math.isnan(theory) else f"{theory:.3f}")
-        first, last = row["window_first"].item(), row["window_last"].item()
-        cells.append("-" if math.isnan(first) else f"{first:.0f}..{last:.0f}")
-        dropped = int(row["seeds_dropped"])
-        cells.append(f"{int(row['seeds_used'])}" + (f" (-{dropped} diverged)" if dropped else ""))
-        rows.append(cells)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
+    """The table as aligned text: settings, exponent +- standard error, theory, window, seeds.
+
+    Arguments:
+        table: result of `measure_exponents`.
+
+    Returns:
+        A header and one line a setting.
+    """
+    names = [str(name) for name in table.coords if table[name].dims]
+    names.sort(key=lambda name: name == "superposition_ratio")  # last
+    header = [_SYMBOLS.get(name, name.rpartition(".")[2]) for name in names]
+    rows = [
+        [*(_number(row[name]) for name in names), *_result_cells(row)]
+        for row in _to_frame(table).to_dict("records")
+    ]
+    columns = zip(*[[*header, "exponent", "theory", "window", "seeds"], *rows], strict=True)
+    padded = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
+    return "\n".join("  ".join(line) for line in zip(*padded, strict=True))
 
 
-def _short(name: str) -> str:
-    symbols = {
-        "features.exponent": "a",
-        "teacher.exponent": "b",
-        "student.latent": "K",
-        "features.count": "N",
-        "superposition_ratio": "N/K",
-    }
-    return symbols.get(name, name.rpartition(".")[2])
+def _fit_setting(
+    steps: Num[np.ndarray, " steps"],
+    loss: Float[np.ndarray, "seeds steps"],
+    status: Num[np.ndarray, " seeds"],
+    options: Mapping[str, Any],
+) -> PowerLawFit:
+    """The fit over the steps that the setting recorded and the seeds that are trained."""
+    trained, diverged = status != _PENDING, status == _DIVERGED
+    if not trained.any():
+        fit = fit_power_law(steps, np.full_like(loss, np.nan), **options)
+        return dataclasses.replace(fit, seeds_dropped=0, refusal=None, reason=_UNTRAINED)
+    # Where every seed diverged nothing tells which steps were to be recorded.
+    recorded = ~np.isnan(loss).all(0) | diverged[trained].all()
+    # A diverged run belongs to no fit, its finite beginning neither.
+    loss = np.where(diverged[:, None], np.nan, loss)
+    return fit_power_law(steps[recorded], loss[trained][:, recorded], **options)
+
+
+def _fields(fit: PowerLawFit) -> dict[str, Any]:
+    """A fit as one row of the table, pairs as two columns."""
+    (low, high), (first, last) = fit.interval, fit.window
+    ends = {"interval_low": low, "interval_high": high, "window_first": first, "window_last": last}
+    return {**vars(fit), **ends}
+
+
+def _theory(table: xr.Dataset) -> xr.DataArray:
+    """(a + 2b - 1) / a of every setting; NaN where a or b has no value, or a = 0."""
+    a = _exponent_of(table, "features", ("power-law", "gaussian"))
+    b = _exponent_of(table, "teacher", ("diagonal",))
+    theory = ((a + 2 * b - 1) / a.where(a != 0)).broadcast_like(table["exponent"])
+    label = "exponent without superposition, (a + 2b - 1)/a"
+    return theory.reset_coords(drop=True).assign_attrs(long_name=label)
+
+
+def _exponent_of(table: xr.Dataset, section: str, kinds: tuple[str, ...]) -> xr.DataArray:
+    """a or b along the axes that scan it; NaN for classes that are not of these kinds."""
+    import xarray as xr
+
+    def exponent(entry: Mapping[str, Any]) -> float:
+        return float(entry["exponent"]) if entry.get("kind") in kinds else math.nan
+
+    if section in table.coords:  # whole objects are scanned, each written as JSON
+        texts = table.coords[section]
+        values = [exponent(json.loads(text)) for text in texts.values.ravel()]
+        return xr.DataArray(np.reshape(values, texts.shape), dims=texts.dims)
+    entry = json.loads(table.attrs.get("configuration", "{}")).get(section, {})
+    if f"{section}.exponent" in table.coords and entry.get("kind", kinds[0]) in kinds:
+        return table.coords[f"{section}.exponent"]
+    return xr.DataArray(exponent(entry))
+
+
+def _to_frame(table: xr.Dataset) -> pd.DataFrame:
+    """One row a setting: coordinates, then the fields of the fit."""
+    flat = table if table["exponent"].dims else table.expand_dims("setting")
+    frame = flat.to_dataframe(dim_order=list(flat["exponent"].dims)).reset_index()
+    return frame.reindex(columns=[*table.coords, *table.data_vars])
+
+
+def _result_cells(row: Mapping[str, Any]) -> list[str]:
+    """Exponent, theory, window and seeds of one setting as text."""
+    exponent = f"none (slope {row['slope']:.3f})"
+    if row["found"]:
+        exponent = f"{row['exponent']:.3f} +- {row['stderr']:.3f}"
+    elif row["reason"] == _UNTRAINED:
+        exponent = _UNTRAINED
+    theory = "-" if math.isnan(row["theory"]) else f"{row['theory']:.3f}"
+    first, last, dropped = row["window_first"], row["window_last"], row["seeds_dropped"]
+    window = "-" if math.isnan(first) else f"{first:.0f}..{last:.0f}"
+    seeds = f"{row['seeds_used']}" + (f" (-{dropped} diverged)" if dropped else "")
+    return [exponent, theory, window, seeds]
+
+
+def _number(value: object) -> str:
+    """A coordinate as text, numbers in short."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}" if plain else str(value)

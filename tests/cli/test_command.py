@@ -234,7 +234,7 @@ def test_other_mistakes_are_one_line(
         (("--at", "student.laten=0"), "did you mean"),
         (("--at", "student.latent=7"), "expected a position 0..2 of student.latent"),
         (("--kind", "map"), "expected the axes features.exponent and teacher.exponent"),
-        (("--window", "60", "2"), "expected window = (first, last)"),
+        (("--window", "60", "2"), "window: expected (first, last)"),
     ],
 )
 def test_mistakes_in_a_plot_are_one_line(

@@ -1,6 +1,8 @@
 """Exponents of a labelled sweep: what is fitted, what the theory column holds, what is printed."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import xarray as xr
 
 import jaxsup
-from jaxsup.fit.exponents import exponents_to_records, format_exponents, theory_curves
+from jaxsup.fit.exponents import exponents_to_records, format_exponents
 
 
 def power_law_dataset(exponents: np.ndarray, *, noise: float = 0.0) -> xr.Dataset:
@@ -56,6 +58,39 @@ def test_theory_is_nan_where_the_teacher_has_no_exponent() -> None:
     assert np.isnan(jaxsup.measure_exponents(dataset)["theory"]).all()
 
 
+def with_features(*entries: dict[str, Any], scanned: list[float] | None = None) -> xr.Dataset:
+    """Two settings of these features: as written, with a scanned exponent, or whole objects."""
+    dataset = power_law_dataset(np.asarray([0.4, 1.3])).drop_vars("features.exponent")
+    configuration = json.loads(dataset.attrs["configuration"])
+    configuration["features"] = entries[0]
+    dataset.attrs["configuration"] = json.dumps(configuration)
+    if len(entries) > 1:
+        texts = np.asarray([json.dumps(entry) for entry in entries], object)
+        return dataset.rename({"features.exponent": "features"}).assign_coords(features=texts)
+    return dataset if scanned is None else dataset.assign_coords({"features.exponent": scanned})
+
+
+USERS_OWN = {"kind": "mine.laws:Bursts", "exponent": 2.0}
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "theory"),
+    [
+        (with_features({"kind": "power-law", "exponent": 2.0}), [1.0, 1.0]),
+        (with_features({"kind": "power-law", "exponent": 0.0}), [NAN, NAN]),
+        (with_features({"kind": "gaussian", "exponent": 9.0}, scanned=[0.0, 2.0]), [NAN, 1.0]),
+        (with_features(USERS_OWN), [NAN, NAN]),
+        (with_features(USERS_OWN, scanned=[1.5, 2.0]), [NAN, NAN]),
+        (with_features(USERS_OWN, {"kind": "power-law", "exponent": 2.0}), [NAN, 1.0]),
+    ],
+    ids=["written", "no decay", "scanned", "a user's own", "its exponent scanned", "objects"],
+)
+def test_theory_is_of_power_laws_that_decay(dataset: xr.Dataset, theory: list[float]) -> None:
+    """b = 0.5: (a + 2b - 1) / a = 1 for any a but 0."""
+    np.testing.assert_array_equal(jaxsup.measure_exponents(dataset)["theory"], theory)
+
+
 def test_steps_that_a_setting_did_not_record_are_left_out() -> None:
     dataset = power_law_dataset(np.asarray([0.4, 1.3]))
     dataset["loss"][0, :, ::2] = np.nan
@@ -83,6 +118,15 @@ def test_where_every_seed_diverged_there_is_no_power_law() -> None:
     assert "none" in format_exponents(table).splitlines()[2]
 
 
+def test_where_every_seed_diverged_at_once_there_is_no_power_law() -> None:
+    dataset = power_law_dataset(np.asarray([0.4, 1.3]))
+    dataset["loss"][1, :, 1:] = np.nan
+    status = np.asarray([[0, 0, 0], [1, 1, 1]])
+    table = jaxsup.measure_exponents(dataset.assign(status=(("features.exponent", "seed"), status)))
+    assert table["seeds_dropped"].values.tolist() == [0, 3]
+    assert "no finite positive loss" in table["reason"].values[1]
+
+
 def test_no_power_law_is_said_and_the_slope_kept_apart() -> None:
     dataset = power_law_dataset(np.asarray([0.4, 1.3]))
     dataset["loss"][0] = np.exp(-dataset["step"].values / 300.0) + 1e-12
@@ -104,6 +148,36 @@ def test_records_are_safe_for_json() -> None:
     assert json.loads(text)[1]["exponent"] == pytest.approx(1.3)
 
 
+def test_records_begin_with_the_coordinates() -> None:
+    table = jaxsup.measure_exponents(power_law_dataset(np.asarray([0.4, 1.3])))
+    record = exponents_to_records(table.assign_coords(superposition_ratio=4.0))[1]
+    assert list(record)[:3] == ["features.exponent", "superposition_ratio", "exponent"]
+    assert (record["features.exponent"], record["superposition_ratio"]) == (2.0, 4.0)
+    assert record["seeds_used"] == 3
+    assert record["found"] is True
+    assert record["reason"] == ""
+
+
+def test_a_table_reads_from_left_to_right() -> None:
+    rows = [power_law_dataset(np.asarray(row)) for row in ([0.4, 1.3], [0.5, 2.0])]
+    dataset = xr.concat(rows, "student.latent").rename({"features.exponent": "student.kind"})
+    dataset = dataset.assign_coords(
+        {
+            "superposition_ratio": ("student.latent", [1.0, 0.25]),
+            "student.latent": [64, 128],
+            "student.kind": np.asarray(["tied", "untied"], object),
+        }
+    )
+    # a = 9, b = 0.5 of the configuration: (a + 2b - 1) / a = 1
+    assert format_exponents(jaxsup.measure_exponents(dataset)).splitlines() == [
+        "  K    kind   N/K        exponent  theory    window  seeds",
+        " 64    tied     1  0.400 +- 0.000   1.000  1..10000      3",
+        " 64  untied     1  1.300 +- 0.000   1.000  1..10000      3",
+        "128    tied  0.25  0.500 +- 0.000   1.000  1..10000      3",
+        "128  untied  0.25  2.000 +- 0.000   1.000  1..10000      3",
+    ]
+
+
 def test_a_sweep_without_axes_has_one_row() -> None:
     dataset = power_law_dataset(np.asarray([0.4, 1.3])).isel({"features.exponent": 0})
     table = jaxsup.measure_exponents(dataset)
@@ -121,39 +195,6 @@ def test_steps_before_a_given_one_belong_to_no_fit() -> None:
     assert (table["window_first"] >= 100).all()
 
 
-def linear_sweep(**student: Any) -> jaxsup.Sweep:
-    """Linear students on the exact loss, over the importance exponent b, two seeds."""
-    experiment = jaxsup.Experiment(
-        jaxsup.GaussianFeatures(12, 1.5),
-        jaxsup.DiagonalTeacher(0.0),
-        jaxsup.Student(activation="identity", core_scale=0.2, **student),
-        jaxsup.SGD(0.3),
-        steps=40,
-        gradient="exact",
-        record=jaxsup.Record(points=8),
-    )
-    return jaxsup.Sweep(experiment, {"teacher.exponent": [0.0, 1.0]}, seeds=[3, 8])
-
-
-@pytest.mark.parametrize(
-    "student", [{"latent": 12, "embedding": "identity"}, {"latent": 5, "bias": False}]
-)
-def test_theory_curves_are_the_medians_of_what_the_seeds_do(student: dict[str, Any]) -> None:
-    dataset = jaxsup.run(linear_sweep(**student))
-    theory = theory_curves(dataset)
-    assert theory is not None
-    assert theory.dims == ("teacher.exponent", "step")
-    np.testing.assert_allclose(theory, dataset["loss"].median("seed"), rtol=1e-4)
-    one = theory_curves(dataset.isel({"teacher.exponent": 1}, drop=False))
-    assert one is not None
-    np.testing.assert_allclose(one, theory[1])
-
-
-def test_there_are_no_theory_curves_without_a_closed_form() -> None:
-    sweep = linear_sweep(latent=12, embedding="learned", core=False)
-    assert theory_curves(jaxsup.run(sweep)) is None
-
-
 def test_seeds_that_wait_for_training_are_neither_fitted_nor_called_diverged() -> None:
     dataset = power_law_dataset(np.asarray([0.4, 1.3]))
     status = np.asarray([[0, -1, -1], [-1, -1, -1]])
@@ -166,3 +207,12 @@ def test_seeds_that_wait_for_training_are_neither_fitted_nor_called_diverged() -
     assert table["reason"].values[1] == "not trained yet"
     assert format_exponents(table).splitlines()[-1].split("  ")[-1].strip() == "0"
     assert "not trained yet" in format_exponents(table).splitlines()[-1]
+
+
+def test_fits_know_nothing_of_what_they_are_fitted_to() -> None:
+    rooms = ("experiment", "training", "sweep", "reproduce", "plot", "cli")
+    code = "import sys, jaxsup.fit; print(*(m for m in sys.modules if m.startswith('jaxsup.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = {name.split(".")[1] for name in done.stdout.split()}
+    assert "fit" in modules
+    assert not modules.intersection(rooms)

@@ -6,8 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
+from scipy.optimize import least_squares
 
 from jaxsup.fit.power_law import PowerLawFit, fit_power_law
+from jaxsup.fit.refusals import Refusal
 
 LOG_STEPS = np.unique(np.round(np.logspace(0, 4, 65)))
 
@@ -65,7 +68,7 @@ def test_recovers_exponent_and_amplitude_of_theoretical_curves(theory, a, b):
 def test_without_a_floor_few_features_bias_the_exponent(theory):
     steps, curves = theory
     fit = fit_power_law(steps, curves[1.1, 0.0])
-    assert fit.exponent == pytest.approx(0.14, abs=0.01)  # alpha is 0.0909: see the docstring
+    assert fit.exponent == pytest.approx(0.14, abs=0.01)  # alpha is 0.0909: see the methods
 
 
 def test_a_floor_costs_little_where_none_is_needed(theory):
@@ -98,6 +101,60 @@ def test_exact_floor_is_recovered(floor):
     assert fit.amplitude == pytest.approx(3, rel=1e-6)
     assert fit.floor == pytest.approx(floor, abs=1e-7)
     np.testing.assert_allclose(fit.predict(LOG_STEPS), floor + 3 * LOG_STEPS**-0.7, rtol=1e-6)
+
+
+def test_a_floor_is_fitted_as_scipy_does():
+    """One entry a bin: both minimize the sum of squares of log L - log(c + A t^-alpha)."""
+    losses = noisy(0.05 + 2 * LOG_STEPS**-0.7, 0.05, seed=10)
+    fit = fit_power_law(LOG_STEPS, losses, floor=True, window=(1, 1e4), points_per_decade=64)
+
+    def residual(theta):
+        amplitude, alpha, offset = theta
+        return np.log(losses) - np.log(offset + amplitude * LOG_STEPS**-alpha)
+
+    start, bounds = [1.0, 1.0, 0.01], ([0, 0, 0], np.inf)
+    theta = least_squares(residual, start, bounds=bounds, xtol=1e-14, ftol=1e-14, gtol=1e-14).x
+    np.testing.assert_allclose([fit.amplitude, fit.exponent, fit.floor], theta, rtol=1e-6)
+
+
+def test_error_and_drift_are_those_of_the_page_of_methods():
+    """HC2 errors, their autocorrelation and the slopes of thirds, written out for one window."""
+    losses = noisy(LOG_STEPS**-0.6 * (1 + 0.1 * np.sin(np.log(LOG_STEPS))), 0.03, seed=11)
+    options = {"window": (1, 1e4), "points_per_decade": 64, "max_drift": 1.0}
+    fit = fit_power_law(LOG_STEPS, losses, **options)
+    assert fit.found
+    x, y = np.log(LOG_STEPS), np.log(losses)
+    d, count = x - x.mean(), len(x)
+    residual = y - np.polyval(np.polyfit(x, y, 1), x)
+    thirds = np.split(np.arange(count), [count // 3, 2 * count // 3])
+    scatter, slopes = [], []
+    for third in thirds:
+        line = np.polyfit(x[third], residual[third], 1)
+        dx = x[third] - x[third].mean()
+        leverage = 1 / len(third) + dx**2 / np.sum(dx**2)
+        scatter.append((residual[third] - np.polyval(line, x[third])) / np.sqrt(1 - leverage))
+        slopes.append(-line[0])
+    u = np.concatenate(scatter)
+    r = np.sum(u[1:] * u[:-1]) / np.sum(u**2)
+    r = np.clip(r + (1 + r) * 6 / count, 0, 0.9)
+    widening = (1 + r) / (1 - r)
+    statistical = np.sqrt(np.sum(d**2 * u**2) * widening) / np.sum(d**2)
+    variances = [
+        widening
+        * (np.sum(s**2) + 3 * np.mean(u**2))
+        / (len(s) + 3)
+        / (np.var(x[third]) * len(third))
+        for s, third in zip(scatter, thirds, strict=True)
+    ]
+    excess = [
+        (slopes[i] - slopes[j]) ** 2 - 4 * (variances[i] + variances[j])
+        for i, j in ((0, 1), (0, 2), (1, 2))
+    ]
+    systematic = math.sqrt(max(*excess, 0.0) / 12)
+    assert systematic > 0
+    assert fit.drift == pytest.approx(np.ptp(slopes), rel=1e-9)
+    assert fit.systematic == pytest.approx(systematic, rel=1e-9)
+    assert fit.stderr == pytest.approx(math.hypot(statistical, systematic), rel=1e-9)
 
 
 def assert_coverage(fits, exponent, confidence, slack=0.0):
@@ -241,6 +298,39 @@ def test_refuses_with_a_floor_too(name):
     assert not fit.found
     assert math.isnan(fit.exponent)
     assert math.isnan(fit.floor)
+
+
+REFUSED = {
+    Refusal.NOTHING_POSITIVE: (-LOG_STEPS, {}),
+    Refusal.TOO_SHORT: (LOG_STEPS**-0.5, {"window": (100, 500)}),
+    Refusal.RISES: (LOG_STEPS**0.3, {}),
+    Refusal.PLATEAU: (1 + 0.05 / LOG_STEPS, {}),
+    Refusal.TOO_NOISY: (noisy(LOG_STEPS**-0.05, 0.2, 6), {"window": (1, 1e4)}),
+    Refusal.FLOOR: (3 - 0.3 * np.log(LOG_STEPS), {"floor": True}),
+    Refusal.STEEPENS: (np.exp(-LOG_STEPS / 1000), {}),
+    Refusal.FLATTENS: (0.1 + LOG_STEPS**-0.8, {"window": (1, 1e4)}),
+    Refusal.MAY_DRIFT: (noisy(LOG_STEPS**-1.0, 0.3, 0), {"window": (1, 400), "max_drift": 0.02}),
+    Refusal.REACHES_ZERO: (
+        np.stack([10 * LOG_STEPS**-0.5, LOG_STEPS**0.1]),
+        {"window": (1, 100), "max_drift": 5},
+    ),
+}
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_refusal_has_a_curve_and_a_sentence(refusal):
+    losses, options = REFUSED[refusal]
+    fit = fit_power_law(LOG_STEPS, losses, **options)
+    assert fit.refusal is refusal
+    constant = re.escape(refusal.value.split("{")[0])
+    assert re.match(f"no power law here: {constant}", fit.reason)
+    assert "{" not in fit.reason
+    assert fit.to_dict()["refusal"] == refusal.name
+
+
+def test_a_power_law_is_not_refused():
+    fit = fit_power_law(LOG_STEPS, LOG_STEPS**-0.5)
+    assert (fit.refusal, fit.reason) == (None, "")
 
 
 def test_refuses_a_logarithm_as_a_floor_at_minus_infinity():
@@ -391,32 +481,46 @@ def test_result_reads_as_a_sentence_and_goes_to_json():
 
 GOOD = {"steps": LOG_STEPS, "loss": LOG_STEPS**-0.5}
 BAD = {
-    "matrix of steps": ({"steps": np.ones((2, 3))}, r"steps of shape \[steps\]"),
-    "steps first": ({"loss": np.ones((57, 3))}, r"got \(57,\) and \(57, 3\); put the steps on"),
-    "three axes": ({"loss": np.ones((2, 2, 57))}, r"\[seeds, steps\]; got"),
+    "matrix of steps": ({"steps": np.ones((2, 3))}, r"loss: expected steps of shape \[steps\] and"),
+    "steps first": ({"loss": np.ones((57, 3))}, r"\(57,\) and \(57, 3\); put the steps on"),
+    "three axes": (
+        {"loss": np.ones((2, 2, 57))},
+        r"\[seeds, steps\]; got shapes of steps and loss",
+    ),
     "negative step": (
         {"steps": LOG_STEPS - 2},
-        "steps >= 0 in increasing order; got -1 at index 0",
+        "steps: expected finite numbers >= 0 in increasing order; got -1 at index 0; sort them",
     ),
     "repeated step": ({"steps": np.ones(57)}, "increasing order; got 1 at index 1; sort them"),
-    "infinite step": ({"steps": np.append(LOG_STEPS[:-1], np.inf)}, "finite steps .* got inf"),
-    "two steps": ({"steps": [0, 1, 2], "loss": [3, 2, 1]}, "at least 3 steps > 0; got 2; record"),
-    "reversed window": ({"window": (100, 10)}, r"first < last; got \(100.0, 10.0\); choose"),
-    "window of three": ({"window": (1, 10, 100)}, r"window = \(first, last\)"),
+    "infinite step": ({"steps": np.append(LOG_STEPS[:-1], np.inf)}, "finite numbers .* got inf"),
+    "two steps": (
+        {"steps": [0, 1, 2], "loss": [3, 2, 1]},
+        "steps: expected at least 3 that are > 0; got 2; record more often",
+    ),
+    "reversed window": (
+        {"window": (100, 10)},
+        r"window: expected \(first, last\) with first < last; got \(100.0, 10.0\); choose",
+    ),
+    "window of three": ({"window": (1, 10, 100)}, r"window: expected \(first, last\)"),
     "window after the end": ({"window": (1e5, 1e6)}, "choose it within the recorded steps 1 to 1"),
     "window before the start": ({"window": (0.1, 0.5)}, "choose it within the recorded steps 1 to"),
-    "no decades": ({"min_decades": 0.0}, "min_decades > 0; got 0.0; ask"),
-    "no drift": ({"max_drift": 0.0}, "max_drift > 0; got 0.0; give a fraction"),
-    "coarse bins": ({"points_per_decade": 3}, "points_per_decade >= 4; got 3; take 16"),
-    "confidence 0": ({"confidence": 0.0}, r"confidence in \(0, 1\); got 0.0; give"),
-    "confidence in percent": ({"confidence": 95.0}, r"confidence in \(0, 1\); got 95.0; give"),
-    "one resample": ({"resamples": 1}, "resamples >= 2; got 1; take 1000"),
-    "negative seed": ({"bootstrap_seed": -1}, "bootstrap_seed >= 0; got -1; give"),
+    "no decades": ({"min_decades": 0.0}, "min_decades: expected .* > 0; got 0.0; ask for about 1"),
+    "no drift": ({"max_drift": 0.0}, "max_drift: expected .* > 0; got 0.0; give a fraction"),
+    "coarse bins": (
+        {"points_per_decade": 3},
+        "points_per_decade: expected .* >= 4; got 3; take 16",
+    ),
+    "confidence 0": ({"confidence": 0.0}, "confidence: .* > 0 and < 1; got 0.0; give a fraction"),
+    "confidence in percent": (
+        {"confidence": 95.0},
+        "confidence: .* < 1; got 95.0; give a fraction",
+    ),
+    "one resample": ({"resamples": 1}, "resamples: expected .* >= 2; got 1; take 1000"),
+    "negative seed": ({"bootstrap_seed": -1}, "bootstrap_seed: .* >= 0; got -1; give a natural"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_named(name):
-    changes, message = BAD[name]
-    with pytest.raises(ValueError, match=message):
-        fit_power_law(**(GOOD | changes))
+def test_bad_input_is_a_one_line_error(name):
+    changes, match = BAD[name]
+    assert_one_line_error(lambda: fit_power_law(**(GOOD | changes)), match)

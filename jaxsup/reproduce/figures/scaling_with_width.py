@@ -19,8 +19,7 @@ import numpy as np
 
 from jaxsup import PowerLawFeatures, Record, Sweep, plot
 from jaxsup.fit import intervals
-from jaxsup.fit.intervals import Estimate
-from jaxsup.fit.slopes import log_log_slope
+from jaxsup.fit.intervals import Estimate, log_log_slope
 from jaxsup.reproduce import toys
 from jaxsup.reproduce.claims import Claim, Published
 from jaxsup.reproduce.registry import Findings

@@ -1,41 +1,9 @@
-"""Slopes of logarithms and dimensions of borders, against exact ones and numpy."""
+"""Dimensions of borders, against exact ones and boxes counted one by one."""
 
 import numpy as np
 import pytest
 
-from jaxsup.fit.slopes import log_log_slope
 from jaxsup.reproduce.analysis.box_counting import measure_border
-
-
-def test_a_slope_and_its_interval_are_those_of_the_covariance_of_a_line():
-    rng = np.random.default_rng(0)
-    x = np.array([5.0, 8.0, 13.0, 20.0, 32.0, 50.0])
-    y = 3 * x**-0.8 * np.exp(0.1 * rng.normal(size=6))
-    got = log_log_slope(x, y)
-    coefficients, covariance = np.polyfit(np.log(x), np.log(y), 1, cov=True)
-    assert got.value == pytest.approx(coefficients[0], rel=1e-12)
-    # 2.7764 is the 97.5% quantile of Student's t with four degrees of freedom.
-    reach = 2.7764451 * np.sqrt(covariance[0, 0])
-    assert got.high - got.value == pytest.approx(reach, rel=1e-7)
-    assert got.value - got.low == pytest.approx(reach, rel=1e-7)
-
-
-def test_repeats_are_averaged():
-    x, y = [1, 2, 4], np.array([[1.0, 3.0], [0.5, 1.5], [0.25, 0.75]])
-    got = log_log_slope(x, y)
-    assert got == log_log_slope(x, y.mean(axis=1))
-    assert got.value == pytest.approx(-1, abs=1e-12)
-
-
-def test_intervals_hold_the_slope_in_95_of_100_draws():
-    """2,000 draws: 95% to within 4 sqrt(0.95 0.05 / 2000) = 2%."""
-    rng = np.random.default_rng(1)
-    x = np.geomspace(1, 10, 6)
-    held = 0
-    for _ in range(2000):
-        got = log_log_slope(x, x**1.5 * np.exp(0.2 * rng.normal(size=6)))
-        held += got.low <= 1.5 <= got.high
-    assert abs(held / 2000 - 0.95) < 0.02
 
 
 def sierpinski(size: int) -> np.ndarray:
@@ -83,11 +51,6 @@ def test_a_coarse_map_or_one_of_a_kind_has_no_dimension():
 
 
 BAD = {
-    "two points": (lambda: log_log_slope([1, 2], [1, 2]), "x: expected three or more different"),
-    "repeated": (lambda: log_log_slope([1, 2, 2], [1, 2, 3]), "x: expected three or more"),
-    "shapes": (lambda: log_log_slope([1, 2, 3], [1, 2]), r"y: expected \[points\] or"),
-    "negative": (lambda: log_log_slope([1, 2, 3], [1, -2, 3]), "y: expected positive.*got -2.0"),
-    "nan": (lambda: log_log_slope([1, 2, np.nan], [1, 2, 3]), "x: expected positive.*got nan"),
     "numbers": (lambda: measure_border(np.zeros((32, 32))), "region: expected truth values"),
     "small": (lambda: measure_border(np.zeros((8, 32), bool)), "9 or more a side"),
 }

@@ -1,0 +1,132 @@
+"""Loss curves made ready for a fit: checked, cut to what has a logarithm, and binned in log t."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
+
+from jaxsup._internal.validation import fail
+
+
+class Losses(NamedTuple):
+    """Recorded losses that a fit may use.
+
+    Attributes:
+        steps: update counts > 0, increasing.
+        values: losses, finite, with a positive mean over seeds, [seeds, steps].
+        origin: first step on record, whether or not it is within the window; bins count from it.
+        dropped: seeds left out because their curve is not finite.
+    """
+
+    steps: Float[np.ndarray, " steps"]
+    values: Float[np.ndarray, "seeds steps"]
+    origin: float
+    dropped: int
+
+
+class Curve(NamedTuple):
+    """One curve on the log-spaced grid.
+
+    Attributes:
+        x: mean of log t in each bin.
+        y: mean of log L in each bin.
+        spread: variance of log t in each bin.
+        start: each bin's first entry.
+        stop: one past its last entry.
+    """
+
+    x: Float[np.ndarray, " points"]
+    y: Float[np.ndarray, " points"]
+    spread: Float[np.ndarray, " points"]
+    start: Int[np.ndarray, " points"]
+    stop: Int[np.ndarray, " points"]
+
+
+def read_losses(
+    steps: ArrayLike, loss: ArrayLike, window: tuple[float, ...] | None = None
+) -> Losses:
+    """The part of a record inside the window and before the first mean loss <= 0.
+
+    Arguments:
+        steps: update counts >= 0, increasing, [steps]; step 0 has no logarithm and is left out.
+        loss: [steps] or [seeds, steps]; what is not finite is left out: entries in 1-D, seeds in
+            2-D.
+        window: first and last step, both included; default: all.
+
+    Returns:
+        The losses, their seeds in an order that does not depend on the one given.
+
+    Raises:
+        ValueError: shapes that do not match, steps out of order, fewer than 3 that are positive,
+            or a window that lies outside of them.
+    """
+    t, losses = _checked(steps, loss)
+    _check_window(window, t)
+    if losses.ndim == 1:
+        finite = np.isfinite(losses)
+        t, values, dropped = t[finite], losses[None, finite], 0
+    else:
+        finite = np.isfinite(losses).all(1)
+        values, dropped = losses[finite], int(np.sum(~finite))
+        if len(values):
+            values = values[np.lexsort(values.T[:: max(1, t.size // 16)])]
+    use = np.cumsum(values.mean(0) <= 0) == 0 if len(values) else np.zeros(t.shape, bool)
+    if window is not None:
+        use &= (t >= window[0]) & (t <= window[1])
+    return Losses(t[use], values[:, use], float(t[0]) if t.size else 1.0, dropped)
+
+
+def bin_curve(losses: Losses, points_per_decade: int) -> Curve:
+    """Means of log t and of the log of the mean loss, over bins of 1 / points_per_decade decade."""
+    t = losses.steps
+    x, y = np.log(t), np.log(losses.values.mean(0)) if t.size else t
+    # The small shift keeps steps that lie on an edge, up to rounding, on one side of it.
+    label = np.floor((x - math.log(losses.origin)) * points_per_decade / math.log(10) + 1e-6)
+    start = np.flatnonzero(np.diff(label, prepend=-1.0))
+    stop = np.append(start[1:], x.size)[: start.size]
+    center = bin_means(x, start, stop)
+    spread = bin_means((x - np.repeat(center, stop - start)) ** 2, start, stop)
+    return Curve(center, bin_means(y, start, stop), spread, start, stop)
+
+
+def bin_means(
+    values: Float[np.ndarray, "*curves steps"],
+    start: Int[np.ndarray, " points"],
+    stop: Int[np.ndarray, " points"],
+) -> Float[np.ndarray, "*curves points"]:
+    """Means over [start, stop) along the last axis."""
+    if not start.size:
+        return values[..., :0]
+    return np.add.reduceat(values, start, axis=-1) / (stop - start)
+
+
+def _checked(
+    steps: ArrayLike, loss: ArrayLike
+) -> tuple[Float[np.ndarray, " steps"], Float[np.ndarray, "*seeds steps"]]:
+    """Positive steps and their losses."""
+    t, losses = np.asarray(steps, float), np.asarray(loss, float)
+    if t.ndim != 1 or losses.ndim not in (1, 2) or losses.shape[-1:] != t.shape:
+        shapes = f"shapes of steps and loss {t.shape} and {losses.shape}"
+        expected = "steps of shape [steps] and loss of shape [steps] or [seeds, steps]"
+        do = "put the steps on the last axis of loss"
+        raise fail("loss", expected, shapes, do, described=True)
+    wrong = np.flatnonzero(~np.isfinite(t) | (t < 0) | (np.diff(t, prepend=-np.inf) <= 0))
+    if wrong.size:
+        culprit = f"{t[wrong[0]]:g} at index {wrong[0]}"
+        expected, do = "finite numbers >= 0 in increasing order", "sort them and drop duplicates"
+        raise fail("steps", expected, culprit, do, described=True)
+    positive = t > 0
+    if positive.sum() < 3:
+        raise fail("steps", "at least 3 that are > 0", int(positive.sum()), "record more often")
+    return t[positive], losses[..., positive]
+
+
+def _check_window(window: tuple[float, ...] | None, t: Float[np.ndarray, " steps"]) -> None:
+    """Raise unless the window is a pair that overlaps the recorded steps."""
+    if window is None:
+        return
+    if len(window) != 2 or not window[0] < min(window[1], t[-1]) or window[1] <= t[0]:
+        do = f"choose it within the recorded steps {t[0]:g} to {t[-1]:g}"
+        raise fail("window", "(first, last) with first < last", window, do)

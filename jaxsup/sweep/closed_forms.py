@@ -1,0 +1,47 @@
+"""The closed-form loss of every setting of a stored sweep, where there is one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+
+from jaxsup.sweep.grid import replace_fields
+from jaxsup.sweep.tables import sweep_from_tables
+from jaxsup.theory import loss_curve
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
+    """The closed-form loss of every setting, median over seeds; None if any setting has none.
+
+    Each seed's own W and start enter, as `jaxsup.theory.loss_curve` takes them from its key.
+
+    Arguments:
+        dataset: result of `jaxsup.run`, or a selection from one.
+
+    Returns:
+        Loss over (axis names..., "step").
+    """
+    import xarray as xr
+
+    sweep = sweep_from_tables(json.loads(dataset.attrs["configuration"]))
+    fields = [field for axis in sweep.axes for field in axis.fields]
+    steps, seeds = dataset["step"].values, np.atleast_1d(dataset["seed"].values).tolist()
+    dims = [dim for dim in dataset["loss"].dims if dim not in ("seed", "step")]
+    curves = np.empty((*(dataset.sizes[dim] for dim in dims), len(steps)))
+    for index in np.ndindex(curves.shape[:-1]):
+        setting = dataset.isel(dict(zip(dims, index, strict=True)))
+        changes = {field: setting[field].item() for field in fields}
+        try:
+            experiment = replace_fields(sweep.experiment, changes)
+            losses = [loss_curve(experiment, steps, key=jax.random.key(seed)) for seed in seeds]
+        except ValueError:
+            return None
+        curves[index] = np.median(losses, axis=0)
+    coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= {*dims, "step"}}
+    return xr.DataArray(curves, dims=[*dims, "step"], coords=coords, name="theory")

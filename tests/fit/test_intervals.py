@@ -1,0 +1,246 @@
+"""Intervals against numpy, formulas written out, textbook numbers and exact enumerations."""
+
+import itertools
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import assert_one_line_error
+
+from jaxsup.fit.exponents import exponents_to_records, measure_exponents
+from jaxsup.fit.intervals import (
+    Estimate,
+    from_bootstrap,
+    from_fit,
+    from_samples,
+    from_share,
+    log_log_slope,
+)
+from jaxsup.fit.power_law import fit_power_law
+
+# --- lines through logarithms -------------------------------------------------------------------
+
+
+def test_a_slope_and_its_interval_are_those_of_the_covariance_of_a_line() -> None:
+    rng = np.random.default_rng(0)
+    x = np.array([5.0, 8.0, 13.0, 20.0, 32.0, 50.0])
+    y = 3 * x**-0.8 * np.exp(0.1 * rng.normal(size=6))
+    slope = log_log_slope(x, y)
+    coefficients, covariance = np.polyfit(np.log(x), np.log(y), 1, cov=True)
+    assert slope.value == pytest.approx(coefficients[0], rel=1e-12)
+    # 2.7764 is the 97.5% quantile of Student's t with four degrees of freedom.
+    reach = 2.7764451 * np.sqrt(covariance[0, 0])
+    assert slope.high - slope.value == pytest.approx(reach, rel=1e-7)
+    assert slope.value - slope.low == pytest.approx(reach, rel=1e-7)
+
+
+def test_repeats_are_averaged() -> None:
+    x, y = [1, 2, 4], np.array([[1.0, 3.0], [0.5, 1.5], [0.25, 0.75]])
+    slope = log_log_slope(x, y)
+    assert slope == log_log_slope(x, y.mean(axis=1))
+    assert slope.value == pytest.approx(-1, abs=1e-12)
+
+
+def test_a_level_line_has_an_exact_slope_of_zero() -> None:
+    assert log_log_slope([1, 2, 3], [1.0, 1.0, 1.0])[:3] == (0.0, 0.0, 0.0)
+
+
+def test_intervals_hold_the_slope_in_95_of_100_draws() -> None:
+    """2,000 draws: 95% to within 4 sqrt(0.95 0.05 / 2000) = 2%."""
+    rng = np.random.default_rng(1)
+    x = np.geomspace(1, 10, 6)
+    hits = 0
+    for _ in range(2000):
+        slope = log_log_slope(x, x**1.5 * np.exp(0.2 * rng.normal(size=6)))
+        hits += slope.low <= 1.5 <= slope.high
+    assert abs(hits / 2000 - 0.95) < 0.02
+
+
+# --- samples and shares -------------------------------------------------------------------------
+
+# 97.5% quantiles of Student's t, from a printed table to seven digits.
+STUDENT = {1: 12.706205, 2: 4.3026527, 4: 2.7764451, 9: 2.2621572, 99: 1.9842170}
+
+
+@pytest.mark.parametrize("freedom", STUDENT)
+def test_means_have_students_interval(freedom: int) -> None:
+    samples = np.random.default_rng(freedom).normal(3.0, 2.0, freedom + 1)
+    estimate = from_samples(samples)
+    reach = STUDENT[freedom] * samples.std(ddof=1) / math.sqrt(freedom + 1)
+    expected = [samples.mean(), samples.mean() - reach, samples.mean() + reach]
+    np.testing.assert_allclose(estimate[:3], expected, rtol=1e-7)
+    assert estimate.basis == f"Student's t over {freedom + 1} seeds"
+
+
+def test_equal_samples_have_an_interval_of_no_width() -> None:
+    assert from_samples([2.0, 2.0, 2.0], "starts")[:3] == (2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(8, 10), (1, 3), (0, 10), (10, 10), (900, 50_000)])
+def test_shares_have_wilsons_interval(hits: int, trials: int) -> None:
+    z2, share = NormalDist().inv_cdf(0.975) ** 2, hits / trials
+    center = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    reach = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * trials)) / trials) / (1 + z2 / trials)
+    estimate = from_share(hits, trials)
+    np.testing.assert_allclose(estimate[:3], [share, center - reach, center + reach], atol=1e-12)
+    assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+# --- resampling ---------------------------------------------------------------------------------
+
+
+Statistic = Callable[[np.ndarray], float]
+
+
+def every_draw(samples: np.ndarray, statistic: Statistic) -> np.ndarray:
+    """The statistic of each of the n^n equally likely resamples."""
+    resamples = itertools.product(samples, repeat=len(samples))
+    return np.array([statistic(np.array(resample)) for resample in resamples])
+
+
+def bca_levels(draws: np.ndarray, samples: np.ndarray, statistic: Statistic) -> list[float]:
+    """Efron's formula: the shares of all draws below the ends of a 95% interval."""
+    normal, value = NormalDist(), statistic(samples)
+    below = np.mean(draws < value) + np.mean(draws == value) / 2
+    jackknife = np.array([statistic(np.delete(samples, i)) for i in range(len(samples))])
+    d = jackknife.mean() - jackknife
+    skewness, bias = np.sum(d**3) / (6 * np.sum(d**2) ** 1.5), normal.inv_cdf(float(below))
+    shifted = [bias + normal.inv_cdf(level) for level in (0.025, 0.975)]
+    return [normal.cdf(bias + z / (1 - skewness * z)) for z in shifted]
+
+
+def root_mean_square(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(samples**2)))
+
+
+@pytest.mark.parametrize("statistic", [np.mean, root_mean_square])
+def test_bootstrap_intervals_are_efrons(statistic: Statistic) -> None:
+    """Six skewed samples, every one of their 46,656 resamples against 10,000 that are drawn.
+
+    Drawing blurs the levels: by sqrt(0.06 0.94 / 10^4) = 0.0024 as every quantile, and by 0.003
+    through the bias, whose normal quantile is known to 0.0125. Four of their sum in quadrature.
+    """
+    samples = np.exp(np.random.default_rng(2).normal(size=6))
+    draws = every_draw(samples, statistic)
+    low, high = bca_levels(draws, samples, statistic)
+    estimate = from_bootstrap(samples, statistic, resamples=10_000)
+    assert estimate.value == statistic(samples)
+    assert np.mean(draws <= estimate.low) == pytest.approx(low, abs=0.015)
+    assert np.mean(draws <= estimate.high) == pytest.approx(high, abs=0.015)
+    assert low > 0.025 + 0.03  # plain quantiles would not pass
+    assert high > 0.975 + 0.015
+
+
+def test_the_generator_settles_the_draws_and_rows_stay_together() -> None:
+    rows = np.random.default_rng(3).normal(size=(9, 2))
+
+    def difference(pairs: np.ndarray) -> float:
+        return float(np.mean(pairs[:, 0] - pairs[:, 1]))
+
+    estimate = from_bootstrap(rows, difference, what="pairs")
+    assert estimate == from_bootstrap(rows, difference, what="pairs")
+    assert estimate != from_bootstrap(rows, difference, what="pairs", seed=1)
+    assert estimate[:3] == from_bootstrap(rows[:, 0] - rows[:, 1], np.mean)[:3]
+    assert estimate.basis == "bootstrap of 9 pairs"
+
+
+def test_many_samples_have_the_interval_of_their_standard_error() -> None:
+    """Normals: mean +- 1.96 s / sqrt(n), up to the scatter of 1,000 draws (5%)."""
+    for count in (400, 3000):  # with BCa, and without
+        samples = np.random.default_rng(4).normal(size=count)
+        estimate = from_bootstrap(samples, np.mean)
+        reach = 1.96 * samples.std() / math.sqrt(count)
+        assert estimate.high - estimate.value == pytest.approx(reach, rel=0.12)
+        assert estimate.value - estimate.low == pytest.approx(reach, rel=0.12)
+
+
+def test_samples_that_are_all_alike_have_an_interval_of_no_width() -> None:
+    assert from_bootstrap([3.0, 3.0, 3.0, 3.0], np.mean)[:3] == (3.0, 3.0, 3.0)
+
+
+def test_where_leaving_one_out_changes_nothing_plain_quantiles_stand_in() -> None:
+    """The median of 1, 1, 1, 2 stays 1 without any one sample; 2 of a resample needs three 2s."""
+    estimate = from_bootstrap([1.0, 1.0, 1.0, 2.0], np.median, resamples=4000)
+    # The median is above 1 with probability C(4,2)/4^4 3^2 + C(4,3)/4^4 3 + 1/4^4 = 0.262, and 2
+    # with probability 13/256 = 0.051: the 97.5% quantile is 2, the 2.5% quantile 1.
+    assert estimate[:3] == (1.0, 1.0, 2.0)
+
+
+def test_draws_that_are_not_finite_are_left_out() -> None:
+    """s / m of 0, 0, 1, 1 has no value where a resample is all 0: 15 of 16 draws count."""
+
+    def relative_spread(samples: np.ndarray) -> float:
+        return float(samples.std() / samples.mean()) if samples.any() else math.nan
+
+    # With k ones of 4: sqrt((4 - k) / k), k = 4, 3, 2, 1 with odds 1 : 4 : 6 : 4 of 15.
+    estimate = from_bootstrap([0.0, 0.0, 1.0, 1.0], relative_spread)
+    np.testing.assert_allclose(estimate[:3], [1.0, 0.0, math.sqrt(3)])
+
+
+def test_an_interval_is_stretched_to_hold_its_value() -> None:
+    """No resample but that of both samples has two different ones."""
+    estimate = from_bootstrap([0.0, 1.0], np.ptp, resamples=4)
+    assert estimate.low <= estimate.value <= estimate.high
+
+
+# --- fits ---------------------------------------------------------------------------------------
+
+
+def test_a_fit_gives_its_interval_and_a_refusal_gives_none() -> None:
+    t = np.arange(1, 2001)
+    fit = fit_power_law(t, 3.0 * t**-0.5)
+    estimate = from_fit(fit)
+    assert estimate is not None
+    assert (estimate.low, estimate.high) == fit.interval
+    assert estimate.value == pytest.approx(0.5, abs=1e-6)
+    assert estimate.basis == "power-law fit over 1 seeds"
+    assert from_fit(fit_power_law(t, np.exp(-t / 300))) is None
+
+
+def test_a_record_of_a_sweep_gives_the_same_as_its_fit() -> None:
+    import xarray as xr
+
+    t = np.unique(np.geomspace(1, 1e4, 60).astype(int))
+    noise = 0.05 * np.random.default_rng(5).standard_normal((3, len(t)))
+    loss = t**-0.7 * np.exp(noise)
+    dataset = xr.Dataset({"loss": (("seed", "step"), loss)}, {"step": t})
+    (record,) = exponents_to_records(measure_exponents(dataset))
+    assert from_fit(record) == from_fit(fit_power_law(t, loss))
+
+
+def test_an_estimate_reads_as_a_number_with_its_interval() -> None:
+    assert str(Estimate(0.51234, 0.4, 0.61, "by hand")) == "0.512 (0.4 to 0.61)"
+
+
+BAD: dict[str, tuple[Callable[[], Any], str]] = {
+    "two points": (lambda: log_log_slope([1, 2], [1, 2]), "x: expected three or more different"),
+    "repeated": (lambda: log_log_slope([1, 2, 2], [1, 2, 3]), "x: expected three or more"),
+    "shapes": (
+        lambda: log_log_slope([1, 2, 3], [1, 2]),
+        r"y: expected \[points\] or .* got shapes of y and x \(2,\), \(3,\); give as many rows",
+    ),
+    "negative": (lambda: log_log_slope([1, 2, 3], [1, -2, 3]), "y: expected positive.*got -2.0"),
+    "nan": (lambda: log_log_slope([1, 2, np.nan], [1, 2, 3]), "x: expected positive.*got nan"),
+    "one sample": (lambda: from_samples([1.0]), r"samples: expected two or more finite.*\(1,\)"),
+    "matrix": (lambda: from_samples([[1.0, 2.0]]), r"samples: expected two or more finite.*\(1, 2"),
+    "not finite": (
+        lambda: from_samples([1.0, np.nan]),
+        "1 of them finite; leave out what diverged",
+    ),
+    "no trials": (lambda: from_share(0, 0), "trials: expected a positive integer; got 0"),
+    "hits": (lambda: from_share(3, 2), r"hits: expected a count in 0\.\.2; got 3; count hits"),
+    "one draw": (lambda: from_bootstrap([1.0], np.mean), "samples: expected two or more; got 1"),
+    "number": (lambda: from_bootstrap(1.0, np.mean), "samples: expected two or more; got 1"),
+    "statistic": (
+        lambda: from_bootstrap([np.nan, 1.0], np.mean),
+        "statistic: expected a finite number; got nan; leave out",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_a_one_line_error(case: str) -> None:
+    assert_one_line_error(*BAD[case])

@@ -1,0 +1,42 @@
+"""Closed forms of stored sweeps, against the networks that were trained."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaxsup
+from jaxsup.sweep.closed_forms import theory_curves
+
+
+def linear_sweep(**student: Any) -> jaxsup.Sweep:
+    """Linear students on the exact loss, over the importance exponent b, two seeds."""
+    experiment = jaxsup.Experiment(
+        jaxsup.GaussianFeatures(12, 1.5),
+        jaxsup.DiagonalTeacher(0.0),
+        jaxsup.Student(activation="identity", core_scale=0.2, **student),
+        jaxsup.SGD(0.3),
+        steps=40,
+        gradient="exact",
+        record=jaxsup.Record(points=8),
+    )
+    return jaxsup.Sweep(experiment, {"teacher.exponent": [0.0, 1.0]}, seeds=[3, 8])
+
+
+@pytest.mark.parametrize(
+    "student", [{"latent": 12, "embedding": "identity"}, {"latent": 5, "bias": False}]
+)
+def test_theory_curves_are_the_medians_of_what_the_seeds_do(student: dict[str, Any]) -> None:
+    dataset = jaxsup.run(linear_sweep(**student))
+    theory = theory_curves(dataset)
+    assert theory is not None
+    assert theory.dims == ("teacher.exponent", "step")
+    np.testing.assert_allclose(theory, dataset["loss"].median("seed"), rtol=1e-4)
+    one = theory_curves(dataset.isel({"teacher.exponent": 1}, drop=False))
+    assert one is not None
+    np.testing.assert_allclose(one, theory[1])
+
+
+def test_there_are_no_theory_curves_without_a_closed_form() -> None:
+    sweep = linear_sweep(latent=12, embedding="learned", core=False)
+    assert theory_curves(jaxsup.run(sweep)) is None
