@@ -16,9 +16,9 @@ from jaxsup.experiment.features import AbstractFeatures, Moments
 VALUE_MOMENTS = {"uniform": (1.0, 4 / 3), "unit": (1 / 2, 1 / 3), "sign": (0.0, 1.0)}
 
 
-def power_law(count: int, exponent: float, *, normalise: bool) -> np.ndarray:
+def power_law(count: int, exponent: float, *, normalize: bool) -> np.ndarray:
     weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
-    return weights / weights.sum() if normalise else weights
+    return weights / weights.sum() if normalize else weights
 
 
 def random_covariance(count: int, rank: int, seed: int = 0) -> np.ndarray:
@@ -45,9 +45,9 @@ def families(count: int) -> dict[str, AbstractFeatures]:
 @pytest.mark.parametrize(
     ("density", "normalize"), [(1.0, True), (0.3, True), (3.0, True), (1.0, False), (4.0, False)]
 )
-def test_probabilities_are_the_clipped_power_law(exponent, density, normalise):
-    features = jaxsup.PowerLawFeatures(50, exponent, density, normalize=normalise)
-    expected = np.minimum(1, density * power_law(50, exponent, normalize=normalise))
+def test_probabilities_are_the_clipped_power_law(exponent, density, normalize):
+    features = jaxsup.PowerLawFeatures(50, exponent, density, normalize=normalize)
+    expected = np.minimum(1, density * power_law(50, exponent, normalize=normalize))
     np.testing.assert_allclose(features.probabilities, expected, rtol=5e-6)
 
 
@@ -69,9 +69,9 @@ def test_clipping_leaves_exactly_one():
 
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("exponent", [0.0, 1.5])
-def test_gaussian_variances_and_one_active_frequencies(exponent, normalise):
-    gaussian = jaxsup.GaussianFeatures(30, exponent, 2.5, normalize=normalise)
-    law = power_law(30, exponent, normalize=normalise)
+def test_gaussian_variances_and_one_active_frequencies(exponent, normalize):
+    gaussian = jaxsup.GaussianFeatures(30, exponent, 2.5, normalize=normalize)
+    law = power_law(30, exponent, normalize=normalize)
     np.testing.assert_allclose(gaussian.variances, 2.5 * law, rtol=5e-6)
     one = jaxsup.OneActiveFeatures(30, exponent)
     expected = power_law(30, exponent, normalize=True)

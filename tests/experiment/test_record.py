@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import jaxsup
-from jaxsup.experiment.record import OBSERVABLES, Record
+from jaxsup.experiment.record import Record
+from jaxsup.training.observables import OBSERVABLES
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 1000, 123_457])

@@ -1,12 +1,14 @@
 """Student networks: initialisation, padding and forward pass against numpy."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxsup
-from jaxsup.experiment.students import Student, StudentParameters
+from jaxsup.experiment.hidden_layer import HiddenLayerStudent
+from jaxsup.experiment.students import Student, StudentParameters, named_arrays
 
 EMBEDDINGS = ("random", "identity", "learned", "untied")
 CONFIGURATIONS = [
@@ -112,9 +114,12 @@ def test_padded_width_holds_the_narrow_student(embedding, scale):
     key = jax.random.key(4)
     settings = {"core_scale": 0.5, "bias_scale": 0.1, "embedding_scale": scale}
     narrow = Student(5, embedding, **settings).init_parameters(key, 12)
-    wide = Student(9, embedding, active=5, **settings).init_parameters(key, 12)
+    held = Student(5, embedding, **settings).padded(9)
+    assert held is not None
+    assert (held.latent, held.latent_in_use) == (9, 5)
+    wide = held.init_parameters(key, 12)
     traced = jax.jit(
-        lambda active: Student(9, embedding, active=active, **settings).init_parameters(key, 12)
+        lambda used: eqx.tree_at(lambda s: s.used, held, used).init_parameters(key, 12)
     )(5)
     for padded in (wide, traced):
         for name in ("embedding", "readout"):
@@ -167,11 +172,11 @@ BAD = {
     ),
     "activation": (
         lambda: Student(4, activation="Relu"),
-        "student.activation: .*got 'Relu'; did you mean 'relu'",
+        "activation: .*got 'Relu'; did you mean 'relu'",
     ),
     "far-off activation": (
-        lambda: Student(4, activation="gelu-tanh-approx"),
-        "student.activation: .*; choose one of relu, identity",
+        lambda: Student(4, activation="zzz"),
+        "activation: .*; choose one of relu, identity",
     ),
     "core_scale": (
         lambda: Student(4, core_scale=-1e-3),
@@ -185,14 +190,29 @@ BAD = {
         lambda: Student(4, embedding_scale=0.0),
         "student.embedding_scale: expected a finite number > 0; got 0.0",
     ),
-    "active too many": (
-        lambda: Student(4, active=5),
-        "student.active: expected .* <= 4; got 5",
+    "a function for an activation": (
+        lambda: Student(4, activation=np.tanh),
+        "activation: expected an activation or its name; got <ufunc 'tanh'>; write activation=",
     ),
-    "active zero": (lambda: Student(4, active=0), "student.active: expected .*>= 1.*; got 0"),
-    "active of the identity": (
-        lambda: Student(4, "identity", active=2),
-        "student.active: expected None with W = identity; got 2; leave it out",
+    "core by a word": (
+        lambda: Student(4, core="false"),
+        "student.core: expected true or false; got 'false'; write it without quotes",
+    ),
+    "bias by a number": (
+        lambda: Student(4, bias=0),
+        "student.bias: expected true or false; got 0",
+    ),
+    "hidden layer of no neurons": (
+        lambda: HiddenLayerStudent(0),
+        "student.latent: expected a positive integer; got 0",
+    ),
+    "frozen hidden layer": (
+        lambda: HiddenLayerStudent(4, "random"),
+        "student.embedding: expected one of 'learned', 'untied'; got 'random'",
+    ),
+    "hidden layer of too many neurons": (
+        lambda: HiddenLayerStudent(9).check_features(4),
+        "student.latent: expected 1 <= K <= 2 N = 8; got 9",
     ),
     "nothing to learn": (
         lambda: Student(4, core=False, bias=False),
@@ -211,6 +231,40 @@ def test_bad_input_is_a_one_line_error(case):
     with pytest.raises(ValueError, match=match) as caught:
         make_student()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("embedding", ["learned", "untied"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_hidden_layer_equals_numpy(embedding, bias):
+    student = HiddenLayerStudent(
+        7, embedding, "leaky-relu", "abs", hidden_bias=bias, bias=bias, bias_scale=0.5
+    )
+    p = student.init_parameters(jax.random.key(0), 6)
+    assert named_arrays(p).keys() <= set(student.parameter_dims)
+    W = dense(p.embedding)
+    V = W if embedding == "learned" else dense(p.readout)
+    assert (p.readout is None) == (embedding == "learned")
+    np.testing.assert_allclose(np.linalg.norm(W, axis=0), 1, rtol=1e-12)
+    h, c = (dense(p.hidden_bias), dense(p.bias)) if bias else (np.zeros(7), np.zeros(6))
+    x = np.random.default_rng(0).normal(size=(5, 6))
+    expected = []
+    for row in x:
+        hidden = W @ row + h
+        hidden = np.where(hidden > 0, hidden, 0.01 * hidden)
+        expected.append(np.abs(V.T @ hidden + c))
+    outputs = student.outputs(p, jnp.asarray(x))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-12, atol=1e-14)
+    assert all(jax.tree.leaves(student.trainable(p)))
+    assert student.padded(9) is None
+
+
+def test_only_the_student_itself_is_padded():
+    class Wide(Student):
+        pass
+
+    assert Wide(4).padded(6) is None
+    assert Student(6, "identity").padded(8) is None
 
 
 def test_students_are_exported():

@@ -73,7 +73,7 @@ PARTS: dict[str, dict[str, Any]] = {
     },
     "gaussian": {"features": jaxsup.GaussianFeatures(4, 2.0, 3.0, normalize=False)},
     "correlated": {"features": jaxsup.CorrelatedFeatures(np.diag([4.0, 3, 2, 1]))},
-    "one-active": {"features": jaxsup.OneActiveFeatures(4, 0.5), "loss": "population"},
+    "one-active": {"features": jaxsup.OneActiveFeatures(4, 0.5), "gradient": "exact"},
     "one-active ones": {"features": jaxsup.OneActiveFeatures(4, values="one")},
     "matrix": {"teacher": jaxsup.MatrixTeacher(np.arange(16.0).reshape(4, 4))},
     "untied": {
@@ -82,7 +82,13 @@ PARTS: dict[str, dict[str, Any]] = {
         )
     },
     "identity": {"student": jaxsup.Student(4, "identity", core_scale=0, bias=False)},
-    "padded": {"student": jaxsup.Student(4, active=2)},
+    "leaky": {"student": jaxsup.Student(4, activation=jaxsup.LeakyReLU(0.2))},
+    "gelu": {"student": jaxsup.Student(4, activation="gelu")},
+    "hidden layer": {
+        "student": jaxsup.HiddenLayerStudent(5, "learned", jaxsup.LeakyReLU(0.1), hidden_bias=True),
+        "teacher": jaxsup.ElementwiseTeacher("abs", 0.5),
+        "features": jaxsup.PowerLawFeatures(4, 0.0, 0.5, "symmetric", normalize=False),
+    },
     "momentum": {"optimizer": jaxsup.SGD(0.1, 0.9)},
     "adam": {"optimizer": jaxsup.Adam(0.1, b1=0.8, schedule=jaxsup.WarmupCosine(5, 0.1))},
     "adamw": {"optimizer": jaxsup.AdamW(0.1, weight_decay=0.01, schedule=jaxsup.WarmupCosine(2))},

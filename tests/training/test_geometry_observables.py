@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import jaxsup
-from jaxsup.experiment.record import OBSERVABLES, Record
-from jaxsup.training.observables.base import View
-from jaxsup.training.observables.geometry import FRAME_OBSERVABLES
+from jaxsup.experiment.record import Record
+from jaxsup.training.observables import OBSERVABLES
+from jaxsup.training.observables.geometry import GEOMETRY_OBSERVABLES
+
+FRAME_OBSERVABLES = {observable.name: observable for observable in GEOMETRY_OBSERVABLES}
 
 STEPS = (0, 3, 9)
 OF_W = (
@@ -135,15 +137,15 @@ def test_without_superposition_the_embedding_is_known_and_not_decomposed() -> No
     assert "eigh" not in program
 
 
-def view(W: np.ndarray, tolerance: float | None = None) -> View:
+def network_of(W: np.ndarray, tolerance: float | None = None) -> Network:
     latent, count = W.shape
     student = jaxsup.Student(latent, "learned", core=False)
     parameters = jaxsup.StudentParameters(jnp.asarray(W, jnp.float32), None, None, jnp.zeros(count))
-    return View(parameters, jnp.zeros(count), jnp.zeros(()), student, tolerance)
+    return Network(parameters, jnp.zeros(count), jnp.zeros(()), student, tolerance)
 
 
 def measure(name: str, W: np.ndarray, tolerance: float | None = None) -> np.ndarray:
-    return np.asarray(OBSERVABLES[name].measure(view(W, tolerance)))
+    return np.asarray(OBSERVABLES[name].measure(network_of(W, tolerance)))
 
 
 def pentagon() -> np.ndarray:
@@ -203,7 +205,7 @@ def test_batches_are_decomposed_one_at_a_time_on_a_cpu() -> None:
     def measure_all(W: jax.Array) -> list[jax.Array]:
         student = jaxsup.Student(4, "learned")
         parameters = jaxsup.StudentParameters(W, None, W[:, :4], None)
-        seen = View(parameters, jnp.zeros(6), jnp.zeros(()), student)
+        seen = Network(parameters, jnp.zeros(6), jnp.zeros(()), student)
         return [FRAME_OBSERVABLES[name].measure(seen) for name in FRAME_OBSERVABLES]
 
     Ws = jax.random.normal(jax.random.key(0), (3, 4, 6))

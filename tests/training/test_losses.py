@@ -7,8 +7,8 @@ import pytest
 import scipy.integrate
 
 import jaxsup
-from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.closed_forms import closed_form
+from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.training import losses
 from jaxsup.training.losses import loss_weights, sampled_errors
 from jaxsup.training.updates import TiedClosedForm

@@ -6,12 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+import optax.contrib
 import pytest
 from jax.flatten_util import ravel_pytree
 
 import jaxsup
+from jaxsup.experiment.experiment import DATA_STREAM, initial_parameters
 from jaxsup.experiment.record import Record
-from jaxsup.training import simulate
+from jaxsup.training.state import observe
+from jaxsup.training.state import start as start_of
 
 
 def make(student=None, optimizer=None, **changes: Any) -> jaxsup.Experiment:
@@ -30,7 +34,7 @@ def make(student=None, optimizer=None, **changes: Any) -> jaxsup.Experiment:
 
 def linear(student, optimizer=None, **changes: Any) -> jaxsup.Experiment:
     student = dataclasses.replace(student, activation="identity")
-    settings = {"features": jaxsup.GaussianFeatures(6, 1.2), "loss": "population", **changes}
+    settings = {"features": jaxsup.GaussianFeatures(6, 1.2), "gradient": "exact", **changes}
     return make(student, optimizer, **settings)
 
 
@@ -85,8 +89,8 @@ def test_bottleneck_follows_its_modes_to_the_floor(precision):
     """K = N/2, N/4, N/8: the eigenvectors of F = W W^T and G = W C W^T decouple the core."""
     count, eta, steps, widths = 32, 0.25, 8000, (16, 8, 4)
 
-    def describe(active):
-        student = jaxsup.Student(16, core_scale=0, activation="identity", bias=False, active=active)
+    def describe(latent):
+        student = jaxsup.Student(latent, core_scale=0, activation="identity", bias=False)
         return jaxsup.Experiment(
             jaxsup.GaussianFeatures(count, 1.1),
             jaxsup.DiagonalTeacher(0.25),
@@ -98,10 +102,10 @@ def test_bottleneck_follows_its_modes_to_the_floor(precision):
 
     key = jax.random.key(1)
     with jax.enable_x64(precision == "float64"):
-        runs = jax.vmap(lambda k: jaxsup.simulate(describe(k), key))(jnp.array(widths))
-        losses = np.asarray(runs.loss, np.float64)
-        starts = [simulate.initial_parameters(describe(k), key).embedding for k in widths]
-    t = np.asarray(runs.steps[0])[:, None, None]
+        runs = [jaxsup.simulate(describe(k), key) for k in widths]
+        losses = np.asarray([run.loss for run in runs], np.float64)
+        starts = [initial_parameters(describe(k), key).embedding for k in widths]
+    t = np.asarray(runs[0].steps)[:, None, None]
     C = np.diag(power_law(count, 1.1))
     A = np.diag(np.arange(1, count + 1, dtype=np.float64) ** -0.25)
     for row, (k, start) in enumerate(zip(widths, starts, strict=True)):
@@ -141,7 +145,7 @@ def test_sampled_training_converges_to_the_population_run():
     keys = jax.vmap(jax.random.key)(jnp.arange(64))
     batches, squares = np.array([16, 128, 1024]), []
     for batch in batches.tolist():
-        sampled = linear(student, optimizer, loss="sampled", batch_size=batch, **settings)
+        sampled = linear(student, optimizer, gradient="sampled", batch_size=batch, **settings)
         cores = jax.vmap(lambda key, e=sampled: jaxsup.simulate(e, key).params.core)(keys)
         gap = np.asarray(cores, np.float64) - exact
         squares.append((gap**2).sum(axis=(1, 2)).mean())
@@ -207,8 +211,8 @@ def test_one_step_is_the_hand_made_gradient(embedding, core, bias, activation):
         student, teacher=jaxsup.MatrixTeacher(A), steps=1, importance=0.7, record=Record(points=2)
     )
     key = jax.random.key(2)
-    start = simulate.initial_parameters(experiment, key)
-    first = jax.random.fold_in(simulate._data_key(key), 0)
+    start = initial_parameters(experiment, key)
+    first = jax.random.fold_in(jax.random.fold_in(key, DATA_STREAM), 0)
     x = np.asarray(experiment.features.sample_batch(first, experiment.batch_size))
     assert (x != 0).any()
     expected = numpy_step(experiment, start, x, A, 0.2)
@@ -237,10 +241,13 @@ def test_population_steps_of_the_one_active_autoencoder_descend_its_gradient():
         reduction="mean",
     )
     key = jax.random.key(3)
-    start = simulate.initial_parameters(experiment, key)
+    start = initial_parameters(experiment, key)
     evaluate = jax.jit(
-        lambda p: simulate.observe(
-            experiment, key, dataclasses.replace(simulate.start(experiment, key), parameters=p)
+        lambda p: observe(
+            experiment,
+            jaxsup.choose_update(experiment),
+            key,
+            dataclasses.replace(start_of(experiment, key), parameters=p),
         )["loss"]
     )
     run = jaxsup.simulate(experiment, key)
@@ -261,7 +268,7 @@ def test_population_steps_of_the_one_active_autoencoder_descend_its_gradient():
 def test_zero_learning_rate_is_the_identity(optimizer):
     experiment = make(jaxsup.Student(3, "untied", core_scale=0.5, bias_scale=0.1), optimizer)
     run = jaxsup.simulate(experiment, jax.random.key(4))
-    start = simulate.initial_parameters(experiment, jax.random.key(4))
+    start = initial_parameters(experiment, jax.random.key(4))
     assert_same_run(run.params, start, rtol=1e-6)
     # The evaluation samples are the same at every step.
     assert len(set(np.asarray(run.loss).tolist())) == 1
@@ -312,8 +319,8 @@ def test_vmap_over_scalars_and_keys_equals_a_loop_that_compiles_once():
 def test_loss_k_belongs_to_the_parameters_after_steps_k_updates():
     student = jaxsup.Student(6, "identity", core_scale=0, bias=False)
     record = Record(steps=(1, 3, 4), parameter_steps=(0, 1, 3, 4, 6))
-    for loss in ("population", "sampled"):
-        run = jaxsup.simulate(linear(student, record=record, loss=loss), jax.random.key(5))
+    for gradient in ("exact", "sampled"):
+        run = jaxsup.simulate(linear(student, record=record, gradient=gradient), jax.random.key(5))
         assert run.steps.tolist() == [0, 1, 3, 4, 6]
         kept = run.snapshots
         assert kept is not None
@@ -340,7 +347,7 @@ def test_experiments_that_share_a_key_share_their_data():
     record = Record(points=2)
 
     def data(rate, seed):
-        experiment = linear(student, jaxsup.SGD(rate), loss="sampled", steps=1, record=record)
+        experiment = linear(student, jaxsup.SGD(rate), gradient="sampled", steps=1, record=record)
         return np.asarray(jaxsup.simulate(experiment, jax.random.key(seed)).params.core) / rate
 
     np.testing.assert_allclose(data(0.1, 0), data(0.25, 0), rtol=1e-5, atol=1e-7)
@@ -429,7 +436,7 @@ BAD = {
     "batch": (lambda: make(batch_size=0), "^batch_size: expected a positive integer; got 0"),
     "steps": (lambda: make(steps=0), "^steps: expected a positive integer; got 0"),
     "steps negative": (lambda: make(steps=-5), "^steps: .*got -5"),
-    "loss": (lambda: make(loss="populaton"), "loss: .*'populaton'; did you mean 'population'"),
+    "gradient": (lambda: make(gradient="exakt"), "gradient: .*'exakt'; did you mean 'exact'"),
     "reduction": (
         lambda: make(reduction="half-sum"),
         "reduction: .*got 'half-sum'; did you mean 'half_sum'",
@@ -442,6 +449,18 @@ BAD = {
     "importance of another shape": (
         lambda: make(importance=np.ones(5)),
         r"importance: expected a number or 6 weights; got a shape \(5,\)",
+    ),
+    "no features": (
+        lambda: make(features=6),
+        "features: expected an AbstractFeatures; got 6; write jaxsup.PowerLawFeatures",
+    ),
+    "a name for an optimizer": (
+        lambda: make(optimizer="adam"),
+        r"optimizer: expected an optimizer; got 'adam'; write jaxsup.SGD\(0.5\), or pass an optax",
+    ),
+    "an optax transformation of losses": (
+        lambda: make(optimizer=optax.contrib.reduce_on_plateau()),
+        "optimizer: expected an optax transformation of gradients and parameters; got one with",
     ),
     "K above N": (
         lambda: make(jaxsup.Student(7)),
@@ -457,7 +476,7 @@ BAD = {
     ),
     "no closed form": (
         lambda: make(gradient="exact"),
-        "loss: expected 'sampled' for a ReLU student on these features; got 'population'; use act",
+        "gradient: expected 'sampled', as the expected loss .* no closed form; got 'exact'; use a",
     ),
     "no closed form with a matrix": (
         lambda: make(
@@ -465,7 +484,7 @@ BAD = {
             teacher=jaxsup.MatrixTeacher(np.eye(6)),
             gradient="exact",
         ),
-        "loss: .*OneActiveFeatures with a DiagonalTeacher",
+        "gradient: .*OneActiveFeatures with a DiagonalTeacher",
     ),
     "warm-up as long as the run": (
         lambda: make(optimizer=jaxsup.SGD(0.1, schedule=jaxsup.WarmupCosine(6))),
