@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import assert_error_form
 
 SMALL = """
 steps = 60
@@ -177,7 +178,7 @@ def assert_one_line(done: subprocess.CompletedProcess[str], message: str) -> Non
     """The command failed with one line on standard error that holds the message."""
     assert done.returncode == 2
     assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert_error_form(done.stderr.strip())
     assert done.stdout == ""
 
 
