@@ -224,7 +224,7 @@ def _add_residuals(
     row, feature, pulls = terms.row, terms.feature, terms.pulls
     # Rows are in order, and room for arrivals that is not used repeats the last one.
     tiles = row[-1] // tile + 1
-    ends = jnp.arange(0, hidden.shape[0] + 1, tile)
+    ends = jnp.arange(0, hidden.shape[0] + 1, tile, dtype=row.dtype)
     stops = jnp.searchsorted(row, ends, method="compare_all").astype(row.dtype)
     used = jnp.max(jnp.where(pulls != 0, jnp.arange(1, row.size + 1, dtype=row.dtype), 0))
     stops = jnp.minimum(stops, used)
