@@ -100,7 +100,14 @@ def test_fit_prints_json_for_programs(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["loss", "ratio"])
-@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "png",
+        pytest.param("pdf", marks=pytest.mark.slow),
+        pytest.param("svg", marks=pytest.mark.slow),
+    ],
+)
 def test_plot_writes_a_picture(folder: Path, kind: str, ending: str) -> None:
     picture = folder / f"{kind}.{ending}"
     done = jaxsup("plot", folder / "run", "--out", picture, "--kind", kind)
@@ -114,6 +121,7 @@ def test_plot_selects_positions(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_reproduce_transition_at_its_smallest(tmp_path: Path) -> None:
     done = jaxsup("reproduce", "transition", "--scale", "smoke", "--out", tmp_path / "t", "--json")
     report = json.loads(done.stdout)

@@ -95,6 +95,7 @@ def test_tiles_give_the_same(case, tiles):
     test_sparse_errors_are_those_of_the_plain_loss(case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("embedding", ["random", "learned"])
 @pytest.mark.parametrize("density", [1.0, 1e-3])
 def test_batches_in_tiles_are_their_members(embedding, density, tiles):
@@ -186,6 +187,7 @@ def test_the_gradient_by_hand():
     np.testing.assert_allclose(np.asarray(found.bias), slope.sum(axis=0), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [SMALL, LARGE])
 def test_runs_on_sparse_and_dense_samples_have_one_law(count):
     """Mean losses over 96 seeds of two samplings, at every recorded step: two-sided z tests."""
@@ -238,6 +240,7 @@ def test_sparse_samples_of_a_law_that_does_not_suit_are_refused(features):
         experiment(STUDENTS["frozen"], 64, features=features, sampling="none")
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_jitted_vmapped_and_alone():
     """What is known of the law when the experiment is made stays known in compiled programs."""
     case = experiment(jaxsup.Student(12), SMALL, steps=20, batch_size=16)
@@ -256,6 +259,7 @@ def test_a_run_is_the_same_jitted_vmapped_and_alone():
     np.testing.assert_allclose(jax.vmap(at_rate)(rates)[0], alone[0], rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_sweep_across_the_border_of_the_ways_is_its_runs():
     """Points with sparse and with dense samples on one axis: each is the run of its experiment."""
     base = experiment(jaxsup.Student(6), SMALL, steps=12, batch_size=16)
