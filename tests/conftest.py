@@ -1,8 +1,11 @@
 """Test set-up: strict dtypes and ranks, runtime shape checks, a headless backend for figures.
 
 Compilation is most of the suite's time: programs are compiled with LLVM's first level of
-optimisation, here and in the commands that tests start. `XLA_FLAGS= bash scripts/test.sh` compiles
-them as users do.
+optimization, here and in the commands that tests start. Variables that make the run a user's:
+
+    XLA_FLAGS=            programs compiled at the usual level
+    JAXSUP_TYPECHECK=0    no checks of shapes and types at run time
+    JAX_ENABLE_X64=1      float64 where nothing else is asked for
 """
 
 import os
@@ -15,10 +18,11 @@ matplotlib.use("Agg")
 
 from jaxtyping import install_import_hook
 
-install_import_hook("jaxsup", "checker.checked")
+if os.environ.get("JAXSUP_TYPECHECK") != "0":
+    install_import_hook("jaxsup", "checker.checked")
 
-import jax  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import pytest
 
 # Four virtual devices, so that sharding is tested on any machine.
 jax.config.update("jax_num_cpu_devices", 4)

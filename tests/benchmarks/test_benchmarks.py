@@ -202,6 +202,7 @@ def test_the_table_and_the_report(tmp_path, capsys):
     assert written["environment"]["cores"] == report.cores()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_script_runs(name, capsys, monkeypatch):
     """At a tiny size, in this process; curves are compared where PyTorch is installed."""

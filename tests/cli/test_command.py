@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import assert_error_form
 
 SMALL = """
 steps = 60
@@ -99,7 +100,14 @@ def test_fit_prints_json_for_programs(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["loss", "ratio"])
-@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "png",
+        pytest.param("pdf", marks=pytest.mark.slow),
+        pytest.param("svg", marks=pytest.mark.slow),
+    ],
+)
 def test_plot_writes_a_picture(folder: Path, kind: str, ending: str) -> None:
     picture = folder / f"{kind}.{ending}"
     done = jaxsup("plot", folder / "run", "--out", picture, "--kind", kind)
@@ -113,6 +121,7 @@ def test_plot_selects_positions(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_reproduce_transition_at_its_smallest(tmp_path: Path) -> None:
     done = jaxsup("reproduce", "transition", "--scale", "smoke", "--out", tmp_path / "t", "--json")
     report = json.loads(done.stdout)
@@ -177,7 +186,7 @@ def assert_one_line(done: subprocess.CompletedProcess[str], message: str) -> Non
     """The command failed with one line on standard error that holds the message."""
     assert done.returncode == 2
     assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert_error_form(done.stderr.strip())
     assert done.stdout == ""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from helpers import assert_error_form
 
 from jaxsup.cli.main import main
 
@@ -108,13 +109,13 @@ def test_a_mistake_is_one_line_before_anything_is_computed(
     assert output.out == ""
     assert output.err.startswith("jaxsup: ")
     assert message in output.err
-    assert output.err.count("\n") == 1
+    assert_error_form(output.err.strip())
 
 
 def test_a_component_that_is_not_there_is_one_line(folder: Path) -> None:
     done = spectrum("w.npy", "--out", "w.png", "--component", 2, cwd=folder)
     assert done.returncode == 2
     assert "component: expected 0..1; got 2; count from 0" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert_error_form(done.stderr.strip())
     assert done.stdout == ""
     assert not (folder / "w.png").exists()

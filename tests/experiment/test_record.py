@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 import jaxsup
 from jaxsup.experiment.record import Record
@@ -145,7 +146,4 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_a_one_line_error(case):
-    make, match = BAD[case]
-    with pytest.raises(ValueError, match=match) as caught:
-        make()
-    assert "\n" not in str(caught.value)
+    assert_one_line_error(*BAD[case])

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from helpers import assert_error_form, assert_one_line_error
 
 import jaxsup
 from jaxsup.experiment.record import Record
@@ -293,7 +294,7 @@ def test_bad_files_are_one_line_errors(case, tmp_path):
         read_sweep(write(tmp_path, text()))
     if not isinstance(caught.value.__context__, TypeError):
         # A runtime type checker, as in this test run, explains a wrong type over several lines.
-        assert "\n" not in str(caught.value)
+        assert_error_form(str(caught.value))
 
 
 def test_a_wrong_type_is_a_value_error():
@@ -306,12 +307,13 @@ def test_a_wrong_type_is_a_value_error():
 def test_a_file_that_is_not_text_is_refused(tmp_path):
     file = tmp_path / "sweep.toml"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="expected TOML; got"):
-        read_sweep(file)
+    assert_one_line_error(lambda: read_sweep(file), "expected TOML; got")
 
 
 def test_an_absent_file_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected a TOML file; got none there; check the"):
-        read_sweep(tmp_path / "absent.toml")
-    with pytest.raises(FileNotFoundError, match="expected a TOML file"):
-        read_sweep(tmp_path)
+    for path in (tmp_path / "absent.toml", tmp_path):
+        assert_one_line_error(
+            lambda path=path: read_sweep(path),
+            "expected a TOML file; got none there; check the",
+            FileNotFoundError,
+        )

@@ -66,6 +66,7 @@ def test_the_phase_diagram_has_a_hundred_by_a_hundred_points() -> None:
     assert module.configure(module.SCALES["quick"]).shape == (100, 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in TRAINED if name != "transition"])
 def test_a_figure_at_its_smallest_and_again_from_its_dataset(name: str, tmp_path: Path) -> None:
     report = registry.reproduce(name, "smoke", tmp_path / "out")

@@ -38,6 +38,7 @@ def slopes(W, b):
     return (gap**2).sum(), W @ (m + m.T), m.sum(axis=1)
 
 
+@pytest.mark.slow
 def test_runs_are_plain_gradient_descent_on_the_published_loss():
     """Outcomes and final losses of a numpy loop, over learning, silence and divergence."""
     sweep = small([0.01, 0.05, 4.0], [0.002, 0.05, 3.0])

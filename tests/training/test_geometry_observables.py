@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jaxsup
+from jaxsup.experiment.observables import OBSERVABLE_NAMES, Network
 from jaxsup.experiment.record import Record
 from jaxsup.training.observables import OBSERVABLES
 from jaxsup.training.observables.geometry import GEOMETRY_OBSERVABLES
@@ -184,6 +185,7 @@ def test_a_feature_without_a_direction_counts_in_no_mean() -> None:
     assert measure("rank", nothing) == measure("saturation", nothing) == 0
 
 
+@pytest.mark.slow
 def test_padded_widths_record_what_exact_widths_do() -> None:
     base = experiment(jaxsup.Student(2, "learned", core_scale=0.5))
     padded = jaxsup.run(jaxsup.Sweep(base, {"student.latent": [2, 5]}), widths=1)
@@ -199,6 +201,7 @@ def test_padded_widths_record_what_exact_widths_do() -> None:
         np.testing.assert_allclose(found, value, rtol=2e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_batches_are_decomposed_one_at_a_time_on_a_cpu() -> None:
     """Two batched LAPACK calls at a time, from two devices, wait for each other for ever."""
 
@@ -246,3 +249,7 @@ def test_a_table_of_defaults_does_not_mention_the_tolerance() -> None:
     assert "cluster_tolerance" not in to_table(Record())
     record = dataclasses.replace(Record(), cluster_tolerance=0.02)
     assert to_table(record)["cluster_tolerance"] == 0.02
+
+
+def test_every_name_stands_for_an_observable() -> None:
+    assert tuple(OBSERVABLES) == OBSERVABLE_NAMES

@@ -290,7 +290,7 @@ def test_regular_pentagon_has_its_known_loss():
         (np.array([[1.0, 0, -1, 0, 0], [0, 1, 0, -1, 0]]), 0.0, 0.06666667),
     ):
         p = StudentParameters(
-            embedding=jnp.asarray(W, jnp.float32), readout=None, core=None, bias=jnp.full(5, bias)
+            embedding=jnp.asarray(W, float), readout=None, core=None, bias=jnp.full(5, bias)
         )
         # The published loss is the sum of errors for a feature drawn uniformly.
         errors = population_errors(features, teacher, student, p)

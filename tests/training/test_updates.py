@@ -115,6 +115,7 @@ def test_tiles_give_the_same(case, update, one_by_one):
     test_sparse_errors_are_those_of_the_plain_loss(case, in_tiles(update))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("embedding", ["random", "learned"])
 @pytest.mark.parametrize("density", [1.0, 1e-3])
 def test_batches_in_tiles_are_their_members(embedding, density, one_by_one):
@@ -257,6 +258,7 @@ def test_exact_gradients_are_those_of_the_errors_of_many_samples(kind, bias):
         assert error.max() < 0.05 * np.abs(ours).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [SMALL, LARGE])
 def test_runs_on_sparse_and_dense_samples_have_one_law(count):
     """Mean losses over 96 seeds of two samplings, at every recorded step: two-sided z tests."""
@@ -416,6 +418,7 @@ def test_sparse_samples_of_a_law_that_does_not_suit_are_refused(features):
         experiment(STUDENTS["frozen"], 64, features=features, sampling="none")
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_jitted_vmapped_and_alone():
     """The law is looked at where its numbers are known, or by whoever hands on the update."""
     case = experiment(jaxsup.Student(12), SMALL, steps=20, batch_size=16)

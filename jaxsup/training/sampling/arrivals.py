@@ -115,7 +115,7 @@ def prepare_sampler(features: PowerLawFeatures, plan: SparsePlan) -> SparseSampl
     excess = jnp.where(total <= plan.rate * (1 + 1e-4), 0.0, jnp.nan)
     return SparseSampler(
         accepted=accepted,
-        alias=alias,
+        alias=alias.astype(jnp.int32),
         exceeding=_exceeding(total, plan.deepest),
         excess=excess.astype(total.dtype),
         values=features.values,
@@ -149,12 +149,12 @@ def _rows_of_arrivals(
 ) -> tuple[Int[Array, " padded"], Bool[Array, " padded"]]:
     """The row of each arrival, occupied samples numbered in order, and whether it is one."""
     padded = plan.deepest + plan.arrivals
-    stops = plan.deepest + jnp.cumsum(counts)
+    stops = plan.deepest + jnp.cumsum(counts, dtype=jnp.int32)
     # Each occupied sample marks its first arrival: the marks so far are its number.
     firsts = jnp.where(counts > 0, stops - counts, padded)
     marks = jnp.zeros(padded, jnp.int32).at[firsts].add(1, mode="drop")
-    row = jnp.cumsum(marks) - 1
-    used = (jnp.arange(padded) < stops[-1]) & (row >= 0) & (row < plan.rows)
+    row = jnp.cumsum(marks, dtype=jnp.int32) - 1
+    used = (jnp.arange(padded, dtype=jnp.int32) < stops[-1]) & (row >= 0) & (row < plan.rows)
     return jnp.clip(row, 0, plan.rows - 1), used
 
 

@@ -122,7 +122,7 @@ class AbstractPass(abc.ABC):
         row, pulls = terms.row, terms.pulls
         # Rows are in order, and room for arrivals that is not used repeats the last one.
         tiles = row[-1] // self.tile + 1
-        ends = jnp.arange(0, hidden.shape[0] + 1, self.tile)
+        ends = jnp.arange(0, hidden.shape[0] + 1, self.tile, dtype=row.dtype)
         stops = jnp.searchsorted(row, ends, method="compare_all").astype(row.dtype)
         used = jnp.max(jnp.where(pulls != 0, jnp.arange(1, row.size + 1, dtype=row.dtype), 0))
         stops = jnp.minimum(stops, used)

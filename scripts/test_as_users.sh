@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# As users run it: programs compiled at the usual level of optimization, no types checked at run
+# time. What rests on the compiler is tested so, and that bad input is still told in one line.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export XLA_FLAGS="" JAXSUP_TYPECHECK=0
+bash scripts/test.sh --all tests/training/test_updates*.py tests/sweep/test_trainer*.py
+bash scripts/test.sh --all tests -k "bad or one_line"
