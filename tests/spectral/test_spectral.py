@@ -1,5 +1,6 @@
 """`jaxsup.spectral` against identities, planted tight frames and float64 numpy."""
 
+import itertools
 from functools import partial
 from operator import attrgetter
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from jaxsup import spectral
+from jaxsup.spectral import frame, overlap
+from jaxsup.spectral.overlap import mean_squared_cosine_on_host
 
 close = partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-10)
 
@@ -23,8 +26,8 @@ def polygon(sides):
 
 
 def simplex(dimension):
-    centred = np.eye(dimension + 1) - 1 / (dimension + 1)
-    return np.linalg.svd(centred)[2][:dimension] * np.sqrt((dimension + 1) / dimension)
+    centered = np.eye(dimension + 1) - 1 / (dimension + 1)
+    return np.linalg.svd(centered)[2][:dimension] * np.sqrt((dimension + 1) / dimension)
 
 
 def harmonic(rng, dimension, count):
@@ -99,9 +102,9 @@ def everything(W):
     return {
         "spectrum": spectrum,
         "projectors": jax.vmap(spectrum.projector)(jnp.arange(len(spectrum.eigenvalues))),
-        "frame_operator": spectral.frame_operator(W),
-        "gram_matrix": spectral.gram_matrix(W),
-        "squared_overlaps": spectral.squared_overlaps(W),
+        "frame_operator": frame.frame_operator(W),
+        "gram_matrix": frame.gram_matrix(W),
+        "squared_overlaps": frame.squared_overlaps(W),
         "frame_potential": spectral.frame_potential(W),
         "capacities": spectral.capacities(W),
     }
@@ -150,7 +153,7 @@ def test_identities_in_float64(name, x64):
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 @pytest.mark.parametrize("name", TIGHT)
 def test_tight_frames_saturate(name, scale, dtype, x64):
-    """sum D_i = rank exactly when all features are localised (arXiv 2602.02224)."""
+    """sum D_i = rank exactly when all features are localized (arXiv 2602.02224)."""
     W, count = pad(TIGHT[name][0]), TIGHT[name][1]
     tolerance = 1e-10 if dtype == "float64" else 2e-5
     spectrum = host(spectral.decompose((scale * W).astype(dtype)))
@@ -328,9 +331,9 @@ def observed(W):
         [
             spectral.frame_potential(W),
             jnp.sum(spectral.capacities(W) ** 2),
-            jnp.sum(spectral.squared_overlaps(W) ** 2),
+            jnp.sum(frame.squared_overlaps(W) ** 2),
             spectral.dimensions_per_feature(W),
-            jnp.sum(spectral.feature_norms(W)),
+            jnp.sum(frame.feature_norms(W)),
             spectral.coherence(W),
             spectrum.saturation,
             jnp.sum(spectrum.localization),
@@ -438,6 +441,63 @@ def test_coherence_limits(x64):
     assert spectral.welch_bound(3, 5) == spectral.welch_bound(1, 1) == 0.0
 
 
+def mean_of_pairs(W):
+    """Mean cos^2 over all pairs, one by one."""
+    unit = [w / np.linalg.norm(w) for w in W.T]
+    return np.mean([(u @ v) ** 2 for u, v in itertools.combinations(unit, 2)])
+
+
+@pytest.mark.parametrize("shape", [(5, 12), (12, 5), (1, 4)])
+def test_mean_squared_cosine_is_that_of_all_pairs(shape, x64):
+    W = 1e3 * np.random.default_rng(14).standard_normal(shape)
+    W[:, 1] = 0.0
+    kept = np.delete(W, 1, axis=1)
+    for whole in (spectral.mean_squared_cosine, jax.jit(spectral.mean_squared_cosine)):
+        close(whole(jnp.asarray(W)), mean_of_pairs(kept))
+    close(mean_squared_cosine_on_host(kept), mean_of_pairs(kept))
+    chosen = np.arange(shape[1]) > 1
+    close(spectral.mean_squared_cosine(W, chosen), mean_of_pairs(W[:, chosen]))
+
+
+def test_mean_squared_cosine_reaches_the_welch_bound_for_tight_frames(x64):
+    for W in (polygon(7), simplex(3), harmonic(np.random.default_rng(15), 4, 11)):
+        close(spectral.mean_squared_cosine(W), spectral.welch_bound(*W.shape[::-1]) ** 2)
+        close(mean_squared_cosine_on_host(W), spectral.welch_bound(*W.shape[::-1]) ** 2)
+    close(spectral.mean_squared_cosine(np.eye(4)), 0.0)
+
+
+def test_mean_squared_cosine_on_the_host_in_blocks(monkeypatch):
+    monkeypatch.setattr(overlap, "_BLOCK", 7)
+    for shape in ((4, 50), (50, 4)):
+        W = np.random.default_rng(16).standard_normal(shape)
+        close(mean_squared_cosine_on_host(W), mean_of_pairs(W))
+
+
+def test_fewer_than_two_features_have_no_mean_cosine():
+    for W in (np.zeros((2, 3)), np.array([[1.0, 0.0], [0.0, 0.0]])):
+        assert np.isnan(spectral.mean_squared_cosine(W))
+    assert np.isnan(mean_squared_cosine_on_host(np.ones((3, 1))))
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_represented_is_the_rule_of_the_spectrum(name):
+    W = MATRICES[name]
+    expected = spectral.decompose(W).represented
+    np.testing.assert_array_equal(spectral.represented(W), expected)
+    loose = spectral.decompose(W, rank_tolerance=0.3).represented
+    np.testing.assert_array_equal(spectral.represented(W, rank_tolerance=0.3), loose)
+
+
+@pytest.mark.parametrize("library", [np, jnp])
+def test_short_features_are_not_represented(library):
+    W = library.asarray(np.stack([np.diag([3.0, 2.0, 1.4]), np.diag([1.0, 0.0, 5.0])]))
+    both = spectral.represented(W, shortest=0.5)
+    assert both.tolist() == [[True, True, False], [False, False, True]]
+    assert isinstance(both, np.ndarray if library is np else jax.Array)
+    assert spectral.represented(W[1], shortest=0.0).tolist() == [True, False, True]
+    assert not spectral.represented(0.0 * W, shortest=0.0).any()
+
+
 def test_a_wide_embedding_never_meets_its_gram_matrix():
     """100,000 features: the Gram matrix would take 40 GB."""
     W = np.random.default_rng(13).standard_normal((4, 100_000)).astype(np.float32)
@@ -458,22 +518,89 @@ def test_zero_matrix_has_infinite_dimensions_per_feature():
     assert spectral.dimensions_per_feature(np.zeros((2, 3))) == np.inf
 
 
+ONE_NAN = np.array([[1.0, np.nan]])
 BAD = {
-    "vector": (lambda: spectral.decompose(np.ones(3)), r"non-empty \[latent, features\].*\(3,\)"),
-    "stack": (lambda: spectral.capacities(np.ones((2, 3, 4))), "do decompose"),
-    "empty": (lambda: spectral.frame_operator(np.ones((0, 4))), r"got shape \(0, 4\)"),
-    "matrix as batch": (lambda: spectral.decompose_batch(np.ones((3, 4))), r"\[replica, latent"),
-    "nan": (lambda: spectral.decompose(np.array([[1.0, np.nan]])), "got NaN or infinity"),
+    "vector": (
+        lambda: spectral.decompose(np.ones(3)),
+        r"W: expected a non-empty \[latent, features\] array; got shape \(3,\); give one matrix to",
+    ),
+    "stack": (
+        lambda: spectral.capacities(np.ones((2, 3, 4))),
+        "a stack of them to decompose_batch",
+    ),
+    "empty": (lambda: frame.frame_operator(np.ones((0, 4))), r"W: .*; got shape \(0, 4\); give"),
+    "gram": (lambda: frame.gram_matrix(np.ones(4)), r"W: .*; got shape \(4,\); give"),
+    "norms": (lambda: frame.feature_norms(np.ones(4)), r"W: .*; got shape \(4,\); give"),
+    "overlaps": (lambda: frame.squared_overlaps(ONE_NAN), "W: .*; got NaN"),
+    "potential": (lambda: spectral.frame_potential(ONE_NAN), "W: .*; got NaN"),
+    "dimensions": (lambda: spectral.dimensions_per_feature(ONE_NAN), "W: .*; got NaN"),
+    "matrix as batch": (
+        lambda: spectral.decompose_batch(np.ones((3, 4))),
+        r"Ws: expected a non-empty \[replicas, latent, features\] array; got shape \(3, 4\); give",
+    ),
+    "nan": (
+        lambda: spectral.decompose(ONE_NAN),
+        "W: expected finite numbers; got NaN or infinity in float.*; leave out runs that diverged",
+    ),
     "infinity": (lambda: spectral.coherence(np.array([[1.0, np.inf]])), "got NaN or infinity"),
-    "complex": (lambda: spectral.decompose(np.ones((2, 2)) * 1j), "got dtype complex128"),
-    "tolerance": (lambda: spectral.decompose(np.eye(2), relative_tolerance=-1.0), "got -1.0"),
-    "rank": (lambda: spectral.certify(np.eye(2), rank_tolerance=1.5), r"in \[0, 1\); got 1.5"),
-    "chunk": (lambda: spectral.decompose_batch(np.ones((1, 2, 2)), chunk=0), "chunk >= 1; got 0"),
-    "block": (lambda: spectral.coherence(np.eye(2), block=0), "block >= 1; got 0"),
-    "bound": (lambda: spectral.welch_bound(0, 2), "got features=0, latent=2"),
+    "complex": (
+        lambda: spectral.decompose(np.ones((2, 2)) * 1j),
+        "W: expected real numbers; got dtype complex128; give the real part, or",
+    ),
+    "booleans": (
+        lambda: spectral.decompose_batch(np.ones((1, 2, 2), bool)),
+        "Ws: expected real numbers; got dtype bool; convert it to floating-point numbers",
+    ),
+    "tolerance": (
+        lambda: spectral.decompose(np.eye(2), relative_tolerance=-1.0),
+        r"relative_tolerance: expected a number in \[0, 1\); got -1.0; give a relative size, say",
+    ),
+    "batch tolerance": (
+        lambda: spectral.decompose_batch(np.ones((1, 2, 2)), rank_tolerance=1.0),
+        r"rank_tolerance: expected a number in \[0, 1\); got 1.0; give",
+    ),
+    "rank": (
+        lambda: spectral.certify(np.eye(2), rank_tolerance=1.5),
+        r"rank_tolerance: expected a number in \[0, 1\); got 1.5; give",
+    ),
+    "certified": (lambda: spectral.certify(ONE_NAN), "W: .*; got NaN"),
+    "chunk": (
+        lambda: spectral.decompose_batch(np.ones((1, 2, 2)), chunk=0),
+        "chunk: expected a positive integer; got 0; give the number of matrices to decompose",
+    ),
+    "block": (
+        lambda: spectral.coherence(np.eye(2), block=0),
+        "block: expected a positive integer; got 0; give the number of features on a side",
+    ),
+    "bound": (
+        lambda: spectral.welch_bound(0, 2),
+        r"features: expected a positive integer; got 0; give W.shape\[1\]",
+    ),
+    "latent bound": (
+        lambda: spectral.welch_bound(2, 0),
+        r"latent: expected a positive integer; got 0; give W.shape\[0\]",
+    ),
     "foreign spectrum": (
         lambda: spectral.certify(np.eye(2), spectral.decompose(np.eye(3))),
-        "got 3 features for W of shape",
+        r"spectrum: expected that of W; got 3 features for W of shape \(2, 2\); give decompose",
+    ),
+    "shortest": (
+        lambda: spectral.represented(np.eye(2), shortest=1.0),
+        r"shortest: expected a number in \[0, 1\); got 1.0; give",
+    ),
+    "two rules": (
+        lambda: spectral.represented(np.eye(2), shortest=0.1, rank_tolerance=0.1),
+        "rank_tolerance: expected None beside `shortest`; got 0.1; leave one of the two out",
+    ),
+    "represented vector": (
+        lambda: spectral.represented(np.ones(2), shortest=0.1),
+        r"W: expected a non-empty \[latent, features\] array; got shape \(2,\); give features as",
+    ),
+    "represented nan": (lambda: spectral.represented(ONE_NAN), "W: .*; got NaN"),
+    "cosine of nan": (lambda: spectral.mean_squared_cosine(ONE_NAN), "W: .*; got NaN"),
+    "one boolean": (
+        lambda: spectral.mean_squared_cosine(np.eye(2), np.array([True])),
+        r"represented: expected booleans of shape \(2,\); got shape \(1,\) of bool; give one for",
     ),
 }
 

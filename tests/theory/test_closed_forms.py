@@ -7,7 +7,10 @@ import pytest
 from scipy import linalg, optimize, special
 
 from jaxsup import theory
-from jaxsup.theory import one_sparse
+from jaxsup.theory.asymptotics import asymptotic_amplitude
+from jaxsup.theory.bottleneck import bottleneck_floor
+from jaxsup.theory.one_sparse import one_sparse_errors, one_sparse_errors_from_gram
+from jaxsup.theory.response import uniform_error
 
 N, K = 12, 4
 ETA = 0.3
@@ -95,7 +98,7 @@ def test_curve_reaches_its_asymptote_within_the_sum_integral_bound(x64, a, b):
 def test_amplitude_is_the_loss_at_one_step(x64):
     a, b, variance, alpha = 1.5, 0.25, 0.7, 2 / 3
     expected = variance / (2 * a) * special.gamma(alpha) * (2 * ETA * variance) ** -alpha
-    amplitude = theory.asymptotic_amplitude(a, b, ETA, variance)
+    amplitude = asymptotic_amplitude(a, b, ETA, variance)
     assert amplitude == pytest.approx(expected, rel=1e-12)
     loss = theory.asymptotic_loss(a, b, ETA, variance, [0, 1, 100])
     np.testing.assert_allclose(loss[1:], expected * np.array([1, 100.0]) ** -alpha, rtol=1e-12)
@@ -105,7 +108,7 @@ def test_amplitude_is_the_loss_at_one_step(x64):
 
 def test_traced_values_are_not_checked():
     assert jax.jit(theory.training_exponent)(-1.0, 0.0) == 2.0
-    assert jax.jit(theory.asymptotic_amplitude)(0.5, 0.0, 0.1, 1.0) == jnp.inf
+    assert jax.jit(asymptotic_amplitude)(0.5, 0.0, 0.1, 1.0) == jnp.inf
     diverged = jax.jit(theory.diagonal_loss_curve)([1.0], [1.0], -1.0, [0, 1])
     np.testing.assert_allclose(diverged, [0.5, 2.0])
 
@@ -291,7 +294,7 @@ def test_bottleneck_discrete_equals_gradient_descent(x64, name, rank):
     floor, optimum = bottleneck_floor_by_least_squares(W, moment, teacher)
     solution = theory.bottleneck_solution(W, moment, teacher, ETA)
     assert solution.floor == pytest.approx(floor, rel=1e-10)
-    assert theory.bottleneck_floor(W, moment, teacher) == solution.floor
+    assert bottleneck_floor(W, moment, teacher) == solution.floor
     np.testing.assert_allclose(solution.optimum, optimum, atol=1e-7 * np.abs(optimum).max())
     assert np.all(solution.excess >= 0)
     forever = theory.bottleneck_loss_curve(W, moment, teacher, 1.0, 1e12, dynamics="flow")
@@ -317,7 +320,7 @@ def test_bottleneck_without_compression_is_the_full_student(x64):
         got = theory.bottleneck_loss_curve(np.eye(N), moment, teacher, ETA, STEPS)
         expected = theory.full_loss_curve(moment, teacher, ETA, STEPS)
         np.testing.assert_allclose(got, expected, rtol=1e-10)
-        assert theory.bottleneck_floor(np.eye(N), moment, teacher) < 1e-25
+        assert bottleneck_floor(np.eye(N), moment, teacher) < 1e-25
 
 
 def test_floor_equals_the_closed_form_with_its_cancellation(x64):
@@ -329,7 +332,7 @@ def test_floor_equals_the_closed_form_with_its_cancellation(x64):
     closed = 0.5 * np.trace(teacher @ moment @ teacher.T) - 0.5 * np.sum(
         R**2 / np.outer(phi, gamma)
     )
-    assert theory.bottleneck_floor(W, moment, teacher) == pytest.approx(closed, rel=1e-11)
+    assert bottleneck_floor(W, moment, teacher) == pytest.approx(closed, rel=1e-11)
 
 
 def test_random_frame_operator_is_near_the_superposition_ratio(x64):
@@ -345,12 +348,10 @@ def test_random_frame_operator_is_near_the_superposition_ratio(x64):
 def test_floor_gradients_exist_at_tight_and_padded_frames(x64):
     moment, teacher, _ = random_problem()
     frame = special_embeddings()["tight"]
-    assert_gradients(
-        lambda W, C, A: theory.bottleneck_floor(W, (C + C.T) / 2, A), frame, moment, teacher
-    )
+    assert_gradients(lambda W, C, A: bottleneck_floor(W, (C + C.T) / 2, A), frame, moment, teacher)
 
     def padded(W):  # with a degenerate G as well
-        return theory.bottleneck_floor(jnp.pad(W, ((0, 2), (0, 0))), np.ones(N), teacher)
+        return bottleneck_floor(jnp.pad(W, ((0, 2), (0, 0))), np.ones(N), teacher)
 
     assert_gradients(padded, frame)
 
@@ -358,7 +359,7 @@ def test_floor_gradients_exist_at_tight_and_padded_frames(x64):
 def test_floor_has_second_derivatives_away_from_them(x64):
     moment, teacher, _ = random_problem()
     W, _ = random_bottleneck()
-    gradient = jax.jit(jax.grad(lambda s: theory.bottleneck_floor(s, moment, teacher)))
+    gradient = jax.jit(jax.grad(lambda s: bottleneck_floor(s, moment, teacher)))
     shift = 1e-6 * np.random.default_rng(7).normal(size=W.shape)
     _, curvature = jax.jvp(gradient, (jnp.asarray(W),), (jnp.asarray(shift),))
     difference = (gradient(W + shift) - gradient(W - shift)) / 2
@@ -425,7 +426,7 @@ def test_response_errors_equal_quadrature_in_every_case(x64, target):
         for bias in BIASES:
             # two features, so that the error of output 0 is the mean of one entry and a known one
             gram = np.diag([gain, 1.0]) if target else np.array([[1.0, gain], [0.0, 1.0]])
-            got = theory.one_sparse_errors_from_gram(gram, [bias, 0.0])
+            got = one_sparse_errors_from_gram(gram, [bias, 0.0])
             other = quadrature(0.0 if target else 1.0, bias, 0 if target else 1)
             expected = (quadrature(gain, bias, target) + other) / 2
             assert got[0] == pytest.approx(expected, rel=1e-13, abs=1e-15), (gain, bias)
@@ -438,7 +439,7 @@ def test_response_gradients_are_accurate_near_the_singular_gains(x64, target, dt
     gain, bias = (x.ravel() for x in np.meshgrid(GAINS, BIASES))
     gain, bias = jnp.asarray(gain, dtype), jnp.asarray(bias, dtype)
     entries = jnp.full(gain.shape, target, dtype)
-    _, pullback = jax.vjp(lambda g, c: one_sparse._response_error(g, c, entries), gain, bias)
+    _, pullback = jax.vjp(lambda g, c: uniform_error(g, c, entries), gain, bias)
     slopes = np.stack(pullback(jnp.ones_like(gain)))
     points = [(float(g), float(c)) for g, c in zip(gain, bias, strict=True)]
     for slope, (g, c) in zip(slopes.T, points, strict=True):
@@ -455,9 +456,7 @@ def test_values_and_gradients_are_finite_at_extreme_inputs():
     gain, bias = (jnp.asarray(x) for x in np.meshgrid(values, values))
     for target in (0.0, 1.0):
         entries = jnp.full(gain.shape, target)
-        value, pullback = jax.vjp(
-            lambda g, c, e=entries: one_sparse._response_error(g, c, e), gain, bias
-        )
+        value, pullback = jax.vjp(lambda g, c, e=entries: uniform_error(g, c, e), gain, bias)
         for array in (value, *pullback(jnp.ones_like(value))):
             assert np.all(np.isfinite(array))
         assert np.all(value >= 0)
@@ -470,18 +469,18 @@ def test_errors_of_an_asymmetric_gram_with_frequencies(x64):
     table = np.array(
         [[quadrature(gram[i, j], bias[i], float(i == j)) for j in range(6)] for i in range(6)]
     )
-    uniform = theory.one_sparse_errors_from_gram(gram, bias)
+    uniform = one_sparse_errors_from_gram(gram, bias)
     np.testing.assert_allclose(uniform, table.mean(axis=1), rtol=1e-12)
-    weighted = theory.one_sparse_errors_from_gram(gram, bias, frequencies=frequencies)
+    weighted = one_sparse_errors_from_gram(gram, bias, frequencies=frequencies)
     np.testing.assert_allclose(weighted, table @ frequencies, rtol=1e-12)
 
     W = rng.normal(size=(3, 6))
-    errors = theory.one_sparse_errors(W, bias, frequencies=frequencies)
-    expected = theory.one_sparse_errors_from_gram(W.T @ W, bias, frequencies=frequencies)
+    errors = one_sparse_errors(W, bias, frequencies=frequencies)
+    expected = one_sparse_errors_from_gram(W.T @ W, bias, frequencies=frequencies)
     np.testing.assert_allclose(errors, expected, rtol=1e-12)
     loss = theory.one_sparse_loss(W, bias, importance=importance, frequencies=frequencies)
     assert loss == pytest.approx(float(np.sum(importance * errors)), rel=1e-12)
-    plain = np.asarray(theory.one_sparse_errors(W, bias)).sum()
+    plain = np.asarray(one_sparse_errors(W, bias)).sum()
     assert theory.one_sparse_loss(W, bias) == pytest.approx(plain, rel=1e-12)
 
 
@@ -489,7 +488,7 @@ def test_errors_of_an_asymmetric_gram_with_frequencies(x64):
 def test_errors_with_a_teacher_gain_equal_quadrature(x64, gain):
     for response in GAINS:
         for bias in BIASES:
-            got = theory.one_sparse_errors_from_gram([[response]], [bias], gains=[gain])
+            got = one_sparse_errors_from_gram([[response]], [bias], gains=[gain])
             expected = quadrature(response, bias, gain)
             assert got[0] == pytest.approx(expected, rel=1e-13, abs=1e-15), (response, bias)
 
@@ -523,14 +522,14 @@ def test_unit_activations_count_each_response_once(x64):
     rng = np.random.default_rng(12)
     gram, bias, gains = rng.normal(size=(6, 6)), 0.3 * rng.normal(size=6), rng.normal(size=6)
     squares = (np.diag(gains) - np.maximum(gram + bias[:, None], 0)) ** 2
-    got = theory.one_sparse_errors_from_gram(gram, bias, gains=gains, values="one")
+    got = one_sparse_errors_from_gram(gram, bias, gains=gains, values="one")
     np.testing.assert_allclose(got, squares.mean(axis=1), rtol=1e-14)
 
     W, importance = rng.normal(size=(3, 6)), rng.uniform(size=6)
     errors = (np.diag(gains) - np.maximum(W.T @ W + bias[:, None], 0)) ** 2
     loss = theory.one_sparse_loss(W, bias, importance=importance, gains=gains, values="one")
     assert loss == pytest.approx(importance @ errors.mean(axis=1), rel=1e-14)
-    plain = theory.one_sparse_errors(W, bias, values="one")
+    plain = one_sparse_errors(W, bias, values="one")
     expected = (np.eye(6) - np.maximum(W.T @ W + bias[:, None], 0)) ** 2
     np.testing.assert_allclose(plain, expected.mean(axis=1), rtol=1e-14)
 
@@ -541,7 +540,7 @@ def test_one_sparse_derivatives_equal_finite_differences(x64):
     assert_gradients(theory.one_sparse_loss, W, bias)
     gains = rng.normal(size=7)
     assert_gradients(
-        lambda gram, c, A: theory.one_sparse_errors_from_gram(gram, c, gains=A).sum(),
+        lambda gram, c, A: one_sparse_errors_from_gram(gram, c, gains=A).sum(),
         rng.normal(size=(7, 7)),
         bias,
         gains,
@@ -566,112 +565,130 @@ def test_one_sparse_is_the_same_under_jit_and_vmap():
 
 EYE, ONES = np.eye(3), np.ones(3)
 BAD_INPUTS = {
-    "a of zero": (lambda: theory.training_exponent(0.0, 1.0), "expected a .*; got 0.0; pass"),
-    "infinite a": (lambda: theory.training_exponent(np.inf, 1.0), "positive and finite; got inf"),
-    "nan b": (lambda: theory.training_exponent(1.0, [0.0, np.nan]), "expected b .*; got nan; pass"),
-    "no power law": (
-        lambda: theory.asymptotic_amplitude(0.5, 0.0, 0.1, 1.0),
-        r"expected a \+ 2b - 1 to be positive and finite; got -0.5; raise",
+    "a of zero": (
+        lambda: theory.training_exponent(0.0, 1.0),
+        "a: expected finite numbers > 0; got 0.0; pass a of",
     ),
-    "asymptote rate": (lambda: theory.asymptotic_loss(2, 0, 0.0, 1, 1), "learning_rate .*; got 0"),
-    "asymptote variance": (lambda: theory.asymptotic_loss(2, 0, 1, -1, 1), "leading_variance .*-1"),
+    "infinite a": (lambda: theory.training_exponent(np.inf, 1.0), "finite numbers > 0; got inf"),
+    "nan b": (
+        lambda: theory.training_exponent(1.0, [0.0, np.nan]),
+        "b: expected finite numbers; got nan; pass b of",
+    ),
+    "no power law": (
+        lambda: asymptotic_amplitude(0.5, 0.0, 0.1, 1.0),
+        r"a \+ 2b - 1: expected finite numbers > 0; got -0.5; raise",
+    ),
+    "asymptote rate": (lambda: theory.asymptotic_loss(2, 0, 0.0, 1, 1), "learning_rate: .*; got 0"),
+    "asymptote variance": (
+        lambda: theory.asymptotic_loss(2, 0, 1, -1, 1),
+        "leading_variance: .*-1",
+    ),
     "asymptote steps": (
         lambda: theory.asymptotic_loss(2, 0, 1, 1, -2),
-        "steps .*; got -2.0; count",
+        "steps: .*; got -2.0; count",
     ),
     "dense variances": (
         lambda: theory.diagonal_loss_curve(EYE, ONES, 0.1, 1),
-        r"expected variances of shape \[features\]; got \[3, 3\]; call full_loss_curve",
+        r"variances: expected shape \[features\]; got \[3, 3\]; call full_loss_curve",
     ),
-    "gains": (lambda: theory.diagonal_loss_curve(ONES, [1.0], 0.1, 1), r"gains of shape \[3\]"),
+    "gains": (
+        lambda: theory.diagonal_loss_curve(ONES, [1.0], 0.1, 1),
+        r"gains: expected shape \[3\]",
+    ),
     "negative variance": (
         lambda: theory.diagonal_loss_curve([1.0, -2.0], [1.0, 1.0], 0.1, 1),
-        "variances to be non-negative and finite; got -2.0; pass",
+        "variances: expected finite numbers >= 0; got -2.0; pass",
     ),
-    "negative rate": (lambda: theory.diagonal_loss_curve(ONES, ONES, -1, 1), "learning_rate .*-1"),
+    "negative rate": (lambda: theory.diagonal_loss_curve(ONES, ONES, -1, 1), "learning_rate: .*-1"),
     "several rates": (lambda: theory.diagonal_loss_curve(ONES, ONES, ONES, 1), r"\[3\]; vmap"),
     "negative steps": (
         lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, [-1]),
-        "steps .*; got -1",
+        "steps: .*; got -1",
     ),
     "dynamics": (
         lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, 1, dynamics="euler"),
-        "expected dynamics 'discrete' or 'flow'; got 'euler'; choose",
+        "dynamics: expected one of 'discrete', 'flow'; got 'euler'; choose one of",
     ),
     "start shape": (
         lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, 1, start=[0.0]),
-        r"expected start of shape \[3\]; got \[1\]; pass",
+        r"start: expected shape \[3\]; got \[1\]; pass",
     ),
     "start value": (
         lambda: theory.full_loss_curve(ONES, EYE, 0.1, 1, start=EYE * np.nan),
-        "expected start to be finite; got nan; pass",
+        "start: expected finite numbers; got nan; pass",
     ),
     "vector teacher": (
         lambda: theory.full_loss_curve(EYE, ONES, 0.1, 1),
-        r"expected teacher of shape \[outputs, features\]; got \[3\]; use jnp.diag",
+        r"teacher: expected shape \[outputs, features\]; got \[3\]; use jnp.diag",
     ),
     "moment shape": (
         lambda: theory.full_loss_curve(np.eye(2), EYE, 0.1, 1),
-        r"expected second_moment of shape \[3, 3\]; got \[2, 2\]; pass",
+        r"second_moment: expected shape \[3, 3\]; got \[2, 2\]; pass",
     ),
     "asymmetric moment": (
         lambda: theory.full_loss_curve(EYE + np.eye(3, k=1), EYE, 0.1, 1),
-        "second_moment minus its transpose to be zero; got 1.0; pass",
+        "second_moment minus its transpose: expected 0; got 1.0; pass",
     ),
     "indefinite moment": (
         lambda: theory.full_loss_curve(np.array([[1.0, 2], [2, 1]]), np.eye(2), 0.1, 1),
-        "eigenvalues of second_moment to be non-negative; got -1.0.*; pass",
+        "eigenvalues of second_moment: expected numbers >= 0; got -1.0.*; pass",
     ),
-    "mean shape": (lambda: theory.augment_with_bias(ONES, [1.0], EYE), r"mean of shape \[3\]"),
+    "mean shape": (
+        lambda: theory.augment_with_bias(ONES, [1.0], EYE),
+        r"mean: expected shape \[3\]",
+    ),
     "augmented teacher": (lambda: theory.augment_with_bias(ONES, ONES, ONES), "outputs, features"),
     "vector W": (
-        lambda: theory.bottleneck_floor(ONES, ONES, EYE),
-        r"expected W of shape \[latent, features\]; got \[3\]; vmap",
+        lambda: bottleneck_floor(ONES, ONES, EYE),
+        r"W: expected shape \[latent, features\]; got \[3\]; vmap",
     ),
-    "infinite W": (lambda: theory.bottleneck_floor(EYE / 0.0, ONES, EYE), "W to be finite; got"),
+    "infinite W": (
+        lambda: bottleneck_floor(EYE / 0.0, ONES, EYE),
+        "W: expected finite numbers; got",
+    ),
     "wide teacher": (
-        lambda: theory.bottleneck_floor(EYE, ONES, np.ones((2, 3))),
-        r"expected teacher of shape \[3, 3\]; got \[2, 3\]; match",
+        lambda: bottleneck_floor(EYE, ONES, np.ones((2, 3))),
+        r"teacher: expected shape \[3, 3\]; got \[2, 3\]; match",
     ),
     "core shape": (
         lambda: theory.bottleneck_solution(np.ones((2, 3)), ONES, EYE, 0.1, start=EYE),
-        r"expected start of shape \[2, 2\]; got \[3, 3\]; pass",
+        r"start: expected shape \[2, 2\]; got \[3, 3\]; pass",
     ),
     "indefinite bottleneck": (
-        lambda: theory.bottleneck_floor(np.eye(2), np.array([[1.0, 2], [2, 1]]), np.eye(2)),
-        "eigenvalues of W C W.T to be non-negative; got -1.0.*; pass",
+        lambda: bottleneck_floor(np.eye(2), np.array([[1.0, 2], [2, 1]]), np.eye(2)),
+        "eigenvalues of W C W.T: expected numbers >= 0; got -1.0.*; pass",
     ),
     "one-sparse W": (
         lambda: theory.one_sparse_loss(ONES, ONES),
-        r"W of shape \[latent, features\]",
+        r"W: expected shape \[latent, features\]",
     ),
-    "vector gram": (lambda: theory.one_sparse_errors_from_gram(ONES, ONES), "outputs, features"),
+    "vector gram": (lambda: one_sparse_errors_from_gram(ONES, ONES), "outputs, features"),
     "oblong gram": (
-        lambda: theory.one_sparse_errors_from_gram(np.ones((2, 3)), ONES),
-        r"expected gram of shape \[3, 3\]; got \[2, 3\]; give",
+        lambda: one_sparse_errors_from_gram(np.ones((2, 3)), ONES),
+        r"gram: expected shape \[3, 3\]; got \[2, 3\]; give",
     ),
     "bias": (
-        lambda: theory.one_sparse_errors(EYE, [0.0]),
-        r"expected bias of shape \[3\]; got \[1\]",
+        lambda: one_sparse_errors(EYE, [0.0]),
+        r"bias: expected shape \[3\]; got \[1\]",
     ),
     "one-sparse gains": (
-        lambda: theory.one_sparse_errors_from_gram(EYE, ONES, gains=[1.0]),
-        r"expected gains of shape \[3\]; got \[1\]; give",
+        lambda: one_sparse_errors_from_gram(EYE, ONES, gains=[1.0]),
+        r"gains: expected shape \[3\]; got \[1\]; give",
     ),
     "frequencies shape": (
-        lambda: theory.one_sparse_errors(EYE, ONES, frequencies=[1.0]),
-        r"expected frequencies of shape \[3\]; got \[1\]; give",
+        lambda: one_sparse_errors(EYE, ONES, frequencies=[1.0]),
+        r"frequencies: expected shape \[3\]; got \[1\]; give",
     ),
     "frequencies sum": (
-        lambda: theory.one_sparse_errors(EYE, ONES, frequencies=ONES),
-        "expected sum of frequencies to be 1; got 3.0; divide",
+        lambda: one_sparse_errors(EYE, ONES, frequencies=ONES),
+        "sum of frequencies: expected 1; got 3.0; divide",
     ),
     "negative frequency": (
-        lambda: theory.one_sparse_errors(EYE, ONES, frequencies=[-1.0, 1, 1]),
-        "frequencies to be non-negative and finite; got -1.0; pass",
+        lambda: one_sparse_errors(EYE, ONES, frequencies=[-1.0, 1, 1]),
+        "frequencies: expected finite numbers >= 0; got -1.0; pass",
     ),
     "one-sparse values": (
-        lambda: theory.one_sparse_errors_from_gram(EYE, ONES, values="two"),
+        lambda: one_sparse_errors_from_gram(EYE, ONES, values="two"),
         "values: expected one of 'unit', 'one'; got 'two'; choose",
     ),
     "one-sparse loss values": (
@@ -680,19 +697,19 @@ BAD_INPUTS = {
     ),
     "one-sparse loss bias": (
         lambda: theory.one_sparse_loss(EYE, [0.0]),
-        r"expected bias of shape \[3\]; got \[1\]",
+        r"bias: expected shape \[3\]; got \[1\]",
     ),
     "one-sparse loss gains": (
         lambda: theory.one_sparse_loss(EYE, ONES, gains=[1.0]),
-        r"expected gains of shape \[3\]; got \[1\]",
+        r"gains: expected shape \[3\]; got \[1\]",
     ),
     "one-sparse loss frequencies": (
         lambda: theory.one_sparse_loss(EYE, ONES, frequencies=ONES),
-        "expected sum of frequencies to be 1; got 3.0; divide",
+        "sum of frequencies: expected 1; got 3.0; divide",
     ),
     "importance": (
         lambda: theory.one_sparse_loss(EYE, ONES, importance=-ONES),
-        "expected importance to be non-negative and finite; got -1.0; pass",
+        "importance: expected finite numbers >= 0; got -1.0; pass",
     ),
 }
 

@@ -24,7 +24,7 @@ from jaxtyping import Array, Float
 
 from jaxsup._internal.serial import one_at_a_time
 from jaxsup.spectral import capacities, dimensions_per_feature, frame_potential
-from jaxsup.spectral.arrays import exact_product, normalise, or_one, safe_sqrt, smaller_product
+from jaxsup.spectral.arrays import exact_product, normalize, or_one, safe_sqrt, smaller_product
 from jaxsup.training.observables.base import Observable, View
 
 _singular_values = one_at_a_time(jnp.linalg.svdvals)
@@ -72,7 +72,7 @@ def _eigenvalue_spread(view: View) -> Float[Array, ""]:
 
     The standard deviation of the eigenvalue under the feature's spectral measure, over its mean.
     """
-    V, _ = normalise(_embedding(view))
+    V, _ = normalize(_embedding(view))
     F = exact_product(V, V.T)
     images, squares = exact_product(F, V), or_one(jnp.sum(V * V, axis=0))
     means = or_one(jnp.sum(V * images, axis=0) / squares)
@@ -82,7 +82,7 @@ def _eigenvalue_spread(view: View) -> Float[Array, ""]:
 
 def _mean_squared_overlap(view: View) -> Float[Array, ""]:
     """Mean of cos^2 over pairs of represented features: (|U U^T|_F^2 - n) / (n (n - 1))."""
-    V, _ = normalise(_embedding(view))
+    V, _ = normalize(_embedding(view))
     shown = view.spectrum.represented
     norms = safe_sqrt(jnp.sum(V * V, axis=0))
     U = jnp.where(shown[None, :], V / or_one(norms)[None, :], 0.0)
