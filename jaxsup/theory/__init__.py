@@ -7,7 +7,7 @@ shapes and, where they are concrete, wrong values raise ValueError. These argume
 everywhere:
 
 - ``second_moment``: C = E[x x^T] [features, features], symmetric, positive semi-definite and *not*
-  centred; or its diagonal [features], where C is diagonal.
+  centered; or its diagonal [features], where C is diagonal.
 - ``teacher``: A [outputs, features], the target being y = A x.
 - ``learning_rate``: eta >= 0, a scalar; discrete dynamics converge while eta times a rate is < 2.
 - ``steps``: numbers of updates t >= 0, of any shape; the curve has the same shape.
