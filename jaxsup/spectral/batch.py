@@ -19,7 +19,7 @@ from jaxsup.spectral.arrays import as_array, check_tolerances
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose_padded
 
 _Stack: TypeAlias = Float[Array | np.ndarray, "replicas latent features"]
-_Tolerances: TypeAlias = tuple[Float[Array, ""] | None, Float[Array, ""] | None]
+_Tolerances: TypeAlias = tuple[Float[Array, ""], Float[Array, ""] | None]
 _Summary: TypeAlias = Callable[[FrameSpectrum], PyTree] | None
 
 

@@ -71,19 +71,18 @@ def loss_curve(
     """
     from jaxsup.training.simulate import initial_parameters
 
-    _check(experiment)
+    optimizer = _check(experiment)
     features, student = experiment.features, experiment.student
     count = features.count
     scale = {"half_sum": 1.0, "sum": 2.0, "mean": 2.0 / count}[experiment.reduction]
-    rate = experiment.optimizer.learning_rate * scale
+    rate = optimizer.learning_rate * scale
     moments, teacher = features.moments(), experiment.teacher.matrix_for(count)
     start = None if key is None else initial_parameters(experiment, key)
-    core = None if start is None else start.core
+    W, core, bias = (None,) * 3 if start is None else (start.embedding, start.core, start.bias)
     if student.embedding == "random":
-        if start is None:
+        if W is None:
             raise fail("key", "a key, since W is random", None, "pass the key that simulate gets")
         C = moments.second_moment()
-        W = start.embedding
         return scale * bottleneck_loss_curve(
             W, C, teacher, rate, steps, start=core, dynamics=dynamics
         )
@@ -94,13 +93,13 @@ def loss_curve(
     C = moments.second_moment()
     if student.bias:
         C, teacher = augment_with_bias(C, moments.mean, teacher)
-        if start is not None:
-            core = jnp.concatenate([start.core, start.bias[:, None]], axis=1)
+        if core is not None and bias is not None:
+            core = jnp.concatenate([core, bias[:, None]], axis=1)
     return scale * full_loss_curve(C, teacher, rate, steps, start=core, dynamics=dynamics)
 
 
-def _check(experiment: Experiment) -> None:
-    """Raise ValueError unless the experiment has a closed form."""
+def _check(experiment: Experiment) -> SGD:
+    """The optimizer of an experiment that has a closed form; ValueError for any other."""
     student, optimizer = experiment.student, experiment.optimizer
     if type(experiment.features) not in _FEATURES:
         raise _no_form(f"features of type {_name(experiment.features)}", f"use {_names(_FEATURES)}")
@@ -125,6 +124,7 @@ def _check(experiment: Experiment) -> None:
     if student.embedding == "random" and not still:
         do = "set bias=False, or use zero-mean features"
         raise _no_form("a bottleneck with a bias that moves", do)
+    return optimizer
 
 
 def _no_form(got: str, do: str) -> ValueError:

@@ -131,7 +131,7 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
             "got a teacher of type MyTeacher; use DiagonalTeacher or MatrixTeacher",
         ),
         ({"student": MyStudent(N, **IDENTITY)}, "got a student of type MyStudent; use Student it"),
-        ({"optimizer": MySGD(0.1)}, "use SGD with one rate"),
+        ({"optimizer": MySGD(0.1)}, "use SGD with one rate"),  # pyright: ignore
         (
             {"student": jaxsup.Student(8, **RANDOM)},
             "key: expected a key, since W is random; got None; pass the key that simulate gets",
