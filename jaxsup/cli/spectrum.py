@@ -106,7 +106,7 @@ class SpectrumCommand:
     def _to_dict(self, weights: Weights, diagnosis: Diagnosis) -> dict[str, Any]:
         from jaxsup.weights.diagnosis import largest_features
 
-        shown = self.features or largest_features(diagnosis)
+        features = self.features or largest_features(diagnosis)
         return {
             "file": str(weights.path),
             "tensor": weights.tensor,
@@ -116,7 +116,7 @@ class SpectrumCommand:
             "orientation_assumed": weights.assumed,
             "precision": "float64" if self.x64 else "float32",
             "figure": None if self.out is None else str(self.out),
-            **diagnosis.to_dict(shown),
+            **diagnosis.to_dict(features),
         }
 
 
