@@ -1,10 +1,36 @@
-"""Cores that this process may use."""
+"""What this process may use of the machine: cores and memory."""
 
-import os
+from pathlib import Path
+
+import psutil
+
+_CGROUP = Path("/sys/fs/cgroup")  # version 2: where a container finds its own limits
 
 
 def available_cores() -> int:
     """Cores that this process may run on: schedulers often give fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):  # not on macOS
+        return len(process.cpu_affinity() or [0])
+    return psutil.cpu_count() or 1
+
+
+def resident_memory() -> int:
+    """Bytes of memory that this process holds now."""
+    return psutil.Process().memory_info().rss
+
+
+def free_memory() -> int:
+    """Bytes of memory that are free: of the machine, or of the container that this runs in."""
+    free = psutil.virtual_memory().available
+    container = _free_in_container()
+    return free if container is None else min(free, container)
+
+
+def _free_in_container() -> int | None:
+    """Bytes left of a container's limit, which psutil does not see; None where there is none."""
+    try:
+        limit, used = ((_CGROUP / f"memory.{name}").read_text() for name in ("max", "current"))
+        return max(0, int(limit) - int(used))  # "max", for no limit, is no integer
+    except (OSError, ValueError):
+        return None

@@ -65,7 +65,7 @@ class SpectrumCommand:
         configure_devices(1, x64=self.x64)
         from jaxsup.weights.diagnosis import diagnose
 
-        found = diagnose(
+        diagnosis = diagnose(
             weights.matrix,
             full=self.full,
             tolerance=self.tolerance,
@@ -74,14 +74,16 @@ class SpectrumCommand:
         if self.out is not None:
             from jaxsup import plot
 
-            figure = plot.diagnosis_figure(found, features=self.features, component=self.component)
+            figure = plot.diagnosis_figure(
+                diagnosis, features=self.features, component=self.component
+            )
             plot.save_figure(figure, self.out)
         if self.json:
-            print(json.dumps(self._to_dict(weights, found), allow_nan=False, indent=1))
+            print(json.dumps(self._to_dict(weights, diagnosis), allow_nan=False, indent=1))
             return
         for name, value in _describe_file(weights).items():
             print(f"{name:<14} {value}")
-        print(found)
+        print(diagnosis)
         if self.out is not None:
             print(f"\nfigure   {self.out}")
 
@@ -101,10 +103,10 @@ class SpectrumCommand:
             "--cluster-tolerance", self.cluster_tolerance, do, low=0, high=1, high_open=True
         )
 
-    def _to_dict(self, weights: Weights, found: Diagnosis) -> dict[str, Any]:
+    def _to_dict(self, weights: Weights, diagnosis: Diagnosis) -> dict[str, Any]:
         from jaxsup.weights.diagnosis import largest_features
 
-        shown = self.features or largest_features(found)
+        features = self.features or largest_features(diagnosis)
         return {
             "file": str(weights.path),
             "tensor": weights.tensor,
@@ -114,7 +116,7 @@ class SpectrumCommand:
             "orientation_assumed": weights.assumed,
             "precision": "float64" if self.x64 else "float32",
             "figure": None if self.out is None else str(self.out),
-            **found.to_dict(shown),
+            **diagnosis.to_dict(features),
         }
 
 

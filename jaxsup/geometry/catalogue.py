@@ -47,7 +47,13 @@ _SCALES = (1.0, 1.31, 1.73, 2.17, 2.71, 3.13, 3.67, 4.19, 4.73, 5.27)
 
 
 class Entry(NamedTuple):
-    """A named geometry: its coordinates are build(*arguments)."""
+    """A named geometry: its coordinates are build(*arguments).
+
+    Attributes:
+        name: singular, as in "pentagon".
+        build: makes the coordinates, [latent, points].
+        arguments: what it is called with.
+    """
 
     name: str
     build: Callable[..., Float[np.ndarray, "latent points"]]
@@ -74,25 +80,40 @@ _SPORADIC = {
 }
 
 
-def find_name(embedding: Embedding) -> str | None:
-    """The name of the geometry with this scheme and these idempotents, or None."""
+class Match(NamedTuple):
+    """What the catalogue says of a geometry.
+
+    Attributes:
+        name: of the entry that it is; None where it is none, or none that could be proven.
+        undecided: names that could be neither proven nor ruled out; empty where there is a name.
+    """
+
+    name: str | None
+    undecided: tuple[str, ...] = ()
+
+
+def find_name(embedding: Embedding) -> Match:
+    """The name of the geometry with this scheme and these idempotents, where it has one."""
     scheme, support = embedding.scheme, embedding.support
     if scheme is None or support is None:
-        return None
-    used = [item.multiplicity for item in embedding.idempotents]
+        return Match(None)
+    used, undecided = [item.multiplicity for item in embedding.idempotents], []
     for entry in candidates(scheme.points, used):
-        known = _embedded(entry)
-        if known.scheme is None or known.support is None:
+        planted = _embedded(entry)
+        if planted.scheme is None or planted.support is None:
             continue
-        if is_isomorphic(scheme, support, known.scheme, known.support):
-            return entry.name
-    return None
+        same = is_isomorphic(scheme, support, planted.scheme, planted.support)
+        if same:
+            return Match(entry.name)
+        if same is None:
+            undecided.append(entry.name)
+    return Match(None, tuple(undecided))
 
 
 def candidates(n: int, multiplicities: Sequence[int]) -> Iterator[Entry]:
     """The named geometries of n points whose used idempotents have these multiplicities.
 
-    Args:
+    Arguments:
         n: number of points, at least 1.
         multiplicities: m_j of the idempotents in use, in any order; the dimension is their sum.
     """
@@ -140,7 +161,7 @@ def _single(n: int, d: int) -> Iterator[Entry]:
 
 def _products(n: int, used: list[int]) -> Iterator[Entry]:
     """Cartesian products of simplices and polygons; equal factors of equal size share an E_j."""
-    for factors in _factorisations(n, sum(used)):
+    for factors in _factorizations(n, sum(used)):
         if len(factors) > len(_SCALES) or len(factors) < 2:
             continue
         counts = sorted(Counter(factors).items())
@@ -155,7 +176,7 @@ def _products(n: int, used: list[int]) -> Iterator[Entry]:
                 yield Entry(_product_name(groups), shapes.product, (flat, scales))
 
 
-def _factorisations(
+def _factorizations(
     n: int, d: int, least: tuple[int, str] = (2, "")
 ) -> Iterator[list[tuple[str, int]]]:
     """Multisets of factors with n points and dimension d together."""
@@ -164,9 +185,9 @@ def _factorisations(
     for q in range(least[0], n + 1):
         kinds = ["simplex"] if q < 5 else ["polygon", "simplex"]
         for kind in kinds:
-            left = d - _dimension((kind, q))
-            if n % q == 0 and left >= 0 and (q, kind) >= least:
-                for rest in _factorisations(n // q, left, (q, kind)):
+            remaining = d - _dimension((kind, q))
+            if n % q == 0 and remaining >= 0 and (q, kind) >= least:
+                for rest in _factorizations(n // q, remaining, (q, kind)):
                     yield [(kind, q), *rest]
 
 

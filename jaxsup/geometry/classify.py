@@ -5,15 +5,19 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from jaxsup.geometry.catalogue import find_name, is_equiangular
-from jaxsup.geometry.components import bottleneck, orthogonal_components, represented
+from jaxsup._internal.validation import check_number, check_positive_integer, fail
+from jaxsup.geometry.catalogue import Match, find_name, is_equiangular
+from jaxsup.geometry.components import bottleneck, orthogonal_components
 from jaxsup.geometry.embedding import Embedding, cosine_matrix, embed, no_scheme
 from jaxsup.geometry.report import Component, Eigenspace, Geometry
 from jaxsup.geometry.tolerance import Tolerance, edge_margin
+from jaxsup.spectral import represented
 
+_EXPECTED = "a finite real matrix [latent, features]"
+_RELATIVE_ADVICE = "give a relative size, say 1e-3"
 _CROSS_POLYTOPES = {2: "square", 3: "octahedron", 4: "16-cell"}
 
 
@@ -27,12 +31,13 @@ def classify(
     """Name the geometry of every orthogonal component of the features W = [w_1, ..., w_N].
 
     The features are split into connected components of the Gram matrix M = W^T W (which refine the
-    eigenspaces of F = W W^T). In each, pairs of features are coloured by cosine, the colouring is
+    eigenspaces of F = W W^T). In each, pairs of features are colored by cosine, the coloring is
     refined to its coherent closure, and if that is an association scheme with M in its Bose-Mesner
     algebra, the scheme and the idempotents in use are looked up in the catalogue. What is no scheme
-    is "irregular", and a scheme without a name reports its parameters. Host-side, float64.
+    is "irregular", and a scheme without a name reports its parameters, as does one whose name stays
+    undecided because the search for a bijection of points grew too long. Host-side, float64.
 
-    Args:
+    Arguments:
         W: [latent, features] real matrix; columns are the feature directions.
         tolerance: noise to forgive, 0 < tolerance < 1/4: the verdict on an exact geometry is also
             that on its noisy version with ||e_i|| <= tolerance ||w_i||. Cosines closer than about
@@ -40,13 +45,14 @@ def classify(
             a few features may hold accidental orthogonal ones if this is large. 1e-3 suits weights
             that have converged in float32; those that still carry gradient noise want 1e-2 to 5e-2.
         zero_tolerance: a feature with ||w_i|| <= zero_tolerance max_j ||w_j|| is not represented.
-        max_features: larger components are "irregular" unseen.
+        max_features: components of more features are "irregular" by their size alone.
 
     Returns:
         The components with their names, and the features that are not represented.
 
     Raises:
-        ValueError: for a W that is not a finite real non-empty matrix, or tolerances out of range.
+        ValueError: W is no finite, real, non-empty matrix, a tolerance is out of range, or
+            `max_features` is no positive integer.
 
     References: arXiv 2602.02224 (spectral measures and capacity; features of a saturated eigenspace
     form a tight frame); Godsil, "Algebraic Combinatorics" (1993), ch. 12-13, on schemes in spheres.
@@ -58,17 +64,15 @@ def classify(
     ('pentagon', 2, Fraction(2, 5))
     """
     matrix = _checked(W)
-    _check_range("tolerance", tolerance, 0.25)
-    _check_range("zero_tolerance", zero_tolerance, 1.0)
-    if max_features < 1:
-        raise ValueError(
-            f"max_features: expected at least 1; got {max_features}; give the largest size to see"
-        )
+    relative = {"low": 0, "low_open": True, "high_open": True}
+    check_number("tolerance", tolerance, _RELATIVE_ADVICE, high=0.25, **relative)
+    check_number("zero_tolerance", zero_tolerance, _RELATIVE_ADVICE, high=1, **relative)
+    check_positive_integer("max_features", max_features, "give the largest size to classify")
     limits = Tolerance(tolerance)
     peak = float(np.abs(matrix).max())
     scale = peak if peak > 0 else 1.0  # so that squares neither overflow nor vanish
     norms = np.linalg.norm(matrix / scale, axis=0)
-    alive = represented(norms, zero_tolerance)
+    alive = np.asarray(represented(matrix / scale, shortest=zero_tolerance))
     indices = np.flatnonzero(alive)
     split = orthogonal_components(matrix[:, indices] / scale / norms[indices], limits.edge)
     zero = _zero_margin(norms, zero_tolerance)
@@ -91,34 +95,25 @@ def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
         raw = np.asarray(W)
         matrix = np.real(raw).astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"W: expected a finite real matrix [latent, features]; got {type(W).__name__} that is "
-            "no array of numbers; convert it"
-        ) from error
-    do = None
+        got = f"{type(W).__name__} that is no array of numbers"
+        raise fail("W", _EXPECTED, got, "convert it to numbers", described=True) from error
+    got = do = ""
     if np.iscomplexobj(raw):
-        do = "complex numbers; give a real matrix"
+        got, do = "complex numbers", "give a real matrix"
     elif matrix.ndim != 2:
-        do = f"shape {matrix.shape}; give one matrix, a batch has to be looped over"
+        got, do = f"shape {matrix.shape}", "give one matrix, loop over a batch"
     elif matrix.size == 0:
-        do = f"the empty shape {matrix.shape}; give at least one latent dimension and one feature"
+        got = f"the empty shape {matrix.shape}"
+        do = "give at least one latent dimension and one feature"
     elif not np.isfinite(matrix).all():
-        bad = int((~np.isfinite(matrix)).sum())
-        do = f"{bad} entries that are NaN or infinite; leave out runs that diverged"
-    if do is not None:
-        raise ValueError(f"W: expected a finite real matrix [latent, features]; got {do}")
+        got = f"{int((~np.isfinite(matrix)).sum())} entries that are NaN or infinite"
+        do = "leave out runs that diverged"
+    if got:
+        raise fail("W", _EXPECTED, got, do, described=True)
     return matrix
 
 
-def _check_range(name: str, value: float, high: float) -> None:
-    if not 0.0 < value < high:
-        raise ValueError(
-            f"{name}: expected a number in (0, {high:g}); got {value}; "
-            "give a relative size, say 1e-3"
-        )
-
-
-def _zero_margin(norms: np.ndarray, relative: float) -> float:
+def _zero_margin(norms: Float[np.ndarray, " features"], relative: float) -> float:
     """Noise under which no norm crosses the zero limit: |r - 1| / (r + 1), r = norm / limit."""
     limit = relative * norms.max()
     if limit == 0.0:
@@ -127,68 +122,73 @@ def _zero_margin(norms: np.ndarray, relative: float) -> float:
 
 
 def _classify_component(
-    vectors: np.ndarray,
+    vectors: Float[np.ndarray, "latent members"],
     scale: float,
-    features: np.ndarray,
+    features: Int[np.ndarray, " members"],
     limits: Tolerance,
     margin: float,
     max_features: int,
 ) -> Component:
     """Verdict on one component; `margin` is that of being a component, `vectors` is W / scale."""
     n = features.size
-    signed, name = False, None
+    signed, match = False, Match(None)
     if n > max_features:
-        found = no_scheme(vectors, limits, 0.0, f"more than {max_features} features: not looked at")
+        reason = f"more than {max_features} features: not classified"
+        embedding = no_scheme(vectors, limits, 0.0, reason)
     else:
         margin = min(margin, edge_margin(bottleneck(cosine_matrix(vectors)) - limits.edge))
-        found = embed(vectors, limits)
-        name = find_name(found)
-        if name is None:
-            found, name, signed = _with_both_signs(vectors, found, limits)
-    exact = found.tight and found.scheme is not None
+        embedding = embed(vectors, limits)
+        match = find_name(embedding)
+        if match.name is None:
+            embedding, frame, signed = _with_both_signs(vectors, embedding, limits)
+            match = match if frame is None else Match(frame)
+    exact = embedding.tight and embedding.scheme is not None
     squares = (vectors**2).sum(axis=0)
     idempotents = tuple(
         dataclasses.replace(item, coefficient=item.coefficient * scale**2)
-        for item in found.idempotents
+        for item in embedding.idempotents
     )
     return Component(
         features=features,
-        name=name,
-        kind="irregular" if found.scheme is None else "scheme",
-        dimension=found.dimension,
-        exact_capacity=Fraction(found.dimension, n) if exact else None,
+        name=match.name,
+        undecided=match.undecided,
+        kind="irregular" if embedding.scheme is None else "scheme",
+        dimension=embedding.dimension,
+        exact_capacity=Fraction(embedding.dimension, n) if exact else None,
         measured_capacity=_mean_capacity(vectors, squares),
-        eigenvalue=float(squares.sum()) * scale**2 / found.dimension,
-        tight=found.tight,
-        scheme=found.scheme,
+        eigenvalue=float(squares.sum()) * scale**2 / embedding.dimension,
+        tight=embedding.tight,
+        scheme=embedding.scheme,
         signed=signed,
         idempotents=idempotents,
-        margin=min(margin, found.margin),
-        spread=found.spread,
-        reason=found.reason,
+        margin=min(margin, embedding.margin),
+        spread=embedding.spread,
+        reason=embedding.reason,
     )
 
 
 def _with_both_signs(
-    vectors: np.ndarray, found: Embedding, limits: Tolerance
+    vectors: Float[np.ndarray, "latent members"], embedding: Embedding, limits: Tolerance
 ) -> tuple[Embedding, str | None, bool]:
-    """Look at the lines +-w_i where the vectors themselves have no name.
+    """The lines +-w_i where the vectors themselves have no name: embedding, name, whether signed.
 
     The signs of an equiangular tight frame are arbitrary; most choices spoil the closure of w_i.
     A scheme that the vectors form by themselves is kept; without one, that of +-w_i stands in.
     """
-    if not found.coloured:
-        return found, None, False
+    if not embedding.colored:
+        return embedding, None, False
     lines = embed(np.hstack([vectors, -vectors]), limits)
     name = None
     if is_equiangular(lines):
         name = f"equiangular tight frame ({vectors.shape[1]}, {lines.dimension})"
-    signed = found.scheme is None and bool(lines.idempotents)
-    kept = lines if signed else found
-    return dataclasses.replace(kept, margin=min(found.margin, lines.margin)), name, signed
+    signed = embedding.scheme is None and bool(lines.idempotents)
+    kept = lines if signed else embedding
+    return dataclasses.replace(kept, margin=min(embedding.margin, lines.margin)), name, signed
 
 
-def _mean_capacity(vectors: np.ndarray, squares: np.ndarray) -> float:
+def _mean_capacity(
+    vectors: Float[np.ndarray, "latent members"], squares: Float[np.ndarray, " members"]
+) -> float:
     """Mean of ||w_i||^4 / w_i^T F w_i, with F = W W^T or M = W^T W, whichever is smaller."""
     if vectors.shape[0] <= vectors.shape[1]:
         overlaps = np.einsum("ki,ki->i", vectors, (vectors @ vectors.T) @ vectors)

@@ -1,7 +1,7 @@
-"""Coherent closure of a colouring of pairs: 2-dimensional Weisfeiler-Leman refinement.
+"""Coherent closure of a coloring of pairs: 2-dimensional Weisfeiler-Leman refinement.
 
-Every pair (x, y) gets the multiset of colour pairs {(c(x, z), c(z, y)) : z} as its new colour until
-nothing changes. The stable colouring is the coarsest coherent configuration that refines the
+Every pair (x, y) gets the multiset of color pairs {(c(x, z), c(z, y)) : z} as its new color until
+nothing changes. The stable coloring is the coarsest coherent configuration that refines the
 first one: the number of z with c(x, z) = i and c(z, y) = j depends only on k = c(x, y), and is the
 intersection number p_ij^k.
 
@@ -13,7 +13,7 @@ Combinatorics I" (1984), ch. II.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 _WEIGHT = 2**20  # random weights below this; products summed over n < 2**13 points stay below 2**53
 _FEW_PRODUCTS = 50  # matrix products up to which they are the faster certificate in any case
@@ -22,32 +22,36 @@ _MAX_PRODUCTS = 200  # matrix products of larger matrices that can be formed wit
 
 
 class Closure(NamedTuple):
-    """A homogeneous coherent configuration: each point looks alike."""
+    """A homogeneous coherent configuration: each point has the same relations to the rest.
+
+    Attributes:
+        matrix: class of each pair, 0 on the diagonal.
+        intersection_numbers: p[k, i, j] = #{z : (x, z) in class i, (z, y) in class j} for any
+            (x, y) in class k.
+    """
 
     matrix: Int[np.ndarray, "points points"]
-    """Class of each pair, 0 on the diagonal."""
     intersection_numbers: Int[np.ndarray, "rank rank rank"]
-    """p[k, i, j] = #{z : (x, z) in class i, (z, y) in class j} for any (x, y) in class k."""
 
 
-def coherent_closure(colours: Int[np.ndarray, "points points"], seed: int = 0) -> Closure | str:
-    """Coarsest coherent configuration that refines `colours`, or why it is none to work with.
+def coherent_closure(colors: Int[np.ndarray, "points points"], seed: int = 0) -> Closure | str:
+    """Coarsest coherent configuration that refines `colors`, or why it is none to work with.
 
     Refinement uses random integer weights r, s: sum_z r[c(x, z)] s[c(z, y)], a matrix product that
     is exact in float64 and equal for equal multisets. It never splits what belongs together; that
     it did not miss a split is certified by exact counting of the intersection numbers.
 
-    Args:
-        colours: any integers; the diagonal is always kept apart from the rest.
+    Arguments:
+        colors: any integers; the diagonal is always kept apart from the rest.
         seed: of the weights; the result does not depend on it.
 
     Returns:
         The closure with its intersection numbers, or a sentence if it is not homogeneous
         (two points differ) or too large to certify.
     """
-    n = colours.shape[0]
+    n = colors.shape[0]
     generator = np.random.default_rng(seed)
-    matrix = _number(colours, np.eye(n, dtype=np.int64))
+    matrix = _number(colors, np.eye(n, dtype=np.int64))
     while True:
         rank = int(matrix.max()) + 1
         if not is_regular(matrix, rank):
@@ -70,7 +74,7 @@ def coherent_closure(colours: Int[np.ndarray, "points points"], seed: int = 0) -
 
 
 def is_regular(matrix: Int[np.ndarray, "points points"], rank: int) -> bool:
-    """Whether every row holds each of the colours 0..rank-1 equally often, the diagonal just one.
+    """Whether every row holds each of the colors 0..rank-1 equally often, the diagonal just one.
 
     Needed for a homogeneous closure (which has at most as many classes as points), and cheap.
     """
@@ -82,7 +86,9 @@ def is_regular(matrix: Int[np.ndarray, "points points"], rank: int) -> bool:
     return bool((counts == counts[0]).all() and np.ptp(np.diagonal(matrix)) == 0)
 
 
-def _number(*keys: np.ndarray) -> np.ndarray:
+def _number(
+    *keys: Float[np.ndarray, "points points"] | Int[np.ndarray, "points points"],
+) -> Int[np.ndarray, "points points"]:
     """Number the pairs by equality of all keys, diagonal first."""
     code = np.zeros(keys[0].shape, dtype=np.int64)
     for key in keys:
@@ -93,9 +99,12 @@ def _number(*keys: np.ndarray) -> np.ndarray:
     return np.where(code == first, 0, np.where(code < first, code + 1, code))
 
 
-def _refine(matrix: np.ndarray, rank: int, generator: np.random.Generator) -> np.ndarray:
-    left, right = generator.integers(1, _WEIGHT, size=(2, rank)).astype(np.float64)
-    signature = left[matrix] @ right[matrix]
+def _refine(
+    matrix: Int[np.ndarray, "points points"], rank: int, generator: np.random.Generator
+) -> Int[np.ndarray, "points points"]:
+    """One round: pairs of one class stay together if their random signatures agree, both ways."""
+    first, second = generator.integers(1, _WEIGHT, size=(2, rank)).astype(np.float64)
+    signature = first[matrix] @ second[matrix]
     return _number(matrix, signature, signature.T)
 
 
@@ -104,7 +113,9 @@ def _chunk(n: int) -> int:
     return int(53 // np.log2(n + 1))
 
 
-def _count_by_products(matrix: np.ndarray, rank: int) -> np.ndarray | None:
+def _count_by_products(
+    matrix: Int[np.ndarray, "points points"], rank: int
+) -> Int[np.ndarray, "rank rank rank"] | None:
     """Exact p[k, i, j], or None where they are not constant on a class: few classes.
 
     The counts for several classes j are packed into one product: A_i @ sum_j (n + 1)^j A_j.
@@ -128,7 +139,9 @@ def _count_by_products(matrix: np.ndarray, rank: int) -> np.ndarray | None:
     return numbers
 
 
-def _count_by_sorting(matrix: np.ndarray, rank: int) -> np.ndarray | None:
+def _count_by_sorting(
+    matrix: Int[np.ndarray, "points points"], rank: int
+) -> Int[np.ndarray, "rank rank rank"] | None:
     """The same by comparing sorted lists of (c(x, z), c(z, y)), pair by pair: many classes."""
     _, first = np.unique(matrix, return_index=True)
     x, y = np.unravel_index(first, matrix.shape)

@@ -1,4 +1,4 @@
-"""Which features are represented, and how they fall into mutually orthogonal components.
+"""How features fall into mutually orthogonal components.
 
 Features of different eigenspaces of F = W W^T are orthogonal whenever each lies in one eigenspace
 (capacity saturation, arXiv 2602.02224), so the connected components of the Gram graph already
@@ -9,7 +9,7 @@ not suffer when two eigenvalues come close. Eigenspaces are then read off the co
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
@@ -18,20 +18,16 @@ _FIRST_ROWS = 16  # of the first block: enough to see that a random matrix is on
 
 
 class Components(NamedTuple):
-    """Partition of the columns of a matrix by the connected components of its Gram graph."""
+    """Partition of the columns of a matrix by the connected components of its Gram graph.
+
+    Attributes:
+        labels: component of each column, numbered in the order of their first columns.
+        cross: largest |cos| of each column with any column that it shares no edge with; -inf for
+            all where there is one component only.
+    """
 
     labels: Int[np.ndarray, " features"]
-    """Component of each column, numbered in the order of their first columns."""
     cross: Float[np.ndarray, " features"]
-    """Largest |cos| of each column with any column that it shares no edge with; -inf for all where
-    there is one component only."""
-
-
-def represented(
-    norms: Float[np.ndarray, " features"], relative: float
-) -> Bool[np.ndarray, " features"]:
-    """||w_i|| > relative * max_j ||w_j||: which features have a direction at all."""
-    return norms > relative * norms.max(initial=0.0)
 
 
 def orthogonal_components(
@@ -41,18 +37,22 @@ def orthogonal_components(
 
     Works in tiles, so memory stays bounded, and stops as soon as everything is connected: a matrix
     whose features all overlap costs one block of rows, whatever its size. Edges inside what is
-    already known to be one component are passed over, not listed.
+    already one component are passed over, not listed.
+
+    Arguments:
+        directions: unit columns.
+        edge: |cos| above which two columns are joined, in [0, 1).
     """
     n = directions.shape[1]
     labels, cross = np.arange(n), np.zeros(n)
     start, size = 0, _FIRST_ROWS
     while start < n:
         rows = slice(start, min(start + size, n))
-        found = [
-            _look_at_tile(directions, edge, labels, cross, rows, slice(left, left + _COLUMNS))
-            for left in range(start, n, _COLUMNS)
+        joins = [
+            _joins_of_tile(directions, edge, labels, cross, rows, slice(column, column + _COLUMNS))
+            for column in range(start, n, _COLUMNS)
         ]
-        first, second = (np.concatenate(ends) for ends in zip(*found, strict=True))
+        first, second = (np.concatenate(ends) for ends in zip(*joins, strict=True))
         if first.size:
             labels = _merge(labels, labels[first], labels[second])
         if not labels.any():
@@ -61,19 +61,19 @@ def orthogonal_components(
     return Components(labels, cross)
 
 
-def _look_at_tile(
-    directions: np.ndarray,
+def _joins_of_tile(
+    directions: Float[np.ndarray, "latent features"],
     edge: float,
-    labels: np.ndarray,
-    cross: np.ndarray,
+    labels: Int[np.ndarray, " features"],
+    cross: Float[np.ndarray, " features"],
     rows: slice,
     columns: slice,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Int[np.ndarray, " joins"], Int[np.ndarray, " joins"]]:
     """The ends of all edges of a tile that join two labels; raises `cross` by the other pairs."""
     overlaps = np.abs(directions[:, rows].T @ directions[:, columns])
     if columns.start < rows.stop:
-        own = np.arange(columns.start, min(rows.stop, columns.start + overlaps.shape[1]))
-        overlaps[own - rows.start, own - columns.start] = 0.0
+        diagonal = np.arange(columns.start, min(rows.stop, columns.start + overlaps.shape[1]))
+        overlaps[diagonal - rows.start, diagonal - columns.start] = 0.0
     edges = overlaps > edge
     joins = np.flatnonzero(edges & (labels[rows, None] != labels[None, columns]))
     source, target = np.unravel_index(joins, edges.shape)
@@ -83,7 +83,11 @@ def _look_at_tile(
     return rows.start + source, columns.start + target
 
 
-def _merge(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _merge(
+    labels: Int[np.ndarray, " features"],
+    first: Int[np.ndarray, " joins"],
+    second: Int[np.ndarray, " joins"],
+) -> Int[np.ndarray, " features"]:
     """Join labels first[e] and second[e] of every edge e; number the result by appearance."""
     new = first != second
     count = int(labels.max()) + 1

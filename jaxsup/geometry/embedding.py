@@ -12,15 +12,15 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from jaxsup.geometry.coherent import coherent_closure
-from jaxsup.geometry.colours import colour_pairs
+from jaxsup.geometry.colors import color_pairs
 from jaxsup.geometry.scheme import AssociationScheme, build_scheme
 from jaxsup.geometry.tolerance import (
     Tolerance,
     amplitude_margin,
-    colour_margin,
+    color_margin,
     log_norm_margin,
     tightness_margin,
 )
@@ -28,32 +28,44 @@ from jaxsup.geometry.tolerance import (
 
 @dataclasses.dataclass(frozen=True)
 class Idempotent:
-    """A primitive idempotent E_index that the Gram matrix uses, M = sum coefficient * E_index."""
+    """A primitive idempotent E_index that the Gram matrix uses, M = sum coefficient * E_index.
+
+    Attributes:
+        index: j of E_j, in the order of the scheme.
+        multiplicity: m_j = rank E_j.
+        coefficient: theta = tr(M E) / m: an eigenvalue of the Gram matrix, in squared units of W.
+    """
 
     index: int
     multiplicity: int
     coefficient: float
-    """theta = tr(M E) / m: an eigenvalue of the Gram matrix, in squared units of W."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Embedding:
-    """What the Gram matrix of one set of vectors says."""
+    """What the Gram matrix of one set of vectors says.
+
+    Attributes:
+        scheme: whose Bose-Mesner algebra holds the Gram matrix; None where there is none.
+        idempotents: those that the Gram matrix uses; empty without a commutative scheme.
+        dimension: of the span: singular values above the tolerance, exact where there are
+            `idempotents`.
+        tight: whether the non-zero eigenvalues of M agree: the vectors are a tight frame of their
+            span.
+        margin: relative noise on the vectors under which all of this stays the same.
+        colored: whether norms agree and the cosines fall into separate values.
+        spread: width of the widest color class of cosines (0 where not computed).
+        reason: why there is no scheme; empty where there is.
+    """
 
     scheme: AssociationScheme | None
     idempotents: tuple[Idempotent, ...]
     dimension: int
-    """Of the span: singular values above the tolerance, exact where `idempotents` are known."""
     tight: bool
-    """Whether the non-zero eigenvalues of M agree: the vectors are a tight frame of their span."""
     margin: float
-    """Relative noise on the vectors under which all of this stays the same."""
-    coloured: bool
-    """Whether norms agree and the cosines fall into separate values."""
+    colored: bool
     spread: float
-    """Width of the widest colour class of cosines (0 where not computed)."""
     reason: str
-    """Why there is no scheme; empty where there is."""
 
     @property
     def support(self) -> Float[np.ndarray, " rank"] | None:
@@ -64,7 +76,9 @@ class Embedding:
 
 
 class _Used(NamedTuple):
-    mask: np.ndarray
+    """Which amplitudes are not zero, whether they are tight, and the noise that both survive."""
+
+    mask: Bool[np.ndarray, " parts"]
     tight: bool
     margin: float
     tightness_margin: float
@@ -73,7 +87,7 @@ class _Used(NamedTuple):
 def embed(vectors: Float[np.ndarray, "latent points"], tolerance: Tolerance) -> Embedding:
     """Find the scheme whose Bose-Mesner algebra holds the Gram matrix of `vectors`.
 
-    Args:
+    Arguments:
         vectors: the columns; none of them zero.
         tolerance: what counts as equal.
     """
@@ -86,18 +100,18 @@ def embed(vectors: Float[np.ndarray, "latent points"], tolerance: Tolerance) -> 
     margin = log_norm_margin(tolerance.log_norm - spread)
 
     cosines = cosine_matrix(vectors)
-    colours = colour_pairs(cosines, tolerance.colour)
-    margin = min(margin, colour_margin(colours.slack))
-    if not colours.separated:
+    colors = color_pairs(cosines, tolerance.color)
+    margin = min(margin, color_margin(colors.slack))
+    if not colors.separated:
         reason = "the cosines form a continuum, not a few values"
-        found = no_scheme(vectors, tolerance, margin, reason)
-        return dataclasses.replace(found, spread=colours.spread)
-    closure = coherent_closure(colours.matrix)
+        irregular = no_scheme(vectors, tolerance, margin, reason)
+        return dataclasses.replace(irregular, spread=colors.spread)
+    closure = coherent_closure(colors.matrix)
     if isinstance(closure, str):
-        found = no_scheme(vectors, tolerance, margin, closure)
-        return dataclasses.replace(found, coloured=True, spread=colours.spread)
+        irregular = no_scheme(vectors, tolerance, margin, closure)
+        return dataclasses.replace(irregular, colored=True, spread=colors.spread)
 
-    scheme = build_scheme(closure, colours.matrix)
+    scheme = build_scheme(closure, colors.matrix)
     if scheme.Q is None or scheme.multiplicities is None:
         used = _used(_amplitudes(vectors), None, tolerance)
         chosen, dimension = (), int(used.mask.sum())
@@ -111,7 +125,7 @@ def embed(vectors: Float[np.ndarray, "latent points"], tolerance: Tolerance) -> 
         )
         dimension = int(m[used.mask].sum())
     margin = min(margin, used.margin, used.tightness_margin)
-    return Embedding(scheme, chosen, dimension, used.tight, margin, True, colours.spread, "")
+    return Embedding(scheme, chosen, dimension, used.tight, margin, True, colors.spread, "")
 
 
 def no_scheme(
@@ -134,29 +148,35 @@ def cosine_matrix(
     return (cosines + cosines.T) / 2
 
 
-def _amplitudes(vectors: np.ndarray) -> np.ndarray:
+def _amplitudes(vectors: Float[np.ndarray, "latent points"]) -> Float[np.ndarray, " parts"]:
     """Singular values over the Frobenius norm, by the smaller of W W^T and W^T W."""
     short = vectors if vectors.shape[0] <= vectors.shape[1] else vectors.T
     values = np.linalg.eigvalsh(short @ short.T)
     return np.sqrt(np.maximum(values, 0.0) / values.sum())
 
 
-def _projected(vectors: np.ndarray, scheme: AssociationScheme) -> np.ndarray:
+def _projected(
+    vectors: Float[np.ndarray, "latent points"], scheme: AssociationScheme
+) -> Float[np.ndarray, " parts"]:
     """a_j = ||W E_j||_F / ||W||_F for each idempotent."""
     parts = [np.linalg.norm(vectors @ scheme.idempotent(j)) for j in range(scheme.rank)]
     return np.array(parts) / np.linalg.norm(vectors)
 
 
-def _used(amplitudes: np.ndarray, multiplicities: np.ndarray | None, tol: Tolerance) -> _Used:
+def _used(
+    amplitudes: Float[np.ndarray, " parts"],
+    multiplicities: Int[np.ndarray, " parts"] | None,
+    limits: Tolerance,
+) -> _Used:
     """Which amplitudes are not zero, and whether they are those of a tight frame: sqrt(m_j / d)."""
     m = np.ones(amplitudes.size, np.int64) if multiplicities is None else multiplicities
-    mask = amplitudes > tol.amplitude
-    distance = float(np.abs(amplitudes - tol.amplitude).min())
+    mask = amplitudes > limits.amplitude
+    distance = float(np.abs(amplitudes - limits.amplitude).min())
     expected = np.sqrt(m[mask] / m[mask].sum())
     deviation = float(np.abs(amplitudes[mask] - expected).max())
     return _Used(
         mask,
-        deviation <= tol.tightness,
-        amplitude_margin(distance, tol.amplitude),
-        tightness_margin(abs(tol.tightness - deviation)),
+        deviation <= limits.tightness,
+        amplitude_margin(distance, limits.amplitude),
+        tightness_margin(abs(limits.tightness - deviation)),
     )

@@ -17,35 +17,60 @@ _ROWS = 40  # of the table
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Component:
-    """Features that overlap with one another and are orthogonal to all others."""
+    """Features that overlap with one another and are orthogonal to all others.
+
+    Attributes:
+        features: column indices into W, rising.
+        name: in the catalogue; None for "irregular" and for a scheme without one.
+        undecided: names of the catalogue that a search could neither prove nor rule out; empty
+            where there is a name or where there certainly is none.
+        kind: whether it is an association scheme.
+        dimension: of the span.
+        exact_capacity: dimension / features where a scheme makes the component a tight frame, else
+            None.
+        measured_capacity: mean over the features of D_i = ||w_i||^4 / sum_j (w_i . w_j)^2, j in the
+            component.
+        eigenvalue: lambda = sum_i ||w_i||^2 / dimension: the eigenvalue of F if `tight`, else their
+            mean.
+        tight: whether sum_i w_i w_i^T = lambda times the projector onto the span, within the
+            tolerance.
+        scheme: of the features, or of +-w_i if `signed`; None if irregular.
+        signed: True where only +-w_i form a scheme: its 2n points are w_1, ..., w_n, -w_1, ...,
+            -w_n.
+        idempotents: the E_j that the Gram matrix of the scheme's points uses, with their
+            coefficients.
+        margin: noise that the verdict survives: it holds for w_i + e_i if ||e_i|| < margin ||w_i||
+            for all i of the whole matrix. At most the tolerance for a scheme; 0.0 where it was not
+            computed.
+        spread: width of the widest color class of cosines: the noise that is there (0 if not
+            computed).
+        reason: why it is irregular; empty for a scheme.
+    """
 
     features: Int[np.ndarray, " members"]
-    """Column indices into W, rising."""
     name: str | None
-    """Name in the catalogue; None for a scheme without one and for "irregular"."""
+    undecided: tuple[str, ...]
     kind: Literal["scheme", "irregular"]
     dimension: int
-    """Dimension of the span."""
     exact_capacity: Fraction | None
-    """dimension / features where a scheme makes the component a tight frame, else None."""
     measured_capacity: float
-    """Mean over the features of D_i = ||w_i||^4 / sum_j (w_i . w_j)^2, j in the component."""
     eigenvalue: float
-    """lambda = sum_i ||w_i||^2 / dimension: the eigenvalue of F if `tight`, else their mean."""
     tight: bool
-    """Whether sum_i w_i w_i^T = lambda times the projector onto the span, within the tolerance."""
     scheme: AssociationScheme | None
     signed: bool
-    """True where only +-w_i form a scheme: its 2n points are w_1, ..., w_n, -w_1, ..., -w_n."""
     idempotents: tuple[Idempotent, ...]
-    """The E_j that the Gram matrix of the scheme's points uses, with their coefficients."""
     margin: float
-    """Noise that the verdict survives: it holds for w_i + e_i if ||e_i|| < margin ||w_i|| for all
-    i of the whole matrix. At most the tolerance for a scheme; 0.0 where it was not computed."""
     spread: float
-    """Width of the widest colour class of cosines: the noise that is there (0 if not computed)."""
     reason: str
-    """Why it is irregular; empty for a scheme."""
+
+    @property
+    def label(self) -> str:
+        """The name; "unnamed scheme", "undecided scheme" or "irregular" where there is none."""
+        if self.name is not None:
+            return self.name
+        if self.scheme is None:
+            return "irregular"
+        return "undecided scheme" if self.undecided else "unnamed scheme"
 
     @property
     def capacity(self) -> Fraction | float:
@@ -54,7 +79,9 @@ class Component:
 
     def describe(self) -> str:
         """One line: the name, or the scheme's parameters, or why it is irregular."""
-        head = self.name or ("unnamed scheme" if self.kind == "scheme" else "irregular")
+        head = self.label
+        if self.undecided:
+            head += f" ({' or '.join(self.undecided)}, or none of the catalogue)"
         size = f"{len(self.features)} features in dimension {self.dimension}"
         if self.scheme is None:
             return f"{head}: {size}; {self.reason}"
@@ -69,7 +96,16 @@ class Component:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-safe values; the exact capacity as a string like "2/5"."""
-        plain = ("name", "kind", "dimension", "measured_capacity", "eigenvalue", "tight", "signed")
+        plain = (
+            "name",
+            "undecided",
+            "kind",
+            "dimension",
+            "measured_capacity",
+            "eigenvalue",
+            "tight",
+            "signed",
+        )
         exact = self.exact_capacity
         return {
             "features": self.features.tolist(),
@@ -89,31 +125,39 @@ class Eigenspace:
     """Tight components with one eigenvalue of F: together a tight frame of their joint span.
 
     Equal eigenvalues stay together under noise up to the tolerance; margins do not cover this.
+
+    Attributes:
+        eigenvalue: lambda, in squared units of W.
+        dimension: of the joint span.
+        components: indices into `Geometry.components`.
+        name: the only component's name; "orthonormal basis" for k > 1 single features; for k > 1
+            digons the cross-polytope that they form ("square", "octahedron", "16-cell", ...); else
+            None.
     """
 
     eigenvalue: float
     dimension: int
     components: tuple[int, ...]
-    """Indices into `Geometry.components`."""
     name: str | None
-    """The one component's name; "orthonormal basis" for k > 1 single features; for k > 1 digons the
-    cross-polytope that they form ("square", "octahedron", "16-cell", ...); else None."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Geometry:
-    """The verdict on a weight matrix."""
+    """The verdict on a weight matrix.
+
+    Attributes:
+        components: in the order of their first features.
+        not_represented: indices of the features of zero norm, relative to the largest.
+        eigenspaces: by falling eigenvalue; components that are not tight frames belong to none.
+        norms: ||w_i|| of every feature.
+        tolerance: relative noise on a feature that the verdict forgives.
+    """
 
     components: tuple[Component, ...]
-    """In the order of their first features."""
     not_represented: Int[np.ndarray, " dead"]
-    """Features of zero norm, relative to the largest."""
     eigenspaces: tuple[Eigenspace, ...]
-    """By falling eigenvalue; components that are not tight frames belong to none."""
     norms: Float[np.ndarray, " features"]
-    """||w_i|| of every feature."""
     tolerance: float
-    """Relative noise on a feature that the verdict forgives."""
 
     @property
     def margin(self) -> float:
@@ -151,7 +195,7 @@ class Geometry:
 
     def __str__(self) -> str:
         """A table with one row for each kind of component, most features first."""
-        groups: dict[tuple, list[Component]] = {}
+        groups: dict[tuple[Any, ...], list[Component]] = {}
         for component in self.components:
             groups.setdefault(_group(component), []).append(component)
         ordered = sorted(groups.values(), key=lambda g: -sum(len(c.features) for c in g))
@@ -168,18 +212,16 @@ class Geometry:
         return "\n".join(lines)
 
 
-def _group(component: Component) -> tuple:
-    label = component.name or component.kind
+def _group(component: Component) -> tuple[str, int, int, bool, bool]:
     exact = component.exact_capacity is not None
-    return label, len(component.features), component.dimension, exact, component.signed
+    return component.label, len(component.features), component.dimension, exact, component.signed
 
 
 def _row(group: list[Component]) -> tuple[str, ...]:
     first = group[0]
-    label = first.name or ("unnamed scheme" if first.kind == "scheme" else "irregular")
     return (
         str(len(group)),
-        label,
+        first.label,
         str(len(first.features)),
         str(first.dimension),
         _capacity(first) if first.exact_capacity else _range([c.measured_capacity for c in group]),

@@ -9,11 +9,13 @@ References: Bannai & Ito, "Algebraic Combinatorics I" (1984), ch. II; Brouwer, C
 """
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.validation import fail
 from jaxsup.geometry.coherent import Closure
 
 
@@ -21,18 +23,20 @@ from jaxsup.geometry.coherent import Closure
 class AssociationScheme:
     """A homogeneous coherent configuration on `points` points; a commutative one has P and Q.
 
-    The closure of a symmetric matrix is commutative exactly if it is symmetric: the symmetrisation
+    The closure of a symmetric matrix is commutative exactly if it is symmetric: the symmetrization
     of a commutative scheme is a scheme again, and a coarser one that the matrix already fits into.
+
+    Attributes:
+        relations: class of each pair; 0 is the diagonal. Metric schemes count distances in class 1.
+        intersection_numbers: p[k, i, j] = p_ij^k.
+        P: first eigenmatrix: P[j, i] is the eigenvalue of A_i on E_j. Row 0 holds the valencies.
+        Q: second eigenmatrix: Q[i, j] / n is the entry of E_j on class i. Row 0: multiplicities.
     """
 
     relations: Int[np.ndarray, "points points"]
-    """Class of each pair; 0 is the diagonal. Metric schemes count distances in class 1."""
     intersection_numbers: Int[np.ndarray, "rank rank rank"]
-    """p[k, i, j] = p_ij^k."""
     P: Float[np.ndarray, "rank rank"] | None
-    """First eigenmatrix: P[j, i] is the eigenvalue of A_i on E_j. Row 0 holds the valencies."""
     Q: Float[np.ndarray, "rank rank"] | None
-    """Second eigenmatrix: Q[i, j] / n is the entry of E_j on class i. Row 0: multiplicities."""
 
     @property
     def points(self) -> int:
@@ -81,12 +85,18 @@ class AssociationScheme:
         return ups, tuple(int(numbers[i, 1, i - 1]) for i in range(1, d + 1))
 
     def idempotent(self, j: int) -> Float[np.ndarray, "points points"]:
-        """E_j = (1/n) sum_i Q[i, j] A_i; commutative schemes only."""
+        """E_j = (1/n) sum_i Q[i, j] A_i; commutative schemes only.
+
+        Arguments:
+            j: 0, ..., d.
+
+        Raises:
+            ValueError: the scheme is not commutative: its classes have no common eigenspaces.
+        """
         if self.Q is None:
-            raise ValueError(
-                "scheme: expected a commutative scheme; got one that is not commutative; "
-                "do not ask for its idempotents, it has no common eigenspaces"
-            )
+            do = "leave its idempotents out where `commutative` is False"
+            expected, got = "a commutative scheme", "one that is not commutative"
+            raise fail("scheme", expected, got, do, described=True)
         return self.Q[self.relations, j] / self.points
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,18 +130,18 @@ class AssociationScheme:
         return text
 
 
-def build_scheme(closure: Closure, colours: Int[np.ndarray, "points points"]) -> AssociationScheme:
+def build_scheme(closure: Closure, colors: Int[np.ndarray, "points points"]) -> AssociationScheme:
     """The scheme of a closure, with classes and idempotents in their usual order.
 
     Classes: if some class generates the rest as distances in its graph, distance order (of those
-    classes the one of lowest colour is class 1); else by rising colour, so by falling cosine.
+    classes the one of lowest color is class 1); else by rising color, so by falling cosine.
     Idempotents: E_0 = J/n, then by falling eigenvalue of class 1, of class 2, ... The order follows
-    from colours and intersection numbers alone, so noise that keeps these keeps the labels.
+    from colors and intersection numbers alone, so noise that keeps these keeps the labels.
     """
     matrix, numbers = closure
     rank = numbers.shape[0]
     _, first = np.unique(matrix, return_index=True)
-    order = _class_order(numbers, colours.ravel()[first])
+    order = _class_order(numbers, colors.ravel()[first])
     matrix = np.argsort(order)[matrix]
     numbers = np.ascontiguousarray(numbers[np.ix_(order, order, order)])
     P = Q = None
@@ -140,12 +150,14 @@ def build_scheme(closure: Closure, colours: Int[np.ndarray, "points points"]) ->
     return AssociationScheme(matrix, numbers, P, Q)
 
 
-def _class_order(numbers: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def _class_order(
+    numbers: Int[np.ndarray, "rank rank rank"], colors: Int[np.ndarray, " rank"]
+) -> Int[np.ndarray, " rank"]:
     rank = numbers.shape[0]
-    keys = _number_rows(np.stack([np.arange(rank) > 0, colours, numbers[0].max(axis=1)], axis=1))
-    while np.unique(keys).size < rank:  # colours that the closure has split
+    keys = _number_rows(np.stack([np.arange(rank) > 0, colors, numbers[0].max(axis=1)], axis=1))
+    while np.unique(keys).size < rank:  # colors that the closure has split
         refined = _refine_keys(numbers, keys)
-        if refined.max() == keys.max():  # what is still tied looks alike: take either first
+        if refined.max() == keys.max():  # what is still tied is interchangeable: take either first
             tied = int(np.flatnonzero(np.bincount(keys) > 1)[0])
             refined = 2 * keys + 1
             refined[np.flatnonzero(keys == tied)[0]] -= 1
@@ -158,7 +170,9 @@ def _class_order(numbers: np.ndarray, colours: np.ndarray) -> np.ndarray:
     return order
 
 
-def _refine_keys(numbers: np.ndarray, keys: np.ndarray) -> np.ndarray:
+def _refine_keys(
+    numbers: Int[np.ndarray, "rank rank rank"], keys: Int[np.ndarray, " rank"]
+) -> Int[np.ndarray, " rank"]:
     """Split equal keys by the intersection numbers p_ij^k, as multisets over the keys of i, j."""
     rank = keys.size
     pairs = keys[:, None] * rank + keys
@@ -167,12 +181,14 @@ def _refine_keys(numbers: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return _number_rows(np.column_stack([keys, codes]))
 
 
-def _number_rows(rows: np.ndarray) -> np.ndarray:
+def _number_rows(rows: Int[np.ndarray, "rows columns"]) -> Int[np.ndarray, " rows"]:
     """Number the rows by their lexicographic order, equal rows alike."""
     return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def _distances(numbers: np.ndarray, generator: int) -> np.ndarray | None:
+def _distances(
+    numbers: Int[np.ndarray, "rank rank rank"], generator: int
+) -> Int[np.ndarray, " rank"] | None:
     """Distance of each class in the graph of one class, or None where two classes share one."""
     rank = numbers.shape[0]
     layers = np.full(rank, -1)
@@ -186,8 +202,10 @@ def _distances(numbers: np.ndarray, generator: int) -> np.ndarray | None:
     return layers
 
 
-def _eigenmatrices(numbers: np.ndarray, valencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """P and Q of a symmetric scheme, by diagonalising a generic element of its algebra.
+def _eigenmatrices(
+    numbers: Int[np.ndarray, "rank rank rank"], valencies: Int[np.ndarray, " rank"]
+) -> tuple[Float[np.ndarray, "rank rank"], Float[np.ndarray, "rank rank"]]:
+    """P and Q of a symmetric scheme, by diagonalizing a generic element of its algebra.
 
     In the orthonormal basis A_k / sqrt(n k_k), multiplication by A_i is the symmetric matrix
     p_ij^k sqrt(k_k / k_j); all of these share the eigenvectors of a generic combination, each once.
@@ -215,5 +233,5 @@ def _eigenmatrices(numbers: np.ndarray, valencies: np.ndarray) -> tuple[np.ndarr
     return P, multiplicities * (P / valencies).T
 
 
-def _list(values: Any) -> str:
+def _list(values: Iterable[Any]) -> str:
     return ", ".join(str(int(value)) for value in values)

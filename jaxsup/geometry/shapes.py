@@ -18,7 +18,7 @@ _GOLDEN = (1.0 + math.sqrt(5.0)) / 2.0
 
 
 def simplex(n: int) -> Points:
-    """n corners of the regular simplex, centred: G = I - J / n."""
+    """n corners of the regular simplex, centered: G = I - J / n."""
     return np.eye(n) - 1.0 / n
 
 
@@ -120,17 +120,17 @@ def roots_e6() -> Points:
 
 
 def polytope_3_21() -> Points:
-    """56 corners: the roots of E_8 at 60 degrees from one of them, seen from their centre."""
+    """56 corners: the roots of E_8 at 60 degrees from one of them, seen from their center."""
     return _roots_with(1.0)
 
 
 def polytope_2_21() -> Points:
-    """27 corners: the roots of E_8 at 60 and 90 degrees from two roots at 120 degrees, centred."""
+    """27 corners: the roots of E_8 at 60 and 90 degrees from two roots at 120 degrees, centered."""
     return _roots_with(1.0, 0.0)
 
 
-def _roots_with(*products: float) -> np.ndarray:
-    """The roots of E_8 with these inner products with e_1 + e_2 and e_3 - e_2, centred."""
+def _roots_with(*products: float) -> Points:
+    """The roots of E_8 with these inner products with e_1 + e_2 and e_3 - e_2, centered."""
     probes = np.zeros((2, 8))
     probes[0, :2] = 1.0
     probes[1, 1:3] = -1.0, 1.0
@@ -142,7 +142,7 @@ def _roots_with(*products: float) -> np.ndarray:
     return chosen - chosen.mean(axis=1, keepdims=True)
 
 
-def _columns(points: Iterable[Sequence[float] | np.ndarray]) -> np.ndarray:
+def _columns(points: Iterable[Sequence[float] | Float[np.ndarray, " latent"]]) -> Points:
     return np.array(list(points), dtype=np.float64).T
 
 

@@ -28,8 +28,8 @@ class Tolerance:
         return 2.0 * math.asin(self.noise)
 
     @property
-    def colour(self) -> float:
-        """Width up to which cosines are one colour, gap beyond which they are two: 4 asin(eps)."""
+    def color(self) -> float:
+        """Width up to which cosines are one color, gap beyond which they are two: 4 asin(eps)."""
         return 4.0 * math.asin(self.noise)
 
     @property
@@ -58,7 +58,7 @@ def edge_margin(slack: float) -> float:
     return math.sin(min(slack, math.pi) / 2.0)
 
 
-def colour_margin(slack: float) -> float:
+def color_margin(slack: float) -> float:
     """Noise under which a difference of two cosines moves by at most `slack`: sin(slack / 4)."""
     return math.sin(min(slack, 2.0 * math.pi) / 4.0)
 

@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import fail
-from jaxsup.geometry.colours import colour_pairs
+from jaxsup.geometry.colors import color_pairs
 from jaxsup.plot.style import COLOURS, COVERING, line_style, styled
 from jaxsup.spectral import welch_bound
 
@@ -236,7 +236,7 @@ def _gram_classes(
         return [], f"{count:,} features:\nno edges drawn"
     gram = matrix.T @ matrix
     largest = float(gram.diagonal().max()) or 1.0
-    colours = colour_pairs((gram + gram.T) / (2 * largest), tolerance)
+    colours = color_pairs((gram + gram.T) / (2 * largest), tolerance)
     classes = int(colours.matrix.max())
     if classes > _CLASSES or not colours.separated:
         return [], "Gram values form no\nclasses: no edges drawn"

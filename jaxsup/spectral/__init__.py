@@ -8,7 +8,7 @@ power of two that brings its largest entry to order one. Two relative tolerances
   4 sqrt(max(K, N)) machine epsilons, covers the rounding of the product (Higham & Mary 2019,
   probabilistic bound) and of the eigensolver. A column is "not represented" when its squared norm
   is below r times the largest one, or when most of it lies in the numerical null space.
-- clusters: sorted eigenvalues whose neighbours differ by at most `relative_tolerance` times the
+- clusters: sorted eigenvalues whose neighbors differ by at most `relative_tolerance` times the
   largest eigenvalue are chained into one eigenspace; `spreads` shows how far a chain reaches.
 
 Gradients exist at exact degeneracy. Derivatives are taken at fixed clusters from the gaps *between*
@@ -20,6 +20,10 @@ On a CPU, matrices are decomposed one after the other by the thread that asks
 (`jaxsup._internal.serial`), and a large batch is shared out to a thread a core: set
 OPENBLAS_NUM_THREADS=1 for it, or threads below those fight for the same cores.
 
+In shapes, "eigenspaces" are the distinct eigenvalues and "eigenvalues" all min(K, N) of them, with
+multiplicity. What only tests and curious users need (`frame_operator`, `gram_matrix`,
+`feature_norms`, `squared_overlaps`) is in `jaxsup.spectral.frame`.
+
 References: "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224; Elhage et al.,
 "Toy Models of Superposition", arXiv 2209.10652; Benedetto & Fickus, Adv. Comput. Math. 18 (2003);
 Welch, IEEE Trans. Inf. Theory 20 (1974).
@@ -29,14 +33,12 @@ from jaxsup.spectral.batch import decompose_batch as decompose_batch
 from jaxsup.spectral.certificate import Certificate as Certificate
 from jaxsup.spectral.certificate import certify as certify
 from jaxsup.spectral.frame import capacities as capacities
-from jaxsup.spectral.frame import coherence as coherence
 from jaxsup.spectral.frame import dimensions_per_feature as dimensions_per_feature
-from jaxsup.spectral.frame import feature_norms as feature_norms
-from jaxsup.spectral.frame import frame_operator as frame_operator
 from jaxsup.spectral.frame import frame_potential as frame_potential
-from jaxsup.spectral.frame import gram_matrix as gram_matrix
-from jaxsup.spectral.frame import squared_overlaps as squared_overlaps
-from jaxsup.spectral.frame import welch_bound as welch_bound
+from jaxsup.spectral.overlap import coherence as coherence
+from jaxsup.spectral.overlap import mean_squared_cosine as mean_squared_cosine
+from jaxsup.spectral.overlap import welch_bound as welch_bound
+from jaxsup.spectral.represented import represented as represented
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE as CLUSTER_TOLERANCE
 from jaxsup.spectral.spectrum import FrameSpectrum as FrameSpectrum
 from jaxsup.spectral.spectrum import decompose as decompose

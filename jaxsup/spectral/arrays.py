@@ -2,7 +2,6 @@
 
 from functools import partial
 from math import sqrt
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,52 +9,68 @@ import numpy as np
 from jax import Array, lax
 from jax.core import Tracer
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+
+from jaxsup._internal.validation import fail
 
 exact_product = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
-    """Check a matrix (or a stack of them) as far as it is concrete; at least single precision."""
+    """A matrix (or a stack of them), checked as far as it is concrete; at least single precision.
+
+    Arguments:
+        W: [latent, features] for rank 2, [replicas, latent, features] for rank 3.
+        rank: number of axes, 2 or 3.
+
+    Returns:
+        The same numbers as float32 or a wider type.
+
+    Raises:
+        ValueError: the array has other axes or is empty, its numbers are not real, or a concrete
+            matrix holds NaN or infinity (in a stack, those are diverged replicas).
+    """
+    name = "W" if rank == 2 else "Ws"
     array = W if isinstance(W, jax.Array) else np.asarray(W)
     if array.ndim != rank or 0 in array.shape:
-        shape = "[latent, features]" if rank == 2 else "[replica, latent, features]"
-        raise ValueError(
-            f"expected a non-empty {shape} array; got shape {array.shape}; do decompose(W) for one "
-            "matrix, decompose_batch(Ws) for a stack"
-        )
+        axes = "[latent, features]" if rank == 2 else "[replicas, latent, features]"
+        do = "give one matrix to decompose, a stack of them to decompose_batch"
+        raise fail(name, f"a non-empty {axes} array", f"shape {array.shape}", do, described=True)
     if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
-        raise ValueError(
-            f"expected real numbers; got dtype {array.dtype}; do W.real or a conversion"
-        )
+        do = "give the real part, or real and imaginary parts as separate features"
+        if not jnp.issubdtype(array.dtype, jnp.complexfloating):
+            do = "convert it to floating-point numbers"
+        raise fail(name, "real numbers", f"dtype {array.dtype}", do, described=True)
     array = jnp.asarray(array)
     if not jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.itemsize < 4:
         array = array.astype(jnp.float32)
-    if rank == 2 and not isinstance(array, Tracer) and not _finite(array):
-        raise ValueError(
-            f"expected finite numbers; got NaN or infinity in {array.dtype}; do drop diverged runs"
-        )
+    if rank == 2 and not isinstance(array, Tracer) and not _is_finite(array):
+        got = f"NaN or infinity in {array.dtype}"
+        raise fail(name, "finite numbers", got, "leave out runs that diverged", described=True)
     return array
 
 
-def _finite(array: Float[Array, "..."]) -> bool:
+def _is_finite(array: Float[Array, "..."]) -> bool:
     with jax.ensure_compile_time_eval():  # also for a constant inside jit
         return bool(jnp.all(jnp.isfinite(array)))
 
 
-def check_tolerances(*tolerances: float | Array | None) -> None:
-    for value in tolerances:
+def check_tolerances(**tolerances: float | Array | None) -> None:
+    """Raise ValueError for a concrete number outside of [0, 1), by the argument's name."""
+    for name, value in tolerances.items():
         if isinstance(value, float | int) and not 0 <= value < 1:
-            raise ValueError(f"expected a tolerance in [0, 1); got {value}; do leave the default")
+            raise fail(name, "a number in [0, 1)", value, "give a relative size, say 1e-4")
 
 
-def rounding(shape: tuple[int, ...], dtype: Any) -> float:
-    """r, the default rank tolerance."""
+def rounding(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> float:
+    """r = 4 sqrt(max(K, N)) machine epsilons, the default rank tolerance."""
     return 4 * sqrt(max(shape)) * float(jnp.finfo(dtype).eps)
 
 
 @jax.jit
-def normalise(W: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Float[Array, ""]]:
+def normalize(
+    W: Float[Array, "latent features"],
+) -> tuple[Float[Array, "latent features"], Float[Array, ""]]:
     """W / scale and scale, a power of two near the largest entry (NaN for a non-finite W)."""
     top = lax.stop_gradient(jnp.max(jnp.abs(W)))
     top = jnp.where(top == 0, 1.0, top)
@@ -64,16 +79,21 @@ def normalise(W: Float[Array, "K N"]) -> tuple[Float[Array, "K N"], Float[Array,
 
 
 @jax.jit
-def smaller_product(V: Float[Array, "K N"]) -> Float[Array, "slots slots"]:
-    """F where K <= N, else the Gram matrix."""
+def smaller_product(V: Float[Array, "latent features"]) -> Float[Array, "eigenvalues eigenvalues"]:
+    """F = V V^T where K <= N, else the Gram matrix V^T V."""
     return exact_product(V, V.T) if V.shape[0] <= V.shape[1] else exact_product(V.T, V)
 
 
-def or_one(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """A divisor with one in place of zero."""
+def exceeds(sizes: Float[Array, " features"], share: ArrayLike) -> Bool[Array, " features"]:
+    """Which sizes are above this share of the largest one."""
+    return sizes > share * jnp.max(sizes)
+
+
+def or_one(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """A divisor: x where it is positive, else 1."""
     return jnp.where(x > 0, x, 1.0)
 
 
-def safe_sqrt(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Square root with derivative zero at zero."""
+def safe_sqrt(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """sqrt(x), 0 for x <= 0, with derivative zero there."""
     return jnp.where(x > 0, jnp.sqrt(or_one(x)), 0.0)

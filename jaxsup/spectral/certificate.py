@@ -1,29 +1,43 @@
-"""What float64 on the host says of a spectrum that was found on a device."""
+"""What float64 on the host says of a spectrum from a device."""
 
 from typing import NamedTuple
 
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
+from jaxsup._internal.validation import fail
 from jaxsup.spectral.arrays import check_tolerances, rounding
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose
 
 
 class Certificate(NamedTuple):
-    """The float64 spectrum, and how far a spectrum in lower precision is from it; see `certify`."""
+    """The float64 spectrum, and how far a spectrum in lower precision is from it; see `certify`.
 
-    eigenvalues: np.ndarray  # distinct, descending
-    multiplicities: np.ndarray
-    measures: np.ndarray  # [features, eigenspaces]
-    capacities: np.ndarray
-    represented: np.ndarray
+    Attributes:
+        eigenvalues: distinct, falling, in units of W^2.
+        multiplicities: dimension of each eigenspace.
+        measures: spectral measures of the features.
+        capacities: D_i.
+        represented: whether each feature is.
+        rank: of W.
+        agrees: same multiplicities and same represented features.
+        margin: smallest gap between eigenspaces / widest spread inside of one.
+        errors: of "eigenvalues", "measures" and "capacities".
+        bounds: of the same.
+    """
+
+    eigenvalues: Float[np.ndarray, " eigenspaces"]
+    multiplicities: Int[np.ndarray, " eigenspaces"]
+    measures: Float[np.ndarray, "features eigenspaces"]
+    capacities: Float[np.ndarray, " features"]
+    represented: Bool[np.ndarray, " features"]
     rank: int
-    agrees: bool  # same multiplicities and same represented features
-    margin: float  # smallest gap between eigenspaces / widest spread inside one
-    errors: dict[str, float]  # of "eigenvalues", "measures" and "capacities"
-    bounds: dict[str, float]  # of the same
+    agrees: bool
+    margin: float
+    errors: dict[str, float]
+    bounds: dict[str, float]
 
     @property
     def certified(self) -> bool:
@@ -46,70 +60,118 @@ def certify(
     `bounds` are r for eigenvalues (Weyl); r (1 + 2 c / gap) for measures (Davis-Kahan), the gap
     between eigenspaces relative to lambda_max and c = 1, or lambda_max / min_i |w_i|^2 when N < K;
     r (1 + lambda_max max_i D_i^2 / |w_i|^2) for capacities.
+
+    Arguments:
+        W: [latent, features], finite and real.
+        spectrum: of this matrix; default: `decompose(W)` with the same tolerances.
+        relative_tolerance: of the clusters, in [0, 1); see `jaxsup.spectral`.
+        rank_tolerance: of the rank, in [0, 1); see `jaxsup.spectral`.
+
+    Raises:
+        ValueError: W is no finite, real, non-empty matrix, a tolerance is out of range, or the
+            spectrum is that of a matrix with another number of features.
+
+    Reference: Davis & Kahan, SIAM J. Numer. Anal. 7 (1970), the sin(theta) theorem.
     """
-    check_tolerances(relative_tolerance, rank_tolerance)
-    tolerances = {"relative_tolerance": relative_tolerance, "rank_tolerance": rank_tolerance}
-    found = decompose(W, **tolerances) if spectrum is None else spectrum.trim()
-    exact = np.asarray(W, np.float64)
-    if found.norms.shape != exact.shape[1:]:
-        raise ValueError(
-            f"expected the spectrum of this matrix; got {len(found.norms)} features for W of shape "
-            f"{exact.shape}; do certify(W, decompose(W))"
+    check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
+    if spectrum is None:
+        spectrum = decompose(
+            W, relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance
         )
-    r = rounding(exact.shape, found.norms.dtype)
+    tested, exact = spectrum.trim(), np.asarray(W, np.float64)
+    if tested.norms.shape != exact.shape[1:]:
+        got = f"{len(tested.norms)} features for W of shape {exact.shape}"
+        do = "give decompose(W) of the same W"
+        raise fail("spectrum", "that of W", got, do, described=True)
+    r = rounding(exact.shape, tested.norms.dtype)
     cut = r if rank_tolerance is None else rank_tolerance
-    values, groups, measures, capacities, shown = _reference(exact, relative_tolerance, cut)
-    sizes = np.array([len(g) for g in groups], int)
-    rank, top = sizes.sum(), max(values[0], np.finfo(np.float64).tiny)
-    ends = np.cumsum(sizes)
-    edges = values[ends - 1] - np.append(values, -np.inf)[ends]
-    gap = edges.min(initial=np.inf) / top
-    widest = max([np.ptp(values[g]) for g in groups], default=0.0) / top
-    squares = np.sum(exact**2, axis=0)
-    wide = exact.shape[0] <= exact.shape[1]
-    factor = 1.0 if wide else top / squares[shown].min(initial=top)
-    strain = top * np.max(capacities[shown] ** 2 / squares[shown], initial=0.0)
-    agrees = np.array_equal(sizes, found.multiplicities)
-    agrees = agrees and np.array_equal(shown, found.represented)
-    errors = {"eigenvalues": float(_distance(values, found.raw_eigenvalues) / top)}
-    errors["measures"] = _distance(measures, found.measures) if agrees else float("inf")
-    errors["capacities"] = _distance(capacities, found.capacities) if agrees else float("inf")
+    reference = _decompose_by_svd(exact, relative_tolerance, cut)
+    sizes = np.array([len(group) for group in reference.groups], int)
+    agrees = np.array_equal(sizes, tested.multiplicities)
+    agrees = agrees and np.array_equal(reference.represented, tested.represented)
+    gap, widest = _separation(reference, sizes)
     return Certificate(
-        eigenvalues=np.array([values[g].mean() for g in groups]),
+        eigenvalues=np.array([reference.values[group].mean() for group in reference.groups]),
         multiplicities=sizes,
-        measures=measures,
-        capacities=capacities,
-        represented=shown,
-        rank=int(rank),
+        measures=reference.measures,
+        capacities=reference.capacities,
+        represented=reference.represented,
+        rank=int(sizes.sum()),
         agrees=agrees,
         margin=float(gap / max(widest, np.finfo(np.float64).eps)),
-        errors=errors,
-        bounds={
-            "eigenvalues": r,
-            "measures": float(r * (1 + 2 * factor / gap)),
-            "capacities": float(r * (1 + strain)),
-        },
+        errors=_errors(reference, tested, agrees=agrees),
+        bounds=_bounds(exact, reference, gap, r),
     )
 
 
-def _reference(
-    W: Float[np.ndarray, "K N"], relative_tolerance: float, rank_tolerance: float
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
-    """Eigenvalues, clusters of indices, measures, capacities, represented: by SVD, in numpy."""
+class _Reference(NamedTuple):
+    """A spectrum in float64; `groups` are the indices of each eigenspace's eigenvalues."""
+
+    values: Float[np.ndarray, " eigenvalues"]
+    groups: list[Int[np.ndarray, "..."]]
+    measures: Float[np.ndarray, "features eigenspaces"]
+    capacities: Float[np.ndarray, " features"]
+    represented: Bool[np.ndarray, " features"]
+
+    @property
+    def top(self) -> float:
+        """The largest eigenvalue, above zero."""
+        return max(self.values[0], np.finfo(np.float64).tiny)
+
+
+def _decompose_by_svd(
+    W: Float[np.ndarray, "latent features"], relative_tolerance: float, rank_tolerance: float
+) -> _Reference:
     singular, right = np.linalg.svd(W, full_matrices=False)[1:]
     values, squares = singular**2, np.sum(W**2, axis=0)
-    mass = (singular[:, None] * right) ** 2  # [slots, features]
+    mass = (singular[:, None] * right) ** 2  # [eigenvalues, features]
     rank = int(np.sum(values > rank_tolerance * values[0]))
     drops = values[: max(rank - 1, 0)] - values[1 : max(rank, 1)]
     opens = np.flatnonzero(drops > relative_tolerance * values[0])
     groups = np.split(np.arange(rank), opens + 1) if rank else []
-    kept = mass[:rank].sum(0)
-    shown = (squares > rank_tolerance * squares.max()) & (kept > 0.5 * squares)
-    parts = [np.where(shown, mass[g].sum(0) / np.where(shown, kept, 1.0), 0.0) for g in groups]
+    retained = mass[:rank].sum(0)
+    # Written out, not taken from `represented`: this is the check of it.
+    chosen = (squares > rank_tolerance * squares.max()) & (retained > 0.5 * squares)
+    parts = [np.where(chosen, mass[g].sum(0) / np.where(chosen, retained, 1.0), 0) for g in groups]
     measures = np.stack(parts, axis=1) if parts else np.zeros((W.shape[1], 0))
-    capacities = np.where(shown, squares**2 / np.where(shown, values @ mass, 1.0), 0.0)
-    return values, groups, measures, capacities, shown
+    capacities = np.where(chosen, squares**2 / np.where(chosen, values @ mass, 1.0), 0.0)
+    return _Reference(values, groups, measures, capacities, chosen)
 
 
-def _distance(reference: np.ndarray, found: Array) -> float:
-    return float(np.max(np.abs(reference - np.asarray(found)), initial=0.0))
+def _separation(
+    reference: _Reference, sizes: Int[np.ndarray, " eigenspaces"]
+) -> tuple[float, float]:
+    """Smallest gap between eigenspaces and widest spread inside of one, relative to the largest."""
+    values, ends = reference.values, np.cumsum(sizes)
+    edges = values[ends - 1] - np.append(values, -np.inf)[ends]
+    widest = max([np.ptp(values[group]) for group in reference.groups], default=0.0)
+    return edges.min(initial=np.inf) / reference.top, widest / reference.top
+
+
+def _errors(reference: _Reference, tested: FrameSpectrum, *, agrees: bool) -> dict[str, float]:
+    values = _distance(reference.values, tested.raw_eigenvalues) / reference.top
+    return {
+        "eigenvalues": float(values),
+        "measures": _distance(reference.measures, tested.measures) if agrees else float("inf"),
+        "capacities": _distance(reference.capacities, tested.capacities)
+        if agrees
+        else float("inf"),
+    }
+
+
+def _bounds(
+    W: Float[np.ndarray, "latent features"], reference: _Reference, gap: float, r: float
+) -> dict[str, float]:
+    top, chosen = reference.top, reference.represented
+    squares = np.sum(W**2, axis=0)[chosen]
+    factor = 1.0 if W.shape[0] <= W.shape[1] else top / squares.min(initial=top)
+    strain = top * np.max(reference.capacities[chosen] ** 2 / squares, initial=0.0)
+    return {
+        "eigenvalues": r,
+        "measures": float(r * (1 + 2 * factor / gap)),
+        "capacities": float(r * (1 + strain)),
+    }
+
+
+def _distance(reference: Float[np.ndarray, "*shape"], tested: Float[Array, "*shape"]) -> float:
+    return float(np.max(np.abs(reference - np.asarray(tested)), initial=0.0))

@@ -1,10 +1,12 @@
 """Clusters of eigenvalues and what the features are on them, with derivatives at fixed clusters."""
 
 import functools
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.serial import one_at_a_time
 from jaxsup.spectral.arrays import exact_product
@@ -12,8 +14,15 @@ from jaxsup.spectral.arrays import exact_product
 _eigh = one_at_a_time(functools.partial(jnp.linalg.eigh, symmetrize_input=False))
 
 
+Matrix: TypeAlias = Float[Array, "eigenvalues eigenvalues"]
+PerEigenvalue: TypeAlias = Float[Array, " eigenvalues"]
+Labels: TypeAlias = Int[Array, " eigenvalues"]
+
+
 @jax.custom_jvp
-def _follow(S: Array, values: Array, vectors: Array, labels: Array) -> tuple[Array, Array]:
+def _follow(
+    S: Matrix, values: PerEigenvalue, vectors: Matrix, labels: Labels
+) -> tuple[PerEigenvalue, Matrix]:
     """The eigenpairs of S as given, with their derivative at fixed clusters.
 
     d lambda_a = u_a^T dS u_a;  d u_b = sum_a u_a (u_a^T dS u_b) / (lambda_b - lambda_a) over the a
@@ -23,7 +32,9 @@ def _follow(S: Array, values: Array, vectors: Array, labels: Array) -> tuple[Arr
 
 
 @_follow.defjvp
-def _follow_derivative(primals, tangents):
+def _follow_derivative(
+    primals: tuple[Array, ...], tangents: tuple[Any, ...]
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     values, vectors = _follow(*primals)
     labels = primals[3]
     turned = exact_product(vectors.T, exact_product(tangents[0], vectors))
@@ -33,7 +44,9 @@ def _follow_derivative(primals, tangents):
     return (values, vectors), (jnp.diagonal(turned), moved)
 
 
-def _eigenspaces(S: Array, relative_tolerance: Array, rank_tolerance: Array) -> tuple[Array, ...]:
+def _eigenspaces(
+    S: Matrix, relative_tolerance: Float[Array, ""], rank_tolerance: Float[Array, ""]
+) -> tuple[PerEigenvalue, Matrix, Labels]:
     """Descending eigenvalues, eigenvectors, and the cluster of each (the size of S: null space)."""
     values, vectors = _eigh(lax.stop_gradient(S))
     values, vectors = values[::-1], vectors[:, ::-1]
@@ -44,8 +57,15 @@ def _eigenspaces(S: Array, relative_tolerance: Array, rank_tolerance: Array) -> 
     return *_follow(S, values, vectors, labels), labels
 
 
-def eigen_coordinates(V: Array, S: Array, tolerances: list[Array]) -> tuple[Array, ...]:
-    """Eigenvalues, clusters, eigenvectors u_a of F (zero in the null space) and u_a . w_i."""
+def eigen_coordinates(
+    V: Float[Array, "latent features"], S: Matrix, tolerances: list[Float[Array, ""]]
+) -> tuple[
+    PerEigenvalue, Labels, Float[Array, "latent eigenvalues"], Float[Array, "eigenvalues features"]
+]:
+    """Eigenvalues, clusters, eigenvectors u_a of F (zero in the null space) and u_a . w_i.
+
+    `S` is the smaller product of V, the tolerances are the relative one and that of the rank.
+    """
     values, vectors, labels = _eigenspaces(S, *tolerances)
     kept = labels < len(values)
     vectors = jnp.where(kept[None, :], vectors, 0.0)
@@ -55,8 +75,17 @@ def eigen_coordinates(V: Array, S: Array, tolerances: list[Array]) -> tuple[Arra
     return values, labels, exact_product(V, vectors / root), (vectors * root).T
 
 
-def tightness_residuals(offsets: Array, coordinates: Array, own: Array, member: Array) -> Array:
-    """|P_k (S_k - lambda_k P_k)|_F^2, from P_k (F - lambda_k P_k) less what is not k's own."""
-    foreign = jnp.where(own, 0.0, coordinates)
+def tightness_residuals(
+    offsets: PerEigenvalue,
+    coordinates: Float[Array, "eigenvalues features"],
+    home: Bool[Array, "eigenvalues features"],
+    member: Float[Array, "eigenvalues eigenspaces"],
+) -> Float[Array, " eigenspaces"]:
+    """|P_k (S_k - lambda_k P_k)|_F^2, from P_k (F - lambda_k P_k) less the features from elsewhere.
+
+    `offsets` are the eigenvalues less their means, `home` says which features belong to an
+    eigenvector's eigenspace, `member` which eigenspace an eigenvector is in.
+    """
+    foreign = jnp.where(home, 0.0, coordinates)
     difference = jnp.diag(offsets) - exact_product(foreign, coordinates.T)  # rows: eigenvectors
     return jnp.sum(jnp.sum(difference**2, axis=1)[:, None] * member, axis=0)

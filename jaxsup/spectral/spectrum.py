@@ -15,7 +15,8 @@ from jaxsup.spectral.arrays import (
     as_array,
     check_tolerances,
     exact_product,
-    normalise,
+    exceeds,
+    normalize,
     or_one,
     rounding,
     safe_sqrt,
@@ -30,28 +31,47 @@ CLUSTER_TOLERANCE = 1e-4
 class FrameSpectrum(eqx.Module):
     """The eigenspaces of F = W W^T and every feature's place on them.
 
-    Inside `jit` and `vmap` the eigenspace axis has min(K, N) slots, of which the first `count` are
-    real and the others zero; `trim` drops those. Features that are not represented have zero
-    measures, capacity and localisation. A batch has its axis in front of every field.
+    Inside `jit` and `vmap` the eigenspace axis has min(K, N) entries, of which the first `count`
+    are real and the others zero; `trim` drops those. Features that are not represented have zero
+    measures, capacity and localization. A batch has its axis in front of every field.
+
+    Attributes:
+        eigenvalues: distinct and non-zero, falling: the means of their clusters, in units of W^2.
+        multiplicities: dimension of each eigenspace.
+        spreads: largest minus smallest eigenvalue in each cluster, in units of W^2.
+        tightness: t_k, relative residual of a tight frame, 0 = tight; see `decompose`.
+        overall_tightness: sqrt(sum_k m_k (l_k t_k)^2 / sum_k m_k l_k^2).
+        measures: mu_ik = |P_k w_i|^2 / |w_i|^2; rows sum to 1.
+        localization: participation ratio sum_k mu_ik^2, in [1/count, 1].
+        entropy_localization: 1 - H(mu_i) / log(count), in [0, 1].
+        capacities: D_i, in [0, 1].
+        norms: |w_i|, in units of W.
+        represented: see `jaxsup.spectral.represented`.
+        saturation: sum_i D_i / rank, in [0, 1]; 0 for a zero matrix.
+        rank: number of eigenvalues that are not zero.
+        count: number of eigenspaces.
+        raw_eigenvalues: all min(K, N), with multiplicity, falling, in units of W^2.
+        basis: eigenvectors as columns; arbitrary inside an eigenspace.
+        labels: eigenspace of each eigenvector; min(K, N) is the null space.
     """
 
-    eigenvalues: Float[Array, "eigenspaces"]  # distinct and non-zero, descending: cluster means
-    multiplicities: Int[Array, "eigenspaces"]  # dimension of each eigenspace
-    spreads: Float[Array, "eigenspaces"]  # largest minus smallest eigenvalue in each cluster
-    tightness: Float[Array, "eigenspaces"]  # t_k, relative residual, 0 = tight; see `decompose`
-    overall_tightness: Float[Array, ""]  # sqrt(sum_k m_k (l_k t_k)^2 / sum_k m_k l_k^2)
-    measures: Float[Array, "features eigenspaces"]  # mu_ik = |P_k w_i|^2 / |w_i|^2, rows sum to 1
-    localization: Float[Array, "features"]  # participation ratio sum_k mu_ik^2, in [1/count, 1]
-    entropy_localization: Float[Array, "features"]  # 1 - H(mu_i) / log(count), in [0, 1]
-    capacities: Float[Array, "features"]  # D_i, in [0, 1]
-    norms: Float[Array, "features"]  # |w_i|
-    represented: Bool[Array, "features"]
-    saturation: Float[Array, ""]  # sum_i D_i / rank, in [0, 1]; 0 for a zero matrix
+    eigenvalues: Float[Array, " eigenspaces"]
+    multiplicities: Int[Array, " eigenspaces"]
+    spreads: Float[Array, " eigenspaces"]
+    tightness: Float[Array, " eigenspaces"]
+    overall_tightness: Float[Array, ""]
+    measures: Float[Array, "features eigenspaces"]
+    localization: Float[Array, " features"]
+    entropy_localization: Float[Array, " features"]
+    capacities: Float[Array, " features"]
+    norms: Float[Array, " features"]
+    represented: Bool[Array, " features"]
+    saturation: Float[Array, ""]
     rank: Int[Array, ""]
-    count: Int[Array, ""]  # number of eigenspaces
-    raw_eigenvalues: Float[Array, "slots"]  # all min(K, N), with multiplicity, descending
-    basis: Float[Array, "latent slots"]  # eigenvectors; arbitrary inside an eigenspace
-    labels: Int[Array, "slots"]  # eigenspace of each eigenvector; min(K, N) = null space
+    count: Int[Array, ""]
+    raw_eigenvalues: Float[Array, " eigenvalues"]
+    basis: Float[Array, "latent eigenvalues"]
+    labels: Int[Array, " eigenvalues"]
 
     def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "latent latent"]:
         """P_k, the projector on one eigenspace, whatever its basis; zero past `count`."""
@@ -63,7 +83,7 @@ class FrameSpectrum(eqx.Module):
         """Without padding: `count` eigenspaces, the largest count of a batch. Concrete only."""
         keep = int(np.max(np.asarray(self.count)))
 
-        def padded(s: FrameSpectrum):
+        def padded(s: FrameSpectrum) -> tuple[Any, ...]:
             return s.eigenvalues, s.multiplicities, s.spreads, s.tightness, s.measures
 
         return eqx.tree_at(
@@ -81,19 +101,32 @@ def decompose(
     relative_tolerance: float | Float[Array, ""] = CLUSTER_TOLERANCE,
     rank_tolerance: float | Float[Array, ""] | None = None,
 ) -> FrameSpectrum:
-    """F = sum_k lambda_k P_k; spectral measures, capacities, localisation, tightness.
+    """F = sum_k lambda_k P_k; spectral measures, capacities, localization, tightness.
 
-    Takes `W` [latent, features], real and finite, and the tolerances of the module's docstring, in
-    [0, 1). Returns a `FrameSpectrum`: without padding for a concrete matrix, with min(K, N) static
-    slots inside `jit`, `vmap` and `grad`. `tightness[k]` is the residual of "the features of
-    eigenspace k form a tight frame on it",
+    `tightness[k]` is the residual of "the features of eigenspace k form a tight frame on it",
 
         |P_k (sum_{i in k} w_i w_i^T) - lambda_k P_k|_F / (lambda_k sqrt(m_k)),
 
     where feature i belongs to the eigenspace with its largest measure (the first one at a tie): all
-    residuals vanish exactly when every feature is localised. Eigenvalues are in units of W^2. A
-    traced matrix with NaN or infinity gives NaN values and rank 0; a concrete `W` that is no
-    finite, non-empty matrix raises ValueError.
+    residuals vanish exactly when every feature is localized.
+
+    Arguments:
+        W: [latent, features], real and finite. A traced matrix with NaN or infinity gives NaN
+            values and rank 0.
+        relative_tolerance: gap of eigenvalues, relative to the largest, up to which they share an
+            eigenspace; in [0, 1), see the module's docstring.
+        rank_tolerance: eigenvalue, relative to the largest, up to which it counts as zero; in
+            [0, 1), default: see the module's docstring.
+
+    Returns:
+        A `FrameSpectrum`: without padding for a concrete matrix, with min(K, N) entries on the
+        eigenspace axis inside `jit`, `vmap` and `grad`.
+
+    Raises:
+        ValueError: a concrete W is no finite, real, non-empty matrix, or a tolerance is out of
+            range.
+
+    Reference: arXiv 2602.02224 (spectral measures, capacity saturation, tight frames).
 
     >>> import numpy as np
     >>> angles = 2 * np.pi * np.arange(5) / 5
@@ -104,15 +137,19 @@ def decompose(
     (0.4, 1.0)
     """
     W = as_array(W)
-    check_tolerances(relative_tolerance, rank_tolerance)
+    check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
     spectrum = _decompose_compiled(W, relative_tolerance, rank_tolerance)
     traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(spectrum))
     return spectrum if traced else spectrum.trim()
 
 
-def decompose_padded(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> FrameSpectrum:
+def decompose_padded(
+    W: Float[Array, "latent features"],
+    relative_tolerance: float | Float[Array, ""],
+    rank_tolerance: float | Float[Array, ""] | None,
+) -> FrameSpectrum:
     """The padded decomposition: a pure function with static shapes."""
-    V, scale = normalise(W)
+    V, scale = normalize(W)
     finite = jnp.isfinite(scale)
     V = jnp.where(finite, V, 0.0)
     rank_tolerance = rounding(V.shape, V.dtype) if rank_tolerance is None else rank_tolerance
@@ -120,23 +157,25 @@ def decompose_padded(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> 
     S = smaller_product(V)
     values, labels, basis, coordinates = eigen_coordinates(V, S, tolerances)
 
-    slots = len(values)
-    member = (labels[:, None] == jnp.arange(slots)[None, :]).astype(V.dtype)
+    size = len(values)
+    member = (labels[:, None] == jnp.arange(size)[None, :]).astype(V.dtype)
     sizes = jnp.sum(member, axis=0)
     means = jnp.sum(values[:, None] * member, axis=0) / jnp.maximum(sizes, 1.0)
-    count, rank = jnp.sum(sizes > 0), jnp.sum(labels < slots)
+    count, rank = jnp.sum(sizes > 0), jnp.sum(labels < size)
 
     # [eigenspaces, features] until the end: sums over eigenspaces then run along whole rows.
     mass, squares = exact_product(member.T, coordinates**2), jnp.sum(V * V, axis=0)
     retained = jnp.sum(mass, axis=0)
-    shown = (squares > tolerances[1] * jnp.max(squares)) & (retained > 0.5 * squares)
-    measures = jnp.where(shown[None, :], mass / jnp.where(shown, retained, 1.0)[None, :], 0.0)
-    capacity = scaled_capacities(squares, overlaps(V, S), shown)
+    represented = exceeds(squares, tolerances[1]) & (retained > 0.5 * squares)
+    measures = jnp.where(
+        represented[None, :], mass / jnp.where(represented, retained, 1.0)[None, :], 0.0
+    )
+    capacity = scaled_capacities(squares, overlaps(V, S), represented)
     entropy = -jnp.sum(measures * jnp.log(or_one(measures)), axis=0)
     entropy = entropy / jnp.log(jnp.maximum(count, 2).astype(V.dtype))
-    own = (labels[:, None] == _first_largest(measures)[None, :]) & shown[None, :]
-    offsets = jnp.where(labels < slots, values - exact_product(member, means), 0.0)
-    residuals = tightness_residuals(offsets, coordinates, own, member)
+    home = (labels[:, None] == _first_largest(measures)[None, :]) & represented[None, :]
+    offsets = jnp.where(labels < size, values - exact_product(member, means), 0.0)
+    residuals = tightness_residuals(offsets, coordinates, home, member)
     spectrum = FrameSpectrum(
         eigenvalues=scale**2 * means,
         multiplicities=sizes.astype(count.dtype),
@@ -145,10 +184,10 @@ def decompose_padded(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> 
         overall_tightness=safe_sqrt(jnp.sum(residuals) / or_one(jnp.sum(sizes * means**2))),
         measures=measures.T,
         localization=jnp.sum(measures**2, axis=0),
-        entropy_localization=jnp.where(shown, 1.0 - entropy, 0.0),
+        entropy_localization=jnp.where(represented, 1.0 - entropy, 0.0),
         capacities=capacity,
         norms=scale * safe_sqrt(squares),
-        represented=shown,
+        represented=represented,
         saturation=jnp.sum(capacity) / jnp.maximum(rank, 1).astype(V.dtype),
         rank=rank,
         count=count,
@@ -160,7 +199,7 @@ def decompose_padded(W: Array, relative_tolerance: Any, rank_tolerance: Any) -> 
     return jax.tree.map(lambda x: x + poison if eqx.is_inexact_array(x) else x, spectrum)
 
 
-def _first_largest(measures: Float[Array, "slots features"]) -> Int[Array, "features"]:
+def _first_largest(measures: Float[Array, "eigenspaces features"]) -> Int[Array, " features"]:
     """The first row with the largest entry of each column, as two plain reductions.
 
     XLA compares values and places together in `argmax`, entry by entry on a CPU.

@@ -7,7 +7,7 @@ shapes and, where they are concrete, wrong values raise ValueError. These argume
 everywhere:
 
 - ``second_moment``: C = E[x x^T] [features, features], symmetric, positive semi-definite and *not*
-  centred; or its diagonal [features], where C is diagonal.
+  centered; or its diagonal [features], where C is diagonal.
 - ``teacher``: A [outputs, features], the target being y = A x.
 - ``learning_rate``: eta >= 0, a scalar; discrete dynamics converge while eta times a rate is < 2.
 - ``steps``: numbers of updates t >= 0, of any shape; the curve has the same shape.
@@ -18,23 +18,22 @@ everywhere:
 An output bias that starts at zero stays there when the features have zero mean, so the curves hold
 with one too; for other features `augment_with_bias` makes it part of `full_loss_curve`.
 
+What only tests and curious users need is in the modules: `asymptotics.asymptotic_amplitude`,
+`bottleneck.bottleneck_floor`, `one_sparse.one_sparse_errors` and `one_sparse_errors_from_gram`.
+
 Sources: [1] Chen, Chen, Liu, Gore, arXiv:2602.01045. [2] Chen, Lau, Mendel, Wei, Murfet,
 arXiv:2310.06301. Docstrings that name neither contain their derivation.
 """
 
-from jaxsup.theory.asymptotics import asymptotic_amplitude as asymptotic_amplitude
 from jaxsup.theory.asymptotics import asymptotic_loss as asymptotic_loss
 from jaxsup.theory.asymptotics import training_exponent as training_exponent
 from jaxsup.theory.bottleneck import BottleneckSolution as BottleneckSolution
-from jaxsup.theory.bottleneck import bottleneck_floor as bottleneck_floor
 from jaxsup.theory.bottleneck import bottleneck_loss_curve as bottleneck_loss_curve
 from jaxsup.theory.bottleneck import bottleneck_solution as bottleneck_solution
 from jaxsup.theory.experiment import loss_curve as loss_curve
 from jaxsup.theory.linear import augment_with_bias as augment_with_bias
 from jaxsup.theory.linear import diagonal_loss_curve as diagonal_loss_curve
 from jaxsup.theory.linear import full_loss_curve as full_loss_curve
-from jaxsup.theory.one_sparse import one_sparse_errors as one_sparse_errors
-from jaxsup.theory.one_sparse import one_sparse_errors_from_gram as one_sparse_errors_from_gram
 from jaxsup.theory.one_sparse import one_sparse_loss as one_sparse_loss
 from jaxsup.theory.two_features import two_feature_errors as two_feature_errors
 from jaxsup.theory.two_features import two_feature_losses as two_feature_losses

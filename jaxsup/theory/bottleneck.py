@@ -23,14 +23,21 @@ from jaxsup.theory.modes import apply_moment, decay_curve, product
 class BottleneckSolution(NamedTuple):
     """Modes of a bottleneck student: L(t) = floor + sum_kl excess_kl (1 - rates_kl)^(2t).
 
-    Mode (k, l) is the core's component left_k^T B right_l, with the eigenvectors of F = W W^T and
-    G = W C W^T in the columns of ``left`` and ``right``; all are [latent, latent] but the floor.
+    Mode (k, l) is the core's component left_k^T B right_l.
+
+    Attributes:
+        floor: loss of the optimal core.
+        excess: each mode's share, >= 0, of the loss above the floor at t = 0.
+        rates: eta phi_k gamma_l, per update; 0 where nothing moves.
+        optimum: the optimal core B* of least norm.
+        left: eigenvectors of F = W W^T, as columns.
+        right: eigenvectors of G = W C W^T, as columns.
     """
 
-    floor: Float[Array, ""]  # loss of the optimal core
-    excess: Float[Array, "latent latent"]  # each mode's share, >= 0, of the loss above it at t = 0
-    rates: Float[Array, "latent latent"]  # eta phi_k gamma_l; 0 where nothing moves
-    optimum: Float[Array, "latent latent"]  # the optimal core B* of least norm
+    floor: Float[Array, ""]
+    excess: Float[Array, "latent latent"]
+    rates: Float[Array, "latent latent"]
+    optimum: Float[Array, "latent latent"]
     left: Float[Array, "latent latent"]
     right: Float[Array, "latent latent"]
 
@@ -51,15 +58,23 @@ def bottleneck_solution(
     same without the cancellation. Modes whose phi_k or gamma_l is zero to rounding stand still, so
     zero rows in W are harmless.
 
-    ``W`` is [latent, features], ``teacher`` [features, features], ``start`` [latent, latent]. The
-    floor has gradients wherever the rank of W is constant, at tight frames too; gradients of rates
-    and excess with respect to W and C need distinct phi and distinct gamma. Raises ValueError for
-    shapes that do not match, a C that is not symmetric and positive semi-definite, and values out
-    of range.
+    The floor has gradients wherever the rank of W is constant, at tight frames too; gradients of
+    rates and excess with respect to W and C need distinct phi and distinct gamma.
+
+    Arguments:
+        W: [latent, features], frozen.
+        second_moment: C = E[x x^T], [features, features], or its diagonal [features].
+        teacher: A, [features, features].
+        learning_rate: eta >= 0, a scalar.
+        start: the core at t = 0, [latent, latent]; default: zero.
+
+    Raises:
+        ValueError: shapes do not match, C is not symmetric and positive semi-definite, or a value
+            is out of range.
     """
     W_, moment, A = as_floats(W, second_moment, teacher)
     check_shape("W", W_, ("latent", "features"), "vmap over several")
-    check_values("W", W_, "finite", "pass finite weights")
+    check_values("W", W_, "finite numbers", "pass finite weights")
     check_shape("teacher", A, (W_.shape[1], W_.shape[1]), "match the columns of W")
     check_moment(moment, W_.shape[1])
     core = initial_weights(start, (W_.shape[0], W_.shape[0]), W_.dtype)
@@ -69,7 +84,13 @@ def bottleneck_solution(
 
 
 @jax.jit
-def _solve_modes(W, moment, teacher, eta, start) -> tuple[BottleneckSolution, Array]:
+def _solve_modes(
+    W: Float[Array, "latent features"],
+    moment: Float[Array, "..."],
+    teacher: Float[Array, "features features"],
+    eta: Float[Array, ""],
+    start: Float[Array, "latent latent"],
+) -> tuple[BottleneckSolution, Float[Array, " latent"]]:
     """The solution and the eigenvalues of W C W^T as computed, which show whether C is valid."""
     correlation = apply_moment(W, moment).T
     phi, left = jnp.linalg.eigh(product(W, W.T))
@@ -89,7 +110,7 @@ def _solve_modes(W, moment, teacher, eta, start) -> tuple[BottleneckSolution, Ar
     return solution, gamma
 
 
-def _above_noise(eigenvalues) -> Array:
+def _above_noise(eigenvalues: Float[Array, " latent"]) -> Float[Array, " latent"]:
     """Eigenvalues, 0 where rounding alone explains them."""
     # Rounding leaves a few eps of null eigenvalues (3 measured at size 256 in float32).
     noise = 4 * float(jnp.finfo(eigenvalues.dtype).eps) * eigenvalues.size**0.5 * eigenvalues[-1]
@@ -108,9 +129,23 @@ def bottleneck_loss_curve(
 ) -> Float[Array, "*steps"]:
     """L(t) = floor + 1/2 sum_kl phi_k gamma_l (B*_kl - start_kl)^2 (1 - eta phi_k gamma_l)^(2t).
 
-    The student yhat = W^T B W x with frozen W. Symbols, arguments and errors are in
-    `bottleneck_solution`; its ``excess`` and ``rates`` resolve the approach to the floor beyond the
-    floor's own rounding.
+    The student yhat = W^T B W x with frozen W. The ``excess`` and ``rates`` of
+    `bottleneck_solution` resolve the approach to the floor beyond the floor's own rounding.
+
+    Arguments:
+        W: [latent, features], frozen.
+        second_moment: C = E[x x^T], [features, features], or its diagonal [features].
+        teacher: A, [features, features].
+        learning_rate: eta >= 0, a scalar.
+        steps: numbers of updates t >= 0, of any shape.
+        start: the core at t = 0, [latent, latent]; default: zero.
+        dynamics: "discrete" or "flow".
+
+    Returns:
+        The loss, shaped like `steps`.
+
+    Raises:
+        ValueError: as `bottleneck_solution`; steps are out of range, or `dynamics` is another word.
     """
     solution = bottleneck_solution(W, second_moment, teacher, learning_rate, start=start)
     return solution.floor + decay_curve(solution.excess, solution.rates, 1.0, steps, dynamics)
@@ -119,12 +154,26 @@ def bottleneck_loss_curve(
 def bottleneck_floor(W: Values, second_moment: Values, teacher: Values) -> Float[Array, ""]:
     """min_B 1/2 tr[(W^T B W - A) C (W^T B W - A)^T], where bottleneck curves end.
 
-    Zero when W has full column rank. Arguments, gradients and errors are in `bottleneck_solution`.
+    Zero when W has full column rank. Gradients as in `bottleneck_solution`.
+
+    Arguments:
+        W: [latent, features].
+        second_moment: C = E[x x^T], [features, features], or its diagonal [features].
+        teacher: A, [features, features].
+
+    Raises:
+        ValueError: as `bottleneck_solution`.
     """
     return bottleneck_solution(W, second_moment, teacher, 0.0).floor
 
 
-def _population_loss(core, W, moment, teacher):
+def _population_loss(
+    core: Float[Array, "latent latent"],
+    W: Float[Array, "latent features"],
+    moment: Float[Array, "..."],
+    teacher: Float[Array, "features features"],
+) -> Float[Array, ""]:
+    """1/2 tr[(W^T B W - A) C (W^T B W - A)^T]."""
     error = product(W.T, core, W) - teacher
     return 0.5 * jnp.sum(error * apply_moment(error, moment))
 

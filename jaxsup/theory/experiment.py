@@ -1,17 +1,34 @@
 """The closed-form loss curve of an experiment, where it has one."""
 
-from typing import Any
+from __future__ import annotations
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsup._internal.validation import Values, fail, is_traced
+from jaxsup.experiment.activations import Identity
+from jaxsup.experiment.experiment import Experiment, initial_parameters
+from jaxsup.experiment.features import (
+    AbstractFeatures,
+    CorrelatedFeatures,
+    GaussianFeatures,
+    OneActiveFeatures,
+    PowerLawFeatures,
+)
+from jaxsup.experiment.optimizers import SGD
+from jaxsup.experiment.students import Student
+from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
 from jaxsup.theory.bottleneck import bottleneck_loss_curve
 from jaxsup.theory.linear import augment_with_bias, diagonal_loss_curve, full_loss_curve
 
+# What the forms below were derived for. A type from elsewhere, or a subclass that may behave in
+# another manner, has none.
+_FEATURES = (PowerLawFeatures, GaussianFeatures, CorrelatedFeatures, OneActiveFeatures)
+_TEACHERS = (DiagonalTeacher, MatrixTeacher)
+
 
 def loss_curve(
-    experiment: Any,
+    experiment: Experiment,
     steps: Values,
     *,
     key: PRNGKeyArray | None = None,
@@ -26,8 +43,9 @@ def loss_curve(
     Sampled training follows the same curve as the batch grows.
 
     Arguments:
-        experiment: a `jaxsup.Experiment`; its ``loss`` may be sampled or population. A reduction
-            other than 1/2 sum scales the loss and with it the effective learning rate.
+        experiment: made of the package's own features, teacher, student and SGD; its ``loss`` may
+            be sampled or population. A reduction other than 1/2 sum scales the loss and with it the
+            effective learning rate.
         steps: update counts >= 0, of any shape.
         key: the key of `jaxsup.simulate`, which settles W and the start. Without it the core and
             the bias start at zero, and the embedding must be the identity.
@@ -48,64 +66,77 @@ def loss_curve(
     >>> [f"{float(loss):.5f}" for loss in curve]
     ['0.36759', '0.00247', '0.00001']
     """
+    optimizer = _check(experiment)
     features, student = experiment.features, experiment.student
     count = features.count
-    _check(experiment, key)
     scale = {"half_sum": 1.0, "sum": 2.0, "mean": 2.0 / count}[experiment.reduction]
-    rate = experiment.optimizer.learning_rate * scale
+    rate = optimizer.learning_rate * scale
     moments, teacher = features.moments(), experiment.teacher.matrix_for(count)
-    start = None if key is None else _initial_parameters(experiment, key)
-    core = None if start is None else start.core
+    start = None if key is None else initial_parameters(experiment, key)
+    W, core, bias = (None,) * 3 if start is None else (start.embedding, start.core, start.bias)
     if student.embedding == "random":
-        assert start is not None
+        if W is None:
+            raise fail("key", "a key, since W is random", None, "pass the key that simulate gets")
         C = moments.second_moment()
-        W = start.embedding
         return scale * bottleneck_loss_curve(
             W, C, teacher, rate, steps, start=core, dynamics=dynamics
         )
-    diagonal = moments.dense is None and _zero_mean(features)
-    if diagonal and core is None and hasattr(experiment.teacher, "gains"):
+    diagonal = moments.dense is None and _has_zero_mean(features)
+    if diagonal and core is None and isinstance(experiment.teacher, DiagonalTeacher):
         gains = experiment.teacher.gains(count)
         return scale * diagonal_loss_curve(moments.diagonal, gains, rate, steps, dynamics=dynamics)
     C = moments.second_moment()
     if student.bias:
         C, teacher = augment_with_bias(C, moments.mean, teacher)
-        if start is not None:
-            core = jnp.concatenate([start.core, start.bias[:, None]], axis=1)
+        if core is not None and bias is not None:
+            core = jnp.concatenate([core, bias[:, None]], axis=1)
     return scale * full_loss_curve(C, teacher, rate, steps, start=core, dynamics=dynamics)
 
 
-def _check(experiment: Any, key: PRNGKeyArray | None) -> None:
-    """Raise unless the experiment has a closed form."""
+def _check(experiment: Experiment) -> SGD:
+    """The optimizer of an experiment that has a closed form; ValueError for any other."""
     student, optimizer = experiment.student, experiment.optimizer
-    where, form = "loss_curve", "an experiment with a closed form"
-    if student.activation != "identity":
-        raise fail(where, form, "a ReLU student", "set activation='identity'")
+    if type(experiment.features) not in _FEATURES:
+        raise _no_form(f"features of type {_name(experiment.features)}", f"use {_names(_FEATURES)}")
+    if type(experiment.teacher) not in _TEACHERS:
+        raise _no_form(f"a teacher of type {_name(experiment.teacher)}", f"use {_names(_TEACHERS)}")
+    if type(student) is not Student:
+        raise _no_form(f"a student of type {_name(student)}", "use Student itself")
+    if type(student.activation) is not Identity:
+        got = f"a student with the activation {_name(student.activation)}"
+        raise _no_form(got, "set activation='identity'")
     if student.learns_embedding or not student.core:
         got = "a student without a core" if not student.core else "a learned embedding"
-        raise fail(where, form, got, "learn the core alone: embedding='random' or 'identity'")
+        raise _no_form(got, "learn the core alone: embedding='random' or 'identity'")
     extra = ("momentum", "schedule", "bias_learning_rate")
-    if optimizer.kind != "sgd" or any(getattr(optimizer, name) is not None for name in extra):
-        got = f"the optimizer {optimizer}"
-        raise fail(where, form, got, "use SGD with one rate, without momentum and schedule")
+    if type(optimizer) is not SGD or any(getattr(optimizer, name) is not None for name in extra):
+        do = "use SGD with one rate, without momentum and schedule"
+        raise _no_form(f"the optimizer {optimizer}", do)
     weights = experiment.importance
     if jnp.ndim(weights) or (not is_traced(weights) and weights != 1):
-        raise fail(where, form, "importance weights", "leave the importance at 1")
-    if student.embedding == "random" and key is None:
-        raise fail(where, "a key, since W is random", "none", "pass the key given to simulate")
+        raise _no_form("importance weights", "leave the importance at 1")
     starts_at_zero = not is_traced(student.bias_scale) and student.bias_scale == 0
-    still = not student.bias or (_zero_mean(experiment.features) and starts_at_zero)
+    still = not student.bias or (_has_zero_mean(experiment.features) and starts_at_zero)
     if student.embedding == "random" and not still:
-        got = "a bottleneck with a bias that moves"
-        raise fail(where, form, got, "set bias=False, or use zero-mean features")
+        do = "set bias=False, or use zero-mean features"
+        raise _no_form("a bottleneck with a bias that moves", do)
+    return optimizer
 
 
-def _zero_mean(features: Any) -> bool:
+def _no_form(got: str, do: str) -> ValueError:
+    return fail("loss_curve", "an experiment with a closed form", got, do, described=True)
+
+
+def _name(part: object) -> str:
+    return type(part).__name__
+
+
+def _names(types: tuple[type, ...]) -> str:
+    return " or ".join(kind.__name__ for kind in types)
+
+
+def _has_zero_mean(features: AbstractFeatures) -> bool:
     """Whether E[x] = 0 by construction, so that a bias stays where it is."""
-    return features.kind in ("gaussian", "correlated") or getattr(features, "values", "") == "sign"
-
-
-def _initial_parameters(experiment: Any, key: PRNGKeyArray) -> Any:
-    from jaxsup.experiment.experiment import initial_parameters
-
-    return initial_parameters(experiment, key)
+    if isinstance(features, PowerLawFeatures):
+        return features.values in ("sign", "symmetric")
+    return isinstance(features, GaussianFeatures | CorrelatedFeatures)

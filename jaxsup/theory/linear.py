@@ -23,12 +23,27 @@ def diagonal_loss_curve(
     dynamics: str = "discrete",
     start: Values | None = None,
 ) -> Float[Array, "*steps"]:
-    """L(t) = 1/2 sum_i l_i (A_i - start_i)^2 (1 - eta l_i)^(2t); "flow": exp(-2 eta l_i t) [1].
+    """L(t) = 1/2 sum_i l_i (A_i - start_i)^2 (1 - eta l_i)^(2t); "flow": exp(-2 eta l_i t).
 
     The student yhat_i = B_i x_i of uncorrelated features: `full_loss_curve` with everything
-    diagonal. ``variances`` l_i = E[x_i^2] >= 0, ``gains`` A_i and ``start`` are [features]. Small
-    eta l_i lose no digits, and memory is bounded: a million features times hundreds of steps are
-    fine, with gradients. Raises ValueError for shapes that do not match and values out of range.
+    diagonal. Small eta l_i lose no digits, and memory is bounded: a million features times hundreds
+    of steps are fine, with gradients.
+
+    Arguments:
+        variances: l_i = E[x_i^2] >= 0, [features].
+        gains: A_i, [features].
+        learning_rate: eta >= 0, a scalar.
+        steps: numbers of updates t >= 0, of any shape.
+        dynamics: "discrete" or "flow".
+        start: the weights at t = 0, [features]; default: zero.
+
+    Returns:
+        The loss, shaped like `steps`.
+
+    Raises:
+        ValueError: shapes do not match, a value is out of range, or `dynamics` is another word.
+
+    Reference: [1].
 
     >>> diagonal_loss_curve([1.0, 0.5], [1.0, 1.0], 1.0, [0, 1, 2]).tolist()
     [0.75, 0.0625, 0.015625]
@@ -55,10 +70,24 @@ def full_loss_curve(
     The gradient is (B - A) C, so B(t) = A + (start - A)(I - eta C)^t, or exp(-eta C t) for "flow".
     With C v_k = l_k v_k the loss is 1/2 sum_k l_k |(A - start) v_k|^2 (1 - eta l_k)^(2t).
 
-    ``teacher`` and ``start`` are [outputs, features]. In float32 the eigenvalues of a dense C below
-    about 1e-6 of the largest are noise: pass a diagonal C as [features], or enable x64. Gradients
-    with respect to a dense C need distinct eigenvalues. Raises ValueError for shapes that do not
-    match, a C that is not symmetric and positive semi-definite, and values out of range.
+    In float32 the eigenvalues of a dense C below about 1e-6 of the largest are noise: pass a
+    diagonal C as [features], or enable x64. Gradients with respect to a dense C need distinct
+    eigenvalues.
+
+    Arguments:
+        second_moment: C = E[x x^T], [features, features], or its diagonal [features].
+        teacher: A, [outputs, features].
+        learning_rate: eta >= 0, a scalar.
+        steps: numbers of updates t >= 0, of any shape.
+        start: the weights at t = 0, [outputs, features]; default: zero.
+        dynamics: "discrete" or "flow".
+
+    Returns:
+        The loss, shaped like `steps`.
+
+    Raises:
+        ValueError: shapes do not match, C is not symmetric and positive semi-definite, a value is
+            out of range, or `dynamics` is another word.
     """
     moment, A = as_floats(second_moment, teacher)
     check_shape("teacher", A, ("outputs", "features"), "use jnp.diag for a diagonal one")
@@ -77,10 +106,20 @@ def augment_with_bias(
 ) -> tuple[Float[Array, "inputs inputs"], Float[Array, "outputs inputs"]]:
     """[[C, m], [m^T, 1]] and [A, 0]: the second moment and teacher of the student yhat = B x + c.
 
-    A bias is the column of a feature that is always 1, so with ``mean`` m = E[x] [features] the
-    curve is ``full_loss_curve(*augment_with_bias(C, m, A), ...)``, whose ``start`` [outputs,
-    features + 1] ends with the bias. Raises ValueError for shapes that do not match and a C that is
-    not symmetric.
+    A bias is the column of a feature that is always 1, so the curve is
+    ``full_loss_curve(*augment_with_bias(C, m, A), ...)``, whose ``start`` [outputs, features + 1]
+    ends with the bias.
+
+    Arguments:
+        second_moment: C = E[x x^T], [features, features], or its diagonal [features].
+        mean: m = E[x], [features].
+        teacher: A, [outputs, features].
+
+    Returns:
+        The two matrices; inputs = features + 1.
+
+    Raises:
+        ValueError: shapes do not match, C is not symmetric, or its diagonal is out of range.
 
     >>> augment_with_bias([2.0], [1.0], [[3.0]])[0].tolist()
     [[2.0, 1.0], [1.0, 1.0]]

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import check_number
-from jaxsup.theory.one_sparse import _response_error
+from jaxsup.theory.response import uniform_error
 
 _NODES = 32
 """Gauss-Legendre nodes of the one integral that is left; the integrand has kinks in its third
@@ -23,16 +23,21 @@ derivative only."""
 def two_feature_losses(density: ArrayLike, importance: ArrayLike) -> Float[np.ndarray, "3 ..."]:
     """Losses of the three arrangements, which `density` and `importance` are broadcast to.
 
-    0, the extra feature is dropped, its output its mean: r (s/3 - s^2/4); 1, the dimension is the
-    extra feature's: s/3 - s^2/4; 2, antipodal pair, w_2 = -w_1 of norm 1: (1 + r) s^2 / 6. The pair
-    wins between r = 2s / (4 - 5s) and r = (4 - 5s) / (2s), which meet at s = 4/7, r = 1.
+    0: the extra feature is dropped, its output its mean: r (s/3 - s^2/4). 1: the dimension is the
+    extra feature's: s/3 - s^2/4. 2: antipodal pair, w_2 = -w_1 of norm 1: (1 + r) s^2 / 6. The pair
+    wins between r = 2s / (4 - 5s) and r = (4 - 5s) / (2s), equal at s = 4/7, r = 1.
 
     Arguments:
         density: s, in (0, 1].
         importance: r > 0 of the second, the extra feature.
 
+    Returns:
+        The three losses, [3, ...].
+
     Raises:
         ValueError: a number is out of range.
+
+    Reference: arXiv 2209.10652, section 3; wattenberg/superposition, the analysis of two features.
 
     >>> two_feature_losses(0.3, 1.0).round(4).tolist()
     [0.0775, 0.0775, 0.03]
@@ -67,14 +72,13 @@ def two_feature_errors(
     """
     nodes, weights = (jnp.asarray(x, W.dtype) for x in np.polynomial.legendre.leggauss(_NODES))
     nodes, weights = (nodes + 1.0) / 2.0, weights / 2.0
-    own, cross = W * W, jnp.prod(W, axis=-1, keepdims=True) * jnp.ones_like(W)
-    one, none = jnp.ones_like(W), jnp.zeros_like(W)
+    direct, cross = W * W, jnp.prod(W, axis=-1, keepdims=True) * jnp.ones_like(W)
     s = density[..., None]
     shifted = bias[..., None] + cross[..., None] * nodes.reshape((1,) * W.ndim + (-1,))
     spread = jnp.ones_like(shifted)
-    together = _response_error(own[..., None] * spread, shifted, spread)
-    both = jnp.sum(together * weights.reshape((1,) * W.ndim + (-1,)), axis=-1)
-    alone = _response_error(own, bias, one)
-    other = _response_error(cross, bias, none)
+    at_nodes = uniform_error(direct[..., None] * spread, shifted, spread)
+    together = jnp.sum(at_nodes * weights.reshape((1,) * W.ndim + (-1,)), axis=-1)
+    alone = uniform_error(direct, bias, jnp.ones_like(W))
+    other = uniform_error(cross, bias, jnp.zeros_like(W))
     silent = jnp.maximum(bias, 0.0) ** 2
-    return s**2 * both + s * (1.0 - s) * (alone + other) + (1.0 - s) ** 2 * silent
+    return s**2 * together + s * (1.0 - s) * (alone + other) + (1.0 - s) ** 2 * silent

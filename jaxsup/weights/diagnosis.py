@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -15,49 +15,41 @@ from jaxsup._internal.validation import fail
 from jaxsup.geometry import Geometry, classify
 from jaxsup.spectral import Certificate, FrameSpectrum
 from jaxsup.spectral.arrays import as_array
+from jaxsup.weights.coherence import Coherence, measure_coherence
 
-# Multiply-adds that a step may cost before it is cut down or left out, unless all is asked for:
-# below a second on two quiet cores.
-_COHERENCE_WORK = 2e10
+# Multiply-adds that the check may cost before it is left out, unless all is asked for: below a
+# second on two quiet cores.
 _CERTIFICATE_WORK = 2e9
-_LOCALISED = 0.99  # participation ratio from which a feature counts as being on one eigenspace
-_BLOCK = 512  # columns whose cosines with all others are held at once
+_LOCALIZED = 0.99  # participation ratio from which a feature counts as being on one eigenspace
 _ROWS = 12  # eigenspaces in the printed table
-
-
-class Coherence(NamedTuple):
-    """max |cos(w_i, w_j)| over pairs of represented features, beside its least possible value."""
-
-    value: float
-    features: int
-    """Represented features whose cosines with all others were looked at."""
-    exact: bool
-    """Whether these were all of them; else `value` is a lower bound."""
-    welch_bound: float
-    """sqrt((n - K) / (K (n - 1))) for the n represented features, 0 if n <= K (Welch 1974)."""
-    root_mean_square: float
-    """Root mean square cosine of all pairs, exact at any size; it has the same least value."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """What `diagnose` found in W [latent, features]."""
+    """What `diagnose` found in a matrix.
+
+    Attributes:
+        matrix: W.
+        spectrum: of F = W W^T.
+        geometry: names of the components.
+        coherence: of the represented features.
+        dimensions_per_feature: D* = K / |W|_F^2; infinite for a zero matrix.
+        relative_tolerance: of the clusters of eigenvalues.
+        certificate: the float64 check of the spectrum; None where it was left out for its cost.
+    """
 
     matrix: Float[np.ndarray, "latent features"]
     spectrum: FrameSpectrum
     geometry: Geometry
     coherence: Coherence
     dimensions_per_feature: float
-    """D* = K / |W|_F^2; infinite for a zero matrix."""
     relative_tolerance: float
-    """Of the clusters of eigenvalues."""
     certificate: Certificate | None
-    """The float64 check of the spectrum; None where it was left out for its cost."""
 
     @property
-    def localised(self) -> int:
+    def localized(self) -> int:
         """Features with a participation ratio of at least 0.99: in effect on one eigenspace."""
-        return int(np.sum(np.asarray(self.spectrum.localization) >= _LOCALISED))
+        return int(np.sum(np.asarray(self.spectrum.localization) >= _LOCALIZED))
 
     def to_dict(self, features: Sequence[int] = ()) -> dict[str, Any]:
         """All of it as JSON-safe values; the spectral measures of the chosen features only."""
@@ -74,7 +66,7 @@ class Diagnosis:
             "overall_tightness": float(spectrum.overall_tightness),
             "dimensions_per_feature": _finite(self.dimensions_per_feature),
             "coherence": self.coherence._asdict(),
-            "localised": self.localised,
+            "localized": self.localized,
             "relative_tolerance": self.relative_tolerance,
             "eigenspaces": {name: np.asarray(getattr(spectrum, name)).tolist() for name in plain},
             "per_feature": {name: np.asarray(getattr(spectrum, name)).tolist() for name in each},
@@ -95,8 +87,8 @@ class Diagnosis:
         """Name and value of every single number, as the table prints them."""
         spectrum, coherence = self.spectrum, self.coherence
         latent, count = self.matrix.shape
-        shown = np.asarray(spectrum.represented)
-        missing = count - int(shown.sum())
+        represented = np.asarray(spectrum.represented)
+        missing = count - int(represented.sum())
         absent = f", {missing:,} of them not represented" if missing else ""
         rank, eigenspaces = int(spectrum.rank), int(spectrum.count)
         at_least = "" if coherence.exact else "at least "
@@ -106,9 +98,9 @@ class Diagnosis:
             ("latent K", f"{latent:,}; superposition ratio N/K = {count / latent:.4g}"),
             ("rank", f"{rank:,}, in {eigenspaces:,} eigenspace{'s' * (eigenspaces != 1)}"),
             ("saturation", f"{float(spectrum.saturation):.4f} = sum of capacities / rank"),
-            ("capacity", _range(np.asarray(spectrum.capacities)[shown])),
-            ("localization", _range(np.asarray(spectrum.localization)[shown])),
-            ("", f"{self.localised:,} features on one eigenspace ({_LOCALISED:g} or more)"),
+            ("capacity", _range(np.asarray(spectrum.capacities)[represented])),
+            ("localization", _range(np.asarray(spectrum.localization)[represented])),
+            ("", f"{self.localized:,} features on one eigenspace ({_LOCALIZED:g} or more)"),
             ("D*", f"{self.dimensions_per_feature:.4g} = K / |W|^2, dimensions per feature"),
             ("coherence", f"{at_least}{coherence.value:.4f}{'' if coherence.exact else partly}"),
             ("rms cosine", f"{coherence.root_mean_square:.4f}"),
@@ -136,8 +128,9 @@ class Diagnosis:
     def _eigenspaces(self) -> str:
         spectrum = self.spectrum
         home = np.argmax(np.asarray(spectrum.measures), axis=1) if int(spectrum.count) else 0
-        shown = np.asarray(spectrum.represented)
-        held = np.bincount(np.broadcast_to(home, shown.shape)[shown], minlength=int(spectrum.count))
+        represented = np.asarray(spectrum.represented)
+        homes = np.broadcast_to(home, represented.shape)[represented]
+        held = np.bincount(homes, minlength=int(spectrum.count))
         columns = ("eigenvalue", "dimension", "spread", "tightness residual", "features")
         lines = ["  ".join(columns)]
         table = zip(
@@ -202,8 +195,8 @@ def diagnose(
 
     >>> import numpy as np
     >>> angles = 2 * np.pi * np.arange(5) / 5
-    >>> found = diagnose(np.stack([np.cos(angles), np.sin(angles)]))
-    >>> found.geometry.names, round(found.dimensions_per_feature, 3)
+    >>> diagnosis = diagnose(np.stack([np.cos(angles), np.sin(angles)]))
+    >>> diagnosis.geometry.names, round(diagnosis.dimensions_per_feature, 3)
     ({'pentagon': 1}, 0.4)
     """
     matrix = _checked(W)
@@ -217,21 +210,22 @@ def diagnose(
         matrix=matrix,
         spectrum=spectrum,
         geometry=classify(matrix, tolerance=tolerance),
-        coherence=_coherence(matrix[:, np.asarray(spectrum.represented)], full=full),
+        coherence=measure_coherence(matrix[:, np.asarray(spectrum.represented)], full=full),
         dimensions_per_feature=latent / squares if squares else math.inf,
         relative_tolerance=relative_tolerance,
         certificate=certificate,
     )
 
 
-def largest_features(found: Diagnosis, count: int = 8) -> list[int]:
-    """The represented features of largest norm, in the order of the matrix."""
-    norms = np.where(np.asarray(found.spectrum.represented), np.asarray(found.spectrum.norms), -1.0)
+def largest_features(diagnosis: Diagnosis, count: int = 8) -> list[int]:
+    """The represented features of largest norm, at most `count`, in the order of the matrix."""
+    spectrum = diagnosis.spectrum
+    norms = np.where(np.asarray(spectrum.represented), np.asarray(spectrum.norms), -1.0)
     best = np.argsort(-norms, kind="stable")[:count]
     return sorted(int(i) for i in best if norms[i] >= 0)
 
 
-def _checked(W: ArrayLike) -> np.ndarray:
+def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
     """W as float32 or float64 in the range where squares keep the digits of the precision."""
     array = as_array(W)
     given = np.asarray(W)
@@ -246,46 +240,7 @@ def _checked(W: ArrayLike) -> np.ndarray:
     return matrix
 
 
-def _coherence(columns: np.ndarray, *, full: bool) -> Coherence:
-    """Coherence of non-zero columns: of all pairs, or of as many as the budget allows."""
-    latent, count = columns.shape
-    if count < 2:
-        return Coherence(0.0, count, True, 0.0, 0.0)
-    unit = (columns / np.linalg.norm(columns, axis=0)).astype(np.float32)
-    affordable = max(1, int(_COHERENCE_WORK / (latent * count)))
-    exact = full or affordable >= count
-    if exact:
-        value, seen = float(spectral.coherence(columns)), count
-    else:
-        rows = np.linspace(0, count - 1, affordable).round().astype(int)
-        value, seen = _largest_cosine(unit, rows), affordable
-    bound = spectral.welch_bound(count, latent)
-    return Coherence(value, seen, exact, bound, _root_mean_square(unit))
-
-
-def _largest_cosine(unit: np.ndarray, rows: np.ndarray) -> float:
-    """Largest |cos| of the chosen columns with any other, in blocks."""
-    best = 0.0
-    for block in np.array_split(rows, -(-len(rows) // _BLOCK)):
-        cosines = np.abs(unit[:, block].T @ unit)
-        cosines[np.arange(len(block)), block] = 0.0
-        best = max(best, float(cosines.max()))
-    return min(best, 1.0)
-
-
-def _root_mean_square(unit: np.ndarray) -> float:
-    """sqrt(mean_{i != j} cos^2) = sqrt((|U U^T|_F^2 - n) / (n (n - 1))), U the unit columns."""
-    count = unit.shape[1]
-    wide = unit if unit.shape[0] <= count else unit.T
-    product = np.zeros((len(wide), len(wide)))
-    for start in range(0, wide.shape[1], 8 * _BLOCK):
-        block = wide[:, start : start + 8 * _BLOCK].astype(np.float64)
-        product += block @ block.T
-    own = float(np.sum(np.sum(unit.astype(np.float64) ** 2, axis=0) ** 2))
-    return math.sqrt(max(float(np.sum(product**2)) - own, 0.0) / (count * (count - 1)))
-
-
-def _range(values: np.ndarray) -> str:
+def _range(values: Float[np.ndarray, " features"]) -> str:
     """Median and the range of the middle 90%."""
     if not values.size:
         return "no feature is represented"

@@ -1,11 +1,10 @@
 """What .npy, .npz and .safetensors files hold: names, shapes and types first, numbers on demand.
 
 Nothing is ever unpickled, and headers are checked against the size of the file before a byte of
-data is read.
+data is read: of safetensors, by the library of that name.
 """
 
 import dataclasses
-import json
 import math
 import tokenize
 import zipfile
@@ -14,16 +13,18 @@ from collections.abc import Callable
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from jaxtyping import Shaped
+from safetensors import SafetensorError, deserialize, safe_open
 
 from jaxsup._internal.validation import fail
 
 ENDINGS = (".npy", ".npz", ".safetensors")
 
+# What safetensors' names of types are in NumPy; a type that is not here is refused.
 _SAFETENSORS_TYPES = {
     "F64": np.float64,
     "F32": np.float32,
@@ -49,21 +50,28 @@ _BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError,
 
 @dataclasses.dataclass(frozen=True)
 class StoredTensor:
-    """One tensor of a file, not yet read."""
+    """One tensor of a file, not yet read.
+
+    Attributes:
+        name: in the file; empty in a .npy, which holds one array without a name.
+        shape: as stored.
+        dtype: type of the numbers, as in "float32" or "bfloat16".
+        problem: why it cannot be read as real numbers; empty where it can.
+        load: reads it and no other (but see `_load_float8`); a .npy is memory-mapped.
+    """
 
     name: str
-    """Its name in the file; empty in a .npy, which holds one array without a name."""
     shape: tuple[int, ...]
     dtype: str
-    """Type of the numbers, as in "float32" or "bfloat16"."""
     problem: str
-    """Why it cannot be read as real numbers; empty where it can."""
-    load: Callable[[], np.ndarray]
-    """Read it: memory-mapped where the file allows that."""
+    load: Callable[[], Shaped[np.ndarray, "..."]]
 
 
 def list_tensors(path: str | Path) -> list[StoredTensor]:
     """The tensors of a .npy, .npz or .safetensors file, in the order of the file.
+
+    Arguments:
+        path: the file; its ending says what it holds.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -74,11 +82,13 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
     ending = file.suffix.lower()
     if ending not in ENDINGS:
         got = f"a name that ends in {ending!r}" if ending else "a name without an ending"
-        raise fail(str(file), ".npy, .npz or .safetensors", got, "save the weights as one of these")
+        do = "save the weights as one of these"
+        raise fail(str(file), ".npy, .npz or .safetensors", got, do, described=True)
     if not file.exists():
         raise FileNotFoundError(f"{file}: expected a file; got none there; check the path")
     if not file.is_file():
-        raise fail(str(file), "a file", "a directory or device", "give the file with the weights")
+        do = "give the file with the weights"
+        raise fail(str(file), "a file", "a directory or device", do, described=True)
     try:
         _check_magic(file, ending)
         return {".npy": _open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}[ending](
@@ -86,23 +96,24 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
         )
     except OSError as error:
         got = f"a refusal: {error.strerror or error}"
-        raise fail(str(file), "a file that can be read", got, "check its permissions") from None
+        expected, do = "a file that can be read", "check its permissions"
+        raise fail(str(file), expected, got, do, described=True) from None
 
 
 def _check_magic(file: Path, ending: str) -> None:
     """Raise unless the first bytes are those of the format that the ending names."""
     with file.open("rb") as stream:
         head = stream.read(9)
-    seen, what = None, "a file of unknown content" if head else "a file of 0 bytes"
+    content, got = None, "a file of unknown content" if head else "a file of 0 bytes"
     if head[8:] == b"{":
-        seen, what = ".safetensors", "a safetensors file"
-    for magic, kind, text in () if seen else _MAGIC:
+        content, got = ".safetensors", "a safetensors file"
+    for magic, kind, text in () if content else _MAGIC:
         if head.startswith(magic):
-            seen, what = kind, text
+            content, got = kind, text
             break
-    if seen != ending:
-        do = f"rename it to {seen}" if seen else "save the weights again"
-        raise fail(str(file), f"the content of a {ending} file", what, do)
+    if content != ending:
+        do = f"rename it to {content}" if content else "save the weights again"
+        raise fail(str(file), f"the content of a {ending} file", got, do, described=True)
 
 
 def _open_npy(file: Path) -> list[StoredTensor]:
@@ -114,7 +125,7 @@ def _open_npy(file: Path) -> list[StoredTensor]:
 
 
 def _open_npz(file: Path) -> list[StoredTensor]:
-    found = []
+    tensors = []
     try:
         with zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
@@ -126,13 +137,13 @@ def _open_npz(file: Path) -> list[StoredTensor]:
                     size = member.file_size - stream.tell()
                 _check_size(f"{file}: {name}", shape, dtype, size)
                 load = partial(_load_member, file, member.filename)
-                found.append(StoredTensor(name, shape, str(dtype), _problem(dtype), load))
+                tensors.append(StoredTensor(name, shape, str(dtype), _problem(dtype), load))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise _damaged(str(file), error) from None
-    return found
+    return tensors
 
 
-def _load_member(file: Path, member: str) -> np.ndarray:
+def _load_member(file: Path, member: str) -> Shaped[np.ndarray, "..."]:
     try:
         with zipfile.ZipFile(file) as archive, archive.open(member) as stream:
             return np.lib.format.read_array(stream, allow_pickle=False)
@@ -142,31 +153,34 @@ def _load_member(file: Path, member: str) -> np.ndarray:
 
 def _open_safetensors(file: Path) -> list[StoredTensor]:
     try:
-        with safe_open(file, framework="numpy"):
-            pass  # the library checks the header: types, sizes, overlaps, the length of the file
+        # The library checks the header: types, sizes, overlaps, the length of the file.
+        with safe_open(file, framework="numpy") as content:
+            slices = {name: content.get_slice(name) for name in content.offset_keys()}
+            return [_describe_slice(file, name, stored) for name, stored in slices.items()]
     except SafetensorError as error:
         raise _damaged(str(file), error) from None
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(length))
-    header.pop("__metadata__", None)
-    found = []
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"][0]):
-        known = _SAFETENSORS_TYPES.get(entry["dtype"])
-        dtype = None if known is None else np.dtype(known)
-        load = partial(_map_bytes, file, dtype, entry["shape"], 8 + length, entry["data_offsets"])
-        text = entry["dtype"] if dtype is None else str(dtype)
-        problem = f"a tensor of type {text}" if dtype is None else _problem(dtype)
-        found.append(StoredTensor(name, tuple(entry["shape"]), text, problem, load))
-    return found
 
 
-def _map_bytes(
-    file: Path, dtype: np.dtype | None, shape: list[int], start: int, offsets: list[int]
-) -> np.ndarray:
-    size = offsets[1] - offsets[0]
-    raw = np.memmap(file, np.uint8, "r", offset=start + offsets[0], shape=(size,))
-    return raw.view(np.uint8 if dtype is None else dtype).reshape(shape)
+def _describe_slice(file: Path, name: str, stored: Any) -> StoredTensor:
+    kind, shape = stored.get_dtype(), tuple(stored.get_shape())
+    if kind not in _SAFETENSORS_TYPES:
+        load = partial(_load_safetensor, file, name)
+        return StoredTensor(name, shape, kind, f"a tensor of type {kind}", load)
+    dtype = np.dtype(_SAFETENSORS_TYPES[kind])
+    reader = _load_float8 if kind.startswith("F8") else _load_safetensor
+    return StoredTensor(name, shape, str(dtype), _problem(dtype), partial(reader, file, name))
+
+
+def _load_safetensor(file: Path, name: str) -> Shaped[np.ndarray, "..."]:
+    with safe_open(file, framework="numpy") as content:
+        return content.get_tensor(name)
+
+
+def _load_float8(file: Path, name: str) -> Shaped[np.ndarray, "..."]:
+    """A tensor of float8, for which `safe_open` has no NumPy type: the whole file is read."""
+    stored = dict(deserialize(file.read_bytes()))[name]
+    dtype = np.dtype(_SAFETENSORS_TYPES[stored["dtype"]])
+    return np.frombuffer(stored["data"], dtype).reshape(stored["shape"])
 
 
 def _read_header(stream: IO[bytes] | BufferedIOBase, what: str) -> tuple[tuple[int, ...], np.dtype]:
@@ -185,8 +199,8 @@ def _read_header(stream: IO[bytes] | BufferedIOBase, what: str) -> tuple[tuple[i
 def _check_size(what: str, shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
     wanted = math.prod(shape) * dtype.itemsize
     if not dtype.hasobject and (size < wanted or min(shape, default=0) < 0):
-        got = f"a rest of {size:,} bytes"
-        raise fail(what, f"{wanted:,} bytes of data", got, "copy or save the file again")
+        got, do = f"{size:,} bytes", "copy or save the file again"
+        raise fail(what, f"{wanted:,} bytes of data", got, do, described=True)
 
 
 def _problem(dtype: np.dtype) -> str:
@@ -202,4 +216,5 @@ def _problem(dtype: np.dtype) -> str:
 
 def _damaged(what: str, error: BaseException) -> ValueError:
     got = f"a damaged one: {' '.join(str(error).split()) or type(error).__name__}"
-    return fail(what, "a file that can be read", got, "copy or save the file again")
+    do = "copy or save the file again"
+    return fail(what, "a file that can be read", got, do, described=True)

@@ -20,21 +20,25 @@ _SINGLE = {"float32", "float16", "bfloat16", "int8", "uint8", "int16", "uint16"}
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Weights:
-    """A weight matrix, turned to [latent, features], and where it comes from."""
+    """A weight matrix, turned to [latent, features], and where it comes from.
+
+    Attributes:
+        matrix: W: float32 where that holds every number of the stored type, else float64.
+        path: the file.
+        tensor: name in the file; None in a .npy.
+        shape: as stored.
+        dtype: as stored.
+        orientation: what rows and columns of the stored matrix are.
+        assumed: whether the orientation is the default: the longer side is the features.
+    """
 
     matrix: Float[np.ndarray, "latent features"]
-    """W: float32 where that holds every number of the stored type, else float64."""
     path: Path
     tensor: str | None
-    """Name in the file; None in a .npy."""
     shape: tuple[int, int]
-    """As stored."""
     dtype: str
-    """As stored."""
     orientation: str
-    """Of the stored matrix."""
     assumed: bool
-    """Whether the orientation is the default: the longer side is the features."""
 
     def describe_orientation(self) -> str:
         """One line: what rows and columns of the file are, and who says so."""
@@ -53,7 +57,8 @@ def read_weights(
     """Read W [latent, features] from a .npy, .npz or .safetensors file.
 
     Arguments:
-        path: the file. Nothing in it is unpickled; data of .npy and .safetensors are memory-mapped.
+        path: the file. Nothing in it is unpickled, and no other tensor is read (but where the type
+            is float8, which takes the whole file).
         tensor: name of the matrix; not needed where the file holds a single one.
         orientation: what rows and columns of the stored matrix are; by default the longer side is
             taken for the features, and the columns of a square.
@@ -90,29 +95,30 @@ def read_weights(
     )
 
 
-def _choose(path: str, found: Sequence[StoredTensor], name: str | None) -> StoredTensor:
+def _choose(path: str, tensors: Sequence[StoredTensor], name: str | None) -> StoredTensor:
+    """The tensor of this name, or the only matrix."""
     if name is not None:
-        for stored in found:
+        for stored in tensors:
             if stored.name == name:
                 return stored
-        names = [stored.name for stored in found if stored.name]
+        names = [stored.name for stored in tensors if stored.name]
         if not names:
             raise fail("tensor", f"no name, as {path} names none", name, "leave it out")
-        do = suggest(name, names) if len(names) <= _LISTED else f"choose one of {_listed(found)}"
+        do = suggest(name, names) if len(names) <= _LISTED else f"choose one of {_listed(tensors)}"
         raise fail("tensor", f"the name of a tensor in {path}", name, do)
-    matrices = [stored for stored in found if len(stored.shape) == 2]
-    if len(found) == 1 or len(matrices) == 1:
-        return (matrices or found)[0]
+    matrices = [stored for stored in tensors if len(stored.shape) == 2]
+    if len(tensors) == 1 or len(matrices) == 1:
+        return (matrices or tensors)[0]
     if not matrices:
-        got = f"a file with {_listed(found) or 'no tensors'}"
-        raise fail(path, "a matrix", got, "save the matrix under a name")
-    got = f"a file with {len(matrices)} of them"
-    raise fail(path, "one matrix", got, f"name one with --tensor: {_listed(matrices)}")
+        got, do = _listed(tensors) or "no tensors", "save the matrix under a name"
+        raise fail(path, "a matrix", got, do, described=True)
+    do = f"name one with --tensor: {_listed(matrices)}"
+    raise fail(path, "one matrix", f"{len(matrices)} of them", do, described=True)
 
 
-def _listed(found: Sequence[StoredTensor]) -> str:
-    parts = [f"{stored.name} {list(stored.shape)}" for stored in found[:_LISTED]]
-    more = len(found) - len(parts)
+def _listed(tensors: Sequence[StoredTensor]) -> str:
+    parts = [f"{stored.name} {list(stored.shape)}" for stored in tensors[:_LISTED]]
+    more = len(tensors) - len(parts)
     return ", ".join(parts) + (f" and {more} more" if more else "")
 
 
@@ -123,20 +129,21 @@ def _check_matrix(what: str, stored: StoredTensor) -> None:
             do = "NumPy files lose the name of bfloat16: save float32, or a .safetensors file"
         elif "complex" in stored.problem:
             do = "save the real part, or real and imaginary parts as separate features"
-        raise fail(what, "finite real numbers", stored.problem, do)
+        raise fail(what, "finite real numbers", stored.problem, do, described=True)
     if len(stored.shape) != 2:
         got = f"a tensor of shape {stored.shape}"
-        raise fail(what, "a matrix, 2 axes", got, "save one matrix, or name another tensor")
+        do = "save one matrix, or name another tensor"
+        raise fail(what, "a matrix, 2 axes", got, do, described=True)
     if 0 in stored.shape:
-        got = f"a matrix of shape {stored.shape}"
-        raise fail(what, "at least one row and one column", got, "save a matrix that is not empty")
+        got, do = f"a matrix of shape {stored.shape}", "save a matrix that is not empty"
+        raise fail(what, "at least one row and one column", got, do, described=True)
 
 
-def _check_finite(what: str, matrix: np.ndarray) -> None:
+def _check_finite(what: str, matrix: Float[np.ndarray, "rows columns"]) -> None:
     finite = np.isfinite(matrix)
     if finite.all():
         return
     row, column = np.argwhere(~finite)[0]
-    got = f"a matrix with {finite.size - int(finite.sum()):,} NaN or infinite entries, "
+    got = f"{finite.size - int(finite.sum()):,} NaN or infinite entries, "
     got += f"the first at [{row}, {column}]"
-    raise fail(what, "finite real numbers", got, "leave out runs that diverged")
+    raise fail(what, "finite real numbers", got, "leave out runs that diverged", described=True)

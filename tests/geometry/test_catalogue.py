@@ -1,11 +1,12 @@
-"""The catalogue against itself: every entry is recognised as itself, and as nothing else."""
+"""The catalogue against itself: every entry is recognized as itself, and as nothing else."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from jaxsup.geometry import candidates, classify
+from jaxsup.geometry import classify
+from jaxsup.geometry.catalogue import candidates
 
 
 def partitions(d, parts):
@@ -23,7 +24,7 @@ def entries(n):
 
 
 @pytest.mark.parametrize("n", [1, *range(2, 13), 16, 18, 20, 24, 27, 30, 35, 36, 40])
-def test_every_entry_is_recognised_in_any_order(n):
+def test_every_entry_is_recognized_in_any_order(n):
     rng = np.random.default_rng(n)
     for entry, used in entries(n):
         points = entry.coordinates()
@@ -33,9 +34,9 @@ def test_every_entry_is_recognised_in_any_order(n):
             assert geometry.names == {"digon": 2}
             continue
         assert geometry.names == {entry.name: 1}
-        found = geometry.components[0]
-        assert sorted(item.multiplicity for item in found.idempotents) == used
-        assert found.dimension == sum(used)
+        component = geometry.components[0]
+        assert sorted(item.multiplicity for item in component.idempotents) == used
+        assert component.dimension == sum(used)
 
 
 def test_the_families_are_there():

@@ -6,9 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from jaxsup.geometry import classify, shapes
+from jaxsup.geometry import classify
 
 GOLDEN = (1 + 5**0.5) / 2
+
+# Coordinates are written out here, by other constructions than those of `jaxsup.geometry.shapes`,
+# which the catalogue compares with: a wrong one there is not component here.
 
 
 def circle(n, k=1):
@@ -52,6 +55,114 @@ def icosahedron():
     return np.array([np.roll(v, i) for v in base for i in range(3)]).T
 
 
+def dodecahedron():
+    """Centers of the icosahedron's faces: three corners at mutual distance 2."""
+    corners = icosahedron().T
+    faces = [
+        sum(face)
+        for face in itertools.combinations(corners, 3)
+        if all(abs(np.linalg.norm(a - b) - 2) < 1e-9 for a, b in itertools.combinations(face, 2))
+    ]
+    return np.array(faces).T
+
+
+def cuboctahedron():
+    """Midpoints of the cube's edges."""
+    pairs = itertools.combinations(cube(3).T, 2)
+    return np.array([(a + b) / 2 for a, b in pairs if np.sum(a != b) == 1]).T
+
+
+def hurwitz_units():
+    """The 24-cell as quaternions: +-1, +-i, +-j, +-k and (+-1 +-i +-j +-k) / 2."""
+    return np.hstack([np.eye(4), -np.eye(4), cube(4) / 2])
+
+
+def icosians():
+    """The 600-cell as a group of quaternions, multiplied out from two generators."""
+
+    def times(p, q):
+        a, b, c, d = p
+        return np.array([[a, -b, -c, -d], [b, a, -d, c], [c, d, a, -b], [d, -c, b, a]]) @ q
+
+    generators = np.array([[0.5, 0.5, 0.5, 0.5], [GOLDEN / 2, 0.5 / GOLDEN, 0.5, 0.0]])
+    group, fresh = {}, [np.array([1.0, 0.0, 0.0, 0.0])]
+    while fresh:
+        element = fresh.pop()
+        key = tuple(np.round(element, 6) + 0.0)
+        if key not in group:
+            group[key] = element
+            fresh += [times(element, generator) for generator in generators]
+    return np.array(list(group.values())).T
+
+
+def sums_of_corners(n, k):
+    """Sums of k corners of the regular simplex with n."""
+    corners = regular_simplex(n).T
+    return np.array([sum(chosen) for chosen in itertools.combinations(corners, k)]).T
+
+
+def even_words(length):
+    """Binary words with an even number of ones, as signs."""
+    words = np.array(list(itertools.product((0, 1), repeat=length)))
+    return (1.0 - 2 * words[words.sum(axis=1) % 2 == 0]).T
+
+
+def differences(points):
+    """All differences of two columns."""
+    return np.array([a - b for a, b in itertools.permutations(points.T, 2)]).T
+
+
+def two_nonzero(d):
+    """Vectors of 0, 1, -1 with exactly two that are not 0."""
+    words = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=d)))
+    return words[np.abs(words).sum(axis=1) == 2].T
+
+
+def roots_e8():
+    """+-2 e_i, and +-1 on the words of weight 4 of the extended Hamming code (construction A)."""
+    generators = ["11110000", "11001100", "10101010", "11111111"]
+    rows = np.array([[int(bit) for bit in word] for word in generators])
+    words = np.array(list(itertools.product((0, 1), repeat=4))) @ rows % 2
+    parts = [2 * np.eye(8), -2 * np.eye(8)]
+    for word in words[words.sum(axis=1) == 4]:
+        block = np.zeros((8, 16))
+        block[word == 1] = cube(4)
+        parts.append(block)
+    return np.hstack(parts)
+
+
+def roots_e7():
+    """The roots of E8 that are orthogonal to 2 e_1."""
+    roots = roots_e8()
+    return roots[1:, roots[0] == 0]
+
+
+def roots_e6():
+    """A2 x A2 x A2 with glue (1, 1, 1): 18 roots and 2 x 27 triples of weights."""
+    weights = circle(3)
+    roots = differences(weights)
+    glued = product(weights, weights, weights)
+    alone = np.kron(np.eye(3), roots)
+    return np.hstack([alone, glued, -glued])
+
+
+def polytope_2_21():
+    """27 weights of E6 under A2 x A2 x A2: (3, 3*, 1) + (1, 3, 3*) + (3*, 1, 3)."""
+    pairs = product(circle(3), -circle(3))
+    first, second = pairs[:2], pairs[2:]
+    none = np.zeros_like(first)
+    blocks = [[first, second, none], [none, first, second], [second, none, first]]
+    return np.hstack([np.vstack(block) for block in blocks])
+
+
+def polytope_3_21():
+    """Permutations of (3, 3, -1, -1, -1, -1, -1, -1) and their opposites."""
+    points = -np.ones((8, 28))
+    for column, pair in enumerate(itertools.combinations(range(8), 2)):
+        points[list(pair), column] = 3.0
+    return np.hstack([points, -points])
+
+
 SIMPLEX4, TRIANGLE, TETRAHEDRON = regular_simplex(5), regular_simplex(3), regular_simplex(4)
 TIGHT = 0.5**0.5
 
@@ -86,13 +197,13 @@ CASES = [
     ("tesseract", cube(4), 4, [1, 4, 6, 4, 1], [1, 4, 6, 4, 1], [1]),
     ("6-cube", cube(6), 6, [1, 6, 15, 20, 15, 6, 1], [1, 6, 15, 20, 15, 6, 1], [1]),
     ("icosahedron", icosahedron(), 3, [1, 5, 5, 1], [1, 3, 5, 3], [1]),
-    ("dodecahedron", shapes.dodecahedron(), 3, [1, 3, 6, 6, 3, 1], [1, 3, 5, 4, 4, 3], [1]),
-    ("cuboctahedron", shapes.cuboctahedron(), 3, [1, 4, 2, 4, 1], [1, 3, 3, 2, 3], [1]),
-    ("24-cell", shapes.cell_24(), 4, [1, 8, 6, 8, 1], [1, 4, 9, 8, 2], [1]),
+    ("dodecahedron", dodecahedron(), 3, [1, 3, 6, 6, 3, 1], [1, 3, 5, 4, 4, 3], [1]),
+    ("cuboctahedron", cuboctahedron(), 3, [1, 4, 2, 4, 1], [1, 3, 3, 2, 3], [1]),
+    ("24-cell", hurwitz_units(), 4, [1, 8, 6, 8, 1], [1, 4, 9, 8, 2], [1]),
     (
         # Conjugacy classes of the binary icosahedral group; the multiplicities are the squares
         # of its characters' degrees 1, 2, 3, 4, 5, 6, 3, 4, 2.
-        *("600-cell", shapes.cell_600(), 4, [1, 12, 20, 12, 30, 12, 20, 12, 1]),
+        *("600-cell", icosians(), 4, [1, 12, 20, 12, 30, 12, 20, 12, 1]),
         *([1, 4, 9, 16, 25, 36, 9, 16, 4], [1]),
     ),
     ("triangle x triangle", product(TRIANGLE, TRIANGLE), 4, [1, 4, 4], [1, 4, 4], [1]),
@@ -114,16 +225,16 @@ CASES = [
         None,
     ),
     ("pentagon x pentagon", product(circle(5), circle(5)), 4, None, None, None),
-    ("hypersimplex (5, 2)", shapes.hypersimplex(5, 2), 4, [1, 6, 3], [1, 4, 5], [1]),
-    ("hypersimplex (6, 3)", shapes.hypersimplex(6, 3), 5, [1, 9, 9, 1], [1, 5, 9, 5], [1]),
-    ("5-demicube", shapes.demicube(5), 5, [1, 10, 5], [1, 5, 10], [1]),
-    ("2_21 polytope", shapes.polytope_2_21(), 6, [1, 16, 10], [1, 6, 20], [1]),
-    ("3_21 polytope", shapes.polytope_3_21(), 7, [1, 27, 27, 1], [1, 7, 27, 21], [1]),
-    ("A4 roots", shapes.roots_a(4), 4, [1, 6, 6, 6, 1], None, None),
-    ("D5 roots", shapes.roots_d(5), 5, [1, 12, 2, 12, 12, 1], None, None),
-    ("E6 roots", shapes.roots_e6(), 6, [1, 20, 30, 20, 1], [1, 6, 20, 30, 15], [1]),
-    ("E7 roots", shapes.roots_e7(), 7, [1, 32, 60, 32, 1], [1, 7, 27, 56, 35], [1]),
-    ("E8 roots", shapes.roots_e8(), 8, [1, 56, 126, 56, 1], [1, 8, 35, 112, 84], [1]),
+    ("hypersimplex (5, 2)", sums_of_corners(5, 2), 4, [1, 6, 3], [1, 4, 5], [1]),
+    ("hypersimplex (6, 3)", sums_of_corners(6, 3), 5, [1, 9, 9, 1], [1, 5, 9, 5], [1]),
+    ("5-demicube", even_words(5), 5, [1, 10, 5], [1, 5, 10], [1]),
+    ("2_21 polytope", polytope_2_21(), 6, [1, 16, 10], [1, 6, 20], [1]),
+    ("3_21 polytope", polytope_3_21(), 7, [1, 27, 27, 1], [1, 7, 27, 21], [1]),
+    ("A4 roots", differences(SIMPLEX4), 4, [1, 6, 6, 6, 1], None, None),
+    ("D5 roots", two_nonzero(5), 5, [1, 12, 2, 12, 12, 1], None, None),
+    ("E6 roots", roots_e6(), 6, [1, 20, 30, 20, 1], [1, 6, 20, 30, 15], [1]),
+    ("E7 roots", roots_e7(), 7, [1, 32, 60, 32, 1], [1, 7, 27, 56, 35], [1]),
+    ("E8 roots", roots_e8(), 8, [1, 56, 126, 56, 1], [1, 8, 35, 112, 84], [1]),
 ]
 CASE_IDS = [f"{case[0]}-{k}" for k, case in enumerate(CASES)]
 # Published capacities: 1/2, 2/3, 3/4, 2/5, 3/8 in Elhage et al. (arXiv 2209.10652).
@@ -151,16 +262,16 @@ def test_planted_geometry_is_named(case):
     W = in_general_position(vectors, rng)
     geometry = classify(W)
     assert len(geometry.components) == 1
-    found = geometry.components[0]
+    component = geometry.components[0]
     n = vectors.shape[1]
-    assert (found.name, found.kind, found.dimension) == (name, "scheme", dimension)
-    assert found.exact_capacity == found.capacity == Fraction(dimension, n)
-    assert found.exact_capacity == Fraction(CAPACITIES.get(name, f"{dimension}/{n}"))
-    assert found.measured_capacity == pytest.approx(dimension / n, rel=1e-10)
-    assert found.tight
-    assert found.margin == pytest.approx(1e-3, rel=1e-6)
+    assert (component.name, component.kind, component.dimension) == (name, "scheme", dimension)
+    assert component.exact_capacity == component.capacity == Fraction(dimension, n)
+    assert component.exact_capacity == Fraction(CAPACITIES.get(name, f"{dimension}/{n}"))
+    assert component.measured_capacity == pytest.approx(dimension / n, rel=1e-10)
+    assert component.tight
+    assert component.margin == pytest.approx(1e-3, rel=1e-6)
     assert geometry.not_represented.size == 0
-    scheme = found.scheme
+    scheme = component.scheme
     assert scheme is not None
     assert scheme.multiplicities is not None
     assert scheme.symmetric
@@ -169,13 +280,13 @@ def test_planted_geometry_is_named(case):
         assert scheme.valencies.tolist() == valencies
     if multiplicities is not None:
         assert scheme.multiplicities.tolist() == multiplicities
-        assert [item.index for item in found.idempotents] == used
-    assert sum(item.multiplicity for item in found.idempotents) == dimension
+        assert [item.index for item in component.idempotents] == used
+    assert sum(item.multiplicity for item in component.idempotents) == dimension
     noise = rng.normal(size=W.shape)
-    noise *= 0.999 * found.margin * np.linalg.norm(W, axis=0) / np.linalg.norm(noise, axis=0)
+    noise *= 0.999 * component.margin * np.linalg.norm(W, axis=0) / np.linalg.norm(noise, axis=0)
     again = classify(W + noise).components[0]
     assert (again.name, again.dimension) == (name, dimension)
-    assert again.exact_capacity == found.exact_capacity
+    assert again.exact_capacity == component.exact_capacity
     assert again.scheme is not None
     assert (again.scheme.intersection_numbers == scheme.intersection_numbers).all()
 
@@ -206,12 +317,12 @@ def check_mixture(parts, rng, equal):
     geometry = classify(orthogonal(rng, rows) @ blocks[:, order])
     owner = owner[order]
     assert len(geometry.components) == len(parts)
-    for found in geometry.components:
-        name, vectors, dimension, eigenvalue = parts[owner[found.features[0]]]
-        assert (owner[found.features] == owner[found.features[0]]).all()
-        assert (found.name, found.dimension) == (name, dimension)
-        assert found.capacity == Fraction(dimension, vectors.shape[1])
-        assert found.eigenvalue == pytest.approx(eigenvalue, rel=1e-10)
+    for component in geometry.components:
+        name, vectors, dimension, eigenvalue = parts[owner[component.features[0]]]
+        assert (owner[component.features] == owner[component.features[0]]).all()
+        assert (component.name, component.dimension) == (name, dimension)
+        assert component.capacity == Fraction(dimension, vectors.shape[1])
+        assert component.eigenvalue == pytest.approx(eigenvalue, rel=1e-10)
     if equal:
         assert len(geometry.eigenspaces) == 1
         assert geometry.eigenspaces[0].dimension == sum(part[2] for part in parts)
@@ -244,14 +355,14 @@ def test_orthonormal_features_are_single_features_in_one_eigenspace():
 )
 def test_prisms_keep_their_name_when_they_are_no_tight_frame(solid, name, height):
     # height^2 = sqrt(2)/4 makes all edges of the antiprism equal: two of its cosines coincide.
-    found = classify(solid(4, height)).components[0]
-    assert (found.name, found.dimension, found.tight) == (name, 3, False)
-    assert found.exact_capacity is None
+    component = classify(solid(4, height)).components[0]
+    assert (component.name, component.dimension, component.tight) == (name, 3, False)
+    assert component.exact_capacity is None
     lifted = height**2
     expected = (1 + lifted) ** 2 / (4 + 8 * lifted**2)  # ||w||^4 / (tr M^2 / 8)
-    assert found.capacity == pytest.approx(expected, rel=1e-10)
-    assert found.capacity < 3 / 8
-    assert sorted(item.coefficient for item in found.idempotents) == pytest.approx(
+    assert component.capacity == pytest.approx(expected, rel=1e-10)
+    assert component.capacity < 3 / 8
+    assert sorted(item.coefficient for item in component.idempotents) == pytest.approx(
         sorted([4, 8 * lifted])
     )
 

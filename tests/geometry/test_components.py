@@ -29,19 +29,19 @@ def test_tiles_give_the_components_of_the_whole_gram_matrix(tile, first, monkeyp
     rng, edge = np.random.default_rng(0), 0.02
     shapes = [(3, 20), (1, 4), (2, 2), (4, 30), (1, 1)]
     U = blocks(rng, shapes, 1e-4)
-    found = orthogonal_components(U, edge)
+    partition = orthogonal_components(U, edge)
     overlaps = np.abs(U.T @ U)
     np.fill_diagonal(overlaps, 0.0)
     count, labels = connected_components(overlaps > edge, directed=False)
     assert count == len(shapes)
     order = np.unique(labels, return_index=True)[1]
-    np.testing.assert_array_equal(found.labels, np.argsort(np.argsort(order))[labels])
+    np.testing.assert_array_equal(partition.labels, np.argsort(np.argsort(order))[labels])
     expected = np.where(overlaps > edge, 0.0, overlaps).max(axis=1)
-    np.testing.assert_allclose(found.cross, expected, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(partition.cross, expected, rtol=0, atol=1e-15)
 
 
 def test_what_overlaps_is_one_component_after_the_first_rows():
     """2,500 columns: more than a tile, so that the first block of rows has two."""
-    found = orthogonal_components(blocks(np.random.default_rng(1), [(4, 2500)], 0.0), 1e-3)
-    assert not found.labels.any()
-    assert (found.cross == -np.inf).all()
+    partition = orthogonal_components(blocks(np.random.default_rng(1), [(4, 2500)], 0.0), 1e-3)
+    assert not partition.labels.any()
+    assert (partition.cross == -np.inf).all()

@@ -67,28 +67,28 @@ def test_equiangular_tight_frames_of_any_signs(size):
     if size != (3, 2):
         W = W * rng.choice([-1.0, 1.0], size=n)
     W = np.linalg.qr(rng.normal(size=(len(W), len(W))))[0] @ W[:, rng.permutation(n)]
-    found = classify(W).components[0]
-    assert (found.name, found.kind) == (f"equiangular tight frame ({n}, {d})", "scheme")
-    assert (found.dimension, found.exact_capacity) == (d, Fraction(d, n))
-    assert found.margin == pytest.approx(1e-3, rel=1e-6)
+    component = classify(W).components[0]
+    assert (component.name, component.kind) == (f"equiangular tight frame ({n}, {d})", "scheme")
+    assert (component.dimension, component.exact_capacity) == (d, Fraction(d, n))
+    assert component.margin == pytest.approx(1e-3, rel=1e-6)
     U = W / np.linalg.norm(W, axis=0)
     off = (U.T @ U)[~np.eye(n, dtype=bool)] ** 2
     np.testing.assert_allclose(off, (n - d) / (d * (n - 1)), rtol=1e-9)  # Welch bound
-    assert found.scheme is not None
-    if found.signed:
-        assert found.scheme.points == 2 * n
-        assert sorted(found.scheme.valencies) == [1, 1, n - 1, n - 1]
+    assert component.scheme is not None
+    if component.signed:
+        assert component.scheme.points == 2 * n
+        assert sorted(component.scheme.valencies) == [1, 1, n - 1, n - 1]
     noise = rng.normal(size=W.shape)
-    noise *= 0.999 * found.margin * np.linalg.norm(W, axis=0) / np.linalg.norm(noise, axis=0)
+    noise *= 0.999 * component.margin * np.linalg.norm(W, axis=0) / np.linalg.norm(noise, axis=0)
     again = classify(W + noise).components[0]
-    assert (again.name, again.exact_capacity) == (found.name, found.exact_capacity)
+    assert (again.name, again.exact_capacity) == (component.name, component.exact_capacity)
 
 
 def test_a_geometry_with_some_signs_changed_is_a_scheme_of_lines_without_a_name():
-    found = classify(shapes.polygon(5) * [1, 1, -1, 1, 1]).components[0]
-    assert (found.name, found.kind, found.signed) == (None, "scheme", True)
-    assert (found.dimension, found.capacity) == (2, Fraction(2, 5))
-    assert found.scheme is not None
-    assert found.scheme.intersection_array == ((2, 1, 1, 1, 1), (1, 1, 1, 1, 2))  # the 10-cycle
-    assert found.eigenvalue == pytest.approx(2.5)
-    assert [item.coefficient for item in found.idempotents] == pytest.approx([5.0])
+    component = classify(shapes.polygon(5) * [1, 1, -1, 1, 1]).components[0]
+    assert (component.name, component.kind, component.signed) == (None, "scheme", True)
+    assert (component.dimension, component.capacity) == (2, Fraction(2, 5))
+    assert component.scheme is not None
+    assert component.scheme.intersection_array == ((2, 1, 1, 1, 1), (1, 1, 1, 1, 2))  # the 10-cycle
+    assert component.eigenvalue == pytest.approx(2.5)
+    assert [item.coefficient for item in component.idempotents] == pytest.approx([5.0])

@@ -67,9 +67,9 @@ def test_other_number_types(dtype):
 
 def test_rounded_float32_weights_keep_their_name():
     W = (0.37 * shapes.cell_600()).astype(np.float32)
-    found = classify(W)
-    assert found.names == {"600-cell": 1}
-    assert found.margin > 0.99e-3
+    geometry = classify(W)
+    assert geometry.names == {"600-cell": 1}
+    assert geometry.margin > 0.99e-3
 
 
 BAD = {
@@ -80,15 +80,23 @@ BAD = {
     "nan": (np.array([[1.0, np.nan]]), {}, "got 1 entries that are NaN or infinite; leave out"),
     "infinite": (np.array([[np.inf, np.nan]]), {}, "got 2 entries that are NaN or infinite"),
     "complex": (np.ones((2, 2), complex), {}, "got complex numbers; give a real matrix"),
-    "words": (np.array([["a", "b"]]), {}, "no array of numbers; convert it"),
+    "words": (
+        np.array([["a", "b"]]),
+        {},
+        "W: expected .*no array of numbers; convert it to numbers",
+    ),
     "zero tolerance": (
         np.eye(2),
         {"tolerance": 0.0},
-        r"tolerance: expected .*\(0, 0.25\); got 0.0",
+        "tolerance: expected a finite number > 0 and < 0.25; got 0.0; give a relative size",
     ),
     "large tolerance": (np.eye(2), {"tolerance": 0.3}, r"tolerance: expected .*; got 0.3; give"),
     "nan tolerance": (np.eye(2), {"zero_tolerance": float("nan")}, "zero_tolerance: expected"),
-    "size": (np.eye(2), {"max_features": 0}, "max_features: expected at least 1; got 0; give"),
+    "size": (
+        np.eye(2),
+        {"max_features": 0},
+        "max_features: expected a positive integer; got 0; give the largest size to classify",
+    ),
 }
 
 

@@ -71,8 +71,8 @@ def test_verdict_survives_noise_up_to_the_margin(name, kind, tolerance):
     assert exact.names == {name: 1}
     assert exact.margin == pytest.approx(tolerance, rel=1e-6)
     noisy = with_noise(W, 0.999 * exact.margin, kind, rng)
-    found = classify(noisy, tolerance=tolerance)
-    assert verdict(found) == verdict(exact)
+    again = classify(noisy, tolerance=tolerance)
+    assert verdict(again) == verdict(exact)
     # A margin that noise has partly used up holds for what noise comes on top.
     half = classify(with_noise(W, 0.4 * tolerance, "random", rng), tolerance=tolerance)
     assert verdict(half) == verdict(exact)
@@ -103,13 +103,13 @@ def test_several_components_survive_noise_between_them():
 def test_the_margin_is_not_vacuous(size):
     rng = np.random.default_rng(0)
     W = with_noise(shapes.polygon(9), 1e-3 * size, "radial", rng)
-    found = classify(W).components[0]
-    assert (found.kind, found.name, found.scheme) == ("irregular", None, None)
-    assert "norms" in found.reason
-    assert found.margin == pytest.approx(1e-3 * (size - 1), rel=0.01)
+    component = classify(W).components[0]
+    assert (component.kind, component.name, component.scheme) == ("irregular", None, None)
+    assert "norms" in component.reason
+    assert component.margin == pytest.approx(1e-3 * (size - 1), rel=0.01)
 
 
-def test_margin_shrinks_when_two_colours_come_close():
+def test_margin_shrinks_when_two_colors_come_close():
     # The last two cosines of an n-gon, cos(pi) and cos(pi - 2 pi / n), differ by 1 - cos(2 pi / n).
     n = 60
     gap = 1 - np.cos(2 * np.pi / n)
@@ -139,12 +139,11 @@ def test_random_unit_vectors_are_irregular_within_their_margin(n):
     rng = np.random.default_rng(n)
     W = rng.normal(size=(5, n))
     W /= np.linalg.norm(W, axis=0)
-    found = classify(W)
-    assert found.names == {}
-    assert found.components[0].kind == "irregular"
-    assert found.components[0].dimension == min(n, 5)
-    assert "continuum" in found.components[0].reason or "homogeneous" in found.components[0].reason
-    noisy = classify(with_noise(W, 0.999 * found.margin, "random", rng))
+    (component,) = classify(W).components
+    assert (component.name, component.kind) == (None, "irregular")
+    assert component.dimension == min(n, 5)
+    assert "continuum" in component.reason or "homogeneous" in component.reason
+    noisy = classify(with_noise(W, 0.999 * component.margin, "random", rng))
     assert [c.kind for c in noisy.components] == ["irregular"]
 
 
@@ -160,10 +159,10 @@ def test_two_vectors():
     assert slanted.capacity == pytest.approx(1 / 1.36)
 
 
-def test_large_components_are_not_looked_at():
+def test_large_components_are_not_classified():
     rng = np.random.default_rng(0)
-    found = classify(rng.normal(size=(400, 3000))).components[0]
-    assert (found.kind, found.margin, found.dimension) == ("irregular", 0.0, 400)
-    assert "more than 1024 features" in found.reason
+    component = classify(rng.normal(size=(400, 3000))).components[0]
+    assert (component.kind, component.margin, component.dimension) == ("irregular", 0.0, 400)
+    assert "more than 1024 features" in component.reason
     assert classify(shapes.polygon(9), max_features=8).components[0].kind == "irregular"
     assert classify(shapes.polygon(9), max_features=9).names == {"nonagon": 1}

@@ -7,8 +7,13 @@ from math import comb
 import numpy as np
 import pytest
 
-from jaxsup.geometry import AssociationScheme, Closure, classify, coherent_closure, shapes
-from jaxsup.geometry.coherent import _count_by_products, _count_by_sorting
+from jaxsup.geometry import AssociationScheme, classify, shapes
+from jaxsup.geometry.coherent import (
+    Closure,
+    _count_by_products,
+    _count_by_sorting,
+    coherent_closure,
+)
 
 
 def scheme_of(vectors) -> AssociationScheme:
@@ -109,7 +114,7 @@ SHAPES = {
 @pytest.mark.parametrize("name", SHAPES)
 def test_scheme_identities(name):
     vectors = SHAPES[name]
-    found = classify(vectors, tolerance=1e-6).components[0]
+    component = classify(vectors, tolerance=1e-6).components[0]
     scheme = scheme_of(vectors)
     n, k, m = scheme.points, scheme.valencies, scheme.multiplicities
     P, Q = eigenmatrices(scheme)
@@ -131,15 +136,15 @@ def test_scheme_identities(name):
         for j in range(scheme.rank):
             counted = adjacency @ (scheme.relations == j)
             assert (counted == scheme.intersection_numbers[scheme.relations, i, j]).all()
-    gram = sum(item.coefficient * E[item.index] for item in found.idempotents)
+    gram = sum(item.coefficient * E[item.index] for item in component.idempotents)
     np.testing.assert_allclose(gram, vectors.T @ vectors, atol=1e-10 * np.abs(vectors).max() ** 2)
 
 
-def slow_closure(colours):
+def slow_closure(colors):
     """2-dimensional Weisfeiler-Leman with explicit multisets."""
-    n = len(colours)
+    n = len(colors)
     pairs = [(x, y) for x in range(n) for y in range(n)]
-    current = {(x, y): (x == y, int(colours[x, y])) for x, y in pairs}
+    current = {(x, y): (x == y, int(colors[x, y])) for x, y in pairs}
     while True:
         signature = {
             (x, y): (
@@ -167,10 +172,10 @@ def symmetric_circulants():
 
 
 def test_closure_equals_explicit_refinement():
-    for colours in symmetric_circulants():
-        closure = coherent_closure(colours)
+    for colors in symmetric_circulants():
+        closure = coherent_closure(colors)
         assert isinstance(closure, Closure)
-        expected = slow_closure(colours)
+        expected = slow_closure(colors)
         assert len(np.unique(expected)) == closure.matrix.max() + 1
         joint = np.unique(closure.matrix * 1000 + expected)
         assert joint.size == closure.matrix.max() + 1  # the same partition of pairs
@@ -179,12 +184,12 @@ def test_closure_equals_explicit_refinement():
 @pytest.mark.parametrize("kind", ["path", "random", "cubic"])
 def test_closure_of_what_is_not_homogeneous(kind):
     upper = np.triu(np.random.default_rng(0).integers(0, 9, (8, 8)))
-    colours = {
+    colors = {
         "path": np.eye(6, k=1, dtype=int) + np.eye(6, k=-1, dtype=int),
         "random": upper + upper.T,
         "cubic": _cubic_graph_without_symmetry(),  # regular: only refinement sees a difference
     }[kind]
-    assert "not homogeneous" in coherent_closure(colours)
+    assert "not homogeneous" in coherent_closure(colors)
 
 
 def _cubic_graph_without_symmetry():
@@ -217,15 +222,15 @@ def test_both_certificates_count_the_same_and_refuse_what_is_not_coherent():
 
 
 def test_large_polygons_are_certified_by_sorting():
-    found = classify(shapes.polygon(90), tolerance=1e-5)
-    assert found.names == {"90-gon": 1}
+    geometry = classify(shapes.polygon(90), tolerance=1e-5)
+    assert geometry.names == {"90-gon": 1}
     assert scheme_of(shapes.polygon(90)).classes == 45
 
 
 def test_too_many_classes_to_certify_is_irregular():
-    found = classify(shapes.polygon(400), tolerance=1e-7).components[0]
-    assert (found.kind, found.name) == ("irregular", None)
-    assert "too many to certify" in found.reason
+    component = classify(shapes.polygon(400), tolerance=1e-7).components[0]
+    assert (component.kind, component.name) == ("irregular", None)
+    assert "too many to certify" in component.reason
 
 
 def icosidodecahedron():
@@ -236,17 +241,22 @@ def icosidodecahedron():
 
 
 def test_a_non_commutative_scheme_has_no_eigenmatrices():
-    found = classify(icosidodecahedron()).components[0]
-    assert (found.kind, found.name, found.dimension, found.tight) == ("scheme", None, 3, True)
-    assert found.idempotents == ()
-    assert str(found.capacity) == "1/10"
+    component = classify(icosidodecahedron()).components[0]
+    assert (component.kind, component.name, component.dimension, component.tight) == (
+        "scheme",
+        None,
+        3,
+        True,
+    )
+    assert component.idempotents == ()
+    assert str(component.capacity) == "1/10"
     scheme = scheme_of(icosidodecahedron())
     assert (scheme.commutative, scheme.symmetric) == (False, False)
     assert scheme.P is None
     assert scheme.Q is None
     assert scheme.multiplicities is None
     assert scheme.to_dict()["P"] is None
-    assert "non-commutative scheme on 30 points" in found.describe()
+    assert "non-commutative scheme on 30 points" in component.describe()
     with pytest.raises(ValueError, match="expected a commutative scheme; got"):
         scheme.idempotent(0)
 
@@ -275,10 +285,10 @@ def test_schemes_with_equal_parameters_are_told_apart():
 def test_an_unnamed_scheme_reports_its_parameters():
     points = list(itertools.combinations(range(5), 2))
     petersen = np.array([[not set(p) & set(q) for q in points] for p in points])
-    found = classify(
+    component = classify(
         np.vstack([eigenspace(petersen, 1), 0.5 * eigenspace(petersen, -2)])
     ).components[0]
-    assert (found.name, found.kind, found.dimension) == (None, "scheme", 9)
-    assert found.exact_capacity is None
-    assert "strongly regular graph (10, 3, 0, 1)" in found.describe()
-    assert sorted(item.coefficient for item in found.idempotents) == pytest.approx([0.25, 1.0])
+    assert (component.name, component.kind, component.dimension) == (None, "scheme", 9)
+    assert component.exact_capacity is None
+    assert "strongly regular graph (10, 3, 0, 1)" in component.describe()
+    assert sorted(item.coefficient for item in component.idempotents) == pytest.approx([0.25, 1.0])

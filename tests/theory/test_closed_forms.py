@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import linalg, optimize, special
+from scipy import linalg, special
 
 from jaxsup import theory
-from jaxsup.theory import one_sparse
+from jaxsup.theory.asymptotics import asymptotic_amplitude
+from jaxsup.theory.bottleneck import bottleneck_floor
 
 N, K = 12, 4
 ETA = 0.3
@@ -65,8 +66,8 @@ def assert_gradients(function, *point, rtol=1e-6, spacing=1e-5):
 
 def test_training_exponent_broadcasts():
     expected = (np.array([[1.1], [2.0]]) + 2 * np.array([0.0, 0.5, 1.0]) - 1) / [[1.1], [2.0]]
-    got = theory.training_exponent(np.array([[1.1], [2.0]]), [0.0, 0.5, 1.0])
-    np.testing.assert_allclose(got, expected, rtol=2e-6)
+    exponents = theory.training_exponent(np.array([[1.1], [2.0]]), [0.0, 0.5, 1.0])
+    np.testing.assert_allclose(exponents, expected, rtol=2e-6)
     assert theory.training_exponent(0.5, 0) == -1.0
 
 
@@ -95,7 +96,7 @@ def test_curve_reaches_its_asymptote_within_the_sum_integral_bound(x64, a, b):
 def test_amplitude_is_the_loss_at_one_step(x64):
     a, b, variance, alpha = 1.5, 0.25, 0.7, 2 / 3
     expected = variance / (2 * a) * special.gamma(alpha) * (2 * ETA * variance) ** -alpha
-    amplitude = theory.asymptotic_amplitude(a, b, ETA, variance)
+    amplitude = asymptotic_amplitude(a, b, ETA, variance)
     assert amplitude == pytest.approx(expected, rel=1e-12)
     loss = theory.asymptotic_loss(a, b, ETA, variance, [0, 1, 100])
     np.testing.assert_allclose(loss[1:], expected * np.array([1, 100.0]) ** -alpha, rtol=1e-12)
@@ -105,7 +106,7 @@ def test_amplitude_is_the_loss_at_one_step(x64):
 
 def test_traced_values_are_not_checked():
     assert jax.jit(theory.training_exponent)(-1.0, 0.0) == 2.0
-    assert jax.jit(theory.asymptotic_amplitude)(0.5, 0.0, 0.1, 1.0) == jnp.inf
+    assert jax.jit(asymptotic_amplitude)(0.5, 0.0, 0.1, 1.0) == jnp.inf
     diverged = jax.jit(theory.diagonal_loss_curve)([1.0], [1.0], -1.0, [0, 1])
     np.testing.assert_allclose(diverged, [0.5, 2.0])
 
@@ -119,16 +120,16 @@ def test_full_discrete_equals_gradient_descent(x64, outputs):
     expected = descend(
         lambda B: B - ETA * (B - teacher) @ moment, start, lambda B: loss_of(B, moment, teacher)
     )
-    got = theory.full_loss_curve(moment, teacher, ETA, STEPS, start=start)
-    np.testing.assert_allclose(got, expected, rtol=1e-10)
+    curve = theory.full_loss_curve(moment, teacher, ETA, STEPS, start=start)
+    np.testing.assert_allclose(curve, expected, rtol=1e-10)
 
 
 def test_full_flow_equals_matrix_exponential(x64):
     moment, teacher, start = random_problem()
     cores = [teacher + (start - teacher) @ linalg.expm(-ETA * moment * t) for t in STEPS]
     expected = [loss_of(B, moment, teacher) for B in cores]
-    got = theory.full_loss_curve(moment, teacher, ETA, STEPS, start=start, dynamics="flow")
-    np.testing.assert_allclose(got, expected, rtol=1e-10)
+    curve = theory.full_loss_curve(moment, teacher, ETA, STEPS, start=start, dynamics="flow")
+    np.testing.assert_allclose(curve, expected, rtol=1e-10)
 
 
 def test_diagonal_full_and_dense_agree(x64):
@@ -139,10 +140,10 @@ def test_diagonal_full_and_dense_agree(x64):
             variances, gains, ETA, STEPS, start=start, dynamics=dynamics
         )
         for moment in (variances, np.diag(variances)):
-            got = theory.full_loss_curve(
+            curve = theory.full_loss_curve(
                 moment, np.diag(gains), ETA, STEPS, start=np.diag(start), dynamics=dynamics
             )
-            np.testing.assert_allclose(got, expected, rtol=1e-12)
+            np.testing.assert_allclose(curve, expected, rtol=1e-12)
 
 
 def test_flow_is_the_limit_of_small_steps(x64):
@@ -172,13 +173,13 @@ def test_bias_is_the_column_of_a_constant_feature(x64):
         cross = c @ ((B - teacher) @ mean)
         return loss_of(B, moment, teacher) + cross + 0.5 * c @ c
 
-    got = theory.full_loss_curve(
+    curve = theory.full_loss_curve(
         *theory.augment_with_bias(moment, mean, teacher),
         ETA,
         STEPS,
         start=np.column_stack([start, bias]),
     )
-    np.testing.assert_allclose(got, descend(step, (start, bias), loss), rtol=1e-10)
+    np.testing.assert_allclose(curve, descend(step, (start, bias), loss), rtol=1e-10)
     diagonal, _ = theory.augment_with_bias(np.full(N, 2.0), mean, teacher)
     np.testing.assert_array_equal(diagonal[:N, :N], 2 * np.eye(N))
 
@@ -187,9 +188,9 @@ def test_bias_is_the_column_of_a_constant_feature(x64):
 def test_float32_keeps_the_digits_of_small_rates(rate):
     rate = np.float32(rate)
     steps = np.array([1, 10, 10**6]) if abs(rate - 1) > 0.9 else np.array([1, 10, 20])
-    got = theory.diagonal_loss_curve([1.0], [1.0], rate, steps)
+    curve = theory.diagonal_loss_curve([1.0], [1.0], rate, steps)
     expected = 0.5 * (1 - np.float64(rate)) ** (2 * steps)
-    np.testing.assert_allclose(got, expected, rtol=5e-6)
+    np.testing.assert_allclose(curve, expected, rtol=5e-6)
 
 
 def test_critical_rate_has_exact_values_and_gradients():
@@ -222,8 +223,8 @@ def test_steps_keep_their_shape_and_zero_rate_stands_still():
 def test_chunks_equal_a_direct_sum(x64, count):
     variances, steps = np.arange(1, count + 1.0) ** -1.3, np.arange(67)
     direct = 0.5 * np.sum(variances * (1 - ETA * variances) ** (2 * steps[:, None]), axis=1)
-    got = theory.diagonal_loss_curve(variances, np.ones(count), ETA, steps)
-    np.testing.assert_allclose(got, direct, rtol=1e-12)
+    curve = theory.diagonal_loss_curve(variances, np.ones(count), ETA, steps)
+    np.testing.assert_allclose(curve, direct, rtol=1e-12)
 
 
 def test_memory_is_bounded_for_a_million_features():
@@ -285,13 +286,13 @@ def test_bottleneck_discrete_equals_gradient_descent(x64, name, rank):
         start,
         lambda B: loss_of(W.T @ B @ W, moment, teacher),
     )
-    got = theory.bottleneck_loss_curve(W, moment, teacher, ETA, STEPS, start=start)
-    np.testing.assert_allclose(got, expected, rtol=1e-10)
+    curve = theory.bottleneck_loss_curve(W, moment, teacher, ETA, STEPS, start=start)
+    np.testing.assert_allclose(curve, expected, rtol=1e-10)
 
     floor, optimum = bottleneck_floor_by_least_squares(W, moment, teacher)
     solution = theory.bottleneck_solution(W, moment, teacher, ETA)
     assert solution.floor == pytest.approx(floor, rel=1e-10)
-    assert theory.bottleneck_floor(W, moment, teacher) == solution.floor
+    assert bottleneck_floor(W, moment, teacher) == solution.floor
     np.testing.assert_allclose(solution.optimum, optimum, atol=1e-7 * np.abs(optimum).max())
     assert np.all(solution.excess >= 0)
     forever = theory.bottleneck_loss_curve(W, moment, teacher, 1.0, 1e12, dynamics="flow")
@@ -307,17 +308,19 @@ def test_bottleneck_flow_equals_matrix_exponential(x64):
     for t in STEPS:
         gap = linalg.expm(-ETA * t * generator) @ (start - optimum).ravel()
         expected.append(loss_of(W.T @ (optimum + gap.reshape(K, K)) @ W, moment, teacher))
-    got = theory.bottleneck_loss_curve(W, moment, teacher, ETA, STEPS, start=start, dynamics="flow")
-    np.testing.assert_allclose(got, expected, rtol=1e-10)
+    curve = theory.bottleneck_loss_curve(
+        W, moment, teacher, ETA, STEPS, start=start, dynamics="flow"
+    )
+    np.testing.assert_allclose(curve, expected, rtol=1e-10)
 
 
 def test_bottleneck_without_compression_is_the_full_student(x64):
     variances, teacher = np.arange(1, N + 1) ** -1.5, random_problem()[1]
     for moment in (variances, np.diag(variances)):
-        got = theory.bottleneck_loss_curve(np.eye(N), moment, teacher, ETA, STEPS)
+        curve = theory.bottleneck_loss_curve(np.eye(N), moment, teacher, ETA, STEPS)
         expected = theory.full_loss_curve(moment, teacher, ETA, STEPS)
-        np.testing.assert_allclose(got, expected, rtol=1e-10)
-        assert theory.bottleneck_floor(np.eye(N), moment, teacher) < 1e-25
+        np.testing.assert_allclose(curve, expected, rtol=1e-10)
+        assert bottleneck_floor(np.eye(N), moment, teacher) < 1e-25
 
 
 def test_floor_equals_the_closed_form_with_its_cancellation(x64):
@@ -329,7 +332,7 @@ def test_floor_equals_the_closed_form_with_its_cancellation(x64):
     closed = 0.5 * np.trace(teacher @ moment @ teacher.T) - 0.5 * np.sum(
         R**2 / np.outer(phi, gamma)
     )
-    assert theory.bottleneck_floor(W, moment, teacher) == pytest.approx(closed, rel=1e-11)
+    assert bottleneck_floor(W, moment, teacher) == pytest.approx(closed, rel=1e-11)
 
 
 def test_random_frame_operator_is_near_the_superposition_ratio(x64):
@@ -345,12 +348,10 @@ def test_random_frame_operator_is_near_the_superposition_ratio(x64):
 def test_floor_gradients_exist_at_tight_and_padded_frames(x64):
     moment, teacher, _ = random_problem()
     frame = special_embeddings()["tight"]
-    assert_gradients(
-        lambda W, C, A: theory.bottleneck_floor(W, (C + C.T) / 2, A), frame, moment, teacher
-    )
+    assert_gradients(lambda W, C, A: bottleneck_floor(W, (C + C.T) / 2, A), frame, moment, teacher)
 
     def padded(W):  # with a degenerate G as well
-        return theory.bottleneck_floor(jnp.pad(W, ((0, 2), (0, 0))), np.ones(N), teacher)
+        return bottleneck_floor(jnp.pad(W, ((0, 2), (0, 0))), np.ones(N), teacher)
 
     assert_gradients(padded, frame)
 
@@ -358,7 +359,7 @@ def test_floor_gradients_exist_at_tight_and_padded_frames(x64):
 def test_floor_has_second_derivatives_away_from_them(x64):
     moment, teacher, _ = random_problem()
     W, _ = random_bottleneck()
-    gradient = jax.jit(jax.grad(lambda s: theory.bottleneck_floor(s, moment, teacher)))
+    gradient = jax.jit(jax.grad(lambda s: bottleneck_floor(s, moment, teacher)))
     shift = 1e-6 * np.random.default_rng(7).normal(size=W.shape)
     _, curvature = jax.jvp(gradient, (jnp.asarray(W),), (jnp.asarray(shift),))
     difference = (gradient(W + shift) - gradient(W - shift)) / 2
@@ -400,315 +401,3 @@ def test_curves_are_the_same_under_jit_and_vmap(x64):
     np.testing.assert_allclose(
         late, theory.full_loss_curve(moment, teacher, ETA, STEPS), rtol=1e-12
     )
-
-
-# ReLU autoencoders on one active feature
-
-GAINS = np.array([-1.3, -0.6, -0.2, 0.0, 1e-6, 0.1, 0.2, 0.7, 1.0, 1.8])
-BIASES = np.array([-1.0, -0.2, -1e-7, 0.0, 1e-7, 0.1, 0.2, 0.6, 1.3])
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(5)
-
-
-def quadrature(gain, bias, target, integrand=lambda v, error: error**2):
-    """int_0^1 integrand dv by Gauss-Legendre rules on both sides of the kink, exact to degree 9."""
-    kink = np.clip(-bias / gain, 0, 1) if gain else 0.5
-    total = 0.0
-    for low, high in ((0, kink), (kink, 1)):
-        v = low + (high - low) * (NODES + 1) / 2
-        error = target * v - np.maximum(gain * v + bias, 0)
-        total += (high - low) / 2 * np.sum(WEIGHTS * integrand(v, error))
-    return total
-
-
-@pytest.mark.parametrize("target", [0, 1])
-def test_response_errors_equal_quadrature_in_every_case(x64, target):
-    for gain in GAINS:
-        for bias in BIASES:
-            # two features, so that the error of output 0 is the mean of one entry and a known one
-            gram = np.diag([gain, 1.0]) if target else np.array([[1.0, gain], [0.0, 1.0]])
-            got = theory.one_sparse_errors_from_gram(gram, [bias, 0.0])
-            other = quadrature(0.0 if target else 1.0, bias, 0 if target else 1)
-            expected = (quadrature(gain, bias, target) + other) / 2
-            assert got[0] == pytest.approx(expected, rel=1e-13, abs=1e-15), (gain, bias)
-
-
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-@pytest.mark.parametrize("target", [0.0, 1.0])
-def test_response_gradients_are_accurate_near_the_singular_gains(x64, target, dtype):
-    # The derivatives are -2 int_active e dv and -2 int_active v e dv.
-    gain, bias = (x.ravel() for x in np.meshgrid(GAINS, BIASES))
-    gain, bias = jnp.asarray(gain, dtype), jnp.asarray(bias, dtype)
-    entries = jnp.full(gain.shape, target, dtype)
-    _, pullback = jax.vjp(lambda g, c: one_sparse._response_error(g, c, entries), gain, bias)
-    slopes = np.stack(pullback(jnp.ones_like(gain)))
-    points = [(float(g), float(c)) for g, c in zip(gain, bias, strict=True)]
-    for slope, (g, c) in zip(slopes.T, points, strict=True):
-        expected = [
-            quadrature(g, c, target, lambda v, e, g=g, c=c, p=p: -2 * v**p * e * (g * v + c > 0))
-            for p in (1, 0)
-        ]
-        np.testing.assert_allclose(slope, expected, atol=20 * float(jnp.finfo(dtype).eps))
-
-
-def test_values_and_gradients_are_finite_at_extreme_inputs():
-    sizes = np.array([0, 1e-45, 1e-38, 2e-38, 1e-30, 1e-20, 1e-10, 1e-4, 1, 1e4], np.float32)
-    values = np.concatenate([-sizes, sizes])
-    gain, bias = (jnp.asarray(x) for x in np.meshgrid(values, values))
-    for target in (0.0, 1.0):
-        entries = jnp.full(gain.shape, target)
-        value, pullback = jax.vjp(
-            lambda g, c, e=entries: one_sparse._response_error(g, c, e), gain, bias
-        )
-        for array in (value, *pullback(jnp.ones_like(value))):
-            assert np.all(np.isfinite(array))
-        assert np.all(value >= 0)
-
-
-def test_errors_of_an_asymmetric_gram_with_frequencies(x64):
-    rng = np.random.default_rng(9)
-    gram, bias = rng.normal(size=(6, 6)), 0.3 * rng.normal(size=6)
-    frequencies, importance = rng.dirichlet(np.ones(6)), rng.uniform(size=6)
-    table = np.array(
-        [[quadrature(gram[i, j], bias[i], float(i == j)) for j in range(6)] for i in range(6)]
-    )
-    uniform = theory.one_sparse_errors_from_gram(gram, bias)
-    np.testing.assert_allclose(uniform, table.mean(axis=1), rtol=1e-12)
-    weighted = theory.one_sparse_errors_from_gram(gram, bias, frequencies=frequencies)
-    np.testing.assert_allclose(weighted, table @ frequencies, rtol=1e-12)
-
-    W = rng.normal(size=(3, 6))
-    errors = theory.one_sparse_errors(W, bias, frequencies=frequencies)
-    expected = theory.one_sparse_errors_from_gram(W.T @ W, bias, frequencies=frequencies)
-    np.testing.assert_allclose(errors, expected, rtol=1e-12)
-    loss = theory.one_sparse_loss(W, bias, importance=importance, frequencies=frequencies)
-    assert loss == pytest.approx(float(np.sum(importance * errors)), rel=1e-12)
-    plain = np.asarray(theory.one_sparse_errors(W, bias)).sum()
-    assert theory.one_sparse_loss(W, bias) == pytest.approx(plain, rel=1e-12)
-
-
-@pytest.mark.parametrize("gain", [0.0, 0.4, -0.7, 2.0])
-def test_errors_with_a_teacher_gain_equal_quadrature(x64, gain):
-    for response in GAINS:
-        for bias in BIASES:
-            got = theory.one_sparse_errors_from_gram([[response]], [bias], gains=[gain])
-            expected = quadrature(response, bias, gain)
-            assert got[0] == pytest.approx(expected, rel=1e-13, abs=1e-15), (response, bias)
-
-
-def polygon(corners):
-    angles = 2 * np.pi * np.arange(corners) / corners
-    return np.stack([np.cos(angles), np.sin(angles)])
-
-
-def test_pentagon_is_a_critical_point_with_its_published_loss(x64):
-    # arXiv:2310.06301: the regular pentagon of five features in two dimensions.
-    def loss(p):
-        return theory.one_sparse_loss(p[0] * jnp.asarray(polygon(5)), jnp.full(5, p[1]))
-
-    assert loss(jnp.array([1.170460, -0.282297])) == pytest.approx(0.01582563, abs=5e-9)
-    gradient, hessian = jax.jit(jax.grad(loss)), jax.jit(jax.hessian(loss))
-    root = optimize.root(lambda p: np.asarray(gradient(p)), [1.17, -0.28], tol=1e-13).x
-    np.testing.assert_allclose(root, [1.170460, -0.282297], atol=1e-6)
-    W, bias = root[0] * polygon(5), np.full(5, root[1])
-    for slope in jax.grad(theory.one_sparse_loss, argnums=(0, 1))(W, bias):
-        assert np.abs(slope).max() < 1e-12
-    assert np.all(np.linalg.eigvalsh(hessian(root)) > 0)
-
-
-def test_square_with_a_dead_feature_loses_one_fifteenth():
-    W = np.column_stack([polygon(4), np.zeros(2)])
-    assert theory.one_sparse_loss(W, np.zeros(5)) == pytest.approx(1 / 15, rel=1e-6)
-
-
-def test_unit_activations_count_each_response_once(x64):
-    rng = np.random.default_rng(12)
-    gram, bias, gains = rng.normal(size=(6, 6)), 0.3 * rng.normal(size=6), rng.normal(size=6)
-    squares = (np.diag(gains) - np.maximum(gram + bias[:, None], 0)) ** 2
-    got = theory.one_sparse_errors_from_gram(gram, bias, gains=gains, values="one")
-    np.testing.assert_allclose(got, squares.mean(axis=1), rtol=1e-14)
-
-    W, importance = rng.normal(size=(3, 6)), rng.uniform(size=6)
-    errors = (np.diag(gains) - np.maximum(W.T @ W + bias[:, None], 0)) ** 2
-    loss = theory.one_sparse_loss(W, bias, importance=importance, gains=gains, values="one")
-    assert loss == pytest.approx(importance @ errors.mean(axis=1), rel=1e-14)
-    plain = theory.one_sparse_errors(W, bias, values="one")
-    expected = (np.eye(6) - np.maximum(W.T @ W + bias[:, None], 0)) ** 2
-    np.testing.assert_allclose(plain, expected.mean(axis=1), rtol=1e-14)
-
-
-def test_one_sparse_derivatives_equal_finite_differences(x64):
-    rng = np.random.default_rng(10)
-    W, bias = rng.normal(size=(3, 7)), 0.3 * rng.normal(size=7)
-    assert_gradients(theory.one_sparse_loss, W, bias)
-    gains = rng.normal(size=7)
-    assert_gradients(
-        lambda gram, c, A: theory.one_sparse_errors_from_gram(gram, c, gains=A).sum(),
-        rng.normal(size=(7, 7)),
-        bias,
-        gains,
-    )
-    gradient = jax.grad(theory.one_sparse_loss)
-    shift = 1e-6 * rng.normal(size=W.shape)
-    _, curvature = jax.jvp(lambda w: gradient(w, bias), (jnp.asarray(W),), (jnp.asarray(shift),))
-    difference = (gradient(W + shift, bias) - gradient(W - shift, bias)) / 2
-    np.testing.assert_allclose(curvature, difference, atol=1e-11)
-
-
-def test_one_sparse_is_the_same_under_jit_and_vmap():
-    rng = np.random.default_rng(11)
-    W = jnp.asarray(rng.normal(size=(4, 3, 7)), jnp.float32)
-    bias = jnp.asarray(0.3 * rng.normal(size=(4, 7)), jnp.float32)
-    looped = jnp.stack([theory.one_sparse_loss(w, c) for w, c in zip(W, bias, strict=True)])
-    batched = jax.jit(jax.vmap(theory.one_sparse_loss))(W, bias)
-    np.testing.assert_allclose(batched, looped, rtol=1e-6)
-
-
-# Inputs
-
-EYE, ONES = np.eye(3), np.ones(3)
-BAD_INPUTS = {
-    "a of zero": (lambda: theory.training_exponent(0.0, 1.0), "expected a .*; got 0.0; pass"),
-    "infinite a": (lambda: theory.training_exponent(np.inf, 1.0), "positive and finite; got inf"),
-    "nan b": (lambda: theory.training_exponent(1.0, [0.0, np.nan]), "expected b .*; got nan; pass"),
-    "no power law": (
-        lambda: theory.asymptotic_amplitude(0.5, 0.0, 0.1, 1.0),
-        r"expected a \+ 2b - 1 to be positive and finite; got -0.5; raise",
-    ),
-    "asymptote rate": (lambda: theory.asymptotic_loss(2, 0, 0.0, 1, 1), "learning_rate .*; got 0"),
-    "asymptote variance": (lambda: theory.asymptotic_loss(2, 0, 1, -1, 1), "leading_variance .*-1"),
-    "asymptote steps": (
-        lambda: theory.asymptotic_loss(2, 0, 1, 1, -2),
-        "steps .*; got -2.0; count",
-    ),
-    "dense variances": (
-        lambda: theory.diagonal_loss_curve(EYE, ONES, 0.1, 1),
-        r"expected variances of shape \[features\]; got \[3, 3\]; call full_loss_curve",
-    ),
-    "gains": (lambda: theory.diagonal_loss_curve(ONES, [1.0], 0.1, 1), r"gains of shape \[3\]"),
-    "negative variance": (
-        lambda: theory.diagonal_loss_curve([1.0, -2.0], [1.0, 1.0], 0.1, 1),
-        "variances to be non-negative and finite; got -2.0; pass",
-    ),
-    "negative rate": (lambda: theory.diagonal_loss_curve(ONES, ONES, -1, 1), "learning_rate .*-1"),
-    "several rates": (lambda: theory.diagonal_loss_curve(ONES, ONES, ONES, 1), r"\[3\]; vmap"),
-    "negative steps": (
-        lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, [-1]),
-        "steps .*; got -1",
-    ),
-    "dynamics": (
-        lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, 1, dynamics="euler"),
-        "expected dynamics 'discrete' or 'flow'; got 'euler'; choose",
-    ),
-    "start shape": (
-        lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, 1, start=[0.0]),
-        r"expected start of shape \[3\]; got \[1\]; pass",
-    ),
-    "start value": (
-        lambda: theory.full_loss_curve(ONES, EYE, 0.1, 1, start=EYE * np.nan),
-        "expected start to be finite; got nan; pass",
-    ),
-    "vector teacher": (
-        lambda: theory.full_loss_curve(EYE, ONES, 0.1, 1),
-        r"expected teacher of shape \[outputs, features\]; got \[3\]; use jnp.diag",
-    ),
-    "moment shape": (
-        lambda: theory.full_loss_curve(np.eye(2), EYE, 0.1, 1),
-        r"expected second_moment of shape \[3, 3\]; got \[2, 2\]; pass",
-    ),
-    "asymmetric moment": (
-        lambda: theory.full_loss_curve(EYE + np.eye(3, k=1), EYE, 0.1, 1),
-        "second_moment minus its transpose to be zero; got 1.0; pass",
-    ),
-    "indefinite moment": (
-        lambda: theory.full_loss_curve(np.array([[1.0, 2], [2, 1]]), np.eye(2), 0.1, 1),
-        "eigenvalues of second_moment to be non-negative; got -1.0.*; pass",
-    ),
-    "mean shape": (lambda: theory.augment_with_bias(ONES, [1.0], EYE), r"mean of shape \[3\]"),
-    "augmented teacher": (lambda: theory.augment_with_bias(ONES, ONES, ONES), "outputs, features"),
-    "vector W": (
-        lambda: theory.bottleneck_floor(ONES, ONES, EYE),
-        r"expected W of shape \[latent, features\]; got \[3\]; vmap",
-    ),
-    "infinite W": (lambda: theory.bottleneck_floor(EYE / 0.0, ONES, EYE), "W to be finite; got"),
-    "wide teacher": (
-        lambda: theory.bottleneck_floor(EYE, ONES, np.ones((2, 3))),
-        r"expected teacher of shape \[3, 3\]; got \[2, 3\]; match",
-    ),
-    "core shape": (
-        lambda: theory.bottleneck_solution(np.ones((2, 3)), ONES, EYE, 0.1, start=EYE),
-        r"expected start of shape \[2, 2\]; got \[3, 3\]; pass",
-    ),
-    "indefinite bottleneck": (
-        lambda: theory.bottleneck_floor(np.eye(2), np.array([[1.0, 2], [2, 1]]), np.eye(2)),
-        "eigenvalues of W C W.T to be non-negative; got -1.0.*; pass",
-    ),
-    "one-sparse W": (
-        lambda: theory.one_sparse_loss(ONES, ONES),
-        r"W of shape \[latent, features\]",
-    ),
-    "vector gram": (lambda: theory.one_sparse_errors_from_gram(ONES, ONES), "outputs, features"),
-    "oblong gram": (
-        lambda: theory.one_sparse_errors_from_gram(np.ones((2, 3)), ONES),
-        r"expected gram of shape \[3, 3\]; got \[2, 3\]; give",
-    ),
-    "bias": (
-        lambda: theory.one_sparse_errors(EYE, [0.0]),
-        r"expected bias of shape \[3\]; got \[1\]",
-    ),
-    "one-sparse gains": (
-        lambda: theory.one_sparse_errors_from_gram(EYE, ONES, gains=[1.0]),
-        r"expected gains of shape \[3\]; got \[1\]; give",
-    ),
-    "frequencies shape": (
-        lambda: theory.one_sparse_errors(EYE, ONES, frequencies=[1.0]),
-        r"expected frequencies of shape \[3\]; got \[1\]; give",
-    ),
-    "frequencies sum": (
-        lambda: theory.one_sparse_errors(EYE, ONES, frequencies=ONES),
-        "expected sum of frequencies to be 1; got 3.0; divide",
-    ),
-    "negative frequency": (
-        lambda: theory.one_sparse_errors(EYE, ONES, frequencies=[-1.0, 1, 1]),
-        "frequencies to be non-negative and finite; got -1.0; pass",
-    ),
-    "one-sparse values": (
-        lambda: theory.one_sparse_errors_from_gram(EYE, ONES, values="two"),
-        "values: expected one of 'unit', 'one'; got 'two'; choose",
-    ),
-    "one-sparse loss values": (
-        lambda: theory.one_sparse_loss(EYE, ONES, values="uni"),
-        "values: expected one of 'unit', 'one'; got 'uni'; did you mean 'unit'?",
-    ),
-    "one-sparse loss bias": (
-        lambda: theory.one_sparse_loss(EYE, [0.0]),
-        r"expected bias of shape \[3\]; got \[1\]",
-    ),
-    "one-sparse loss gains": (
-        lambda: theory.one_sparse_loss(EYE, ONES, gains=[1.0]),
-        r"expected gains of shape \[3\]; got \[1\]",
-    ),
-    "one-sparse loss frequencies": (
-        lambda: theory.one_sparse_loss(EYE, ONES, frequencies=ONES),
-        "expected sum of frequencies to be 1; got 3.0; divide",
-    ),
-    "importance": (
-        lambda: theory.one_sparse_loss(EYE, ONES, importance=-ONES),
-        "expected importance to be non-negative and finite; got -1.0; pass",
-    ),
-}
-
-
-@pytest.mark.parametrize(("call", "message"), BAD_INPUTS.values(), ids=BAD_INPUTS)
-@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_bad_inputs_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-def test_results_have_the_dtype_of_the_arrays(x64):
-    W, bias = jnp.ones((1, 2), jnp.float32), jnp.zeros(2, jnp.float32)
-    assert theory.one_sparse_loss(W, bias, importance=np.ones(2)).dtype == jnp.float32
-    curve = theory.bottleneck_loss_curve(W, bias, jnp.eye(2, dtype=jnp.float32), 0.1, np.arange(3))
-    assert curve.dtype == jnp.float32
-    assert theory.one_sparse_loss([[1, 1]], [0, 0]).dtype == jnp.float64

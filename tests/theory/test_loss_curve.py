@@ -22,6 +22,22 @@ def correlation(seed: int) -> np.ndarray:
     return factor @ factor.T / np.trace(factor @ factor.T)
 
 
+class MyFeatures(jaxsup.GaussianFeatures):
+    """A law of a user: its kind is inherited, its moments could be anything."""
+
+
+class MyTeacher(jaxsup.DiagonalTeacher):
+    """A teacher of a user, whose gains need not be all there is to it."""
+
+
+class MyStudent(jaxsup.Student):
+    """A student of a user."""
+
+
+class MySGD(jaxsup.SGD):
+    """An optimizer of a user, which may do something else with its rate."""
+
+
 def experiment(**changes: Any) -> jaxsup.Experiment:
     """A linear student without superposition on Gaussian features, population loss."""
     base = jaxsup.Experiment(
@@ -106,7 +122,20 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
         ({"optimizer": jaxsup.Adam(0.1)}, "use SGD"),
         ({"importance": 0.9}, "leave the importance at 1"),
         ({"importance": np.ones(N)}, "leave the importance at 1"),
-        ({"student": jaxsup.Student(8, **RANDOM)}, "expected a key, since W is random"),
+        (
+            {"features": MyFeatures(N, 1.5)},
+            "got features of type MyFeatures; use PowerLawFeatures or GaussianFeatures or Corr",
+        ),
+        (
+            {"teacher": MyTeacher(0.5)},
+            "got a teacher of type MyTeacher; use DiagonalTeacher or MatrixTeacher",
+        ),
+        ({"student": MyStudent(N, **IDENTITY)}, "got a student of type MyStudent; use Student it"),
+        ({"optimizer": MySGD(0.1)}, "use SGD with one rate"),  # pyright: ignore
+        (
+            {"student": jaxsup.Student(8, **RANDOM)},
+            "key: expected a key, since W is random; got None; pass the key that simulate gets",
+        ),
     ],
 )
 def test_what_has_no_closed_form_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -1,4 +1,4 @@
-"""One matrix looked at as a whole, against float64 numpy and known geometries."""
+"""One matrix measured as a whole, against float64 numpy and known geometries."""
 
 import json
 from fractions import Fraction
@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from jaxsup.weights import diagnosis
+from jaxsup.weights import coherence, diagnosis
 from jaxsup.weights.diagnosis import diagnose, largest_features
 
 
@@ -16,7 +16,7 @@ def polygon(n: int, radius: float = 1.0) -> np.ndarray:
     return radius * np.stack([np.cos(angles), np.sin(angles)])
 
 
-def known_matrix() -> np.ndarray:
+def planted_matrix() -> np.ndarray:
     """A pentagon, a triangle of radius 1.2, two digons and a zero column, turned at random."""
     digon = np.asarray([[1.0, -1.0]])
     blocks = [polygon(5), polygon(3, 1.2), digon, digon, np.zeros((0, 1))]
@@ -36,33 +36,33 @@ def cosines(W: np.ndarray) -> np.ndarray:
     return table
 
 
-def test_known_geometries_are_counted_by_name() -> None:
-    found = diagnose(known_matrix())
-    assert found.geometry.names == {"pentagon": 1, "triangle": 1, "digon": 2}
-    assert found.geometry.not_represented.tolist() == [12]
-    capacities = {c.name: c.exact_capacity for c in found.geometry.components}
+def test_planted_geometries_are_counted_by_name() -> None:
+    report = diagnose(planted_matrix())
+    assert report.geometry.names == {"pentagon": 1, "triangle": 1, "digon": 2}
+    assert report.geometry.not_represented.tolist() == [12]
+    capacities = {c.name: c.exact_capacity for c in report.geometry.components}
     assert capacities == {
         "pentagon": Fraction(2, 5),
         "triangle": Fraction(2, 3),
         "digon": Fraction(1, 2),
     }
-    np.testing.assert_allclose(found.spectrum.eigenvalues, [2.5, 1.5 * 1.44, 2.0], rtol=1e-5)
-    assert np.asarray(found.spectrum.multiplicities).tolist() == [2, 2, 2]
-    assert found.localised == 12
-    assert found.certificate is not None
-    assert found.certificate.certified
+    np.testing.assert_allclose(report.spectrum.eigenvalues, [2.5, 1.5 * 1.44, 2.0], rtol=1e-5)
+    assert np.asarray(report.spectrum.multiplicities).tolist() == [2, 2, 2]
+    assert report.localized == 12
+    assert report.certificate is not None
+    assert report.certificate.certified
 
 
 def test_single_numbers_are_those_of_numpy() -> None:
-    W = known_matrix()
-    found = diagnose(W)
+    W = planted_matrix()
+    report = diagnose(W)
     table = cosines(W[:, :12])
-    assert found.dimensions_per_feature == pytest.approx(6 / np.sum(W**2), rel=1e-6)
-    assert found.coherence.exact
-    assert found.coherence.value == pytest.approx(table.max(), abs=1e-6)
-    assert found.coherence.welch_bound == pytest.approx(np.sqrt((12 - 6) / (6 * 11)))
+    assert report.dimensions_per_feature == pytest.approx(6 / np.sum(W**2), rel=1e-6)
+    assert report.coherence.exact
+    assert report.coherence.value == pytest.approx(table.max(), abs=1e-6)
+    assert report.coherence.welch_bound == pytest.approx(np.sqrt((12 - 6) / (6 * 11)))
     pairs = table[np.triu_indices(12, 1)]
-    assert found.coherence.root_mean_square == pytest.approx(np.sqrt(np.mean(pairs**2)), abs=1e-6)
+    assert report.coherence.root_mean_square == pytest.approx(np.sqrt(np.mean(pairs**2)), abs=1e-6)
 
 
 def test_the_root_mean_square_cosine_reaches_the_welch_bound_for_tight_frames() -> None:
@@ -78,28 +78,28 @@ def test_coherence_of_large_matrices_is_a_lower_bound_unless_all_is_asked_for(
 ) -> None:
     W = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
     latent, features = shape
-    monkeypatch.setattr(diagnosis, "_COHERENCE_WORK", 30 * latent * features)
+    monkeypatch.setattr(coherence, "_COHERENCE_WORK", 30 * latent * features)
     monkeypatch.setattr(diagnosis, "_CERTIFICATE_WORK", 1)
-    monkeypatch.setattr(diagnosis, "_BLOCK", 7)
-    found, whole = diagnose(W), diagnose(W, full=True)
+    monkeypatch.setattr(coherence, "_BLOCK", 7)
+    report, whole = diagnose(W), diagnose(W, full=True)
     table = cosines(W.astype(np.float64))
     rows = np.linspace(0, features - 1, 30).round().astype(int)
-    assert (found.coherence.features, found.coherence.exact) == (30, False)
-    assert found.coherence.value == pytest.approx(table[rows].max(), abs=1e-5)
+    assert (report.coherence.features, report.coherence.exact) == (30, False)
+    assert report.coherence.value == pytest.approx(table[rows].max(), abs=1e-5)
     assert (whole.coherence.features, whole.coherence.exact) == (features, True)
     assert whole.coherence.value == pytest.approx(table.max(), abs=1e-5)
     mean = np.mean(table[np.triu_indices(features, 1)] ** 2)
-    assert found.coherence.root_mean_square == pytest.approx(np.sqrt(mean), rel=1e-5)
-    assert f"at least {found.coherence.value:.4f} (30 features against all; --full" in str(found)
-    assert found.certificate is None
-    assert "left out at this size (--full)" in str(found)
+    assert report.coherence.root_mean_square == pytest.approx(np.sqrt(mean), rel=1e-5)
+    assert f"at least {report.coherence.value:.4f} (30 features against all; --full" in str(report)
+    assert report.certificate is None
+    assert "left out at this size (--full)" in str(report)
     assert whole.certificate is not None
     assert whole.certificate.certified
     assert "at least" not in str(whole)
 
 
 def test_the_table_says_everything() -> None:
-    lines = str(diagnose(known_matrix())).splitlines()
+    lines = str(diagnose(planted_matrix())).splitlines()
     text = {line[:14].strip(): line[15:] for line in lines if line[14:15] == " "}
     assert text["features N"] == "13, 1 of them not represented"
     assert text["latent K"] == "6; superposition ratio N/K = 2.167"
@@ -128,8 +128,8 @@ def test_chains_of_eigenvalues_and_irregular_components_are_pointed_out() -> Non
 
 
 def test_the_dictionary_is_json_with_every_field() -> None:
-    found = diagnose(known_matrix())
-    record = json.loads(json.dumps(found.to_dict([0, 11]), allow_nan=False))
+    report = diagnose(planted_matrix())
+    record = json.loads(json.dumps(report.to_dict([0, 11]), allow_nan=False))
     assert record["eigenspaces"]["multiplicities"] == [2, 2, 2]
     assert record["geometry"]["names"] == {"pentagon": 1, "triangle": 1, "digon": 2}
     assert len(record["per_feature"]["capacities"]) == 13
@@ -140,11 +140,11 @@ def test_the_dictionary_is_json_with_every_field() -> None:
 
 
 def test_a_zero_matrix_has_no_geometry_and_is_no_mistake() -> None:
-    found = diagnose(np.zeros((3, 5), np.float32))
-    assert largest_features(found) == []
-    record = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    report = diagnose(np.zeros((3, 5), np.float32))
+    assert largest_features(report) == []
+    record = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert (record["rank"], record["dimensions_per_feature"]) == (0, None)
-    assert "no feature is represented" in str(found)
+    assert "no feature is represented" in str(report)
 
 
 def test_integers_and_half_precision_are_taken_as_they_are() -> None:

@@ -52,10 +52,10 @@ def test_safetensors_of_every_float_type_are_read_exactly(
     path = write_safetensors(
         tmp_path / "w.safetensors", {"w": (kind, (2, 3), STORED[kind])}, pad=pad
     )
-    found = read_weights(path)
-    assert found.matrix.dtype == (np.float64 if kind == "F64" else np.float32)
-    np.testing.assert_array_equal(found.matrix, W)
-    assert found.tensor == "w"
+    weights = read_weights(path)
+    assert weights.matrix.dtype == (np.float64 if kind == "F64" else np.float32)
+    np.testing.assert_array_equal(weights.matrix, W)
+    assert weights.tensor == "w"
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4", "int8", "int64"])
@@ -63,25 +63,53 @@ def test_safetensors_of_every_float_type_are_read_exactly(
 def test_npy_of_every_real_type_is_read_exactly(tmp_path: Path, dtype: str, order: str) -> None:
     stored = np.asarray(8 * W, dtype, order=order)  # pyright: ignore
     np.save(tmp_path / "w.npy", stored)
-    found = read_weights(tmp_path / "w.npy")
-    np.testing.assert_array_equal(found.matrix, 8 * W.astype(np.float64) if "i" in dtype else 8 * W)
-    assert found.matrix.dtype.isnative
-    assert found.tensor is None
+    weights = read_weights(tmp_path / "w.npy")
+    np.testing.assert_array_equal(
+        weights.matrix, 8 * W.astype(np.float64) if "i" in dtype else 8 * W
+    )
+    assert weights.matrix.dtype.isnative
+    assert weights.tensor is None
 
 
-def test_data_of_npy_and_safetensors_are_mapped_and_not_copied(tmp_path: Path) -> None:
+def test_data_of_npy_are_mapped_and_not_copied(tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", W)
-    write_safetensors(tmp_path / "w.safetensors", {"w": ("F32", (2, 3), W.tobytes())})
-    for name in ("w.npy", "w.safetensors"):
-        assert isinstance(list_tensors(tmp_path / name)[0].load(), np.memmap)
+    assert isinstance(list_tensors(tmp_path / "w.npy")[0].load(), np.memmap)
+
+
+def test_tensors_of_safetensors_are_listed_in_the_order_of_the_file_and_read_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = {name: ("F32", (2, 3), (k * W).tobytes()) for k, name in enumerate("zxay")}
+    path = write_safetensors(tmp_path / "w.safetensors", tensors)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("the whole file was read"))
+    listed = list_tensors(path)
+    assert [tensor.name for tensor in listed] == ["z", "x", "a", "y"]
+    assert {(tensor.shape, tensor.dtype, tensor.problem) for tensor in listed} == {
+        ((2, 3), "float32", "")
+    }
+    for k, tensor in enumerate(listed):
+        np.testing.assert_array_equal(tensor.load(), k * W)
+
+
+@pytest.mark.parametrize("name", ["w", "other"])
+def test_eight_bit_floats_beside_other_tensors(tmp_path: Path, name: str) -> None:
+    tensors = {
+        "bias": ("F32", (3,), bytes(12)),
+        "w": ("F8_E4M3", (2, 3), STORED["F8_E4M3"]),
+        "other": ("F8_E5M2", (2, 3), STORED["F8_E5M2"]),
+    }
+    path = write_safetensors(tmp_path / "w.safetensors", tensors)
+    weights = read_weights(path, tensor=name)
+    np.testing.assert_array_equal(weights.matrix, W)
+    assert weights.dtype.startswith("float8")
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_the_only_matrix_of_an_archive_needs_no_name(tmp_path: Path, save) -> None:
     save(tmp_path / "w.npz", bias=np.zeros(3), embedding=W, step=np.asarray(7))
-    found = read_weights(tmp_path / "w.npz")
-    assert found.tensor == "embedding"
-    np.testing.assert_array_equal(found.matrix, W)
+    weights = read_weights(tmp_path / "w.npz")
+    assert weights.tensor == "embedding"
+    np.testing.assert_array_equal(weights.matrix, W)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +127,12 @@ def test_the_longer_side_is_the_features_unless_said_otherwise(
 ) -> None:
     stored = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     np.save(tmp_path / "w.npy", stored)
-    found = read_weights(tmp_path / "w.npy", orientation=given)
-    assert (found.orientation, found.assumed, found.shape) == (settled, given is None, shape)
+    weights = read_weights(tmp_path / "w.npy", orientation=given)
+    assert (weights.orientation, weights.assumed, weights.shape) == (settled, given is None, shape)
     turned = stored.T if settled == "features-latent" else stored
-    np.testing.assert_array_equal(found.matrix, turned)
-    assert found.matrix.shape == result
-    assert ("assumed" in found.describe_orientation()) == (given is None)
+    np.testing.assert_array_equal(weights.matrix, turned)
+    assert weights.matrix.shape == result
+    assert ("assumed" in weights.describe_orientation()) == (given is None)
 
 
 class Trap:
@@ -145,7 +173,10 @@ ARRAYS = [
     (W > 0, "expected finite real numbers; got a tensor of type bool"),
     (np.asarray([["a"]]), "got a tensor of type <U1"),
     (np.zeros((2, 2), "V2"), "NumPy files lose the name of bfloat16"),
-    (np.asarray([[1, 2], [np.nan, 4], [np.inf, 5]]), r"2 NaN or infinite entries, .* at \[1, 0\]"),
+    (
+        np.asarray([[1, 2], [np.nan, 4], [np.inf, 5]]),
+        r"got 2 NaN or infinite entries, .* at \[1, 0\]",
+    ),
 ]
 
 
@@ -187,7 +218,7 @@ def test_a_file_that_is_not_what_it_claims_is_refused(
 def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     whole = npy_bytes(W, tmp_path)
     (tmp_path / "w.npy").write_bytes(whole[:-1])
-    with pytest.raises(ValueError, match="expected 24 bytes of data; got a rest of 23 bytes"):
+    with pytest.raises(ValueError, match="expected 24 bytes of data; got 23 bytes; copy or save"):
         read_weights(tmp_path / "w.npy")
     path = write_safetensors(tmp_path / "w.safetensors", {"w": ("F32", (2, 3), W.tobytes())})
     path.write_bytes(path.read_bytes()[:-1])
@@ -241,9 +272,9 @@ def test_a_file_that_may_not_be_read_is_refused(
 @pytest.mark.parametrize(
     ("tensors", "name", "message"),
     [
-        ({"a": W, "b": W}, None, r"one matrix; got a file with 2 of them; .*: a \[2, 3\], b \[2"),
-        ({"a": W[0], "b": W[1]}, None, r"expected a matrix; got a file with a \[3\], b \[3\]"),
-        ({}, None, "expected a matrix; got a file with no tensors"),
+        ({"a": W, "b": W}, None, r"one matrix; got 2 of them; .*: a \[2, 3\], b \[2"),
+        ({"a": W[0], "b": W[1]}, None, r"expected a matrix; got a \[3\], b \[3\]"),
+        ({}, None, "expected a matrix; got no tensors"),
         ({"embed": W, "b": W}, "embde", "tensor: .*; got 'embde'; did you mean 'embed'?"),
         ({f"layer{i}": W for i in range(20)}, "x", r"layer11 \[2, 3\] and 8 more"),
     ],
@@ -266,7 +297,10 @@ def test_an_unknown_type_of_safetensors_and_an_unknown_orientation_are_refused(
     tmp_path: Path,
 ) -> None:
     path = write_safetensors(tmp_path / "w.safetensors", {"w": ("BOOL", (2, 2), bytes(4))})
-    with pytest.raises(ValueError, match="w: expected finite real numbers; got a tensor of type"):
+    with pytest.raises(ValueError, match="w: expected finite real numbers; got a tensor of type b"):
         read_weights(path)
+    scales = write_safetensors(tmp_path / "s.safetensors", {"w": ("F8_E8M0", (2, 2), bytes(4))})
+    with pytest.raises(ValueError, match="got a tensor of type F8_E8M0; save an array of numbers"):
+        read_weights(scales)
     with pytest.raises(ValueError, match="orientation: expected one of 'latent-features'"):
         read_weights(path, orientation="sideways")  # pyright: ignore

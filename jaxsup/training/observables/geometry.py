@@ -32,8 +32,9 @@ from jaxsup.spectral import (
     decompose,
     dimensions_per_feature,
     frame_potential,
+    mean_squared_cosine,
 )
-from jaxsup.spectral.arrays import exact_product, normalise, or_one, safe_sqrt, smaller_product
+from jaxsup.spectral.arrays import exact_product, normalize, or_one, safe_sqrt
 from jaxsup.training.observables.network import Measured
 
 _singular_values = one_at_a_time(jnp.linalg.svdvals)
@@ -115,7 +116,7 @@ def _eigenvalue_spread(network: Network) -> Float[Array, ""]:
 
     The standard deviation of the eigenvalue under the feature's spectral measure, over its mean.
     """
-    V, _ = normalise(_embedding(network))
+    V, _ = normalize(_embedding(network))
     F = exact_product(V, V.T)
     images, squares = exact_product(F, V), or_one(jnp.sum(V * V, axis=0))
     means = or_one(jnp.sum(V * images, axis=0) / squares)
@@ -124,13 +125,8 @@ def _eigenvalue_spread(network: Network) -> Float[Array, ""]:
 
 
 def _mean_squared_overlap(network: Network) -> Float[Array, ""]:
-    """Mean of cos^2 over pairs of represented features: (|U U^T|_F^2 - n) / (n (n - 1))."""
-    V, _ = normalise(_embedding(network))
-    represented = _spectrum(network).represented
-    norms = safe_sqrt(jnp.sum(V * V, axis=0))
-    U = jnp.where(represented[None, :], V / or_one(norms)[None, :], 0.0)
-    count = jnp.sum(represented).astype(V.dtype)
-    return (jnp.sum(smaller_product(U) ** 2) - count) / (count * (count - 1.0))
+    """Mean of cos^2 over pairs of represented features."""
+    return mean_squared_cosine(_embedding(network), _spectrum(network).represented)
 
 
 def _dimensions(network: Network) -> Float[Array, ""]:

@@ -1,4 +1,4 @@
-"""Colour classes of the pairs of vectors: which cosines are equal, and how clearly so."""
+"""Color classes of the pairs of vectors: which cosines are equal, and how clearly so."""
 
 from typing import NamedTuple
 
@@ -6,25 +6,33 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-class Colours(NamedTuple):
-    """The pairs (i, j) coloured by the value of cos(w_i, w_j)."""
+class Colors(NamedTuple):
+    """The pairs (i, j) colored by the value of cos(w_i, w_j).
+
+    Attributes:
+        matrix: color of each pair: 0 on the diagonal, then 1, 2, ... by falling cosine.
+        separated: whether every color is narrower, and every gap between colors wider, than the
+            threshold.
+        slack: how far differences of cosines can move before colors or `separated` change.
+        spread: width of the widest color: the noise that the cosines show.
+    """
 
     matrix: Int[np.ndarray, "points points"]
-    """Colour of each pair: 0 on the diagonal, then 1, 2, ... by falling cosine."""
     separated: bool
-    """Whether every colour is narrower, and every gap between colours wider, than the threshold."""
     slack: float
-    """How far differences of cosines can move before colours or `separated` change."""
     spread: float
-    """Width of the widest colour: the noise that the cosines show."""
 
 
-def colour_pairs(cosines: Float[np.ndarray, "points points"], threshold: float) -> Colours:
-    """Cut the sorted off-diagonal cosines wherever neighbours differ by more than `threshold`.
+def color_pairs(cosines: Float[np.ndarray, "points points"], threshold: float) -> Colors:
+    """Cut the sorted off-diagonal cosines wherever neighbors differ by more than `threshold`.
 
     Order statistics move by no more than the numbers themselves, so this partition is stable under
     any change of the cosines that keeps every width below and every gap above the threshold.
-    A colour wider than the threshold is a chain of small steps, a continuum and not a value.
+    A color wider than the threshold is a chain of small steps, a continuum and not a value.
+
+    Arguments:
+        cosines: symmetric; the diagonal does not count.
+        threshold: >= 0, in units of the cosines.
     """
     n = cosines.shape[0]
     upper = np.triu_indices(n, 1)
@@ -48,4 +56,4 @@ def colour_pairs(cosines: Float[np.ndarray, "points points"], threshold: float) 
         slack = min(slack, threshold - spread)
     else:
         slack = min(slack, threshold - float(steps[~cut].max(initial=0.0)), spread - threshold)
-    return Colours(matrix, separated, slack, spread)
+    return Colors(matrix, separated, slack, spread)

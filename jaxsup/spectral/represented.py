@@ -1,0 +1,55 @@
+"""Which features a matrix represents: the one definition that the package uses."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
+
+from jaxsup._internal.validation import fail
+from jaxsup.spectral.arrays import check_tolerances
+from jaxsup.spectral.spectrum import decompose
+
+
+def represented(
+    W: ArrayLike,
+    *,
+    shortest: float | None = None,
+    rank_tolerance: float | Float[Array, ""] | None = None,
+) -> Bool[Array | np.ndarray, "*networks features"]:
+    """Which features have a direction: |w_i| > shortest max_j |w_j|.
+
+    By default the rule of `decompose`: |w_i|^2 > r max_j |w_j|^2, and more than half of |w_i|^2
+    lies outside of the numerical null space of F (what is left of a short column beside the
+    rounding of F is noise).
+
+    Arguments:
+        W: [latent, features], finite and real; with `shortest`, any number of matrices
+            [*networks, latent, features], each with its own longest feature.
+        shortest: norm, relative to the longest one, up to which a feature is not represented; in
+            [0, 1). Trained weights in which features fade away want 0.1 or 0.5, exact ones 1e-3.
+        rank_tolerance: r in [0, 1) where `shortest` is not given; default: see `jaxsup.spectral`.
+
+    Returns:
+        One boolean for each feature: a NumPy array if `shortest` is given and W is none of JAX.
+
+    Raises:
+        ValueError: W is no finite, real, non-empty matrix, a number is outside of [0, 1), or both
+            `shortest` and `rank_tolerance` are given.
+
+    >>> represented(np.array([[3.0, 1.0, 0.0], [4.0, 0.0, 0.0]]), shortest=0.1).tolist()
+    [True, True, False]
+    """
+    if shortest is None:
+        return decompose(W, rank_tolerance=rank_tolerance).represented
+    if rank_tolerance is not None:
+        do = "leave one of the two out"
+        raise fail("rank_tolerance", "None beside `shortest`", rank_tolerance, do)
+    check_tolerances(shortest=shortest)
+    library = jnp if isinstance(W, jax.Array) else np
+    matrices = library.asarray(W)
+    if matrices.ndim < 2 or 0 in matrices.shape:
+        expected, got = "a non-empty [latent, features] array", f"shape {matrices.shape}"
+        raise fail("W", expected, got, "give features as columns", described=True)
+    norms = library.linalg.norm(matrices, axis=-2)
+    return norms > shortest * norms.max(axis=-1, keepdims=True)

@@ -1,0 +1,100 @@
+"""What the spectral functions refuse, each in one line that names the argument."""
+
+import numpy as np
+import pytest
+
+from jaxsup import spectral
+from jaxsup.spectral import frame
+
+ONE_NAN = np.array([[1.0, np.nan]])
+BAD = {
+    "vector": (
+        lambda: spectral.decompose(np.ones(3)),
+        r"W: expected a non-empty \[latent, features\] array; got shape \(3,\); give one matrix to",
+    ),
+    "stack": (
+        lambda: spectral.capacities(np.ones((2, 3, 4))),
+        "a stack of them to decompose_batch",
+    ),
+    "empty": (lambda: frame.frame_operator(np.ones((0, 4))), r"W: .*; got shape \(0, 4\); give"),
+    "gram": (lambda: frame.gram_matrix(np.ones(4)), r"W: .*; got shape \(4,\); give"),
+    "norms": (lambda: frame.feature_norms(np.ones(4)), r"W: .*; got shape \(4,\); give"),
+    "overlaps": (lambda: frame.squared_overlaps(ONE_NAN), "W: .*; got NaN"),
+    "potential": (lambda: spectral.frame_potential(ONE_NAN), "W: .*; got NaN"),
+    "dimensions": (lambda: spectral.dimensions_per_feature(ONE_NAN), "W: .*; got NaN"),
+    "matrix as batch": (
+        lambda: spectral.decompose_batch(np.ones((3, 4))),
+        r"Ws: expected a non-empty \[replicas, latent, features\] array; got shape \(3, 4\); give",
+    ),
+    "nan": (
+        lambda: spectral.decompose(ONE_NAN),
+        "W: expected finite numbers; got NaN or infinity in float.*; leave out runs that diverged",
+    ),
+    "infinity": (lambda: spectral.coherence(np.array([[1.0, np.inf]])), "got NaN or infinity"),
+    "complex": (
+        lambda: spectral.decompose(np.ones((2, 2)) * 1j),
+        "W: expected real numbers; got dtype complex128; give the real part, or",
+    ),
+    "booleans": (
+        lambda: spectral.decompose_batch(np.ones((1, 2, 2), bool)),
+        "Ws: expected real numbers; got dtype bool; convert it to floating-point numbers",
+    ),
+    "tolerance": (
+        lambda: spectral.decompose(np.eye(2), relative_tolerance=-1.0),
+        r"relative_tolerance: expected a number in \[0, 1\); got -1.0; give a relative size, say",
+    ),
+    "batch tolerance": (
+        lambda: spectral.decompose_batch(np.ones((1, 2, 2)), rank_tolerance=1.0),
+        r"rank_tolerance: expected a number in \[0, 1\); got 1.0; give",
+    ),
+    "rank": (
+        lambda: spectral.certify(np.eye(2), rank_tolerance=1.5),
+        r"rank_tolerance: expected a number in \[0, 1\); got 1.5; give",
+    ),
+    "certified": (lambda: spectral.certify(ONE_NAN), "W: .*; got NaN"),
+    "chunk": (
+        lambda: spectral.decompose_batch(np.ones((1, 2, 2)), chunk=0),
+        "chunk: expected a positive integer; got 0; give the number of matrices to decompose",
+    ),
+    "block": (
+        lambda: spectral.coherence(np.eye(2), block=0),
+        "block: expected a positive integer; got 0; give the number of features on a side",
+    ),
+    "bound": (
+        lambda: spectral.welch_bound(0, 2),
+        r"features: expected a positive integer; got 0; give W.shape\[1\]",
+    ),
+    "latent bound": (
+        lambda: spectral.welch_bound(2, 0),
+        r"latent: expected a positive integer; got 0; give W.shape\[0\]",
+    ),
+    "foreign spectrum": (
+        lambda: spectral.certify(np.eye(2), spectral.decompose(np.eye(3))),
+        r"spectrum: expected that of W; got 3 features for W of shape \(2, 2\); give decompose",
+    ),
+    "shortest": (
+        lambda: spectral.represented(np.eye(2), shortest=1.0),
+        r"shortest: expected a number in \[0, 1\); got 1.0; give",
+    ),
+    "two rules": (
+        lambda: spectral.represented(np.eye(2), shortest=0.1, rank_tolerance=0.1),
+        "rank_tolerance: expected None beside `shortest`; got 0.1; leave one of the two out",
+    ),
+    "represented vector": (
+        lambda: spectral.represented(np.ones(2), shortest=0.1),
+        r"W: expected a non-empty \[latent, features\] array; got shape \(2,\); give features as",
+    ),
+    "represented nan": (lambda: spectral.represented(ONE_NAN), "W: .*; got NaN"),
+    "cosine of nan": (lambda: spectral.mean_squared_cosine(ONE_NAN), "W: .*; got NaN"),
+    "one boolean": (
+        lambda: spectral.mean_squared_cosine(np.eye(2), np.array([True])),
+        r"represented: expected booleans of shape \(2,\); got shape \(1,\) of bool; give one for",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name):
+    call, message = BAD[name]
+    with pytest.raises(ValueError, match=message):
+        call()
