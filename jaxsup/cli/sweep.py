@@ -73,13 +73,13 @@ class SweepCommand:
     def run(self) -> None:
         """Train and write."""
         single_threaded_lapack()
+        from jaxsup.sweep.callbacks import Stopped
         from jaxsup.sweep.grid import Sweep
         from jaxsup.sweep.memory import parse_bytes
         from jaxsup.sweep.progress import show_progress
         from jaxsup.sweep.run import run
-        from jaxsup.sweep.store.store import check_store
+        from jaxsup.sweep.store.plan import check_store
         from jaxsup.sweep.tables import read_sweep
-        from jaxsup.sweep.trainer import Stopped
 
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)

@@ -25,8 +25,8 @@ class Share:
     Attributes:
         index: this process, 0..count-1.
         count: number of processes.
-        coordinated: whether the processes are joined by `jax.distributed`. They part when the work
-            is shared out.
+        coordinated: whether the processes are joined by `jax.distributed`, which they leave when the
+            work is shared out.
 
     Raises:
         ValueError: the index is no process.
@@ -51,8 +51,8 @@ class Share:
             parts = [part for part in parts if any(t.name not in stored for t in part.tiles)]
         return list(parts[self.index :: self.count])
 
-    def meet(self, name: str) -> None:
-        """Wait until all coordinated processes are here.
+    def wait_for_all(self, name: str) -> None:
+        """Wait until all coordinated processes have come to the barrier of this name.
 
         Raises:
             ValueError: some did not come within five minutes.
@@ -72,7 +72,7 @@ class Share:
                     f"got {reason!r}; start them together"
                 ) from None
 
-    def part_ways(self) -> None:
+    def leave(self) -> None:
         """Leave the coordinated processes, all at one time: whoever is early waits for the others.
 
         From here none needs another. Joined, a process that is lost would end all others: at once
