@@ -70,7 +70,7 @@ class Programs:
     freeze: Callable[[Inputs], PyTree]
     begin: Callable[[Inputs], State]
     advance: Callable[[Inputs, PyTree, State, Segment], tuple[State, dict[str, Array]]]
-    state: jax.tree_util.PyTreeDef
+    state: jax.tree_util.PyTreeDef  # pyright: ignore[reportInvalidTypeForm]
 
 
 class Compiler:
@@ -125,7 +125,7 @@ def make_inputs(
     return Inputs(varying, program.fixed, keys)
 
 
-def trace_training(program: Program, shape: tuple[int, int], device: jax.Device) -> Traced:
+def trace_training(program: Program, shape: tuple[int, int], device: Any) -> Traced:
     """The segment that trains replicas [lanes, slots] on one device, not compiled yet."""
     lanes, slots = shape
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0, impl=KEY_KIND), lanes))

@@ -59,7 +59,7 @@ class Lanes:
         return bool((members == members[:1]).all())
 
     def setting_rows(self) -> Int[np.ndarray, "*axes"]:
-        """The row whose setting each slot takes, [slots] where lanes are alike, else [lanes, slots].
+        """The row whose setting each slot takes: [slots] where lanes are alike, or [lanes, slots].
 
         Padding trains the first row.
         """

@@ -1,26 +1,13 @@
-"""How much memory a replica takes, and how many fit: the memory plan of a sweep.
+"""How much memory there is, and how many replicas fit: the memory plan of a sweep."""
 
-The compiler is asked: it settles every buffer of the program that trains before that program runs.
-It is asked at two sizes, and a line between them gives the others (`test_memory` holds it against
-the peak that the system saw). Nothing is asked where even an upper bound fits.
-"""
-
-import dataclasses
-import functools
-import math
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-import jax
+from typing import Any, NamedTuple
 
 from jaxsup._internal.validation import fail
-from jaxsup.sweep.buffers import counted_bytes, written_bytes
-from jaxsup.sweep.compiled import kept_bytes
-from jaxsup.sweep.placement import shares_slots
-from jaxsup.sweep.programs import Program
+from jaxsup.sweep.footprint import Footprint
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 # What a part may take: the rest of an accelerator's memory goes to the compiled programs, to
@@ -29,12 +16,8 @@ _USABLE = 0.8
 # On a CPU a part that stays near the caches is faster than the largest that memory holds: see
 # `benchmarks/scaling.py`.
 _CPU_WORKING_SET = 40 * 2**20
-# What a compiled program takes whatever its size: threads, scratch of the matrix products.
-_RUNTIME = 24 * 2**20
 COMPILING = 256 * 2**20
 """Bytes that compilation takes on the host and does not give back."""
-# Replicas a device at the two sizes that the compiler is asked for.
-_FEW, _MANY = 2, 64
 
 
 class Budget(NamedTuple):
@@ -47,82 +30,6 @@ class Budget(NamedTuple):
 
     limit: int
     preferred: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Footprint:
-    """Bytes that a part takes: a straight line in its replicas.
-
-    Attributes:
-        constant: on each device, whatever the number of replicas.
-        replica: of each replica on its device, with its part in what replicas of a seed share.
-        records: what the dataset keeps of a replica, on the host.
-        devices: number of devices that share the part.
-        on_cpu: whether devices and host have one memory, so that records count.
-        asked: whether the compiler said so; else these are upper bounds.
-    """
-
-    constant: int
-    replica: int
-    records: int
-    devices: int
-    on_cpu: bool
-    asked: bool = True
-
-    def part(self, replicas: int) -> int:
-        """Bytes of so many replicas, over all devices."""
-        each = self.replica + (self.records if self.on_cpu else 0)
-        return _RUNTIME + self.devices * self.constant + replicas * each
-
-    def fitting(self, memory: int) -> int:
-        """How many replicas so many bytes hold; below 1 where they hold none."""
-        return (memory - self.part(0)) // (self.part(1) - self.part(0))
-
-    def __str__(self) -> str:
-        return (
-            f"{'about' if self.asked else 'at most'} {format_bytes(self.replica)} a replica, "
-            f"{format_bytes(self.records)} for its records"
-        )
-
-
-def footprint(
-    program: Program, seeds: int, devices: Sequence[jax.Device], enough: int = 0
-) -> Footprint:
-    """What a part of a program takes, by the compiler's count.
-
-    Arguments:
-        program: the program.
-        seeds: number of seeds that it trains.
-        devices: devices that share the part.
-        enough: bytes that are there in any case: if an upper bound of all replicas is no more, the
-            compiler is not asked.
-    """
-    few, many = _shapes(len(program.points), seeds, len(devices))
-    line = functools.partial(Footprint, devices=len(devices), records=2 * kept_bytes(program))
-    line = functools.partial(line, on_cpu=devices[0].platform == "cpu")
-    size = math.prod(many)
-    bound = line(0, -(-written_bytes(program, many, devices[0]) // size), asked=False)
-    if bound.part(len(program.points) * seeds) <= enough:
-        return bound
-    least, most = (counted_bytes(program, shape, devices[0]) for shape in (few, many))
-    if few == many:
-        return line(0, -(-most // size))
-    each = max(1, (most - least) // (size - math.prod(few)))
-    return line(max(0, least - math.prod(few) * each), each)
-
-
-def _shapes(points: int, seeds: int, devices: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Lanes and slots of one device at the sizes to ask for, in proportions that parts have.
-
-    A part takes points first, then seeds.
-    """
-    lanes, slots = seeds, points
-    if shares_slots((lanes, slots), devices):
-        slots = -(-slots // devices)
-    else:
-        lanes = -(-lanes // devices)
-    few, many = min(_FEW, slots), min(_MANY, slots)
-    return (min(lanes, _FEW // few), few), (min(lanes, _MANY // many), many)
 
 
 def choose_chunk(need: Footprint, points: int, budget: Budget) -> int:
@@ -149,7 +56,7 @@ def choose_chunk(need: Footprint, points: int, budget: Budget) -> int:
     return max(need.devices, replicas - replicas % points if replicas >= points else replicas)
 
 
-def memory_budget(memory: int | str | None, devices: Sequence[jax.Device]) -> Budget:
+def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> Budget:
     """Bytes that a part may take, over all `devices`.
 
     Arguments:

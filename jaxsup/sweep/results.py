@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import jax
 import numpy as np
 
 from jaxsup.sweep.store.schema import Layout, machine
@@ -41,7 +40,7 @@ class Results(Protocol):
 class MemoryResults:
     """Results that stay in memory."""
 
-    def __init__(self, layout: Layout, devices: Sequence[jax.Device]) -> None:
+    def __init__(self, layout: Layout, devices: Sequence[Any]) -> None:
         self.layout, self.devices, self.began = layout, list(devices), time.perf_counter()
         points, seeds = layout.sweep.points, len(layout.sweep.seeds)
         self.arrays = layout.empty(points, seeds)

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -13,8 +13,9 @@ from jax.sharding import Mesh
 
 from jaxsup._internal.validation import check_number, check_positive_integer
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
+from jaxsup.sweep.footprint import footprint
 from jaxsup.sweep.grid import Sweep
-from jaxsup.sweep.memory import choose_chunk, footprint, format_bytes, memory_budget
+from jaxsup.sweep.memory import choose_chunk, format_bytes, memory_budget
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.programs import Program, plan_programs
 from jaxsup.sweep.progress import Progress, ProgressCount
@@ -39,7 +40,7 @@ def run(
     widths: int = 2,
     chunk: int | None = None,
     memory: int | str | None = None,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     share: Share | None = None,
     checkpoint: float = 60.0,
     progress: Callable[[Progress], None] | None = None,
@@ -125,7 +126,7 @@ def run(
 def _choose_capacities(
     programs: Sequence[Program],
     sweep: Sweep,
-    devices: Sequence[jax.Device],
+    devices: Sequence[Any],
     chunk: int | None,
     memory: int | str | None,
 ) -> list[int]:
@@ -142,12 +143,13 @@ def _choose_capacities(
         need = footprint(program, seeds, devices, enough=min(budget))
         capacities.append(min(choose_chunk(need, points, budget), points * seeds))
         log.info(
-            "%s; %d of %d networks at once, in about %s: %s",
+            "%s, %s%s a network; %d of %d networks at once, in %s",
             name,
+            "" if need.counted else "at most ",
+            format_bytes(need.replica + need.records),
             capacities[-1],
             points * seeds,
             format_bytes(need.part(capacities[-1])),
-            need,
         )
     return capacities
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from jaxsup.sweep.processes import Share
@@ -35,16 +34,14 @@ class Store:
         machine: what trains here: versions and devices.
     """
 
-    def __init__(
-        self, path: Path, layout: Layout, plan: Plan, devices: Sequence[jax.Device]
-    ) -> None:
+    def __init__(self, path: Path, layout: Layout, plan: Plan, devices: Sequence[Any]) -> None:
         self.path, self.layout, self.plan = path, layout, plan
         self.machine = machine(list(devices))
         self._arrays: dict[str, Any] = {}
 
     @classmethod
     def open(
-        cls, path: Path, layout: Layout, plan: Plan, devices: Sequence[jax.Device], share: Share
+        cls, path: Path, layout: Layout, plan: Plan, devices: Sequence[Any], share: Share
     ) -> "Store":
         """Make the store, or join one that is there; metadata that is damaged is restored.
 
