@@ -104,10 +104,11 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     """Train a sweep into a store; cost without compilation, memory with everything."""
     jax = use_jax(devices=case.get("devices"))
     import jaxsup
+    from jaxsup.sweep.footprint import footprint
     from jaxsup.sweep.memory import (
         COMPILING,
         choose_chunk,
-        footprint,
+        memory_budget,
         resident_memory,
     )
     from jaxsup.sweep.programs import plan_programs
@@ -115,10 +116,10 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     sweep = make_sweep(case["networks"], case.get("steps", STEPS))
     devices = jax.local_devices()
     before = resident_memory()
-    need = footprint(plan_programs(sweep, 1)[0])
-    fitting = choose_chunk(need, POINTS, devices, None)
+    need = footprint(plan_programs(sweep, 1)[0], len(sweep.seeds), devices)
+    fitting = choose_chunk(need, POINTS, memory_budget(None, devices))
     chunk = min(fitting, sweep.replicas)
-    predicted = need.chunk(chunk, -(-chunk // POINTS), devices)
+    predicted = need.part(chunk)
     reports: list[Any] = []
 
     def watch(progress: Any) -> None:
@@ -138,7 +139,7 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
         "seconds": training,
         "compile_seconds": last.compile_seconds,
         "microseconds": 1e6 * training / last.network_steps,
-        "bytes_a_replica": need.device + need.records,
+        "bytes_a_replica": need.replica + need.records,
         "predicted_mib": (before + COMPILING + predicted) / 2**20,
         "peak_mib": peak_memory() / 2**20,
         "diverged": diverged,

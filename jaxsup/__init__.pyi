@@ -41,7 +41,7 @@ from .sweep.grid import Sweep as Sweep
 from .sweep.processes import Share as Share
 from .sweep.run import run as run
 from .sweep.store.read import open_store as open_store
-from .sweep.trainer import Stopped as Stopped
+from .sweep.callbacks import Stopped as Stopped
 from .training.simulate import Trajectory as Trajectory
 from .training.simulate import simulate as simulate
 from .training.updates import AbstractUpdate as AbstractUpdate

@@ -34,7 +34,7 @@ class InfoCommand:
     """Print everything for programs."""
 
     def run(self) -> None:
-        """Look and print."""
+        """Take the inventory and print it."""
         from jaxsup.sweep.store.read import take_inventory
 
         inventory = take_inventory(self.directory)
@@ -52,16 +52,16 @@ def format_inventory(inventory: Inventory) -> str:
 
     attributes = inventory.attributes
     sizes = ", ".join(f"{name} {size}" for name, size in inventory.sizes.items())
-    state = "complete" if inventory.chunks_stored == inventory.chunks else "unfinished"
+    state = "complete" if inventory.tiles_stored == inventory.tiles else "unfinished"
     lines = [
         f"dataset   {inventory.path}  ({format_bytes(inventory.nbytes)}, "
         f"layout {attributes.get('layout_version', 1)})",
         f"sizes     {sizes}",
         f"state     {state}: {inventory.networks_stored} of {inventory.networks} networks, "
-        f"{inventory.chunks_stored} of {inventory.chunks} chunks",
+        f"{inventory.tiles_stored} of {inventory.tiles} tiles",
     ]
     lines += [
-        f"waiting   {name}: a chunk that was stopped on its way" for name in inventory.unfinished
+        f"waiting   {name}: a part that was stopped on its way" for name in inventory.unfinished
     ]
     if "precision" in attributes:
         lines.append(

@@ -64,7 +64,7 @@ class ReproduceCommand:
         from jaxsup._internal.validation import check_choice
         from jaxsup.reproduce.claims import DIFFERS
         from jaxsup.reproduce.registry import needs_weights
-        from jaxsup.sweep.store.store import check_store
+        from jaxsup.sweep.store.plan import check_store
 
         titles = figure_titles()
         check_choice("figure", self.name, [*titles, "all"])
@@ -100,8 +100,8 @@ class ReproduceCommand:
 
     def _reproduce(self, name: str, out: Path, weights: Weights | None) -> Report:
         from jaxsup.reproduce.registry import needs_weights, reproduce
+        from jaxsup.sweep.callbacks import Stopped
         from jaxsup.sweep.progress import show_progress
-        from jaxsup.sweep.trainer import Stopped
 
         given = weights if self.name != "all" or needs_weights(name) else None
         if self.name == "all" and not self.json:

@@ -8,7 +8,7 @@ import logging
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -16,6 +16,9 @@ from jaxsup.cli.devices import configure_devices, single_threaded_lapack, use_de
 from jaxsup.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
+    import xarray as xr
+
+    from jaxsup.sweep.grid import Sweep
     from jaxsup.sweep.processes import Share
 
 
@@ -29,7 +32,7 @@ class SweepCommand:
       jaxsup sweep examples/exponents.toml --out runs/exponents --seeds 16 --json
 
     The TOML file describes one experiment and the axes to scan; the files in examples/ explain
-    every key. The dataset is a Zarr folder that xarray opens, filled in chunk by chunk. Ctrl-C and
+    every key. The dataset is a Zarr folder that xarray opens, filled in tile by tile. Ctrl-C and
     SIGTERM keep what is done; --resume goes on, also after a crash. Ask what the dataset says with
     `jaxsup fit DIR`, how complete it is with `jaxsup info DIR`, see it with `jaxsup plot DIR`.
 
@@ -52,7 +55,7 @@ class SweepCommand:
     chunk: int | None = None
     """Replicas trained at once; default: as many as fit in the memory."""
     checkpoint: float = 60.0
-    """Seconds between two checkpoints of the chunk at hand."""
+    """Seconds between two checkpoints of the part at hand."""
     devices: int | None = None
     """Number of devices; on a CPU, number of cores. Default: all."""
     x64: bool = False
@@ -73,30 +76,52 @@ class SweepCommand:
     def run(self) -> None:
         """Train and write."""
         single_threaded_lapack()
-        from jaxsup.sweep.grid import Sweep
-        from jaxsup.sweep.memory import parse_bytes
-        from jaxsup.sweep.progress import show_progress
-        from jaxsup.sweep.run import run
-        from jaxsup.sweep.store.store import check_store
-        from jaxsup.sweep.tables import read_sweep
-        from jaxsup.sweep.trainer import Stopped
-
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)
-        sweep = read_sweep(self.config)
-        share = self._shard()
-        check_store(self.out, join=self.resume or self.distributed or share is not None)
-        if self.memory is not None:
-            parse_bytes(self.memory)
-        if self.seeds is not None:
-            sweep = Sweep(sweep.experiment, sweep.axis_table(), self.seeds)
+        sweep, share = self._read(), self._shard()
+        self._check_place(share)
         configure_devices(self.devices, x64=self.x64)
         if self.distributed:
             share = self._join()
+        dataset = self._train(sweep, share)
+        summary = {
+            "dataset": str(self.out),
+            "replicas": sweep.replicas,
+            "complete": int(dataset["complete"].sum()),
+            "diverged": int((dataset["status"] == 1).sum()),
+            "seconds": dataset.attrs.get("seconds"),
+        }
+        print(json.dumps(summary) if self.json else format_summary(summary))
+
+    def _read(self) -> Sweep:
+        """The sweep of the file, with the seeds that were asked for."""
+        from jaxsup.sweep.grid import Sweep
+        from jaxsup.sweep.tables import read_sweep
+
+        sweep = read_sweep(self.config)
+        if self.seeds is None:
+            return sweep
+        return Sweep(sweep.experiment, sweep.axis_table(), self.seeds)
+
+    def _check_place(self, share: Share | None) -> None:
+        """Raise for a mistake in --out or --memory before anything expensive starts."""
+        from jaxsup.sweep.memory import parse_bytes
+        from jaxsup.sweep.store.plan import check_store
+
+        check_store(self.out, join=self.resume or self.distributed or share is not None)
+        if self.memory is not None:
+            parse_bytes(self.memory)
+
+    def _train(self, sweep: Sweep, share: Share | None) -> xr.Dataset:
+        """Train, with progress on standard error; the program ends where a signal stops it."""
+        from jaxsup.sweep.callbacks import Stopped
+        from jaxsup.sweep.progress import show_progress
+        from jaxsup.sweep.run import run
+
         devices = use_devices(self.devices)
         with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
             try:
-                dataset = run(
+                return run(
                     sweep,
                     self.out,
                     resume=self.resume,
@@ -112,25 +137,6 @@ class SweepCommand:
             except Stopped:
                 self._tell_how_to_go_on()
                 raise SystemExit(stop.exit_status) from None
-        complete = dataset["complete"].values
-        summary = {
-            "dataset": str(self.out),
-            "replicas": sweep.replicas,
-            "complete": int(complete.sum()),
-            "diverged": int((dataset["status"] == 1).sum()),
-            "seconds": dataset.attrs.get("seconds"),
-        }
-        if self.json:
-            print(json.dumps(summary))
-        elif complete.all():
-            print(
-                f"{sweep.replicas} networks, {summary['seconds']:g} s of training, "
-                f"{summary['diverged']} diverged"
-            )
-            print(f"dataset  {self.out}")
-        else:
-            print(f"{summary['complete']} of {sweep.replicas} networks are there")
-            print(f"dataset  {self.out}  (shared: see `jaxsup info {self.out}`)")
 
     def _shard(self) -> Share | None:
         from jaxsup._internal.validation import fail
@@ -138,11 +144,10 @@ class SweepCommand:
 
         if self.distributed and self.shard is not None:
             raise fail("--shard", "one of --shard and --distributed", self.shard, "drop one")
-        named = (self.coordinator, self.processes, self.process_id)
-        if not self.distributed and any(value is not None for value in named):
-            raise fail(
-                "--coordinator", "--distributed with it", "a call without", "add --distributed"
-            )
+        names = (self.coordinator, self.processes, self.process_id)
+        if not self.distributed and any(value is not None for value in names):
+            expected, advice = "--distributed with it", "add --distributed"
+            raise fail("--coordinator", expected, "a call without", advice, described=True)
         return None if self.shard is None else parse_shard(self.shard)
 
     def _join(self) -> Share:
@@ -154,3 +159,18 @@ class SweepCommand:
         words = [word for word in sys.argv[1:] if word != "--resume"]
         command = shlex.join(["jaxsup", *words, "--resume"])
         print(f"jaxsup: stopped; what is done is stored; go on with: {command}", file=sys.stderr)
+
+
+def format_summary(summary: dict[str, Any]) -> str:
+    """What a sweep has come to, for people."""
+    replicas, complete, place = summary["replicas"], summary["complete"], summary["dataset"]
+    if complete < replicas:
+        return (
+            f"{complete} of {replicas} networks are there\n"
+            f"dataset  {place}  (shared: see `jaxsup info {place}`)"
+        )
+    return (
+        f"{replicas} networks, {summary['seconds']:g} s of training, "
+        f"{summary['diverged']} diverged\n"
+        f"dataset  {place}"
+    )

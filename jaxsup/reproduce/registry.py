@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from jaxsup.reproduce.claims import Claim
     from jaxsup.sweep.grid import Sweep
-    from jaxsup.sweep.run import Progress
+    from jaxsup.sweep.progress import Progress
     from jaxsup.weights.read import Weights
 
 
@@ -175,7 +175,7 @@ def reproduce(
         Stopped: `stop` said so; what is whole is in the dataset.
     """
     from jaxsup._internal.validation import check_choice
-    from jaxsup.sweep.store.store import check_store
+    from jaxsup.sweep.store.plan import check_store
 
     module = find_figure(name)
     check_choice("scale", scale, module.SCALES)

@@ -25,8 +25,8 @@ class Share:
     Attributes:
         index: this process, 0..count-1.
         count: number of processes.
-        coordinated: whether the processes are joined by `jax.distributed`. They part when the work
-            is shared out.
+        coordinated: whether the processes are joined by `jax.distributed`, which they leave as
+            soon as the work is shared out.
 
     Raises:
         ValueError: the index is no process.
@@ -51,8 +51,8 @@ class Share:
             parts = [part for part in parts if any(t.name not in stored for t in part.tiles)]
         return list(parts[self.index :: self.count])
 
-    def meet(self, name: str) -> None:
-        """Wait until all coordinated processes are here.
+    def wait_for_all(self, name: str) -> None:
+        """Wait until all coordinated processes have come to the barrier of this name.
 
         Raises:
             ValueError: some did not come within five minutes.
@@ -72,7 +72,7 @@ class Share:
                     f"got {reason!r}; start them together"
                 ) from None
 
-    def part_ways(self) -> None:
+    def leave(self) -> None:
         """Leave the coordinated processes, all at one time: whoever is early waits for the others.
 
         From here none needs another. Joined, a process that is lost would end all others: at once
@@ -119,11 +119,12 @@ def join_processes(
         ValueError: neither the arguments nor the environment say who the processes are, or process
             0 could not be reached.
     """
-    given = [coordinator, processes, process]
-    if any(value is not None for value in given) and None in given:
+    names = [coordinator, processes, process]
+    if any(value is not None for value in names) and None in names:
         text = f"a call with coordinator {coordinator}, processes {processes}, process {process}"
         advice = "give all three, or none and let the scheduler's environment tell"
-        raise fail("--distributed", "coordinator, processes and process together", text, advice)
+        expected = "coordinator, processes and process together"
+        raise fail("--distributed", expected, text, advice, described=True)
     if processes is not None:
         check_positive_integer("--processes", processes, "give the number of processes")
         if process is None or not 0 <= process < processes:

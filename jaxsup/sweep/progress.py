@@ -1,15 +1,115 @@
-"""How a sweep's progress is shown: a bar on a terminal, plain lines elsewhere."""
+"""How far a sweep is, counted and shown: a bar on a terminal, plain lines elsewhere."""
 
+import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from jaxsup.sweep.run import Progress
+import numpy as np
+
+from jaxsup.sweep.callbacks import PartProgress
+from jaxsup.sweep.processes import Share
+from jaxsup.sweep.programs import Program
+from jaxsup.sweep.trainer import Trainer
+from jaxsup.sweep.work import Part
+from jaxsup.training.state import DIVERGED
 
 # Seconds between two plain lines: a log file stays short.
 _LINE_EVERY = 15.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a sweep is: handed to the callback of `run` after every segment.
+
+    In a sweep that several processes share, all counts are of this process's share.
+
+    Attributes:
+        replicas_done: networks whose training has ended, stored ones included.
+        replicas: networks in all.
+        network_steps_done: updates made so far, summed over networks.
+        network_steps: updates in all.
+        diverged: networks that have left the finite numbers, stored ones not counted.
+        seconds: wall-clock time since the start, compilation included.
+        compile_seconds: of these, spent on compilation.
+        network_steps_stored: updates that were in the store at the start.
+        median_loss: median of the losses recorded last in the part at hand; NaN if there is none.
+    """
+
+    replicas_done: int
+    replicas: int
+    network_steps_done: int
+    network_steps: int
+    diverged: int
+    seconds: float
+    compile_seconds: float = 0.0
+    network_steps_stored: int = 0
+    median_loss: float = float("nan")
+
+    @property
+    def rate(self) -> float:
+        """Network-steps per second of training."""
+        made = self.network_steps_done - self.network_steps_stored
+        return made / max(self.seconds - self.compile_seconds, 1e-9)
+
+
+class ProgressCount:
+    """Counts updates over parts and tells the callback."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        todo: Sequence[Part],
+        programs: Sequence[Program],
+        share: Share,
+        trainer: Trainer,
+        callback: Callable[[Progress], None] | None,
+    ) -> None:
+        self.began = time.perf_counter()
+        self.callback = callback
+        self.trainer = trainer
+        self.updates = [program.fixed.steps for program in programs]
+        counted = parts if share.count == 1 else todo
+        self.replicas = sum(part.replicas for part in counted)
+        self.steps = sum(part.replicas * self.updates[part.program] for part in counted)
+        self.replicas_done = self.replicas - sum(part.replicas for part in todo)
+        self.steps_done = self.steps - sum(p.replicas * self.updates[p.program] for p in todo)
+        self.steps_stored = self.steps_done
+        self.diverged = 0
+        self.median = float("nan")
+
+    def advanced(self, part: Part, progress: PartProgress) -> None:
+        """The part at hand has gone through a segment."""
+        if self.callback is not None:
+            finite = progress.losses[np.isfinite(progress.losses)]
+            self.median = float(np.median(finite)) if finite.size else float("nan")
+            self._report(part.replicas * progress.step, progress.diverged)
+
+    def ended(self, part: Part, block: dict[str, np.ndarray]) -> None:
+        """A part has ended."""
+        self.replicas_done += part.replicas
+        self.steps_done += part.replicas * self.updates[part.program]
+        self.diverged += int((block["status"] == DIVERGED).sum())
+        self._report(0, 0)
+
+    def _report(self, steps: int, diverged: int) -> None:
+        if self.callback is None:
+            return
+        self.callback(
+            Progress(
+                replicas_done=self.replicas_done,
+                replicas=self.replicas,
+                network_steps_done=self.steps_done + steps,
+                network_steps=self.steps,
+                diverged=self.diverged + diverged,
+                seconds=time.perf_counter() - self.began,
+                compile_seconds=self.trainer.compiler.seconds,
+                network_steps_stored=self.steps_stored,
+                median_loss=self.median,
+            )
+        )
 
 
 @contextmanager

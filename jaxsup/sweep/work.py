@@ -16,7 +16,7 @@ from jaxsup._internal.validation import fail
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.programs import Program
 
-# Replicas that a tile holds at most: what a damaged chunk or a lost commit costs.
+# Replicas that a tile holds at most: what a damaged file or a lost commit costs.
 _TILE_REPLICAS = 1024
 
 _Item = TypeVar("_Item")
@@ -87,7 +87,7 @@ class Part:
         return sum(tile.replicas for tile in self.tiles)
 
     def without(self, stored: set[str]) -> list["Part"]:
-        """What is left of the part when the tiles of these names are there already."""
+        """What remains of the part when the tiles of these names are there already."""
         missing = [tile for tile in self.tiles if tile.name not in stored]
         if len(missing) == len(self.tiles):
             return [self]
@@ -101,13 +101,13 @@ def choose_tile(sweep: Sweep, capacities: Sequence[int]) -> tuple[int, ...]:
     Points come before seeds: the points of a seed share its random numbers.
     """
     capacity = min(capacities)
-    left = max(1, capacity // -(-capacity // _TILE_REPLICAS))
+    room = max(1, capacity // -(-capacity // _TILE_REPLICAS))
     sizes = []
     for axis, structural in zip(reversed(sweep.axes), reversed(sweep.structural), strict=True):
-        size = 1 if structural else _even(axis.size, left)
+        size = 1 if structural else _even(axis.size, room)
         sizes.append(size)
-        left //= size
-    return (*reversed(sizes), _even(len(sweep.seeds), left))
+        room //= size
+    return (*reversed(sizes), _even(len(sweep.seeds), room))
 
 
 def cut_parts(
@@ -138,7 +138,7 @@ def cut_parts(
                 "chunk",
                 f"at least {least} replicas, a tile of this dataset",
                 capacities[number],
-                "allow larger chunks or more memory, or begin a new dataset",
+                "allow a larger chunk or more memory, or begin a new dataset",
             )
         at_once = _even(len(column), capacities[number] // least)
         seeds_at_once = 1

@@ -1,4 +1,4 @@
-"""Train one chunk and print its predicted and measured memory, in a process of its own.
+"""Train one part and print its predicted and measured memory, in a process of its own.
 
 Linux keeps a process's peak and lets it be reset: it is, after compilation and before training.
 """
@@ -15,10 +15,11 @@ import numpy as np
 def main() -> None:
     jax.config.update("jax_num_cpu_devices", 2)
     import jaxsup
-    from jaxsup.sweep.memory import footprint
+    from jaxsup.sweep.callbacks import Callbacks
+    from jaxsup.sweep.footprint import footprint
     from jaxsup.sweep.programs import plan_programs
     from jaxsup.sweep.store.schema import Layout
-    from jaxsup.sweep.trainer import Trainer, Watch
+    from jaxsup.sweep.trainer import Task, Trainer
 
     case = json.loads(sys.argv[1])
     loss = case.get("loss", "sampled")
@@ -51,21 +52,21 @@ def main() -> None:
     trainer = Trainer(jax.sharding.Mesh(np.asarray(jax.local_devices()), ("replica",)))
     baseline = 0
 
-    plain = trainer.programs
+    compile_programs = trainer.compiler.programs
 
     def programs(*arguments: Any, **options: Any) -> Any:
         nonlocal baseline
-        compiled = plain(*arguments, **options)
+        compiled = compile_programs(*arguments, **options)
         if not baseline:
             Path("/proc/self/clear_refs").write_text("5")
             baseline = peak()
         return compiled
 
-    trainer.programs = programs  # pyright: ignore[reportAttributeAccessIssue]
+    trainer.compiler.programs = programs  # pyright: ignore[reportAttributeAccessIssue]
     layout = Layout(sweep, [program])
-    rows, lanes = np.arange(points), np.arange(seeds)
-    trainer.train(program, rows, lanes, (points, seeds), layout, Watch())
-    predicted = footprint(program).chunk(points * seeds, seeds, jax.local_devices())
+    task = Task(program, np.arange(points), np.arange(seeds, dtype=np.uint32), layout)
+    trainer.train(task, (points, seeds), Callbacks())
+    predicted = footprint(program, seeds, jax.local_devices()).part(points * seeds)
     print(json.dumps({"predicted": predicted, "measured": peak() - baseline}))
 
 

@@ -19,7 +19,7 @@ import xarray as xr
 
 KILLS = int(os.environ.get("JAXSUP_KILLS", "2"))
 
-# Two programs, six chunks, a diverging network in each.
+# Two programs, six parts, a diverging network in each.
 CONFIGURATION = """
 steps = 4000
 batch_size = 16
@@ -128,7 +128,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(folder, tmp_path):
     assert re.search(r"updates +\d+ settings at \d+ features, .*(sparse|dense) samples", text)
     status, text, err = jaxsup("fit", out)
     assert status == 0
-    assert "chunks are stored; the others are missing (NaN)" in err
+    assert "tiles are stored; the others are missing (NaN)" in err
 
 
 def test_info_names_what_is_damaged(folder, tmp_path):

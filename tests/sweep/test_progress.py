@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from jaxsup.sweep.progress import show_progress
-from jaxsup.sweep.run import Progress
+from jaxsup.sweep.progress import Progress, show_progress
 
 
 def halfway() -> Progress:

@@ -15,15 +15,17 @@ import xarray as xr
 
 import jaxsup
 from jaxsup.experiment.record import Record
+from jaxsup.sweep.store.metadata import differences
+from jaxsup.sweep.store.plan import check_store
 from jaxsup.sweep.store.read import open_store, take_inventory
 from jaxsup.sweep.store.schema import LAYOUT_VERSION
-from jaxsup.sweep.store.store import check_store, differences
+from jaxsup.sweep.trainer import Task, Trainer
 
 RATES = [0.1, 0.2, 0.3]
 
 
 def sweep(rates: list[float] = RATES, seeds: int = 3, **changes: Any) -> jaxsup.Sweep:
-    """Nine networks, cheap to compile; a chunk of three is one seed with all rates."""
+    """Nine networks, cheap to compile; a part of three is one seed with all rates."""
     settings: dict[str, Any] = {
         "features": jaxsup.GaussianFeatures(6, 1.1),
         "teacher": jaxsup.DiagonalTeacher(0.5),
@@ -74,14 +76,12 @@ class Stop:
 
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the parts that are trained from here on."""
-    from jaxsup.sweep.trainer import Trainer
-
     sizes: list[int] = []
-    plain = Trainer.train
+    train_all = Trainer.train
 
-    def train(self: Trainer, program: Any, rows: Any, seeds: Any, *rest: Any) -> Any:
-        sizes.append(len(rows) * len(seeds))
-        return plain(self, program, rows, seeds, *rest)
+    def train(self: Trainer, task: Task, *rest: Any) -> Any:
+        sizes.append(len(task.rows) * len(task.seeds))
+        return train_all(self, task, *rest)
 
     monkeypatch.setattr(Trainer, "train", train)
     return sizes
@@ -98,10 +98,10 @@ def test_a_stored_sweep_is_the_sweep_in_memory(whole):
     assert key == jax.random.key(1)
 
 
-def test_no_chunk_mixes_what_is_committed_apart(whole):
+def test_no_file_mixes_what_is_committed_apart(whole):
     stored = xr.open_zarr(whole)
     inventory = take_inventory(whole)
-    assert (inventory.chunks, inventory.chunks_stored) == (3, 3)
+    assert (inventory.tiles, inventory.tiles_stored) == (3, 3)
     assert {stored[name].encoding["chunks"][:2] for name in stored} == {(3, 1)}
 
 
@@ -125,7 +125,7 @@ def test_a_stopped_sweep_goes_on_to_the_same_bits(whole, tmp_path, after, monkey
     assert not list(path.rglob("unfinished*"))
 
 
-def test_a_stop_in_the_middle_of_a_chunk_loses_no_step(tmp_path, monkeypatch):
+def test_a_stop_in_the_middle_of_a_part_loses_no_step(tmp_path, monkeypatch):
     path = tmp_path / "store"
     reports: list[Any] = []
     with pytest.raises(jaxsup.Stopped):
@@ -175,7 +175,7 @@ def test_damage_is_named_and_made_again_alone(copy, whole, case, monkeypatch, ca
     assert name in str(error.value)
     assert "\n" not in str(error.value)
     inventory = take_inventory(copy)
-    assert [found.path for found in inventory.damages] == [name]
+    assert [damage.path for damage in inventory.damages] == [name]
     assert inventory.networks_stored == 6
     sizes = trained(monkeypatch)
     with caplog.at_level(logging.WARNING, "jaxsup"):
@@ -219,7 +219,7 @@ def test_a_checkpoint_that_does_not_fit_is_named_and_ignored(tmp_path, whole, ca
         caplog.clear()
         with caplog.at_level(logging.WARNING, "jaxsup"):
             run(path, resume=True)
-        assert ["this chunk starts again" in record.message for record in caplog.records] == [True]
+        assert ["this part starts again" in record.message for record in caplog.records] == [True]
         same_bits(xr.open_zarr(path).load(), xr.open_zarr(whole).load())
 
 

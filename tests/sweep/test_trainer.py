@@ -1,6 +1,6 @@
 """Segments, compaction and devices: how replicas are trained together changes none of them.
 
-Replicas laid out otherwise (chunks, devices, processes) agree bit for bit where XLA compiles the
+Replicas laid out otherwise (parts, devices, processes) agree bit for bit where XLA compiles the
 same loops for both shapes, and to float32 rounding elsewhere: rtol 2e-6 before the first update,
 5e-5 later.
 """
@@ -20,6 +20,7 @@ import xarray as xr
 import jaxsup
 from jaxsup.experiment.record import Record
 from jaxsup.sweep import trainer as training
+from jaxsup.sweep.compiled import Compiler
 
 FIRST, LATER = 2e-6, 5e-5
 RATES = [0.05, 0.1, 0.2, 0.3]
@@ -68,16 +69,16 @@ def test_devices_and_chunks_change_nothing(reference, devices, chunk):
 
 def test_short_segments_change_no_bit(reference, monkeypatch):
     monkeypatch.setattr(training, "_SEGMENT_SECONDS", 0.0)
-    looks: list[Any] = []
+    reports: list[Any] = []
     one = jax.local_devices()[:1]
-    short = jaxsup.run(sweep(RATES), devices=one, chunk=24, progress=looks.append)
-    assert len(looks) > 12  # every update is a segment of its own
+    short = jaxsup.run(sweep(RATES), devices=one, chunk=24, progress=reports.append)
+    assert len(reports) > 12  # every update is a segment of its own
     for name in reference:
         assert short[name].values.tobytes() == reference[name].values.tobytes()
 
 
 @pytest.mark.parametrize("chunk", [3, 6, 30])
-def test_one_wild_replica_in_each_chunk_disturbs_no_other(reference, chunk):
+def test_one_wild_replica_in_each_part_disturbs_no_other(reference, chunk):
     one = jax.local_devices()[:1]
     wild = jaxsup.run(sweep([*RATES[:2], WILD, *RATES[2:]]), devices=one, chunk=chunk)
     assert (wild["status"].sel({"optimizer.learning_rate": WILD}) == 1).all()
@@ -99,14 +100,14 @@ def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, devi
     monkeypatch.setattr(training, "_COMPILING_WORTH", np.inf)
     kept = jaxsup.run(sweep(rates, **changes), **options)
     monkeypatch.setattr(training, "_COMPILING_WORTH", 0.0)
-    shapes: list[tuple[int, ...]] = []
-    plain = training.Trainer.programs
+    shapes: list[tuple[int, int]] = []
+    compile_programs = Compiler.programs
 
-    def programs(self: training.Trainer, *arguments: Any, **options: Any) -> Any:
-        shapes.append(arguments[-1].shape)
-        return plain(self, *arguments, **options)
+    def programs(self: Compiler, inputs: Any, slots: int, **options: Any) -> Any:
+        shapes.append((len(inputs.keys), slots))
+        return compile_programs(self, inputs, slots, **options)
 
-    monkeypatch.setattr(training.Trainer, "programs", programs)
+    monkeypatch.setattr(Compiler, "programs", programs)
     dropped = jaxsup.run(sweep(rates, **changes), **options)
     assert shapes[0] == (6, 8)
     assert shapes[-1] == (6, 4)
@@ -119,21 +120,21 @@ def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, devi
 
 
 def test_a_part_whose_replicas_are_all_gone_ends_early():
-    looks: list[Any] = []
+    reports: list[Any] = []
     one = jax.local_devices()[:1]
     record = Record(points=40, spacing="linear", evaluation_samples=32)
     dataset = jaxsup.run(
-        sweep([WILD, 2 * WILD], steps=400, record=record), devices=one, progress=looks.append
+        sweep([WILD, 2 * WILD], steps=400, record=record), devices=one, progress=reports.append
     )
     assert (dataset["status"] == 1).all()
-    assert len(looks) < 20
-    assert looks[-1].network_steps_done == looks[-1].network_steps == 400 * 12
+    assert len(reports) < 20
+    assert reports[-1].network_steps_done == reports[-1].network_steps == 400 * 12
 
 
 def test_progress_tells_rate_and_median_loss(reference):
-    looks: list[Any] = []
-    jaxsup.run(sweep(RATES), devices=jax.local_devices()[:1], progress=looks.append)
-    last = looks[-1]
+    reports: list[Any] = []
+    jaxsup.run(sweep(RATES), devices=jax.local_devices()[:1], progress=reports.append)
+    last = reports[-1]
     assert last.median_loss == pytest.approx(float(np.median(reference["loss"][..., -1])), rel=1e-4)
     assert 0 < last.compile_seconds < last.seconds
     assert last.rate == pytest.approx(24 * 12 / (last.seconds - last.compile_seconds))
@@ -174,6 +175,7 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coordinated", [True, False])
 def test_two_processes_fill_one_store(reference, tmp_path, coordinated):
     path = tmp_path / "store"
@@ -183,15 +185,15 @@ def test_two_processes_fill_one_store(reference, tmp_path, coordinated):
     ended = [process.communicate(timeout=300) for process in running]
     assert [process.returncode for process in running] == [0, 0], ended
     assert_close(jaxsup.open_store(path).load(), reference)
-    inventory = [int(out.splitlines()[-1]) for out, _ in ended]
-    assert max(inventory) == 24
+    complete = [int(out.splitlines()[-1]) for out, _ in ended]
+    assert max(complete) == 24
     one = jaxsup.run(sweep(RATES), tmp_path / "one", chunk=4, devices=jax.local_devices()[:2])
     both = jaxsup.open_store(path)
     for name in one:
         assert one[name].values.tobytes() == both[name].values.tobytes(), name
 
 
-MEETING = """
+WAITING = """
 import sys
 from jaxsup.sweep import processes
 process = int(sys.argv[2])
@@ -199,22 +201,23 @@ share = processes.join_processes("localhost:" + sys.argv[1], 2, process, timeout
 processes._PATIENCE = 1
 if process == 0:
     try:
-        share.meet("a place where nobody comes")
+        share.wait_for_all("a barrier where nobody comes")
     except ValueError as error:
         print(error)
-share.part_ways()
+share.leave()
 """
 
 
+@pytest.mark.slow
 def test_processes_that_do_not_come_are_told_in_one_line():
     port = free_port()
-    running = [start(port, name, code=MEETING) for name in "01"]
+    running = [start(port, name, code=WAITING) for name in "01"]
     (out, err), _ = [process.communicate(timeout=300) for process in running]
     assert out.count("\n") == 1, err
     assert out.startswith("--distributed: expected 2 processes within 1 s; got ")
 
 
-def test_a_lost_process_costs_only_its_chunks(reference, tmp_path):
+def test_a_lost_process_costs_only_its_parts(reference, tmp_path):
     """One of two shares is never trained; any number of processes finish it later."""
     path = tmp_path / "store"
     one = jax.local_devices()[:1]

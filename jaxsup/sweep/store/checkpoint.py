@@ -71,7 +71,7 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
     def _refuse(self, why: str) -> None:
-        log.warning("%s: %s; this chunk starts again", self.path, why)
+        log.warning("%s: %s; this part starts again", self.path, why)
 
 
 def _checksum(arrays: Mapping[str, np.ndarray]) -> str:

@@ -95,14 +95,14 @@ def records(store: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
 
 def damage_of(store: Path, files: Mapping[str, str], tile: str | None) -> list[Damage]:
     """Which of these files are not as their checksums say."""
-    found = []
+    damages = []
     for name, expected in files.items():
         path = store / name
         if not path.is_file():
-            found.append(Damage(name, tile, "missing"))
+            damages.append(Damage(name, tile, "missing"))
         elif checksum(path) != expected:
-            found.append(Damage(name, tile, "its checksum differs"))
-    return found
+            damages.append(Damage(name, tile, "its checksum differs"))
+    return damages
 
 
 def survey(store: Path, fingerprint: str) -> tuple[dict[str, dict[str, Any]], list[Damage]]:

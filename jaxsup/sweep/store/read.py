@@ -46,13 +46,13 @@ def open_store(store: str | Path) -> "xr.Dataset":
     total = _tile_count(path)
     if len(whole) < total:
         log.warning(
-            "%s: %d of %d chunks are stored; the others are missing (NaN)", path, len(whole), total
+            "%s: %d of %d tiles are stored; the others are missing (NaN)", path, len(whole), total
         )
     return dataset
 
 
 def open_whole(path: Path) -> "xr.Dataset":
-    """Open the dataset without a look at the journal.
+    """Open the dataset without asking the journal.
 
     Raises:
         ValueError: there is none, or it cannot be read.
@@ -81,21 +81,21 @@ class Inventory:
         path: the folder.
         attributes: what the dataset says of itself: configuration, versions, devices.
         sizes: of the dataset's dimensions.
-        chunks, chunks_stored: tiles in all, and stored whole.
+        tiles, tiles_stored: tiles in all, and stored whole.
         networks, networks_stored: networks in all, and stored whole.
         diverged: coordinates of the networks that diverged, with ``last_step``.
         damages: files that are not as they were written.
         nbytes: bytes on disk.
         seconds: time that training took, summed over processes.
         machines: (versions and devices, networks trained there).
-        unfinished: names of the checkpoints of chunks that were stopped on their way.
+        unfinished: names of the checkpoints of parts that were stopped on their way.
     """
 
     path: str
     attributes: dict[str, Any]
     sizes: dict[str, int]
-    chunks: int
-    chunks_stored: int
+    tiles: int
+    tiles_stored: int
     networks: int
     networks_stored: int
     diverged: list[dict[str, Any]]
@@ -107,7 +107,7 @@ class Inventory:
 
 
 def take_inventory(store: str | Path) -> Inventory:
-    """Look through a store, also a damaged or unfinished one.
+    """Go through a store, also a damaged or unfinished one.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -121,18 +121,18 @@ def take_inventory(store: str | Path) -> Inventory:
         whole, damages = _survey(path, attributes)
         tile = json.loads(attributes["plan"])["tile"]
         regions = {name: _region(name, tile) for name in whole}
-        chunks = _tile_count(path)
+        tiles = _tile_count(path)
     else:
         # The first layout was written in one go, without a journal.
         whole = {"all": {**dataset.attrs, "seconds": dataset.attrs.get("seconds", math.nan)}}
-        damages, chunks = [], 1
+        damages, tiles = [], 1
         regions = {"all": tuple(slice(size) for size in shape)}
     done = np.zeros(shape, bool)
     status, last_step = np.full(shape, -1), np.full(shape, -1)
     machines: dict[str, int] = {}
     for name, region in regions.items():
         done[region] = True
-        # Tile by tile: a damaged chunk must not be touched.
+        # Tile by tile: a damaged one must not be touched.
         status[region] = dataset["status"][region].values
         last_step[region] = dataset["last_step"][region].values
         machine = _machine(whole[name])
@@ -142,8 +142,8 @@ def take_inventory(store: str | Path) -> Inventory:
         path=str(path),
         attributes=dict(dataset.attrs),
         sizes={str(dim): int(size) for dim, size in dataset.sizes.items()},
-        chunks=chunks,
-        chunks_stored=len(whole),
+        tiles=tiles,
+        tiles_stored=len(whole),
         networks=int(done.size),
         networks_stored=int(done.sum()),
         diverged=[

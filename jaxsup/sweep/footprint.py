@@ -1,0 +1,164 @@
+"""How much memory replicas take: the compiler is asked.
+
+It settles every buffer of the program that trains before that program runs. It is asked at two
+sizes, and a line between them gives the others (`test_memory` holds it against the peak that the
+system saw). Nothing is asked where even an upper bound fits.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.stages import Traced
+
+from jaxsup.sweep.compiled import kept_bytes, structure_of, trace_training
+from jaxsup.sweep.placement import shares_slots
+from jaxsup.sweep.programs import Program
+
+# What a compiled program takes whatever its size: threads, scratch of the matrix products.
+_RUNTIME = 24 * 2**20
+# Replicas a device at the two sizes that the compiler is asked for.
+_FEW, _MANY = 2, 64
+# The machine code of a program that is compiled to be asked does not matter: its buffers are
+# settled before that is made, whatever these options say (`test_memory` compares).
+_ASKING = {"cpu": {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}}
+# Where a compiler does not tell: a program holds at once about this share of what it writes down
+# (on a CPU 1/6 to 1/16 for the kinds of updates there are).
+_HELD_AT_ONCE = 1 / 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Footprint:
+    """Bytes that a part takes: a straight line in its replicas.
+
+    Attributes:
+        constant: on each device, whatever the number of replicas.
+        replica: of each replica on its device, with its part in what replicas of a seed share.
+        records: what the dataset keeps of a replica, on the host.
+        devices: number of devices that share the part.
+        on_cpu: whether devices and host have one memory, so that records count.
+        counted: whether the compiler says so; else these are upper bounds.
+    """
+
+    constant: int
+    replica: int
+    records: int
+    devices: int
+    on_cpu: bool
+    counted: bool = True
+
+    def part(self, replicas: int) -> int:
+        """Bytes of so many replicas, over all devices."""
+        each = self.replica + (self.records if self.on_cpu else 0)
+        return _RUNTIME + self.devices * self.constant + replicas * each
+
+    def fitting(self, memory: int) -> int:
+        """How many replicas so many bytes hold; below 1 where they hold none."""
+        return (memory - self.part(0)) // (self.part(1) - self.part(0))
+
+
+def footprint(program: Program, seeds: int, devices: Sequence[Any], enough: int = 0) -> Footprint:
+    """What a part of a program takes, by the compiler's count.
+
+    Arguments:
+        program: the program.
+        seeds: number of seeds that it trains.
+        devices: devices that share the part.
+        enough: bytes that are there in any case: if an upper bound of all replicas is no more, the
+            compiler is not asked.
+    """
+    few, many = _shapes(len(program.points), seeds, len(devices))
+    size, device = math.prod(many), devices[0]
+    part = functools.partial(
+        Footprint,
+        records=2 * kept_bytes(program),
+        devices=len(devices),
+        on_cpu=device.platform == "cpu",
+    )
+    bound = part(0, -(-written_bytes(program, many, device) // size), counted=False)
+    if bound.part(len(program.points) * seeds) <= enough:
+        return bound
+    least, most = (counted_bytes(program, shape, device) for shape in (few, many))
+    if few == many:
+        return part(0, -(-most // size))
+    each = max(1, (most - least) // (size - math.prod(few)))
+    return part(max(0, least - math.prod(few) * each), each)
+
+
+def _shapes(points: int, seeds: int, devices: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Lanes and slots of one device at the sizes to ask for, in proportions that parts have.
+
+    A part takes points first, then seeds.
+    """
+    lanes, slots = seeds, points
+    if shares_slots((lanes, slots), devices):
+        slots = -(-slots // devices)
+    else:
+        lanes = -(-lanes // devices)
+    few, many = min(_FEW, slots), min(_MANY, slots)
+    return (min(lanes, _FEW // few), few), (min(lanes, _MANY // many), many)
+
+
+# By structure, shape and platform: programs of one structure are asked for once.
+_COUNTED: dict[Any, int] = {}
+
+
+def counted_bytes(program: Program, shape: tuple[int, int], device: Any) -> int:
+    """Bytes that training replicas takes on one device, by the compiler's count.
+
+    Arguments:
+        program: what is trained.
+        shape: lanes and slots, as `jaxsup.sweep.placement` has them.
+        device: one that they would be trained on.
+    """
+    first = jax.tree.map(lambda leaf: leaf[0], program.varying)
+    name = structure_of((first, program.fixed)), program.update, shape, device.platform
+    if name not in _COUNTED:
+        _COUNTED[name] = _ask(trace_training(program, shape, device), device.platform)
+    return _COUNTED[name]
+
+
+def written_bytes(program: Program, shape: tuple[int, int], device: Any) -> int:
+    """Bytes of all arrays that the same program names, so more than it holds at once.
+
+    The body of a loop counts once, as each turn takes the place of the one before.
+    """
+    return _named(trace_training(program, shape, device).jaxpr)
+
+
+def _ask(traced: Traced, platform: str) -> int:
+    options = _ASKING.get(platform)
+    counts = traced.lower().compile(compiler_options=options).memory_analysis()
+    if counts is None:
+        return int(_HELD_AT_ONCE * _named(traced.jaxpr))
+    results = counts.output_size_in_bytes - counts.alias_size_in_bytes
+    return counts.argument_size_in_bytes + results + counts.temp_size_in_bytes
+
+
+def _named(program: ClosedJaxpr) -> int:
+    arguments = sum(_size(variable.aval) for variable in program.jaxpr.invars)
+    return arguments + _written(program.jaxpr)
+
+
+def _written(jaxpr: Jaxpr) -> int:
+    return sum(
+        sum(_size(variable.aval) for variable in equation.outvars)
+        + sum(_written(inner) for inner in _inner(equation.params))
+        for equation in jaxpr.eqns
+    )
+
+
+def _inner(params: Mapping[str, Any]) -> Iterator[Jaxpr]:
+    """The programs that an operation runs: bodies, branches, functions."""
+    for value in jax.tree.leaves(params, is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)):
+        if isinstance(value, Jaxpr | ClosedJaxpr):
+            yield value.jaxpr if isinstance(value, ClosedJaxpr) else value
+
+
+def _size(shape: Any) -> int:
+    """Bytes of an array of this shape and type; 0 for what is none."""
+    return shape.size * shape.dtype.itemsize if hasattr(shape, "size") else 0

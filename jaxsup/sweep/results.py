@@ -1,0 +1,65 @@
+"""Where trained parts go: into memory, or into a store."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from jaxsup.sweep.store.schema import Layout, machine
+from jaxsup.sweep.work import Part
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Results(Protocol):
+    """Where trained parts go."""
+
+    def stored(self) -> set[str]:
+        """Names of the tiles that are there already."""
+        ...
+
+    def commit(self, part: Part, block: dict[str, np.ndarray], seconds: float) -> None:
+        """Keep arrays [points, seeds, ...]."""
+        ...
+
+    def checkpoint(self, part: Part) -> dict[str, np.ndarray] | None:
+        """Where an earlier run left the part."""
+        ...
+
+    def saver(self, part: Part) -> Callable[[dict[str, np.ndarray]], None] | None:
+        """What keeps a checkpoint of the part."""
+        ...
+
+    def dataset(self) -> "xr.Dataset":
+        """All that is there, labelled."""
+        ...
+
+
+class MemoryResults:
+    """Results that stay in memory."""
+
+    def __init__(self, layout: Layout, devices: Sequence[Any]) -> None:
+        self.layout, self.devices, self.began = layout, list(devices), time.perf_counter()
+        points, seeds = layout.sweep.points, len(layout.sweep.seeds)
+        self.arrays = layout.empty(points, seeds)
+
+    def stored(self) -> set[str]:
+        return set()
+
+    def commit(self, part: Part, block: dict[str, np.ndarray], seconds: float) -> None:
+        del seconds
+        for name, values in block.items():
+            self.arrays[name][np.ix_(part.points, part.seeds)] = values
+
+    def checkpoint(self, part: Part) -> None:
+        del part
+
+    def saver(self, part: Part) -> None:
+        del part
+
+    def dataset(self) -> "xr.Dataset":
+        seconds = round(time.perf_counter() - self.began, 3)
+        dataset = self.layout.dataset(self.arrays)
+        return dataset.assign_attrs(**machine(self.devices), seconds=seconds)
