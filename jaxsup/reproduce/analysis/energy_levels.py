@@ -47,7 +47,8 @@ def find_levels(
     """
     values: Float[np.ndarray, " runs"] = np.asarray(losses, np.float64)
     if values.ndim != 1:
-        raise fail("losses", "one number a run", f"a shape {values.shape}", "flatten them")
+        shape = f"a shape {values.shape}"
+        raise fail("losses", "one number a run", shape, "flatten them", described=True)
     check_number("relative", relative, "give a share of the loss", low=0)
     check_number("absolute", absolute, "give a loss", low=0)
     order = np.argsort(values, kind="stable")[: int(np.isfinite(values).sum())]
