@@ -18,7 +18,8 @@ from jaxsup.spectral import welch_bound
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Matrix = Float[np.ndarray, "dimensions features"]
+Matrix = Float[np.ndarray, "latent features"]
+Points = Float[np.ndarray, "dimensions features"]
 Classes = list[tuple[str, list[tuple[int, int]]]]
 # Light and below the edges: those of antipodal pairs run along the arrows.
 _ARROW = "#b0b0b0"
@@ -213,7 +214,7 @@ def _labels(labels: ArrayLike | None, count: int) -> list[int]:
     return numbers.tolist()
 
 
-def _project(matrix: Matrix, dimensions: int) -> tuple[Matrix, list[str]]:
+def _project(matrix: Matrix, dimensions: int) -> tuple[Points, list[str]]:
     """Coordinates to draw and the names of their axes."""
     latent = matrix.shape[0]
     if latent <= dimensions:
@@ -253,7 +254,7 @@ def _gram_classes(matrix: Matrix, tolerance: float) -> tuple[Classes, str]:
     return classes, ""
 
 
-def _draw_edges(points: Matrix, classes: Classes, ax: Axes, **options: float) -> None:
+def _draw_edges(points: Points, classes: Classes, ax: Axes, **options: float) -> None:
     """An edge for each pair, alike within a class."""
     for position, (label, pairs) in enumerate(classes):
         style = {**line_style(position), **options}
@@ -262,7 +263,7 @@ def _draw_edges(points: Matrix, classes: Classes, ax: Axes, **options: float) ->
 
 
 def _numbers(
-    points: Matrix, labels: ArrayLike | None, *, beyond: float
+    points: Points, labels: ArrayLike | None, *, beyond: float
 ) -> list[tuple[np.ndarray, str]]:
     """Where the numbers of features stand; features at one place share it."""
     numbers = _labels(labels, points.shape[1])

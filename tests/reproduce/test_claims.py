@@ -52,12 +52,12 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_verdict_follows_from_interval_and_range(case: str) -> None:
-    one, verdict = CASES[case]
-    assert one.verdict == verdict
-    assert bool(one.explanation) == (verdict == "not claimed")
-    table = json.loads(json.dumps(one.to_dict(), allow_nan=False))
+    judged, verdict = CASES[case]
+    assert judged.verdict == verdict
+    assert bool(judged.explanation) == (verdict == "not claimed")
+    table = json.loads(json.dumps(judged.to_dict(), allow_nan=False))
     assert table["verdict"] == verdict
-    assert format_claims([one])[0] == f"{verdict.upper()}: exponent"
+    assert format_claims([judged])[0] == f"{verdict.upper()}: exponent"
 
 
 BAD_CLAIMS = {
@@ -130,7 +130,7 @@ def test_the_page_of_claims_says_what_the_reports_hold(tmp_path: Path) -> None:
     }
     (tmp_path / "a-figure.json").write_text(json.dumps(report))
     (tmp_path / "other.json").write_text("[]")
-    script = Path(__file__).parent.parent / "scripts" / "claims.py"
+    script = Path(__file__).parents[2] / "scripts" / "claims.py"
     command = [sys.executable, str(script), str(tmp_path), "--out", str(tmp_path / "page.md")]
     subprocess.run(command, check=True)
     page = (tmp_path / "page.md").read_text()

@@ -10,7 +10,8 @@ import pytest
 
 from jaxsup import read_weights
 from jaxsup.cli.reproduce import ReproduceCommand
-from jaxsup.reproduce import registry
+from jaxsup.reproduce import reproduce
+from jaxsup.reproduce.analysis import crossings, factors
 from jaxsup.reproduce.figures import (
     acceleration,
     anatomy,
@@ -19,7 +20,6 @@ from jaxsup.reproduce.figures import (
     real_weights,
     toy_geometry,
     toy_intro,
-    universality,
 )
 
 
@@ -28,14 +28,14 @@ def test_steps_to_a_level_of_a_power_law() -> None:
     steps = np.array([0.0, 1, 10, 100])
     loss = np.array([1.0, 1, 1e-2, 1e-4])
     levels = np.array([0.25, 1e-2, 1e-3, 1e-5])
-    found = acceleration.steps_to(levels, steps, loss)
+    found = crossings.steps_to(levels, steps, loss)
     np.testing.assert_allclose(found, [2, 10, math.sqrt(1000), np.inf], rtol=1e-12)
 
 
 def test_steps_to_a_level_of_a_diverged_or_rising_curve() -> None:
     steps = np.array([0.0, 1, 10, 100])
     curves = np.array([[1.0, 0.5, np.nan, np.nan], [1.0, 0.5, 0.9, 0.25]])
-    found = acceleration.steps_to(np.array([0.25]), steps, curves)
+    found = crossings.steps_to(np.array([0.25]), steps, curves)
     np.testing.assert_allclose(found, [[np.inf], [100.0]], rtol=1e-12)
 
 
@@ -62,7 +62,7 @@ def test_steps_to_half_come_after_the_last_return_above_it() -> None:
             [1.0, 0.4, 0.3, 0.2],  # from the first record on
         ]
     )
-    found = anatomy.steps_to_half(steps, errors)
+    found = crossings.steps_to_half(steps, errors)
     np.testing.assert_allclose(found, [2, 10**1.5, np.inf, 1], rtol=1e-12)
 
 
@@ -76,19 +76,8 @@ def test_the_slope_of_learning_times_needs_enough_features() -> None:
 def test_variance_between_groups_of_a_worked_case() -> None:
     # Means 1 and 3 about 2: between 2 * 1 + 2 * 1 = 4; within 4 * 0.25 = 1.
     groups = [[0.5, 1.5], [2.5, 3.5]]
-    assert universality.variance_between(groups) == pytest.approx(4 / 5, rel=1e-12)
-    assert math.isnan(universality.variance_between([[1.0], [1.0]]))
-
-
-def test_the_atlas_has_ten_thousand_networks_and_every_condition() -> None:
-    quick, paper = (universality.configure(universality.SCALES[n]) for n in ("quick", "paper"))
-    assert quick.replicas >= 10_000
-    assert paper.replicas >= 100_000
-    condition = quick.axes[-1].fields
-    assert set(condition["student.embedding"]) == {"identity", "random", "learned"}
-    rates = [o.learning_rate for o in condition["optimizer"] if o.kind == "sgd"]
-    assert max(rates) == 0.5
-    assert min(rates) == 0.5 / (8 * 4)
+    assert factors.variance_between(groups) == pytest.approx(4 / 5, rel=1e-12)
+    assert math.isnan(factors.variance_between([[1.0], [1.0]]))
 
 
 def record(a: float, b: float, kind: str, exponent: float | None) -> dict:
@@ -116,7 +105,7 @@ def test_deviations_are_of_one_student_from_one_prediction() -> None:
 
 def test_represented_features_are_longer_than_half_of_the_longest() -> None:
     W = np.array([[1.0, 0.4, 0.0], [0.0, 0.0, 0.6]])
-    assert toy_intro.represented(W).tolist() == [True, False, True]
+    assert toy_intro.longer_than_half(W).tolist() == [True, False, True]
 
 
 def test_the_flattest_fifth_is_the_plateau_and_not_the_dense_end() -> None:
@@ -132,6 +121,22 @@ def test_the_slope_of_the_deficit_is_that_of_a_planted_law() -> None:
     assert localization.deficit_slope(points) == pytest.approx(2.0, abs=1e-6)
     assert math.isnan(localization.deficit_slope(points[:1, :, :4]))
     assert localization.rank_correlation(points[0].T) == pytest.approx(-1.0)
+
+
+def test_equal_values_share_their_rank() -> None:
+    # Ranks 1, 2.5, 2.5, 4 against 1, 2.5, 4, 2.5: about their mean, sum d d' = 3.375 - 1.125
+    # + ... by hand: d = (-1.5, 0, 0, 1.5), d' = (-1.5, 0, 1.5, 0), so 2.25 / 4.5 = 1 / 2.
+    points = np.array([[1.0, 1.0], [2.0, 2.0], [2.0, 3.0], [3.0, 2.0]])
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]):
+        assert localization.rank_correlation(points[order]) == pytest.approx(0.5, rel=1e-12)
+    assert math.isnan(localization.rank_correlation(np.array([[1.0, 2.0], [1.0, 3.0]])))
+
+
+def test_a_correlation_of_ties_alone_gives_no_verdict() -> None:
+    points = np.ones((3, 2, 4))
+    claims = localization.Localization().claims(points, np.array([0.5, 0.6]))
+    assert claims[1].verdict == "not claimed"
+    assert claims[1].explanation == "no variance over networks"
 
 
 def test_overlaps_are_mean_squared_cosines() -> None:
@@ -156,7 +161,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_random_directions_overlap_as_published(matrix: Path, tmp_path: Path) -> None:
     weights = read_weights(matrix)
-    report = registry.reproduce("real-weights", "smoke", tmp_path / "out", weights=weights)
+    report = reproduce("real-weights", "smoke", tmp_path / "out", weights=weights)
     # E[cos^2] = 1/8; the mean over 64 * 63 / 2 pairs scatters by 1/8 sqrt(2 * 7 / 10 / 2016) = 3%.
     overlap = report.findings.claims[1].measured
     assert overlap is not None
@@ -169,7 +174,7 @@ def test_random_directions_overlap_as_published(matrix: Path, tmp_path: Path) ->
 def test_a_figure_about_weights_needs_them(tmp_path: Path) -> None:
     words = "weights: expected a matrix for real-weights; got None; give a file by --weights FILE"
     with pytest.raises(ValueError, match=re.escape(words)):
-        registry.reproduce("real-weights", "smoke", tmp_path / "out")
+        reproduce("real-weights", "smoke", tmp_path / "out")
     command = ReproduceCommand("real-weights", "smoke", tmp_path / "out", tensor="W")
     with pytest.raises(ValueError, match="--tensor: expected a file that it is in"):
         command.run()
