@@ -70,7 +70,7 @@ def test_loss_curves_show_the_median_over_finite_seeds() -> None:
     assert legend_texts(ax) == ["b = 0", "b = 1"]
 
 
-def test_loss_curves_have_logarithmic_labelled_axes() -> None:
+def test_loss_curves_have_logarithmic_labeled_axes() -> None:
     _, ax = plot.new_figure()
     plot.loss_curves(loss_dataset(), ax)
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")

@@ -100,12 +100,12 @@ def test_a_diagnosis_has_four_panels_and_the_component_that_can_be_drawn() -> No
     W[:2, :5] = polygon(5)
     W[2:5, 5:9] = tetrahedron()
     W[5:, 9:17] = np.linalg.svd(np.eye(8) - 1 / 8)[2][:7]
-    found = diagnose(W)
-    names = [component.name for component in found.geometry.components]
+    diagnosis = diagnose(W)
+    names = [component.name for component in diagnosis.geometry.components]
     assert names == ["pentagon", "tetrahedron", "7-simplex"]
-    assert choose_component(found, None) == 0  # the simplex is larger but has seven dimensions
+    assert choose_component(diagnosis, None) == 0  # the simplex is larger but has seven dimensions
     for component, kind in ((None, ""), (1, "3d"), (2, "")):
-        figure = plot.diagnosis_figure(found, component=component, features=[0, 17])
+        figure = plot.diagnosis_figure(diagnosis, component=component, features=[0, 17])
         assert isinstance(figure, matplotlib.figure.Figure)
         panels = [panel.axes for panel in figure.subfigs]
         assert [len(axes) for axes in panels] == [1, 2, 1, 2 if component == 2 else 1]
@@ -135,13 +135,13 @@ def test_a_crowd_of_features_is_shown_by_its_cosines_and_a_zero_matrix_by_words(
 
 
 def test_features_eigenspaces_and_components_that_are_not_there_are_refused() -> None:
-    found = diagnose(blocks())
+    diagnosis = diagnose(blocks())
     _, ax = plot.new_figure()
     with pytest.raises(ValueError, match=r"features: expected indices 0..7; got 8"):
-        plot.spectral_measures(found.spectrum, ax, features=[8])
+        plot.spectral_measures(diagnosis.spectrum, ax, features=[8])
     with pytest.raises(ValueError, match="spectrum: expected an eigenspace; got a zero matrix"):
         plot.spectral_measures(spectral.decompose(np.zeros((2, 3))), ax)
     with pytest.raises(ValueError, match=r"component: expected 0..1; got 2"):
-        plot.diagnosis_figure(found, component=2)
+        plot.diagnosis_figure(diagnosis, component=2)
     with pytest.raises(ValueError, match="component: expected none, as there is no feature"):
         plot.diagnosis_figure(diagnose(np.zeros((2, 3))), component=0)

@@ -95,7 +95,8 @@ def test_levels_are_told_with_their_counts() -> None:
 
 def test_a_cell_needs_half_of_its_settings() -> None:
     table = settings()
-    grid = factors.median_exponents(table["exponent"], table["optimizer"], table["density"])
+    columns: list[Any] = [table[name] for name in ("exponent", "optimizer", "density")]
+    grid = factors.median_exponents(*columns)
     assert grid.index.tolist() == ["SGD", "Adam"]
     assert grid.columns.tolist() == ["low", "high"]
     np.testing.assert_array_equal(grid, [[0.9, 1.55], [np.nan, 1.0]])
@@ -205,9 +206,16 @@ def test_capacities_stand_beside_the_values_of_known_geometries() -> None:
     networks = np.stack([values, values])
     ax = capacities.draw_capacities(networks, axis(), inverse_density=np.array([1.0, 4.0]))
     *guides, points = ax.get_lines()
-    np.testing.assert_allclose(points.get_ydata(), ([0.4] * 5 + [0.5] * 2 + [0]) * 2, atol=1e-6)
-    np.testing.assert_allclose(points.get_xdata(), [1.0] * 8 + [4.0] * 8)
-    assert [line.get_ydata()[0] for line in guides] == [3 / 4, 2 / 3, 1 / 2, 2 / 5, 3 / 8]
+    x, y = np.asarray(points.get_data())
+    np.testing.assert_allclose(y, ([0.4] * 5 + [0.5] * 2 + [0]) * 2, atol=1e-6)
+    np.testing.assert_allclose(x, [1.0] * 8 + [4.0] * 8)
+    assert [np.asarray(line.get_ydata())[0] for line in guides] == [
+        3 / 4,
+        2 / 3,
+        1 / 2,
+        2 / 5,
+        3 / 8,
+    ]
     words = [text.get_text() for text in ax.texts]
     assert words[3:] == ["2/5 pentagon", "3/8 square antiprism"]
     assert words[:3] == ["3/4 tetrahedron", "2/3 triangle", "1/2 digon"]
@@ -225,9 +233,8 @@ def test_the_plateau_is_median_and_range_against_inverse_density() -> None:
     dimensions = np.asarray([[1.0, 0.6, 0.4], [1.2, 0.8, 0.5], [1.1, 0.7, 0.9]])
     ax = capacities.draw_plateau(np.array([1.0, 2.0, 10.0]), dimensions, axis())
     guide, line = ax.get_lines()
-    assert guide.get_ydata()[0] == 0.5  # pyright: ignore
-    np.testing.assert_allclose(line.get_xdata(), [1, 2, 10])
-    np.testing.assert_allclose(line.get_ydata(), [1.1, 0.7, 0.5])
+    assert np.asarray(guide.get_ydata())[0] == 0.5
+    np.testing.assert_allclose(np.asarray(line.get_data()), [[1, 2, 10], [1.1, 0.7, 0.5]])
     assert ax.get_xscale() == "log"
     assert words_of(ax) == ["range of 3 seeds", "median"]
 

@@ -28,8 +28,8 @@ def small(rates, bias_rates, steps=40):
 def first_parameters(sweep):
     """W and b from which the runs start, as the engine gives them out."""
     record = jaxsup.Record(points=2, parameter_steps=(0,))
-    one = dataclasses.replace(sweep.experiment, steps=1, record=record)
-    kept = jaxsup.simulate(one, jax.random.key(0)).snapshots
+    experiment = dataclasses.replace(sweep.experiment, steps=1, record=record)
+    kept = jaxsup.simulate(experiment, jax.random.key(0)).snapshots
     return tuple(np.asarray(a, np.float64)[0] for a in (kept.embedding, kept.bias))
 
 
@@ -45,7 +45,7 @@ def test_runs_are_plain_gradient_descent_on_the_published_loss():
     """Outcomes and final losses of a numpy loop, over learning, silence and divergence."""
     sweep = small([0.01, 0.05, 4.0], [0.002, 0.05, 3.0])
     maps = outcomes.read_outcomes(jaxsup.run(sweep), sweep)
-    seen = set()
+    reached = set()
     for i, rate in enumerate([0.01, 0.05, 4.0]):
         for j, bias_rate in enumerate([0.002, 0.05, 3.0]):
             W, b = first_parameters(sweep)
@@ -57,14 +57,14 @@ def test_runs_are_plain_gradient_descent_on_the_published_loss():
                 W, b = W - rate * by_W, b - bias_rate * by_b
             else:
                 loss = slopes(W, b)[0]
-            got = maps.outcomes[0, i, j]
-            seen.add(int(got))
+            outcome = maps.outcomes[0, i, j]
+            reached.add(int(outcome))
             if loss > BOUND:
-                assert got == DIVERGES
+                assert outcome == DIVERGES
                 continue
-            assert got == (LEARNS if loss <= 4.5 else SILENT)
+            assert outcome == (LEARNS if loss <= 4.5 else SILENT)
             assert maps.losses[0, i, j] == pytest.approx(loss / 5, rel=1e-3)
-    assert seen == {LEARNS, SILENT, DIVERGES}
+    assert reached == {LEARNS, SILENT, DIVERGES}
 
 
 def test_the_sharpness_is_that_of_a_hessian_by_differences():

@@ -39,7 +39,7 @@ def measure_border(region: ArrayLike) -> Border:
     """Box-counting dimension of a region's border: 1 for a smooth curve, above 1 for a fractal.
 
     Boxes of side 1, 2, 4, ... spacings tile the grid as long as at least 8 fit along its shorter
-    side; they own the points on their sides, so that neighbours share them, and what remains at the
+    side; they own the points on their sides, so that neighbors share them, and what remains at the
     far edges does not count. A straight line then crosses boxes in proportion to 1 / side. The
     dimension is a slope over these sizes alone: what is rough below the grid's spacing looks
     smooth. The frame cuts the large boxes short, which makes a straight line 1.01 on a grid of 513
@@ -113,7 +113,7 @@ def _mixed_boxes(inside: Bool[np.ndarray, "rows columns"], size: int) -> int:
     """Boxes of size + 1 points a side that hold both kinds, from sums over rectangles."""
     sums = np.pad(inside.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     rows, columns = (np.arange(0, length - size, size) for length in inside.shape)
-    up, left = np.ix_(rows, columns)
-    down, right = up + size + 1, left + size + 1
-    held = sums[down, right] - sums[up, right] - sums[down, left] + sums[up, left]
-    return int(((held > 0) & (held < (size + 1) ** 2)).sum())
+    top, first = np.ix_(rows, columns)
+    bottom, last = top + size + 1, first + size + 1
+    inside_box = sums[bottom, last] - sums[top, last] - sums[bottom, first] + sums[top, first]
+    return int(((inside_box > 0) & (inside_box < (size + 1) ** 2)).sum())

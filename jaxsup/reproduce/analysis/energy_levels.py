@@ -26,7 +26,7 @@ class Level(NamedTuple):
 def find_levels(
     losses: ArrayLike, *, relative: float = 1e-3, absolute: float = 1e-6
 ) -> list[Level]:
-    """Split sorted losses wherever two neighbours differ by more than relative * loss + absolute.
+    """Split sorted losses wherever two neighbors differ by more than relative * loss + absolute.
 
     Runs that have not converged smear a level; `spread` shows it. Diverged runs (NaN) belong to no
     level.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def exponents_by_level(table: pd.DataFrame, factor: str) -> dict[str, Float[np.ndarray, " rows"]]:
+def exponents_by_level(table: pd.DataFrame, factor: str) -> dict[str, Float[np.ndarray, " _"]]:
     """The exponents at every level of a factor, levels in the order of the table."""
     groups = table.groupby(factor, sort=False)["exponent"]
     return {str(level): exponents.to_numpy(np.float64) for level, exponents in groups}
@@ -28,12 +28,16 @@ def exponents_by_level(table: pd.DataFrame, factor: str) -> dict[str, Float[np.n
 
 def explained_variance(table: pd.DataFrame, factor: str) -> float:
     """Share of the exponents' variance between the levels of a factor: SS_between / SS_total."""
-    return variance_between(list(exponents_by_level(table.dropna(), factor).values()))
+    return variance_between(
+        list(exponents_by_level(table.dropna(subset=["exponent"]), factor).values())
+    )
 
 
-def variance_between(groups: Sequence[Float[np.ndarray, " members"]]) -> float:
+def variance_between(groups: Sequence[Float[np.ndarray, " _"]]) -> float:
     """sum_g n_g (mean_g - mean)^2 over the total sum of squares; NaN without variance."""
-    values = np.concatenate([np.asarray(group, np.float64) for group in groups])
+    if not groups:
+        return float("nan")
+    values = np.concatenate(groups)
     total = float(np.sum((values - values.mean()) ** 2))
     between = sum(len(group) * (np.mean(group) - values.mean()) ** 2 for group in groups)
     return float(between) / total if total > 0 else float("nan")
@@ -83,7 +87,8 @@ def format_levels(
     """
     lines = []
     for factor in factors:
-        lines.append(f"{factor}: {explained_variance(table, factor):.0%} of the variance")
+        part = explained_variance(table, factor)
+        lines.append(f"{factor}: {'none' if np.isnan(part) else f'{part:.0%}'} of the variance")
         for level, exponents in exponents_by_level(table, factor).items():
             present = exponents[np.isfinite(exponents)]
             share = f"{share_within(present, near):6.0%}" if present.size else "     -"

@@ -34,7 +34,7 @@ def draw_phases(density: Densities, importance: Importances, outcomes: Codes, ax
     Overlaid: where the exact losses of the three arrangements cross (inputs uniform on [0, 1] with
     probability s, squared error, importance r of the extra feature). Dropping it costs
     r (s/3 - s^2/4), giving it the dimension s/3 - s^2/4, the antipodal pair (1 + r) s^2 / 6: the
-    pair wins between r = 2s / (4 - 5s) and r = (4 - 5s) / (2s), which meet at s = 4/7, r = 1. At
+    pair wins between r = 2s / (4 - 5s) and r = (4 - 5s) / (2s), which cross at s = 4/7, r = 1. At
     higher density the dimension is the more important feature's. Setting: arXiv 2209.10652; the
     three arrangements: the public analysis wattenberg/superposition.
 

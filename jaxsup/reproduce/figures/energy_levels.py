@@ -218,7 +218,7 @@ class EnergyLevels(AbstractFigure[Scale]):
                 line = f"  {named.level.loss:10.8f}  {named.level.spread:7.1g}  {share:6.1%}  "
                 line += named.geometry
                 if named.agreeing < named.classified:
-                    line += f" (in {named.agreeing} of {named.classified} looked at)"
+                    line += f" (in {named.agreeing} of {named.classified} classified)"
                 lines.append(line)
         return lines[1:]
 

@@ -64,7 +64,7 @@ def count_represented(norms: Norms) -> int:
 
 
 def to_dataset(diagnosis: Diagnosis, plain: Norms, centered: Norms) -> xr.Dataset:
-    """Everything measured a feature and an eigenvalue, labelled."""
+    """Everything measured a feature and an eigenvalue, labeled."""
     spectrum = diagnosis.spectrum
     each = {
         "norm": (spectrum.norms, "length of a feature's vector"),

@@ -110,13 +110,12 @@ SCALES = {
         16384,
     ),
 }
-
-
 _EXPONENTS = ("feature exponent", "channel exponent")
 FACTORS = (*_EXPONENTS, "superposition", "embedding", "optimizer", "density", "activation")
 """Columns of the table that hold a level in words."""
 _PUBLISHED = ("frozen", "ReLU", "SGD")
 """Embedding, activation and optimizer of the source."""
+_ACTIVATIONS = {"relu": "ReLU", "identity": "linear"}
 _SOURCE = "arXiv 2602.01045, abstract"
 _ABOUT_ONE = "In superposition the exponent is about 1, independent of data and channel statistics."
 
@@ -152,9 +151,7 @@ def tabulate(records: Records) -> pd.DataFrame:
             "embedding": table["embedding"],
             "optimizer": table["optimizer"],
             "density": table["features.density"].map("density {:g}".format),
-            "activation": table["student.activation"].map(
-                {"relu": "ReLU", "identity": "linear"}.get
-            ),
+            "activation": table["student.activation"].map(_ACTIVATIONS.get),
         }
     )
 
@@ -251,11 +248,9 @@ class Universality(AbstractFigure[Scale]):
     def summarize(self, table: pd.DataFrame) -> list[str]:
         """Counts, then a line a level of every factor."""
         crowded = table.loc[table["ratio"] > 1]
+        plain = table.loc[table["ratio"] == 1]
         lines = []
-        for words, part in (
-            ("in superposition", crowded),
-            ("W = I", table.loc[table["ratio"] == 1]),
-        ):
+        for words, part in (("in superposition", crowded), ("W = I", plain)):
             near = part["exponent"].between(*NEAR).sum()
             lines.append(
                 f"{words}: {len(part)} settings, {part['exponent'].count()} follow a power law, "
@@ -280,9 +275,11 @@ class Universality(AbstractFigure[Scale]):
         """How far "about 1, whatever data and channels are" reaches."""
         follow = table.dropna()
         crowded = follow.loc[follow["ratio"] > 1]
-        published = (crowded[["embedding", "activation", "optimizer"]] == _PUBLISHED).all(axis=1)
+        published = (crowded[["embedding", "activation", "optimizer"]] == list(_PUBLISHED)).all(
+            axis=1
+        )
         theirs = crowded.loc[published]
-        words, enough = "frozen, ReLU, SGD", len(theirs) > 1
+        words, enough = ", ".join(_PUBLISHED), len(theirs) > 1
         median = Claim(
             f"median exponent: {words}",
             _ABOUT_ONE,
