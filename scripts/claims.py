@@ -12,12 +12,12 @@ from typing import Any
 HEAD = """# Claims
 
 Every figure of `jaxsup reproduce` holds published statements to measured numbers with 95%
-intervals. The verdict follows by one rule (`jaxsup.reproduce.claims`): *differs* where interval and published
-range, its tolerance included, have no point in common; *not claimed* where the source gives no
-number, nothing could be measured, the experiment is too small, or the interval is too wide to tell;
-*agrees* otherwise. A verdict is of the experiment at the scale that is named: "differs" on a laptop
-is no refutation of a larger one. Where a source says a thing without a number, the reading that
-stands for it here is in the column of what was published.
+intervals. The verdict follows by one rule (`jaxsup.reproduce.claims`): *differs* where interval and
+published range, its tolerance included, have no point in common; *not claimed* where the source
+gives no number, nothing could be measured, the experiment is too small, or the interval is too wide
+to tell; *agrees* otherwise. A verdict is of the experiment at the scale that is named: "differs" on
+a laptop is no refutation of a larger one. Where a source says a thing without a number, the reading
+that stands for it here is in the column of what was published.
 
 This page is made by `python scripts/claims.py FOLDER --out docs/claims.md` from the files that
 the commands wrote.
@@ -42,22 +42,22 @@ def number(value: float | None) -> str:
 
 
 def published(claim: dict[str, Any]) -> str:
-    """The range, and how the source says it."""
-    known = claim["published"]
-    if known is None:
+    """The published range of a claim, and how the source says it."""
+    interval = claim["published"]
+    if interval is None:
         return "no number"
-    low, high = number(known["low"]), number(known["high"])
+    low, high = number(interval["low"]), number(interval["high"])
     span = f"≤ {high}" if not low else f"≥ {low}" if not high else f"{low} to {high}"
-    return f"{span} ({known['words']})"
+    return f"{span} ({interval['words']})"
 
 
 def measured(claim: dict[str, Any]) -> str:
     """Value, interval, and what it rests on; or why there is none."""
-    known = claim["measured"]
-    if known is None:
+    estimate = claim["measured"]
+    if estimate is None:
         return "nothing"
-    interval = f"{number(known['value'])} ({number(known['low'])} to {number(known['high'])})"
-    return f"{interval}, {known['basis']}"
+    value, low, high = (number(estimate[name]) for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high}), {estimate['basis']}"
 
 
 def verdict(claim: dict[str, Any]) -> str:
@@ -74,17 +74,18 @@ def row(*cells: str) -> str:
 def section(report: dict[str, Any]) -> list[str]:
     """Title, command and table of a figure."""
     name, scale = report["figure"], report["scale"]
-    own = what = ""
+    option = matrix = ""
     if report["records"] and "file" in report["records"][0]:  # measured on a matrix from outside
-        one = report["records"][0]
-        own = " --weights FILE"
-        what = f", here {one['file']}, {one['features']:,} features in {one['latent']} dimensions"
+        record = report["records"][0]
+        option = " --weights FILE"
+        size = f"{record['features']:,} features in {record['latent']} dimensions"
+        matrix = f", here {record['file']}, {size}"
     lines = [
         f"## {name}",
         "",
         report["title"],
         "",
-        f"`jaxsup reproduce {name} --scale {scale}{own}`{what}",
+        f"`jaxsup reproduce {name} --scale {scale}{option}`{matrix}",
         "",
         row("claim", "source", "published", "measured (95% interval)", "verdict"),
         row(*["---"] * 5),
@@ -115,11 +116,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where `jaxsup reproduce` wrote its results")
     parser.add_argument("--out", type=Path, default=Path("docs/claims.md"), help="page to write")
-    chosen = parser.parse_args()
-    reports = find_reports(chosen.folder)
+    arguments = parser.parse_args()
+    reports = find_reports(arguments.folder)
     if not reports:
-        parser.error(f"{chosen.folder}: expected reports of jaxsup reproduce; got none; run it")
-    chosen.out.write_text(page(reports), encoding="utf-8")
+        parser.error(f"{arguments.folder}: expected reports of jaxsup reproduce; got none; run it")
+    arguments.out.write_text(page(reports), encoding="utf-8")
 
 
 if __name__ == "__main__":

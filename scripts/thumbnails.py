@@ -14,7 +14,7 @@ HEAVIEST = 150_000
 
 
 def shrink(source: Path, target: Path) -> int:
-    """Write `source` in 64 colours, as wide as its weight allows, and return the bytes."""
+    """Write `source` in 64 colors, as wide as its weight allows, and return the bytes."""
     whole = Image.open(source).convert("RGB")
     width = min(WIDEST, whole.width)
     while True:
@@ -31,13 +31,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where `jaxsup reproduce` wrote its results")
     parser.add_argument("--out", type=Path, default=Path("docs/gallery"), help="folder to write")
-    chosen = parser.parse_args()
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    for report in sorted(chosen.folder.glob("**/*.json")):
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for report in sorted(arguments.folder.glob("**/*.json")):
         picture = report.with_suffix(".png")
         if picture.exists() and "claims" in json.loads(report.read_text(encoding="utf-8")):
-            size = shrink(picture, chosen.out / picture.name)
-            print(f"{size / 1000:6.0f} kB  {chosen.out / picture.name}")
+            size = shrink(picture, arguments.out / picture.name)
+            print(f"{size / 1000:6.0f} kB  {arguments.out / picture.name}")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,10 @@ class PlotCommand:
 def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
     """The dataset at the positions that NAME=INDEX pairs name.
 
+    Arguments:
+        dataset: a sweep.
+        at: pairs, positions counted from 0.
+
     Raises:
         ValueError: a pair is malformed, or its axis or position is not there.
     """
@@ -70,8 +74,8 @@ def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
     for pair in at:
         name, _, index = pair.partition("=")
         if name not in dataset["loss"].dims:
-            known = [str(dim) for dim in dataset["loss"].dims]
-            raise fail("--at", "NAME=INDEX with an axis of the sweep", pair, suggest(name, known))
+            axes = [str(dim) for dim in dataset["loss"].dims]
+            raise fail("--at", "NAME=INDEX with an axis of the sweep", pair, suggest(name, axes))
         size = dataset.sizes[name]
         if not index.isdigit() or int(index) >= size:
             raise fail("--at", f"a position 0..{size - 1} of {name}", pair, "count from 0")

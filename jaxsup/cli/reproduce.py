@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -16,10 +16,14 @@ from jaxsup.cli.signals import stop_on_signals
 from jaxsup.reproduce.registry import figure_titles
 
 if TYPE_CHECKING:
-    from jaxsup.reproduce.registry import Report
+    from jaxsup.reproduce.figure import AbstractFigure, AbstractWeightsFigure
+    from jaxsup.reproduce.run import Report
     from jaxsup.weights.read import Weights
 
 _TITLES = figure_titles()
+_FIGURES = "Which figure, or all of them one after the other:" + "".join(
+    f"\n  {name}: {title}" for name, title in _TITLES.items()
+)
 
 
 @dataclasses.dataclass
@@ -34,15 +38,14 @@ class ReproduceCommand:
       jaxsup reproduce all --scale quick --out runs/all --resume
 
     Every claim gets a verdict: agrees, differs, or not claimed (with the reason). It follows from
-    the measured 95% interval and the published range; the table says both.
-
-    Figures:
+    the measured 95% interval and the published range; the table says both. A figure of your own is
+    run from Python, see jaxsup.reproduce.AbstractFigure.
     """
 
     name: Annotated[
-        tyro.conf.Positional[str], tyro.conf.arg(metavar="{" + ",".join([*_TITLES, "all"]) + "}")
+        tyro.conf.Positional[str],
+        tyro.conf.arg(metavar="{" + ",".join([*_TITLES, "all"]) + "}", help=_FIGURES),
     ]
-    """Which figure, or all of them one after the other."""
     scale: Literal["smoke", "quick", "paper"] = "quick"
     """smoke: seconds, to see that it works; quick: minutes on two cores; paper: an accelerator."""
     out: Path | None = None
@@ -63,21 +66,25 @@ class ReproduceCommand:
         single_threaded_lapack()
         from jaxsup._internal.validation import check_choice
         from jaxsup.reproduce.claims import DIFFERS
-        from jaxsup.reproduce.registry import needs_weights
+        from jaxsup.reproduce.figure import AbstractWeightsFigure
+        from jaxsup.reproduce.registry import find_figure
         from jaxsup.sweep.store.plan import check_store
 
-        titles = figure_titles()
-        check_choice("figure", self.name, [*titles, "all"])
+        names = list(figure_titles())
+        check_choice("figure", self.name, [*names, "all"])
         weights = self._read_weights()
-        names = list(titles) if self.name == "all" else [self.name]
-        folders = {name: self._folder(name) for name in names}
-        for folder in folders.values():
-            check_store(folder, join=self.resume)
+        figures = [find_figure(name) for name in (names if self.name == "all" else [self.name])]
+        for figure in figures:
+            check_store(self._folder(figure.name), join=self.resume)
         configure_devices(None)
         reports: dict[str, Report | None] = {}
-        for name, folder in folders.items():
-            skipped = self.name == "all" and weights is None and needs_weights(name)
-            reports[name] = None if skipped else self._reproduce(name, folder, weights)
+        for figure in figures:
+            inspects = isinstance(figure, AbstractWeightsFigure)
+            if self.name == "all" and inspects and weights is None:
+                reports[figure.name] = None
+                continue
+            matrix = None if self.name == "all" and not inspects else weights
+            reports[figure.name] = self._reproduce(figure, matrix)
         self._print(reports)
         verdicts = [c.verdict for r in reports.values() if r for c in r.findings.claims]
         if self.strict and DIFFERS in verdicts:
@@ -98,21 +105,23 @@ class ReproduceCommand:
             return Path("runs") / f"{name}-{self.scale}"
         return self.out / name if self.name == "all" else self.out
 
-    def _reproduce(self, name: str, out: Path, weights: Weights | None) -> Report:
-        from jaxsup.reproduce.registry import needs_weights, reproduce
+    def _reproduce(
+        self, figure: AbstractFigure[Any] | AbstractWeightsFigure[Any], weights: Weights | None
+    ) -> Report:
+        from jaxsup.reproduce.run import reproduce
         from jaxsup.sweep.callbacks import Stopped
         from jaxsup.sweep.progress import show_progress
 
-        given = weights if self.name != "all" or needs_weights(name) else None
+        out = self._folder(figure.name)
         if self.name == "all" and not self.json:
-            print(f"\n{name}", flush=True)
+            print(f"\n{figure.name}", flush=True)
         with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
             try:
                 report = reproduce(
-                    name,
+                    figure,
                     self.scale,
                     out,
-                    weights=given,
+                    weights=weights,
                     resume=self.resume,
                     progress=progress,
                     stop=stop,
@@ -130,16 +139,10 @@ class ReproduceCommand:
 
     def _print(self, reports: dict[str, Report | None]) -> None:
         """The summary table of all figures, or everything as JSON."""
-        from jaxsup.reproduce.registry import summarise
+        from jaxsup.reproduce.run import summarize
 
         if self.json:
             tables = {name: None if r is None else r.to_dict() for name, r in reports.items()}
             print(json.dumps(tables if self.name == "all" else tables[self.name], indent=1))
         elif self.name == "all":
-            print("\n" + "\n".join(summarise(reports)))
-
-
-# The list grows with the files in jaxsup/reproduce.
-ReproduceCommand.__doc__ = (ReproduceCommand.__doc__ or "").rstrip() + "".join(
-    f"\n      {name}: {title}" for name, title in _TITLES.items()
-)
+            print("\n" + "\n".join(summarize(reports)))

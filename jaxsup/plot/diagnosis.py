@@ -1,4 +1,4 @@
-"""One figure of four panels for what `jaxsup.diagnose` found."""
+"""One figure of four panels for what `jaxsup.diagnose` diagnosis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.features import (
+from jaxsup.plot.geometry import (
     cosine_histogram,
     feature_geometry,
     feature_geometry_3d,
@@ -30,14 +30,14 @@ _READABLE = 64  # features whose Gram matrix can be read
 
 
 def diagnosis_figure(
-    found: Diagnosis, *, features: Sequence[int] = (), component: int | None = None
+    diagnosis: Diagnosis, *, features: Sequence[int] = (), component: int | None = None
 ) -> Figure:
-    """Eigenvalues, spectral measures of some features, localisation, and one component.
+    """Eigenvalues, spectral measures of some features, localization, and one component.
 
     Arguments:
-        found: result of `jaxsup.diagnose`.
+        diagnosis: result of `jaxsup.diagnose`.
         features: whose spectral measures are shown; default: those of largest norm.
-        component: index into `found.geometry.components`; default: the largest one that has a name
+        component: index into `diagnosis.geometry.components`; default: the largest that has a name
             and at most three dimensions, else the largest with a name, else the largest. In two or
             three dimensions it is drawn with its Gram graph, beyond that as a Gram matrix (up to
             64 features) or as a histogram of cosines.
@@ -49,8 +49,8 @@ def diagnosis_figure(
 
     from jaxsup.weights.diagnosis import largest_features
 
-    index = choose_component(found, component)
-    part = None if index is None else found.geometry.components[index]
+    index = choose_component(diagnosis, component)
+    part = None if index is None else diagnosis.geometry.components[index]
     flat = part is None or part.dimension != _IN_SPACE
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 7.6), layout="constrained")
@@ -59,35 +59,35 @@ def diagnosis_figure(
         axes = [panel.add_subplot() for panel in panels[:3]]
         axes.append(panels[3].add_subplot(projection=None if flat else "3d"))
         figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # pyright: ignore
-        chosen = list(features) or largest_features(found)
+        rows = list(features) or largest_features(diagnosis)
         titles = [
             "Spectrum of F = W Wᵀ",
-            f"Spectral measures of {_described(features, len(chosen))}",
+            f"Spectral measures of {_described(features, len(rows))}",
             "Localization of features",
-            "" if index is None else _component_title(found, index),
+            "" if index is None else _component_title(diagnosis, index),
         ]
         for panel, title in zip(panels, titles, strict=True):
             panel.suptitle(title, fontsize=STYLE["axes.titlesize"])
-        eigenvalue_spectrum(found.spectrum, axes[0])
-        if chosen and int(found.spectrum.count):
-            spectral_measures(found.spectrum, axes[1], features=chosen)
+        eigenvalue_spectrum(diagnosis.spectrum, axes[0])
+        if rows and int(diagnosis.spectrum.count):
+            spectral_measures(diagnosis.spectrum, axes[1], features=rows)
         else:
             _say(axes[1], "zero matrix: no eigenspace")
-        localization_histogram(found.spectrum, axes[2])
+        localization_histogram(diagnosis.spectrum, axes[2])
         if part is None:
             _say(axes[3], "zero matrix: no component")
         else:
-            _draw_component(found, part, axes[3])
+            _draw_component(diagnosis, part, axes[3])
     return figure
 
 
-def choose_component(found: Diagnosis, wanted: int | None) -> int | None:
+def choose_component(diagnosis: Diagnosis, wanted: int | None) -> int | None:
     """Index of the component to draw; None for a matrix without any.
 
     Raises:
         ValueError: there is no component with the wanted index.
     """
-    components = found.geometry.components
+    components = diagnosis.geometry.components
     if wanted is not None:
         if not 0 <= wanted < len(components):
             expected = f"0..{len(components) - 1}" if components else "none, as there is no feature"
@@ -102,9 +102,9 @@ def choose_component(found: Diagnosis, wanted: int | None) -> int | None:
     return max(range(len(components)), key=worth, default=None)
 
 
-def _draw_component(found: Diagnosis, part: Component, ax: Axes) -> None:
-    vectors = found.matrix[:, part.features].astype(np.float64)
-    tolerance = 8 * found.geometry.tolerance
+def _draw_component(diagnosis: Diagnosis, part: Component, ax: Axes) -> None:
+    vectors = diagnosis.matrix[:, part.features].astype(np.float64)
+    tolerance = 8 * diagnosis.geometry.tolerance
     if part.dimension <= _IN_SPACE:
         draw = feature_geometry_3d if part.dimension == _IN_SPACE else feature_geometry
         draw(vectors, ax, labels=part.features, tolerance=tolerance)
@@ -120,9 +120,9 @@ def _described(features: Sequence[int], count: int) -> str:
     return f"the {count} features of largest norm" if count != 1 else "one feature"
 
 
-def _component_title(found: Diagnosis, index: int) -> str:
-    part = found.geometry.components[index]
-    total = len(found.geometry.components)
+def _component_title(diagnosis: Diagnosis, index: int) -> str:
+    part = diagnosis.geometry.components[index]
+    total = len(diagnosis.geometry.components)
     name = part.name or ("unnamed scheme" if part.kind == "scheme" else "irregular")
     size = f"{len(part.features):,} feature{'s' * (len(part.features) != 1)}"
     return f"Component {index} (of {total}): {name}, {size} in dimension {part.dimension}"

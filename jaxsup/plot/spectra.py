@@ -1,18 +1,20 @@
-"""Pictures of a frame's spectrum: eigenvalues, spectral measures, localisation."""
+"""Pictures of a frame's spectrum: eigenvalues, spectral measures, localization."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.style import COLOUR_MAP, COLOURS, COVERING, GUIDE, styled
+from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, GUIDE, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import MaxNLocator
 
     from jaxsup.spectral import FrameSpectrum
 
@@ -57,7 +59,7 @@ def eigenvalue_spectrum(spectrum: FrameSpectrum, ax: Axes) -> Axes:
         ax.plot(
             index[start:end],
             values[start:end],
-            color=COLOURS[4],
+            color=COLORS[4],
             linewidth=5,
             alpha=0.7,
             solid_capstyle="round",
@@ -65,7 +67,7 @@ def eigenvalue_spectrum(spectrum: FrameSpectrum, ax: Axes) -> Axes:
         )
     size = 4.5 if len(values) <= 60 else 2
     label = f"eigenvalue ({len(sizes):,} eigenspace{'s' * (len(sizes) != 1)})"
-    ax.plot(index[:rank], values[:rank], "o", color=COLOURS[0], markersize=size, label=label)
+    ax.plot(index[:rank], values[:rank], "o", color=COLORS[0], markersize=size, label=label)
     if rank and values[0] > 50 * values[rank - 1]:
         ax.set_yscale("log")
     else:
@@ -93,18 +95,19 @@ def spectral_measures(
         ValueError: a feature is not there, or the matrix has no eigenspace.
     """
     measures = np.asarray(spectrum.measures, np.float64)
-    chosen = list(range(len(measures))) if features is None else [int(i) for i in features]
-    for feature in chosen:
+    rows = list(range(len(measures))) if features is None else [int(i) for i in features]
+    for feature in rows:
         if not 0 <= feature < len(measures):
             raise fail("features", f"indices 0..{len(measures) - 1}", feature, "count from 0")
     if not measures.shape[1]:
-        raise fail("spectrum", "an eigenspace", "a zero matrix", "draw another matrix")
+        got, do = "a zero matrix", "draw another matrix"
+        raise fail("spectrum", "an eigenspace", got, do, described=True)
     mesh = ax.imshow(
-        measures[chosen],
+        measures[rows],
         aspect="auto",
-        cmap=COLOUR_MAP,
+        cmap=COLOR_MAP,
         vmin=0,
-        vmax=_top(measures[chosen]),
+        vmax=_top(measures[rows]),
         interpolation="nearest",
     )
     ax.grid(visible=False)
@@ -116,9 +119,9 @@ def spectral_measures(
         for k in columns
     ]
     ax.set_xticks(columns, words)
-    rows = _spread(len(chosen), _NAMED_ROWS if len(chosen) <= _NAMED_ROWS else 9)
-    alive = np.asarray(spectrum.represented)[chosen]
-    ax.set_yticks(rows, [f"{chosen[row]}" if alive[row] else f"zero {chosen[row]}" for row in rows])
+    ticks = _spread(len(rows), _NAMED_ROWS if len(rows) <= _NAMED_ROWS else 9)
+    alive = np.asarray(spectrum.represented)[rows]
+    ax.set_yticks(ticks, [f"{rows[k]}" if alive[k] else f"zero {rows[k]}" for k in ticks])
     ax.set_xlabel(f"eigenvalue λ of eigenspace (units of W²), {len(values):,} in all")
     ax.set_ylabel("feature")
     ax.figure.colorbar(mesh, ax=ax, label="spectral measure μ (share of |w|²)")
@@ -135,13 +138,13 @@ def localization_histogram(spectrum: FrameSpectrum, ax: Axes) -> Axes:
         spectrum: result of `jaxsup.spectral.decompose`.
         ax: axis to draw on.
     """
-    shown = np.asarray(spectrum.represented)
-    values = np.asarray(spectrum.localization, np.float64)[shown].clip(max=1.0)
+    represented = np.asarray(spectrum.represented)
+    values = np.asarray(spectrum.localization, np.float64)[represented].clip(max=1.0)
     count = max(int(spectrum.count), 1)
     many = count > 12
     edges = np.geomspace(1 / count, 1, 41) if many else np.linspace(0, 1, 41)
     # Rounding may leave a value a little below the least possible one.
-    ax.hist(values.clip(edges[0]), bins=edges.tolist(), color=COLOURS[3])
+    ax.hist(values.clip(edges[0]), bins=edges.tolist(), color=COLORS[3])
     if many:
         ax.set_xscale("log")
     if count > 1:
@@ -149,16 +152,16 @@ def localization_histogram(spectrum: FrameSpectrum, ax: Axes) -> Axes:
         ax.axvline(1 / count, color=GUIDE, linewidth=0.9, linestyle=(0, (4, 2)), label=label)
     ax.axvline(1, color="black", linewidth=0.9, label="1: on one eigenspace")
     ax.set_xlabel("localization Σ μ² (1 / effective number of eigenspaces)")
-    ax.set_ylabel(f"features (of {int(shown.sum()):,} represented)")
+    ax.set_ylabel(f"features (of {int(represented.sum()):,} represented)")
     ax.yaxis.set_major_locator(_whole_numbers())
     low, high = ax.get_ylim()
-    ax.set_ylim(low, 1.3 * high if shown.any() else 1)
+    ax.set_ylim(low, 1.3 * high if represented.any() else 1)
     ax.legend(loc="upper center", **COVERING)
     return ax
 
 
-def _top(shares: np.ndarray) -> float:
-    """End of the colour scale: 1 unless all shares are small."""
+def _top(shares: Float[np.ndarray, "features eigenspaces"]) -> float:
+    """End of the color scale: 1 unless all shares are small."""
     largest = float(shares.max(initial=0.0))
     return largest if 0 < largest < 0.5 else 1.0
 
@@ -173,7 +176,7 @@ def _spread(count: int, most: int) -> list[int]:
     return sorted({int(position) for position in positions.round()})
 
 
-def _whole_numbers() -> Any:
+def _whole_numbers() -> MaxNLocator:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(nbins=7, integer=True)

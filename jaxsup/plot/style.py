@@ -1,6 +1,6 @@
-"""The house style of every figure: colours, dashes, an empty figure, a file.
+"""The house style of every figure: colors, dashes, an empty figure, its axes, a file.
 
-Lines differ in lightness, dash and marker, so that they can be told apart in grey.
+Lines differ in lightness, dash and marker, so that they can be told apart in gray.
 """
 
 from __future__ import annotations
@@ -8,23 +8,28 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
+
+from jaxsup._internal.validation import fail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-# From dark to light: readable in grey and with the common colour-vision deficiencies.
-COLOURS = ("#1b2a49", "#7b3f72", "#c8553d", "#3a8fa3", "#e0a030", "#8a8d91")
+Arguments = ParamSpec("Arguments")
+
+# From dark to light: readable in gray and with the common color-vision deficiencies.
+COLORS = ("#1b2a49", "#7b3f72", "#c8553d", "#3a8fa3", "#e0a030", "#8a8d91")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 3)), (0, (8, 2)))
 GUIDE = "#555555"
-COLOUR_MAP = "cividis"
+COLOR_MAP = "cividis"
 # A legend that covers what it stands on.
 COVERING: Any = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
 STYLE: Any = {
@@ -47,11 +52,11 @@ STYLE: Any = {
 }
 
 
-def styled(draw: Callable[..., Axes]) -> Callable[..., Axes]:
+def styled(draw: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
     """Draw in the house style, wherever the axis came from."""
 
     @functools.wraps(draw)
-    def in_style(*args: Any, **options: Any) -> Axes:
+    def in_style(*args: Arguments.args, **options: Arguments.kwargs) -> Axes:
         with mpl.rc_context(STYLE):
             return draw(*args, **options)
 
@@ -61,9 +66,15 @@ def styled(draw: Callable[..., Axes]) -> Callable[..., Axes]:
 def new_figure(
     columns: int = 1, *, width: float = 5.2, height: float = 3.6, projection: str | None = None
 ) -> tuple[Figure, Any]:
-    """An empty figure in the house style and its axes (one axis, or an array of them).
+    """An empty figure in the house style and its axes.
 
-    Width and height are those of one axis, in inches; the projection "3d" makes axes in space.
+    Arguments:
+        columns: how many axes stand side by side, at least 1.
+        width, height: of one axis, in inches.
+        projection: "3d" makes axes in space.
+
+    Returns:
+        The figure, and one axis or, of several columns, an array of them.
     """
     from matplotlib.figure import Figure
 
@@ -78,6 +89,14 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         figure.savefig(path, dpi=200)
 
 
+def line_style(position: int) -> dict[str, Any]:
+    """Color and dash of the line at a position of a figure."""
+    return {
+        "color": COLORS[position % len(COLORS)],
+        "linestyle": DASHES[position % len(DASHES)],
+    }
+
+
 def plain_log_axis(axis: Axis, values: ArrayLike) -> None:
     """Numbers as 0.05 and 20, not as powers, on a logarithmic axis over the range of `values`."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -88,9 +107,41 @@ def plain_log_axis(axis: Axis, values: ArrayLike) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def line_style(position: int) -> dict[str, Any]:
-    """Colour and dash of the line at a position of a figure."""
-    return {
-        "color": COLOURS[position % len(COLOURS)],
-        "linestyle": DASHES[position % len(DASHES)],
-    }
+def cell_edges(name: str, centers: ArrayLike, high: float = np.inf) -> Float[np.ndarray, " edges"]:
+    """Borders of cells around rising positive values on a logarithmic axis, one more than those.
+
+    Arguments:
+        name: what an error calls the values.
+        centers: two or more rising values in (0, high], [cells].
+        high: largest value that makes sense.
+
+    Raises:
+        ValueError: the values do not rise, or leave (0, high].
+    """
+    values = finite_array(name, centers, (1,))
+    if len(values) < 2 or values[0] <= 0 or values[-1] > high or (np.diff(values) <= 0).any():
+        bound = " up to 1" if high == 1.0 else ""
+        expected = f"two or more rising positive numbers{bound}"
+        raise fail(name, expected, values.tolist(), "sort them")
+    logs = np.log(values)
+    middle = (logs[1:] + logs[:-1]) / 2
+    return np.exp([2 * logs[0] - middle[0], *middle, 2 * logs[-1] - middle[-1]])
+
+
+def finite_array(name: str, values: ArrayLike, ranks: tuple[int, ...]) -> Float[np.ndarray, "..."]:  # noqa: UP037 - a shape
+    """The values as float64.
+
+    Arguments:
+        name: what an error calls them.
+        values: finite numbers, at least one.
+        ranks: numbers of axes that they may have.
+
+    Raises:
+        ValueError: other axes, no values, or one that is not finite.
+    """
+    array = np.asarray(values, np.float64)
+    if array.ndim not in ranks or not array.size or not np.isfinite(array).all():
+        expected = f"finite numbers with {' or '.join(map(str, ranks))} axes"
+        shape = f"a shape {array.shape}"
+        raise fail(name, expected, shape, "leave out what diverged", described=True)
+    return array

@@ -44,7 +44,13 @@ class Published(NamedTuple):
 
     @staticmethod
     def about(value: float, tolerance: float, words: str = "") -> Published:
-        """value +- tolerance."""
+        """value +- tolerance.
+
+        Arguments:
+            value: published number.
+            tolerance: >= 0.
+            words: how the source says it; default: the value.
+        """
         return Published(value - tolerance, value + tolerance, words or f"{value:g}")
 
     def __str__(self) -> str:
@@ -59,7 +65,7 @@ class Published(NamedTuple):
 class Claim:
     """A published statement, what was measured of it, and the verdict by the rule above.
 
-    Arguments:
+    Attributes:
         quantity: the measured number in a few words, with its unit if it has one.
         statement: what the source says, in a sentence.
         source: paper and section.
@@ -84,9 +90,10 @@ class Claim:
         if (self.published is None or self.measured is None) and not self.reason:
             missing = "published" if self.published is None else "measured"
             raise fail(missing, "a number, or a reason why there is none", None, "say the reason")
-        known = self.measured
-        if known is not None and not known.low <= known.value <= known.high:
-            raise fail("measured", "low <= value <= high", tuple(known[:3]), "give an interval")
+        estimate = self.measured
+        if estimate is not None and not estimate.low <= estimate.value <= estimate.high:
+            numbers = tuple(estimate[:3])
+            raise fail("measured", "low <= value <= high", numbers, "give an interval")
 
     @property
     def verdict(self) -> str:
@@ -109,15 +116,15 @@ class Claim:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and the verdict as JSON-safe values; infinite ends of a range are None."""
-        known = None
+        published = None
         if self.published is not None:
             ends = [end if math.isfinite(end) else None for end in self.published[:2]]
-            known = {"low": ends[0], "high": ends[1], "words": self.published.words}
+            published = {"low": ends[0], "high": ends[1], "words": self.published.words}
         return {
             "quantity": self.quantity,
             "statement": self.statement,
             "source": self.source,
-            "published": known,
+            "published": published,
             "measured": None if self.measured is None else self.measured._asdict(),
             "verdict": self.verdict,
             "explanation": self.explanation,
@@ -128,15 +135,15 @@ def format_claims(claims: Sequence[Claim]) -> list[str]:
     """Claims as lines: statement and source, then measured against published with the verdict."""
     lines = []
     for claim in claims:
-        known = "no number" if claim.published is None else str(claim.published)
-        found = "nothing" if claim.measured is None else f"{claim.measured}"
+        published = "no number" if claim.published is None else str(claim.published)
+        measured = "nothing" if claim.measured is None else f"{claim.measured}"
         words = f' ("{claim.published.words}")' if claim.published else ""
         basis = f" [{claim.measured.basis}]" if claim.measured else ""
         lines += [
             f"{claim.verdict.upper()}: {claim.quantity}",
             f"  claim      {claim.statement} ({claim.source})",
-            f"  published  {known}{words}",
-            f"  measured   {found}{basis}",
+            f"  published  {published}{words}",
+            f"  measured   {measured}{basis}",
         ]
         if claim.explanation:
             lines.append(f"  because    {claim.explanation}")

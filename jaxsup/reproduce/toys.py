@@ -35,7 +35,10 @@ PUBLISHED_OPTIMIZER = AdamW(1e-3, weight_decay=1e-2)
 
 
 def instance_densities(instances: int) -> Float[np.ndarray, " instances"]:
-    """p = 20^-u for u evenly from 0 to 1: from dense (1) to sparse (1/20), [instances].
+    """p = 20^-u for u evenly from 0 to 1: from dense (1) to sparse (1/20).
+
+    Arguments:
+        instances: number of densities, at least 1.
 
     Raises:
         ValueError: fewer than one instance.
@@ -48,10 +51,12 @@ def instance_densities(instances: int) -> Float[np.ndarray, " instances"]:
 
 
 def notebook_scale(features: int, latent: int, instances: int) -> float:
-    """Standard deviation of the notebook's start, sqrt(2 / (m (n + instances))).
+    """Standard deviation of the notebook's start, sqrt(2 / (K (N + instances))).
 
-    Its Xavier initialisation sees one array [instances, features, latent] and takes the last two
-    axes' fans over all of it: the start depends on the number of instances trained side by side.
+    Its Xavier initialization takes the fans over all instances that are trained side by side.
+
+    Arguments:
+        features, latent, instances: N, K and the number of densities.
     """
     return sqrt(2.0 / (latent * (features + instances)))
 
@@ -88,16 +93,11 @@ def elhage_introduction(
         ValueError: an argument is outside of its range.
     """
     densities = instance_densities(instances)
-    student = Student(
-        latent,
-        "learned",
-        core=False,
-        embedding_scale=notebook_scale(features, latent, instances),
-    )
+    scale = notebook_scale(features, latent, instances)
     experiment = Experiment(
         _sparse(features, float(densities[0])),
         DiagonalTeacher(0.0),
-        student,
+        Student(latent, "learned", core=False, embedding_scale=scale),
         optimizer,
         batch_size=batch_size,
         steps=steps,
@@ -121,7 +121,14 @@ def elhage_geometry(
 ) -> Sweep:
     """The notebook's geometry section: 200 features of equal importance in 20 dimensions.
 
-    Otherwise as `elhage_introduction`. The paper's own figure used 400 features and 30 dimensions.
+    The paper's own figure used 400 features and 30 dimensions.
+
+    Arguments:
+        features, latent, instances: N, K and the number of densities.
+        optimizer, steps, batch_size, seeds, record: as `elhage_introduction` takes them.
+
+    Raises:
+        ValueError: an argument is outside of its range.
     """
     return elhage_introduction(
         features=features,
@@ -165,7 +172,7 @@ def two_feature_phases(
         ValueError: an argument is outside of its range.
     """
     if not len(densities) or max(densities) > 1:
-        raise fail("densities", "probabilities in (0, 1]", list(densities), "give at least one")
+        raise fail("densities", "probabilities in (0, 1]", list(densities), "give such numbers")
     rough = Record(points=8, parameter_steps=(steps,), evaluation_samples=256)
     experiment = Experiment(
         _sparse(2, float(densities[0])),
@@ -218,10 +225,8 @@ def one_active(
         record=_last_kept(steps) if record is None else record,
         reduction="sum",
     )
-    network = {
-        "features.count": [count for count, _ in sizes],
-        "student.latent": [latent for _, latent in sizes],
-    }
+    counts, latents = zip(*sizes, strict=True)
+    network = {"features.count": list(counts), "student.latent": list(latents)}
     return Sweep(experiment, {"network": network}, seeds)
 
 

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from jaxsup import plot
-from jaxsup.plot.style import line_style
+from jaxsup.plot.style import cell_edges, line_style
 
 
 def exponent_table(*, found: bool = True) -> xr.Dataset:
@@ -70,7 +70,7 @@ def test_loss_curves_show_the_median_over_finite_seeds() -> None:
     assert legend_texts(ax) == ["b = 0", "b = 1"]
 
 
-def test_loss_curves_have_logarithmic_labelled_axes() -> None:
+def test_loss_curves_have_logarithmic_labeled_axes() -> None:
     _, ax = plot.new_figure()
     plot.loss_curves(loss_dataset(), ax)
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
@@ -123,9 +123,9 @@ def test_the_map_says_measured_and_theory_in_every_cell() -> None:
     assert len(figure.axes) == 2
 
 
-def test_lines_can_be_told_apart_in_grey() -> None:
-    def lightness(colour: str) -> float:
-        red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+def test_lines_can_be_told_apart_in_gray() -> None:
+    def lightness(color: str) -> float:
+        red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     styles = [line_style(position) for position in range(6)]
@@ -138,17 +138,98 @@ def test_lines_can_be_told_apart_in_grey() -> None:
 @pytest.mark.parametrize(
     ("draw", "data", "message"),
     [
-        (plot.loss_curves, loss_dataset().expand_dims("more"), "at most one axis beside seed"),
-        (plot.exponent_against_ratio, map_table(), "expected a sweep over the superposition"),
+        (
+            plot.loss_curves,
+            loss_dataset().expand_dims("more"),
+            "dataset: expected at most one axis beside seed",
+        ),
+        (
+            plot.exponent_against_ratio,
+            map_table(),
+            "table: expected a sweep over the superposition",
+        ),
         (
             plot.exponent_against_ratio,
             exponent_table().expand_dims("more"),
             "at most one axis beside the ratio; got more, setting",
         ),
-        (plot.exponent_map, exponent_table(), "expected the axes features.exponent and"),
+        (plot.exponent_map, exponent_table(), "table: expected the axes features.exponent and"),
     ],
 )
 def test_data_of_the_wrong_shape_is_refused(draw, data: xr.Dataset, message: str) -> None:
     _, ax = plot.new_figure()
     with pytest.raises(ValueError, match=message):
         draw(data, ax)
+
+
+def recorded() -> xr.Dataset:
+    """Saturation of ten settings and two seeds at three steps, one seed of the last diverged."""
+    values = np.arange(60.0).reshape(10, 2, 3)
+    values[-1, 1] = np.nan
+    attrs = {"long_name": "capacity saturation"}
+    return xr.Dataset(
+        {
+            "saturation": (("features.density", "seed", "step"), values, attrs),
+            "capacities": (("features.density", "seed", "step", "feature"), values[..., None]),
+        },
+        coords={"features.density": np.linspace(0.1, 1, 10), "step": [0, 1, 10]},
+    )
+
+
+def test_curves_are_medians_over_seeds_of_six_settings() -> None:
+    ax = plot.observable_curves(recorded(), "saturation", plot.new_figure()[1])
+    lines = ax.get_lines()
+    assert len(lines) == len(legend_texts(ax)) == 6
+    np.testing.assert_array_equal(lines[0].get_xdata(), [1, 10])
+    np.testing.assert_array_equal(lines[0].get_ydata(), [2.5, 3.5])
+    np.testing.assert_array_equal(lines[5].get_ydata(), [55, 56])
+    assert ax.get_ylabel() == "capacity saturation"
+
+
+def spectra() -> xr.Dataset:
+    values = np.arange(1.0, 9.0).reshape(1, 4, 2)
+    values[..., 1] = np.nan  # padding
+    dims = ("seed", "step", "eigenvalue")
+    return xr.Dataset({"spectrum": (dims, values)}, coords={"step": [0, 1, 10, 100]})
+
+
+def test_spectra_along_training_leave_out_padding_and_the_start() -> None:
+    ax = plot.spectra_along_training(spectra(), "spectrum", plot.new_figure()[1])
+    assert legend_texts(ax) == ["t = 1", "t = 10", "t = 100"]
+    assert [line.get_ydata() for line in ax.get_lines()] == [[3], [5], [7]]
+
+
+BAD = {
+    "not recorded": (
+        lambda ax: plot.observable_curves(recorded(), "rank", ax),
+        "name: expected a variable of the dataset; got 'rank'; record it",
+    ),
+    "too many axes": (
+        lambda ax: plot.observable_curves(recorded(), "capacities", ax),
+        "name: expected at most one axis beside seed and step; got a variable over features",
+    ),
+    "no spectrum": (
+        lambda ax: plot.spectra_along_training(spectra(), "other", ax),
+        "name: expected a variable of the dataset; got 'other'; record it",
+    ),
+    "spectrum without seeds": (
+        lambda ax: plot.spectra_along_training(spectra().isel(seed=0), "spectrum", ax),
+        "name: expected a spectrum over seed and step; got a variable over step, eigenvalue",
+    ),
+    "falling": (lambda ax: cell_edges("rates", [2.0, 1.0]), "rates: expected two or more rising"),
+    "zero": (lambda ax: cell_edges("rates", [0.0, 1.0]), "rates: expected two or more rising"),
+    "high": (lambda ax: cell_edges("p", [0.5, 1.5], 1.0), "p: expected .* numbers up to 1; got"),
+    "a matrix": (lambda ax: cell_edges("p", [[1.0]]), "p: expected finite numbers with 1 axes"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_data_is_a_one_line_error(case: str) -> None:
+    draw, words = BAD[case]
+    with pytest.raises(ValueError, match=words) as caught:
+        draw(plot.new_figure()[1])
+    assert "\n" not in str(caught.value)
+
+
+def test_cells_end_halfway_between_their_logarithms() -> None:
+    np.testing.assert_allclose(cell_edges("p", [1.0, 4.0, 16.0]), [0.5, 2.0, 8.0, 32.0])

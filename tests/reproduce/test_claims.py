@@ -52,12 +52,12 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_verdict_follows_from_interval_and_range(case: str) -> None:
-    one, verdict = CASES[case]
-    assert one.verdict == verdict
-    assert bool(one.explanation) == (verdict == "not claimed")
-    table = json.loads(json.dumps(one.to_dict(), allow_nan=False))
+    judged, verdict = CASES[case]
+    assert judged.verdict == verdict
+    assert bool(judged.explanation) == (verdict == "not claimed")
+    table = json.loads(json.dumps(judged.to_dict(), allow_nan=False))
     assert table["verdict"] == verdict
-    assert format_claims([one])[0] == f"{verdict.upper()}: exponent"
+    assert format_claims([judged])[0] == f"{verdict.upper()}: exponent"
 
 
 BAD_CLAIMS = {
@@ -87,9 +87,9 @@ def test_what_cannot_be_judged_is_a_one_line_error(case: str) -> None:
 
 def test_student_intervals_have_the_textbook_quantile() -> None:
     # t_{0.975} = 2.776445 at 4 degrees of freedom; s = sqrt(2.5), n = 5.
-    found = intervals.from_samples([1.0, 2.0, 3.0, 4.0, 5.0])
+    estimate = intervals.from_samples([1.0, 2.0, 3.0, 4.0, 5.0])
     reach = 2.776445 * math.sqrt(2.5 / 5)
-    np.testing.assert_allclose(found[:3], [3.0, 3.0 - reach, 3.0 + reach], rtol=1e-6)
+    np.testing.assert_allclose(estimate[:3], [3.0, 3.0 - reach, 3.0 + reach], rtol=1e-6)
 
 
 def test_shares_have_wilsons_interval() -> None:
@@ -104,18 +104,18 @@ def test_shares_have_wilsons_interval() -> None:
 def test_bootstrap_intervals_of_a_mean_are_those_of_its_standard_error() -> None:
     # 400 normals: the interval is mean +- 1.96 / 20 up to the scatter of 1,000 draws (5%).
     values = np.random.default_rng(0).normal(size=400)
-    found = intervals.from_bootstrap(values, np.mean)
+    estimate = intervals.from_bootstrap(values, np.mean)
     error = values.std() / 20
-    assert found.high - found.value == pytest.approx(1.96 * error, rel=0.12)
-    assert found.value - found.low == pytest.approx(1.96 * error, rel=0.12)
+    assert estimate.high - estimate.value == pytest.approx(1.96 * error, rel=0.12)
+    assert estimate.value - estimate.low == pytest.approx(1.96 * error, rel=0.12)
 
 
 def test_a_fit_gives_its_interval_and_a_refusal_gives_none() -> None:
     t = np.arange(1, 2001)
-    found = intervals.from_fit(fit_power_law(t, 3.0 * t**-0.5))
-    assert found is not None
-    assert found.low <= 0.5 <= found.high
-    assert found.value == pytest.approx(0.5, abs=1e-6)
+    estimate = intervals.from_fit(fit_power_law(t, 3.0 * t**-0.5))
+    assert estimate is not None
+    assert estimate.low <= 0.5 <= estimate.high
+    assert estimate.value == pytest.approx(0.5, abs=1e-6)
     assert intervals.from_fit(fit_power_law(t, np.exp(-t / 300))) is None
 
 
@@ -130,7 +130,7 @@ def test_the_page_of_claims_says_what_the_reports_hold(tmp_path: Path) -> None:
     }
     (tmp_path / "a-figure.json").write_text(json.dumps(report))
     (tmp_path / "other.json").write_text("[]")
-    script = Path(__file__).parent.parent / "scripts" / "claims.py"
+    script = Path(__file__).parents[2] / "scripts" / "claims.py"
     command = [sys.executable, str(script), str(tmp_path), "--out", str(tmp_path / "page.md")]
     subprocess.run(command, check=True)
     page = (tmp_path / "page.md").read_text()

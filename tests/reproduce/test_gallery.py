@@ -10,7 +10,8 @@ import pytest
 
 from jaxsup import read_weights
 from jaxsup.cli.reproduce import ReproduceCommand
-from jaxsup.reproduce import registry
+from jaxsup.reproduce import reproduce
+from jaxsup.reproduce.analysis import crossings, factors
 from jaxsup.reproduce.figures import (
     acceleration,
     anatomy,
@@ -28,15 +29,15 @@ def test_steps_to_a_level_of_a_power_law() -> None:
     steps = np.array([0.0, 1, 10, 100])
     loss = np.array([1.0, 1, 1e-2, 1e-4])
     levels = np.array([0.25, 1e-2, 1e-3, 1e-5])
-    found = acceleration.steps_to(levels, steps, loss)
-    np.testing.assert_allclose(found, [2, 10, math.sqrt(1000), np.inf], rtol=1e-12)
+    crossing = crossings.steps_to(levels, steps, loss)
+    np.testing.assert_allclose(crossing, [2, 10, math.sqrt(1000), np.inf], rtol=1e-12)
 
 
 def test_steps_to_a_level_of_a_diverged_or_rising_curve() -> None:
     steps = np.array([0.0, 1, 10, 100])
     curves = np.array([[1.0, 0.5, np.nan, np.nan], [1.0, 0.5, 0.9, 0.25]])
-    found = acceleration.steps_to(np.array([0.25]), steps, curves)
-    np.testing.assert_allclose(found, [[np.inf], [100.0]], rtol=1e-12)
+    crossing = crossings.steps_to(np.array([0.25]), steps, curves)
+    np.testing.assert_allclose(crossing, [[np.inf], [100.0]], rtol=1e-12)
 
 
 def test_gains_hold_ratios_to_both_references() -> None:
@@ -44,12 +45,12 @@ def test_gains_hold_ratios_to_both_references() -> None:
     steps = np.array([0, 1, 1_000_000])
     scale = np.array([0.4, 0.1, 0.1, 0.025])  # ReLU, linear, two ratios; one setting, one rate
     loss = np.stack([np.ones(4), scale, scale * 1e-12], axis=-1)[None, :, None]
-    found = acceleration.gains(loss, steps, 0)
-    assert found.equal.shape == (2, 1, len(acceleration._LEVELS))
+    gains = acceleration.gains(loss, steps, 0)
+    assert gains.equal.shape == (2, 1, len(acceleration._LEVELS))
     late = acceleration._LEVELS < 0.02
-    np.testing.assert_allclose(found.equal[0, 0, late], 2.0, rtol=1e-9)
-    np.testing.assert_allclose(found.best[1, 0, late], 4.0, rtol=1e-9)
-    np.testing.assert_allclose(found.linear[:, 0, late], np.outer([1, 2], np.ones(late.sum())))
+    np.testing.assert_allclose(gains.equal[0, 0, late], 2.0, rtol=1e-9)
+    np.testing.assert_allclose(gains.best[1, 0, late], 4.0, rtol=1e-9)
+    np.testing.assert_allclose(gains.linear[:, 0, late], np.outer([1, 2], np.ones(late.sum())))
 
 
 def test_steps_to_half_come_after_the_last_return_above_it() -> None:
@@ -62,8 +63,8 @@ def test_steps_to_half_come_after_the_last_return_above_it() -> None:
             [1.0, 0.4, 0.3, 0.2],  # from the first record on
         ]
     )
-    found = anatomy.steps_to_half(steps, errors)
-    np.testing.assert_allclose(found, [2, 10**1.5, np.inf, 1], rtol=1e-12)
+    crossing = crossings.steps_to_half(steps, errors)
+    np.testing.assert_allclose(crossing, [2, 10**1.5, np.inf, 1], rtol=1e-12)
 
 
 def test_the_slope_of_learning_times_needs_enough_features() -> None:
@@ -75,20 +76,10 @@ def test_the_slope_of_learning_times_needs_enough_features() -> None:
 
 def test_variance_between_groups_of_a_worked_case() -> None:
     # Means 1 and 3 about 2: between 2 * 1 + 2 * 1 = 4; within 4 * 0.25 = 1.
-    groups = [[0.5, 1.5], [2.5, 3.5]]
-    assert universality.variance_between(groups) == pytest.approx(4 / 5, rel=1e-12)
-    assert math.isnan(universality.variance_between([[1.0], [1.0]]))
-
-
-def test_the_atlas_has_ten_thousand_networks_and_every_condition() -> None:
-    quick, paper = (universality.configure(universality.SCALES[n]) for n in ("quick", "paper"))
-    assert quick.replicas >= 10_000
-    assert paper.replicas >= 100_000
-    condition = quick.axes[-1].fields
-    assert set(condition["student.embedding"]) == {"identity", "random", "learned"}
-    rates = [o.learning_rate for o in condition["optimizer"] if o.kind == "sgd"]
-    assert max(rates) == 0.5
-    assert min(rates) == 0.5 / (8 * 4)
+    groups = [np.array([0.5, 1.5]), np.array([2.5, 3.5])]
+    assert factors.variance_between(groups) == pytest.approx(4 / 5, rel=1e-12)
+    assert math.isnan(factors.variance_between([np.ones(1), np.ones(2)]))
+    assert math.isnan(factors.variance_between([]))
 
 
 def record(a: float, b: float, kind: str, exponent: float | None) -> dict:
@@ -109,14 +100,14 @@ def test_deviations_are_of_one_student_from_one_prediction() -> None:
         record(2.0, 1.0, "identity", None),
         record(2.0, 1.0, "relu", 1.0),
     ]
-    found = no_superposition.deviations(records, "identity", "theory")
-    np.testing.assert_allclose(found, [0.1], rtol=1e-12)
+    differences = no_superposition.deviations(records, "identity", "theory")
+    np.testing.assert_allclose(differences, [0.1], rtol=1e-12)
     assert not no_superposition.deviations(records, "relu", "exact").size
 
 
 def test_represented_features_are_longer_than_half_of_the_longest() -> None:
     W = np.array([[1.0, 0.4, 0.0], [0.0, 0.0, 0.6]])
-    assert toy_intro.represented(W).tolist() == [True, False, True]
+    assert toy_intro.longer_than_half(W).tolist() == [True, False, True]
 
 
 def test_the_flattest_fifth_is_the_plateau_and_not_the_dense_end() -> None:
@@ -134,16 +125,32 @@ def test_the_slope_of_the_deficit_is_that_of_a_planted_law() -> None:
     assert localization.rank_correlation(points[0].T) == pytest.approx(-1.0)
 
 
+def test_equal_values_share_their_rank() -> None:
+    # Ranks 1, 2.5, 2.5, 4 against 1, 2.5, 4, 2.5: about their mean, sum d d' = 3.375 - 1.125
+    # + ... by hand: d = (-1.5, 0, 0, 1.5), d' = (-1.5, 0, 1.5, 0), so 2.25 / 4.5 = 1 / 2.
+    points = np.array([[1.0, 1.0], [2.0, 2.0], [2.0, 3.0], [3.0, 2.0]])
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2], [2, 3, 1, 0]):
+        assert localization.rank_correlation(points[order]) == pytest.approx(0.5, rel=1e-12)
+    assert math.isnan(localization.rank_correlation(np.array([[1.0, 2.0], [1.0, 3.0]])))
+
+
+def test_a_correlation_of_ties_alone_gives_no_verdict() -> None:
+    points = np.ones((3, 2, 4))
+    claims = localization.Localization().claims(points, np.array([0.5, 0.6]))
+    assert claims[1].verdict == "not claimed"
+    assert claims[1].explanation == "no variance over networks"
+
+
 def test_overlaps_are_mean_squared_cosines() -> None:
     W = np.random.default_rng(0).normal(size=(4, 9))
     W[:, 3] = 0
     U = W / np.where(np.linalg.norm(W, axis=0) > 0, np.linalg.norm(W, axis=0), 1)
-    shown = np.arange(9) != 3
-    cosines = (U[:, shown].T @ U[:, shown]) ** 2
+    nonzero = np.arange(9) != 3
+    cosines = (U[:, nonzero].T @ U[:, nonzero]) ** 2
     expected = (cosines.sum(axis=1) - 1) / 7
-    found = real_weights.overlaps(W)
-    np.testing.assert_allclose(found[shown], expected, rtol=1e-12)
-    assert np.isnan(found[3])
+    overlaps = real_weights.overlaps(W)
+    np.testing.assert_allclose(overlaps[nonzero], expected, rtol=1e-12)
+    assert np.isnan(overlaps[3])
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +163,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_random_directions_overlap_as_published(matrix: Path, tmp_path: Path) -> None:
     weights = read_weights(matrix)
-    report = registry.reproduce("real-weights", "smoke", tmp_path / "out", weights=weights)
+    report = reproduce("real-weights", "smoke", tmp_path / "out", weights=weights)
     # E[cos^2] = 1/8; the mean over 64 * 63 / 2 pairs scatters by 1/8 sqrt(2 * 7 / 10 / 2016) = 3%.
     overlap = report.findings.claims[1].measured
     assert overlap is not None
@@ -169,7 +176,70 @@ def test_random_directions_overlap_as_published(matrix: Path, tmp_path: Path) ->
 def test_a_figure_about_weights_needs_them(tmp_path: Path) -> None:
     words = "weights: expected a matrix for real-weights; got None; give a file by --weights FILE"
     with pytest.raises(ValueError, match=re.escape(words)):
-        registry.reproduce("real-weights", "smoke", tmp_path / "out")
+        reproduce("real-weights", "smoke", tmp_path / "out")
     command = ReproduceCommand("real-weights", "smoke", tmp_path / "out", tensor="W")
     with pytest.raises(ValueError, match="--tensor: expected a file that it is in"):
         command.run()
+
+
+def conditions() -> list[dict]:
+    """Settings of the atlas: W = I, frozen and learned W; one of them without a power law."""
+    rows = [
+        ("W = I", 1.0, "relu", 0.2),
+        ("W = I", 1.0, "relu", 0.8),
+        ("W = I", 1.0, "relu", 1.4),
+        ("frozen", 2.0, "relu", 1.0),
+        ("frozen", 2.0, "relu", 0.9),
+        ("frozen", 2.0, "relu", 1.3),
+        ("learned", 2.0, "identity", None),
+        ("learned", 2.0, "identity", 2.0),
+    ]
+    return [
+        {
+            "exponent": exponent,
+            "superposition_ratio": ratio,
+            "features.exponent": 1.5,
+            "teacher.exponent": 0.0,
+            "features.density": float(place),
+            "student.activation": kind,
+            "embedding": embedding,
+            "optimizer": "SGD",
+        }
+        for place, (embedding, ratio, kind, exponent) in enumerate(rows)
+    ]
+
+
+def test_the_atlas_counts_settings_in_and_out_of_superposition() -> None:
+    table = universality.tabulate(conditions())
+    lines = universality.Universality().summarize(table)
+    words = "settings, {} follow a power law, {} of these within 0.8..1.2"
+    assert lines[0] == "in superposition: 5 " + words.format(4, 2)
+    assert lines[1] == "W = I: 3 " + words.format(3, 1)
+    grid = universality.atlas(table)
+    assert grid.index.tolist() == ["W = I, SGD", "N/K = 2, frozen, SGD"]
+    assert grid.columns.tolist() == ["1.5, 0"]
+    np.testing.assert_allclose(grid, [[0.8], [1.0]])
+
+
+def test_the_claims_of_the_atlas_are_about_its_parts() -> None:
+    everywhere, theirs, median, spread = universality.Universality().claims(
+        universality.tabulate(conditions())
+    )
+    assert everywhere.measured is not None
+    assert everywhere.measured.value == 2 / 4
+    assert theirs.measured is not None
+    assert theirs.measured.value == pytest.approx(2 / 3, rel=1e-12)
+    assert median.measured is not None
+    assert median.measured.value == 1.0
+    assert spread.measured is not None
+    # Standard deviations of (1, 0.9, 1.3) and of (0.2, 0.8, 1.4).
+    expected = math.sqrt(0.26 / 9) / math.sqrt(0.24)
+    assert spread.measured.value == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_atlas_says_where_there_is_no_power_law() -> None:
+    records = [{**record, "exponent": None} for record in conditions()]
+    claims = universality.Universality().claims(universality.tabulate(records))
+    assert [claim.verdict for claim in claims] == ["not claimed"] * 4
+    lines = universality.Universality().summarize(universality.tabulate(records))
+    assert lines[4] == "feature exponent: none of the variance"

@@ -7,6 +7,7 @@ import jaxsup
 from jaxsup import plot
 from jaxsup.fit.intervals import Estimate
 from jaxsup.reproduce import toys
+from jaxsup.reproduce.analysis import widths
 from jaxsup.reproduce.figures import scaling_with_width as scaling
 
 
@@ -39,17 +40,17 @@ def test_the_preset_is_the_published_one():
 
 def test_what_is_represented_is_counted_pair_by_pair():
     W = np.random.default_rng(0).normal(size=(3, 12)) * np.linspace(0.1, 1, 12)
-    shown = [i for i in range(12) if np.sqrt((W[:, i] ** 2).sum()) > 0.5]
+    long = [i for i in range(12) if np.sqrt((W[:, i] ** 2).sum()) > 0.5]
     squares = [
         (W[:, i] @ W[:, j]) ** 2 / (W[:, i] @ W[:, i]) / (W[:, j] @ W[:, j])
-        for i in shown
-        for j in shown
+        for i in long
+        for j in long
         if i != j
     ]
-    count, overlap = scaling.represent(W)
-    assert count == len(shown)
+    count, overlap = widths.long_features(W)
+    assert count == len(long)
     assert overlap == pytest.approx(np.mean(squares), rel=1e-12)
-    alone, none = scaling.represent(np.eye(3, 5)[:, :1])
+    alone, none = widths.long_features(np.eye(3, 5)[:, :1])
     assert alone == 1
     assert np.isnan(none)
 
@@ -59,9 +60,9 @@ def test_dropped_features_cost_their_variance():
     moments = features.moments()
     second = np.diagonal(np.asarray(moments.second_moment(), np.float64))
     variances = second - np.asarray(moments.mean, np.float64) ** 2
-    got = scaling.dropped_loss(features, np.array([4, 9, 30]))
+    loss = widths.dropped_loss(features, np.array([4, 9, 30]))
     expected = [variances[latent:].sum() / 30 for latent in (4, 9, 30)]
-    np.testing.assert_allclose(got, expected, rtol=1e-5)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -75,7 +76,7 @@ def test_the_sign_of_the_decay_sets_how_many_features_are_represented():
         batch_size=64,
         record=jaxsup.Record(points=2, parameter_steps=(800,), evaluation_samples=64),
     )
-    trained = scaling.read_trained(jaxsup.run(sweep), sweep)
+    trained = widths.read_trained(jaxsup.run(sweep), sweep)
     strong, weak = trained.represented[:, 0, 0, 0]
     assert strong == 40
     assert weak < 20
@@ -83,9 +84,9 @@ def test_the_sign_of_the_decay_sets_how_many_features_are_represented():
     assert 0.2307 < trained.overlaps[0, 0, 0, 0] < 0.4
 
 
-def settings(exponents=(1.0, 1.5)) -> scaling.Settings:
+def settings(exponents=(1.0, 1.5)) -> widths.Settings:
     latents = np.array([2, 4, 8])
-    return scaling.Settings(np.array([-1.0, 0.3]), np.array(exponents), latents, 1, 0, 50)
+    return widths.Settings(np.array([-1.0, 0.3]), np.array(exponents), latents, 1, 0, 50)
 
 
 def test_claims_are_about_the_two_decays():
@@ -104,7 +105,7 @@ def test_overlaps_of_random_directions_agree_and_missing_ones_say_why():
     overlaps = np.broadcast_to(1 / at.latents[:, None], (2, 2, 3, 2)).copy()
     overlaps *= 1 + 0.01 * np.random.default_rng(0).normal(size=overlaps.shape)
     represented = np.full((2, 2, 3, 2), 50.0)
-    trained = scaling.Trained(np.ones((2, 2, 3, 2)), represented, overlaps)
+    trained = widths.Trained(np.ones((2, 2, 3, 2)), represented, overlaps)
     claims = scaling.claim_overlaps(at, trained)
     assert [claim.verdict for claim in claims] == ["agrees"] * 3
     overlaps[0, 0, 0, 0], represented[0, 0, 0, 0] = np.nan, np.nan
@@ -114,15 +115,14 @@ def test_overlaps_of_random_directions_agree_and_missing_ones_say_why():
 
 
 def test_pictures_of_widths_hold_means_and_guides():
-    latents, losses = [2, 4, 8], np.array([[4.0, 2.0], [2.0, 1.0], [1.0, 0.5]])
-    found = Estimate(1.0, 0.9, 1.1, "by hand")
-    ax = plot.loss_against_width(
+    latents, losses = np.array([2, 4, 8]), np.array([[4.0, 2.0], [2.0, 1.0], [1.0, 0.5]])
+    ax = widths.draw_losses(
         latents,
         [losses],
         ["i^−1"],
         plot.new_figure()[1],
-        exponents=[found],
-        references=[[3, 1.5, 0.75]],
+        exponents=[Estimate(1.0, 0.9, 1.1, "by hand")],
+        references=[np.array([3, 1.5, 0.75])],
         reference_name="theory",
     )
     np.testing.assert_allclose(np.asarray(ax.get_lines()[0].get_ydata()), [3, 1.5, 0.75])
@@ -130,10 +130,6 @@ def test_pictures_of_widths_hold_means_and_guides():
     assert legend is not None
     words = [text.get_text() for text in legend.get_texts()]
     assert words == ["i^−1: α = 1.00 ± 0.10", "theory"]
-    ax = plot.overlap_against_width(latents, [losses / 10], ["i^−1"], 20, plot.new_figure()[1])
+    ax = widths.draw_overlaps(latents, [losses / 10], ["i^−1"], 20, plot.new_figure()[1])
     floor = ax.get_lines()[-1]
     assert np.asarray(floor.get_ydata())[0] == pytest.approx((20 - 2) / (2 * 19))
-    for draw, name in ((plot.loss_against_width, "losses"), (plot.overlap_against_width, "over")):
-        more = (20,) if draw is plot.overlap_against_width else ()
-        with pytest.raises(ValueError, match=rf"{name}.*: expected \[widths, seeds\] with 3"):
-            draw(latents, [losses.T], ["i^−1"], *more, plot.new_figure()[1])

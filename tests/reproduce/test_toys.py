@@ -77,8 +77,8 @@ def test_random_starts_end_in_the_regular_pentagon_or_in_two_digons() -> None:
         assert component.capacity == pytest.approx(2 / 5)
         assert np.linalg.norm(weights[run], axis=0) == pytest.approx(RADIUS, abs=0.01)
     for run in excited.members:
-        found = geometry.classify(weights[run], tolerance=0.02, zero_tolerance=0.1)
-        assert geometry.composition(found) == "2 digons + 1 not represented"
+        network = geometry.classify(weights[run], tolerance=0.02, zero_tolerance=0.1)
+        assert geometry.composition(network) == "2 digons + 1 not represented"
 
 
 @pytest.mark.parametrize(("density", "importance"), [(0.3, 0.5), (0.9, 3.0)])

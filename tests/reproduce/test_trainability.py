@@ -10,14 +10,17 @@ import xarray as xr
 import jaxsup
 from jaxsup import plot
 from jaxsup.fit.intervals import Estimate
-from jaxsup.reproduce.analysis.box_counting import measure_border
+from jaxsup.reproduce.analysis import outcomes
+from jaxsup.reproduce.analysis.box_counting import draw_box_counts, measure_border
+from jaxsup.reproduce.analysis.outcomes import BOUND, DIVERGES, LEARNS, SILENT
 from jaxsup.reproduce.figures import trainability
-from jaxsup.reproduce.figures.trainability import BOUND, DIVERGES, LEARNS, SILENT
+
+FIGURE = trainability.Trainability()
 
 
 def small(rates, bias_rates, steps=40):
     """The figure's experiment with five features in two dimensions."""
-    sweep = trainability.configure(trainability.Scale(5, 2, 9, steps, 1))
+    sweep = FIGURE.configure(trainability.Scale(5, 2, 9, steps, 1))
     axes = {"optimizer.learning_rate": rates, "optimizer.bias_learning_rate": bias_rates}
     return jaxsup.Sweep(sweep.experiment, axes)
 
@@ -25,8 +28,8 @@ def small(rates, bias_rates, steps=40):
 def first_parameters(sweep):
     """W and b from which the runs start, as the engine gives them out."""
     record = jaxsup.Record(points=2, parameter_steps=(0,))
-    one = dataclasses.replace(sweep.experiment, steps=1, record=record)
-    kept = jaxsup.simulate(one, jax.random.key(0)).snapshots
+    experiment = dataclasses.replace(sweep.experiment, steps=1, record=record)
+    kept = jaxsup.simulate(experiment, jax.random.key(0)).snapshots
     return tuple(np.asarray(a, np.float64)[0] for a in (kept.embedding, kept.bias))
 
 
@@ -42,8 +45,8 @@ def slopes(W, b):
 def test_runs_are_plain_gradient_descent_on_the_published_loss():
     """Outcomes and final losses of a numpy loop, over learning, silence and divergence."""
     sweep = small([0.01, 0.05, 4.0], [0.002, 0.05, 3.0])
-    maps = trainability.classify(jaxsup.run(sweep), sweep)
-    seen = set()
+    maps = outcomes.read_outcomes(jaxsup.run(sweep), sweep)
+    reached = set()
     for i, rate in enumerate([0.01, 0.05, 4.0]):
         for j, bias_rate in enumerate([0.002, 0.05, 3.0]):
             W, b = first_parameters(sweep)
@@ -55,14 +58,14 @@ def test_runs_are_plain_gradient_descent_on_the_published_loss():
                 W, b = W - rate * by_W, b - bias_rate * by_b
             else:
                 loss = slopes(W, b)[0]
-            got = maps.outcomes[0, i, j]
-            seen.add(int(got))
+            outcome = maps.outcomes[0, i, j]
+            reached.add(int(outcome))
             if loss > BOUND:
-                assert got == DIVERGES
+                assert outcome == DIVERGES
                 continue
-            assert got == (LEARNS if loss <= 4.5 else SILENT)
+            assert outcome == (LEARNS if loss <= 4.5 else SILENT)
             assert maps.losses[0, i, j] == pytest.approx(loss / 5, rel=1e-3)
-    assert seen == {LEARNS, SILENT, DIVERGES}
+    assert reached == {LEARNS, SILENT, DIVERGES}
 
 
 def test_the_sharpness_is_that_of_a_hessian_by_differences():
@@ -96,7 +99,7 @@ def recorded(losses, status):
 def test_outcomes_follow_from_what_was_recorded():
     sweep = small([0.1, 0.2], [0.1, 0.2])
     dataset = recorded([[9, 5, 4], [9, 5, 4.8], [9, 2e12, 4], [9, np.nan, np.nan]], [0, 0, 0, 1])
-    maps = trainability.classify(dataset, sweep)
+    maps = outcomes.read_outcomes(dataset, sweep)
     assert maps.outcomes[0].tolist() == [[LEARNS, SILENT], [DIVERGES, DIVERGES]]
     np.testing.assert_allclose(maps.losses[0, 0], [0.8, 0.96])
     np.testing.assert_array_equal(maps.norms[0], [[2, 2], [np.nan, np.nan]])
@@ -117,10 +120,10 @@ def test_an_interval_that_holds_a_smooth_border_too_decides_nothing():
         (1.20, 1.40, "agrees"),
     ):
         dimension = Estimate((low + high) / 2, low, high, "by hand")
-        border, rate = trainability.make_claims(dimension, ratio)
+        border, rate = FIGURE.claims(dimension, ratio)
         assert border.verdict == verdict
         assert rate.verdict == "agrees"
-    coarse, unknown = trainability.make_claims(None, None)
+    coarse, unknown = FIGURE.claims(None, None)
     assert "too coarse" in coarse.explanation
     assert unknown.verdict == "not claimed"
 
@@ -128,32 +131,30 @@ def test_an_interval_that_holds_a_smooth_border_too_decides_nothing():
 def test_the_paper_scale_is_the_published_one():
     scale = trainability.SCALES["paper"]
     assert (scale.features, scale.latent, scale.grid, scale.steps) == (256, 32, 1024, 500)
-    experiment = trainability.configure(trainability.SCALES["smoke"]).experiment
+    experiment = FIGURE.configure(trainability.SCALES["smoke"]).experiment
     assert experiment.loss == "population"
     assert experiment.closed_form == "one-active"
 
 
 def test_a_map_shows_the_three_outcomes():
-    rates, bias_rates = [0.1, 1.0], [0.01, 0.1, 1.0]
+    rates, bias_rates = np.array([0.1, 1.0]), np.array([0.01, 0.1, 1.0])
     codes = np.array([[0, 0, 1], [2, 2, 1]])
     losses = np.array([[0.1, 0.5, 1.0], [np.nan, np.nan, 1.0]])
-    ax = plot.trainability_map(rates, bias_rates, codes, losses, plot.new_figure()[1])
+    ax = outcomes.draw_map(rates, bias_rates, codes, losses, plot.new_figure()[1])
     legend = ax.get_legend()
     assert legend is not None
     words = [text.get_text() for text in legend.get_texts()]
     assert words == ["diverges (33%)", "falls silent (33%)"]
-    with pytest.raises(ValueError, match="outcomes: expected a network for each of 2 rates x 3"):
-        plot.trainability_map(rates, bias_rates, codes.T, losses, plot.new_figure()[1])
 
 
 def test_box_counts_are_medians_over_maps():
     i, j = np.mgrid[:65, :65]
     maps = [measure_border(i > 10), measure_border(i > j), measure_border(i + j > 60)]
-    ax = plot.box_counts([("border", maps)], plot.new_figure()[1])
+    ax = draw_box_counts({"border": maps}, plot.new_figure()[1])
     expected = np.median([border.counts for border in maps], axis=0)
     np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), expected)
-    with pytest.raises(ValueError, match="borders: expected at least one map"):
-        plot.box_counts([("border", [])], plot.new_figure()[1])
+    with pytest.raises(ValueError, match="borders: expected at least one map of each; got none of"):
+        draw_box_counts({"border": []}, plot.new_figure()[1])
     blank = measure_border(np.zeros((65, 65), bool))
     with pytest.raises(ValueError, match="borders: expected a border that boxes see"):
-        plot.box_counts([("border", [blank])], plot.new_figure()[1])
+        draw_box_counts({"border": [blank]}, plot.new_figure()[1])

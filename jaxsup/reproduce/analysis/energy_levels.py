@@ -26,7 +26,7 @@ class Level(NamedTuple):
 def find_levels(
     losses: ArrayLike, *, relative: float = 1e-3, absolute: float = 1e-6
 ) -> list[Level]:
-    """Split sorted losses wherever two neighbours differ by more than relative * loss + absolute.
+    """Split sorted losses wherever two neighbors differ by more than relative * loss + absolute.
 
     Runs that have not converged smear a level; `spread` shows it. Diverged runs (NaN) belong to no
     level.
@@ -47,7 +47,8 @@ def find_levels(
     """
     values: Float[np.ndarray, " runs"] = np.asarray(losses, np.float64)
     if values.ndim != 1:
-        raise fail("losses", "one number a run", f"a shape {values.shape}", "flatten them")
+        shape = f"a shape {values.shape}"
+        raise fail("losses", "one number a run", shape, "flatten them", described=True)
     check_number("relative", relative, "give a share of the loss", low=0)
     check_number("absolute", absolute, "give a loss", low=0)
     order = np.argsort(values, kind="stable")[: int(np.isfinite(values).sum())]

@@ -17,10 +17,11 @@ the `COMMON` most frequent features are still to be learned at the end.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
+from jaxtyping import Float, Int
 
 from jaxsup import (
     SGD,
@@ -37,11 +38,13 @@ from jaxsup import (
 )
 from jaxsup.fit import intervals
 from jaxsup.fit.exponents import exponents_to_records, format_exponents
-from jaxsup.reproduce.claims import Claim, Published
-from jaxsup.reproduce.registry import Findings
+from jaxsup.plot.style import COLORS, COVERING, GUIDE, MARKERS, styled
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records
+from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FIRST_STEP = 10
@@ -51,6 +54,12 @@ TOLERANCE = 0.1
 COMMON = 16
 """Most frequent features whose learning is reported: all of them have had the time."""
 _STUDENTS = ("identity", "relu")
+_NAMES = {"identity": "linear student", "relu": "ReLU student, bias"}
+"""What the picture calls them."""
+
+
+Steps = Int[np.ndarray, " steps"]
+Curves = Float[np.ndarray, "b a steps"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,36 +84,8 @@ SCALES = {
 }
 
 
-def configure(scale: Scale) -> Sweep:
-    """The sweep over student x b x a x seeds."""
-    student = Student(scale.features, "identity", core_scale=0.0, activation="identity", bias=False)
-    experiment = Experiment(
-        PowerLawFeatures(scale.features, scale.a[0]),
-        DiagonalTeacher(scale.b[0]),
-        student,
-        SGD(0.5),
-        batch_size=scale.batch_size,
-        steps=scale.steps,
-        record=Record(
-            points=80,
-            observables=("feature_error",),
-            evaluation_samples=scale.evaluation_samples,
-        ),
-    )
-    axes = {
-        "kind": {
-            "student.activation": list(_STUDENTS),
-            "student.bias": [False, True],
-            "student.core_scale": [0.0, 1e-3],  # ReLU outputs of a zero start have no gradient
-        },
-        "teacher.exponent": scale.b,
-        "features.exponent": scale.a,
-    }
-    return Sweep(experiment, axes, scale.seeds)
-
-
-def exact_curve(sweep: Sweep, a: float, b: float, steps: np.ndarray) -> np.ndarray:
-    """Loss of the exact linear student at this N and step size, [steps]."""
+def exact_curve(sweep: Sweep, a: float, b: float, steps: Steps) -> Float[np.ndarray, " steps"]:
+    """Loss of the exact linear student at this N and step size."""
     base = sweep.experiment
     experiment = dataclasses.replace(
         base,
@@ -114,32 +95,14 @@ def exact_curve(sweep: Sweep, a: float, b: float, steps: np.ndarray) -> np.ndarr
     return np.asarray(theory.loss_curve(experiment, steps, key=jax.random.key(0)))
 
 
-def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
-    """Exponents of both students beside the two predictions."""
-    table = measure_exponents(dataset, after=FIRST_STEP)
-    steps = dataset["step"].values[dataset["step"].values > 0]
-    late = steps >= FIRST_STEP
-    b, a = (dataset[name].values for name in ("teacher.exponent", "features.exponent"))
-    curves = np.array([[exact_curve(sweep, x, y, steps) for x in a.tolist()] for y in b.tolist()])
-    fits = [[fit_power_law(steps[late], curve[late]).exponent for curve in row] for row in curves]
-    table["exact"] = (table["exponent"].dims[1:], np.array(fits))
-    table["exact"].attrs["long_name"] = "exponent of the exact linear curve at this N, K = N"
-    records = exponents_to_records(table)
-    stuck = unlearned(dataset)
-    for record, share in zip(records, stuck.ravel().tolist(), strict=True):
-        record["unlearned_share"] = share
-    text = [format_exponents(table), "", *tell(records)]
-    return Findings(records, text, draw(dataset, table, steps, curves), make_claims(records))
-
-
-def unlearned(dataset: xr.Dataset) -> np.ndarray:
+def unlearned(dataset: xr.Dataset) -> Float[np.ndarray, "*settings"]:
     """Share of the `COMMON` most frequent features whose error has not halved, over settings."""
     errors = dataset["feature_error"].transpose("kind", ..., "seed", "feature", "step").values
     errors = errors[..., :COMMON, :]
     return np.mean(~(errors[..., -1] < 0.5 * errors[..., 0]), axis=(-1, -2))
 
 
-def deviations(records: list[dict[str, Any]], student: str, prediction: str) -> np.ndarray:
+def deviations(records: Records, student: str, prediction: str) -> Float[np.ndarray, " settings"]:
     """Measured exponent minus a prediction ("theory" or "exact"), where both are there."""
     return np.array(
         [
@@ -152,62 +115,169 @@ def deviations(records: list[dict[str, Any]], student: str, prediction: str) -> 
     )
 
 
-def _root_mean_square(values: np.ndarray) -> float:
+def _root_mean_square(values: Float[np.ndarray, " settings"]) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def make_claims(records: list[dict[str, Any]]) -> list[Claim]:
-    """How far the exponents of both students are from both predictions, over all (a, b)."""
-    claims = []
-    for student in _STUDENTS:
-        name = "linear student" if student == "identity" else "ReLU student with bias"
-        for prediction, words in (("theory", "(a + 2b - 1)/a"), ("exact", "the sum over N modes")):
-            off = deviations(records, student, prediction)
-            enough = off.size > 1
-            claims.append(
-                Claim(
-                    f"rms of exponent minus that of {words}, {name}",
-                    "Without superposition the exponent is (a + 2b - 1)/a, set by the data.",
-                    "arXiv 2602.01045, theory",
-                    Published(0.0, TOLERANCE, f"equal; tolerance {TOLERANCE}"),
-                    intervals.from_bootstrap(off, _root_mean_square, what="settings")
-                    if enough
-                    else None,
-                    "" if enough else "fewer than two settings follow a power law in this window",
-                )
-            )
-    return claims
+@styled
+def draw_against_theory(table: xr.Dataset, ax: Axes) -> Axes:
+    """Measured exponents against (a + 2b - 1)/a, with intervals and the line of equality.
 
+    Open crosses: the same fit of the exact curve at this N, where the table has ``exact``.
 
-def tell(records: list[dict[str, Any]]) -> list[str]:
-    """Deviations of every student from every prediction, a sentence each."""
-    lines = []
-    for student in _STUDENTS:
-        name = "linear" if student == "identity" else "ReLU"
-        asked = sum(record["student.activation"] == student for record in records)
-        found = [r for r in records if r["student.activation"] == student and r["found"]]
-        stuck = [r["unlearned_share"] for r in records if r["student.activation"] == student]
-        lines.append(
-            f"{name}: {len(found)} of {asked} settings follow a power law; at the end "
-            f"{min(stuck):.0%} to {max(stuck):.0%} of the {COMMON} most frequent features have not "
-            "halved their error"
+    Arguments:
+        table: result of `jaxsup.measure_exponents` with the students along its
+            first axis, ``"kind"``; settings without a power law are left out.
+        ax: axis to draw on.
+    """
+    reach = [0.0]
+    for position in range(table.sizes["kind"]):
+        rows = table.isel(kind=position)
+        follows = rows["found"].values.ravel()
+        names = ("theory", "exponent", "interval_low", "interval_high")
+        x, y, *ends = (rows[name].values.ravel()[follows] for name in names)
+        kind = str(rows["student.activation"].item())
+        shift = 0.012 * (position - (table.sizes["kind"] - 1) / 2)
+        ax.errorbar(
+            x + shift,
+            y,
+            np.abs(np.stack(ends) - y),
+            linestyle="",
+            marker=MARKERS[position % len(MARKERS)],
+            color=COLORS[2 * position % len(COLORS)],
+            capsize=2,
+            elinewidth=0.9,
+            label=_NAMES[kind],
         )
-        for prediction, words in (("theory", "(a + 2b - 1)/a"), ("exact", "the exact curve's")):
-            off = deviations(records, student, prediction)
-            if off.size:
-                lines.append(f"  minus {words}: {off.min():+.2f} to {off.max():+.2f}")
-    return lines
+        reach += [*x, *y]
+    if "exact" in table:
+        x, y = table["theory"].isel(kind=0).values.ravel(), table["exact"].values.ravel()
+        ax.plot(x, y, "x", color=GUIDE, markersize=6, label="exact linear curve, this N")
+        reach += [*x, *y[np.isfinite(y)]]
+    high = 1.08 * max(reach)
+    ax.plot([0, high], [0, high], color=GUIDE, linewidth=0.9, label="(a + 2b - 1)/a", zorder=1)
+    ax.set(xlim=(0, high), ylim=(0, high))
+    ax.set_aspect("equal", adjustable="box")
+    ax.set_xlabel("(a + 2b - 1)/a, theory for infinitely many features")
+    ax.set_ylabel("measured training exponent α")
+    ax.legend(loc="upper left", **COVERING)
+    return ax
 
 
-def draw(dataset: xr.Dataset, table: xr.Dataset, steps: np.ndarray, curves: np.ndarray) -> Figure:
-    """Loss curves of both students at the lowest b; exponents against theory."""
-    figure, axes = plot.new_figure(3, width=4.3, height=3.8)
-    names = ("linear students", "ReLU students with bias")
-    for kind, (ax, name) in enumerate(zip(axes[:2], names, strict=True)):
-        one = dataset.isel({"teacher.exponent": 0, "kind": kind})
-        exact = one["loss"].isel(seed=0).sel(step=steps).copy(data=curves[0])
-        plot.loss_curves(one, ax, theory=exact)
-        ax.set_title(f"{name}, b = {one['teacher.exponent'].item():g}", fontsize=9)
-        ax.set_ylim(bottom=0.5 * float(curves[0].min()))
-    plot.exponent_against_theory(table, axes[2])
-    return figure
+class NoSuperposition(AbstractFigure[Scale]):
+    """Exponents of linear and ReLU students with W = I, over (a, b)."""
+
+    name = "no-superposition"
+    title = FIGURES[name].title
+    scales = SCALES
+
+    def configure(self, scale: Scale) -> Sweep:
+        """The sweep over student x b x a x seeds."""
+        student = Student(
+            scale.features, "identity", core_scale=0.0, activation="identity", bias=False
+        )
+        experiment = Experiment(
+            PowerLawFeatures(scale.features, scale.a[0]),
+            DiagonalTeacher(scale.b[0]),
+            student,
+            SGD(0.5),
+            batch_size=scale.batch_size,
+            steps=scale.steps,
+            record=Record(
+                points=80,
+                observables=("feature_error",),
+                evaluation_samples=scale.evaluation_samples,
+            ),
+        )
+        axes = {
+            "kind": {
+                "student.activation": list(_STUDENTS),
+                "student.bias": [False, True],
+                "student.core_scale": [0.0, 1e-3],  # ReLU outputs of a zero start have no gradient
+            },
+            "teacher.exponent": scale.b,
+            "features.exponent": scale.a,
+        }
+        return Sweep(experiment, axes, scale.seeds)
+
+    def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
+        """Exponents of both students beside the two predictions."""
+        table = measure_exponents(dataset, after=FIRST_STEP)
+        steps = dataset["step"].values[dataset["step"].values > 0]
+        late = steps >= FIRST_STEP
+        b, a = (dataset[name].values for name in ("teacher.exponent", "features.exponent"))
+        curves = np.array(
+            [[exact_curve(sweep, x, y, steps) for x in a.tolist()] for y in b.tolist()]
+        )
+        fits = [
+            [fit_power_law(steps[late], curve[late]).exponent for curve in row] for row in curves
+        ]
+        table["exact"] = (table["exponent"].dims[1:], np.array(fits))
+        table["exact"].attrs["long_name"] = "exponent of the exact linear curve at this N, K = N"
+        records = exponents_to_records(table)
+        stuck = unlearned(dataset)
+        for record, share in zip(records, stuck.ravel().tolist(), strict=True):
+            record["unlearned_share"] = share
+        text = [format_exponents(table), "", *self.summarize(records)]
+        return Findings(
+            records, text, self.draw(dataset, table, steps, curves), self.claims(records)
+        )
+
+    def summarize(self, records: Records) -> list[str]:
+        """Deviations of every student from every prediction, a sentence each."""
+        lines = []
+        for student in _STUDENTS:
+            name = "linear" if student == "identity" else "ReLU"
+            rows = [record for record in records if record["student.activation"] == student]
+            follow = sum(record["found"] for record in rows)
+            stuck = [record["unlearned_share"] for record in rows]
+            lines.append(
+                f"{name}: {follow} of {len(rows)} settings follow a power law; at the end "
+                f"{min(stuck):.0%} to {max(stuck):.0%} of the {COMMON} most frequent features have "
+                "not halved their error"
+            )
+            for prediction, words in (("theory", "(a + 2b - 1)/a"), ("exact", "the exact curve's")):
+                off = deviations(records, student, prediction)
+                if off.size:
+                    lines.append(f"  minus {words}: {off.min():+.2f} to {off.max():+.2f}")
+        return lines
+
+    def draw(self, dataset: xr.Dataset, table: xr.Dataset, steps: Steps, curves: Curves) -> Figure:
+        """Loss curves of both students at the lowest b; exponents against theory."""
+        figure, axes = plot.new_figure(3, width=4.3, height=3.8)
+        names = ("linear students", "ReLU students with bias")
+        for kind, (ax, name) in enumerate(zip(axes[:2], names, strict=True)):
+            networks = dataset.isel({"teacher.exponent": 0, "kind": kind})
+            exact = networks["loss"].isel(seed=0).sel(step=steps).copy(data=curves[0])
+            plot.loss_curves(networks, ax, theory=exact)
+            ax.set_title(f"{name}, b = {networks['teacher.exponent'].item():g}", fontsize=9)
+            ax.set_ylim(bottom=0.5 * float(curves[0].min()))
+        draw_against_theory(table, axes[2])
+        return figure
+
+    def claims(self, records: Records) -> list[Claim]:
+        """How far the exponents of both students are from both predictions, over all (a, b)."""
+        claims = []
+        for student in _STUDENTS:
+            name = "linear student" if student == "identity" else "ReLU student with bias"
+            for prediction, words in (
+                ("theory", "(a + 2b - 1)/a"),
+                ("exact", "the sum over N modes"),
+            ):
+                off = deviations(records, student, prediction)
+                enough = off.size > 1
+                claims.append(
+                    Claim(
+                        f"rms of exponent minus that of {words}, {name}",
+                        "Without superposition the exponent is (a + 2b - 1)/a, set by the data.",
+                        "arXiv 2602.01045, theory",
+                        Published(0.0, TOLERANCE, f"equal; tolerance {TOLERANCE}"),
+                        intervals.from_bootstrap(off, _root_mean_square, what="settings")
+                        if enough
+                        else None,
+                        ""
+                        if enough
+                        else "fewer than two settings follow a power law in this window",
+                    )
+                )
+        return claims

@@ -1,4 +1,4 @@
-"""The spectral diagnosis of an embedding matrix of your own: overlaps, saturation, eigenspaces.
+"""The diagnosis of an embedding matrix of your own: overlaps, saturation, eigenspaces.
 
 Claim (Liu, Liu, Gore, "Superposition yields robust neural scaling", arXiv 2505.10465): embeddings
 of language models are in strong superposition: all tokens are represented, and their squared
@@ -7,13 +7,13 @@ overlaps are about those of random directions, 1/K on average.
 Here: the matrix that ``--weights FILE`` names (``--tensor NAME`` where the file holds several),
 tokens as features. Overlaps are taken as they are, and again after the mean vector has been
 subtracted: a common direction adds the same overlap to all pairs. Intervals resample the features.
-Saturation and localisation (arXiv 2602.02224) are reported; that paper gives no number for such a
+Saturation and localization (arXiv 2602.02224) are reported; that paper gives no number for such a
 matrix. "paper" takes the coherence over all pairs and checks the spectrum in float64.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -22,8 +22,8 @@ from jaxtyping import Float
 from jaxsup import Diagnosis, diagnose, plot
 from jaxsup.fit import intervals
 from jaxsup.fit.intervals import Estimate
-from jaxsup.reproduce.claims import Claim, Published
-from jaxsup.reproduce.registry import Findings
+from jaxsup.reproduce import AbstractWeightsFigure, Claim, Findings, Published
+from jaxsup.reproduce.registry import FIGURES
 from jaxsup.weights.read import Weights
 
 if TYPE_CHECKING:
@@ -33,37 +33,7 @@ SCALES = {"smoke": False, "quick": False, "paper": True}
 """Whether to go over all pairs of features."""
 SHORTEST = 0.1
 """Vectors longer than this share of the median one are represented."""
-
-
-def inspect(weights: Weights, scale: bool) -> Findings:
-    """Diagnose W, measure overlaps with and without the mean vector, and draw the diagnosis."""
-    found = diagnose(weights.matrix, full=scale)
-    W = found.matrix.astype(np.float64)
-    plain, centred = overlaps(W), overlaps(W - W.mean(axis=1, keepdims=True))
-    norms = np.linalg.norm(W, axis=0)
-    record = {
-        "file": weights.path.name,
-        "tensor": weights.tensor,
-        "orientation": weights.orientation,
-        "features": W.shape[1],
-        "latent": W.shape[0],
-        "scaled_overlap": float(W.shape[0] * plain.mean()),
-        "scaled_overlap_centred": float(W.shape[0] * centred.mean()),
-        "mean_share": float(np.sum(W.mean(axis=1) ** 2) / np.mean(norms**2)),
-        "represented_share": float(np.mean(norms > SHORTEST * np.median(norms))),
-        **{name: value for name, value in found.to_dict().items() if _is_number(value)},
-    }
-    text = [
-        f"{weights.path.name}{f': {weights.tensor}' if weights.tensor else ''}, "
-        f"{weights.describe_orientation()}",
-        f"K times the mean squared cosine: {record['scaled_overlap']:.2f}, of random directions 1; "
-        f"{record['scaled_overlap_centred']:.2f} without the mean vector, which holds "
-        f"{record['mean_share']:.0%} of the mean squared norm",
-        "",
-        str(found),
-    ]
-    claims = make_claims(W, plain, centred, found)
-    return Findings([record], text, draw(found), claims, to_dataset(found, plain, centred))
+Norms = Float[np.ndarray, " features"]
 
 
 def _is_number(value: object) -> bool:
@@ -76,66 +46,32 @@ def overlaps(W: Float[np.ndarray, "latent features"]) -> Float[np.ndarray, " fea
     Features of zero norm are left out, and NaN themselves.
     """
     norms = np.linalg.norm(W, axis=0)
-    shown = norms > 0
-    unit = W[:, shown] / norms[shown]
+    nonzero = norms > 0
+    unit = W[:, nonzero] / norms[nonzero]
     frame = unit @ unit.T
     result = np.full(len(norms), np.nan)
-    result[shown] = (np.sum(unit * (frame @ unit), axis=0) - 1) / (shown.sum() - 1)
+    result[nonzero] = (np.sum(unit * (frame @ unit), axis=0) - 1) / (nonzero.sum() - 1)
     return result
 
 
-def make_claims(
-    W: np.ndarray, plain: np.ndarray, centred: np.ndarray, found: Diagnosis
-) -> list[Claim]:
-    """Strong superposition: all are represented, with the overlaps of random directions."""
-    latent, features = W.shape
-    norms = np.linalg.norm(W, axis=0)
-    represented = int(np.sum(norms > SHORTEST * np.median(norms)))
-    source = "arXiv 2505.10465, language models"
-    random = Published(0.5, 2.0, "overlaps of about 1/K; tolerance a factor of 2")
-    saturation = float(found.spectrum.saturation)
-    claims = [
-        Claim(
-            "share of features represented",
-            "Embeddings are in strong superposition: all tokens are represented.",
-            source,
-            Published(0.95, 1.0, "all; read as 95%"),
-            intervals.from_share(represented, features),
-        )
-    ]
-    for words, values in (("", plain), (", mean vector subtracted", centred)):
-        known = values[np.isfinite(values)]
-        claims.append(
-            Claim(
-                f"K times the mean squared cosine of two features{words}",
-                "Overlaps of embedding vectors are about those of random directions, 1/K.",
-                source,
-                random,
-                intervals.from_bootstrap(latent * known, np.mean, what="features", resamples=300),
-            )
-        )
-    claims.append(
-        Claim(
-            "capacity saturation",
-            "Capacities add up to at most the rank; trained toy networks come close to it.",
-            "arXiv 2602.02224",
-            None,
-            Estimate(saturation, saturation, saturation, "one matrix"),
-            "the paper gives no number for the embedding of a trained model",
-        )
-    )
-    return claims
+def count_represented(norms: Norms) -> int:
+    """How many features are longer than `SHORTEST` of the median one.
+
+    The median and not the longest, since a few tokens of a trained model are far longer than all
+    the others.
+    """
+    return int(np.sum(norms > SHORTEST * np.median(norms)))
 
 
-def to_dataset(found: Diagnosis, plain: np.ndarray, centred: np.ndarray) -> xr.Dataset:
-    """Everything measured a feature and an eigenvalue, labelled."""
-    spectrum = found.spectrum
+def to_dataset(diagnosis: Diagnosis, plain: Norms, centered: Norms) -> xr.Dataset:
+    """Everything measured a feature and an eigenvalue, labeled."""
+    spectrum = diagnosis.spectrum
     each = {
         "norm": (spectrum.norms, "length of a feature's vector"),
         "capacity": (spectrum.capacities, "capacity D_i"),
-        "localization": (spectrum.localization, "localisation on eigenspaces"),
+        "localization": (spectrum.localization, "localization on eigenspaces"),
         "overlap": (plain, "mean squared cosine with the other features"),
-        "overlap_centred": (centred, "the same after subtracting the mean vector"),
+        "overlap_centered": (centered, "the same after subtracting the mean vector"),
     }
     variables = {
         name: ("feature", np.asarray(values), {"long_name": label})
@@ -146,6 +82,101 @@ def to_dataset(found: Diagnosis, plain: np.ndarray, centred: np.ndarray) -> xr.D
     return xr.Dataset(variables)
 
 
-def draw(found: Diagnosis) -> Figure:
-    """The diagnosis in four panels."""
-    return plot.diagnosis_figure(found)
+class RealWeights(AbstractWeightsFigure[bool]):
+    """Overlaps and spectrum of a matrix that the user brings."""
+
+    name = "real-weights"
+    title = FIGURES[name].title
+    scales = SCALES
+
+    def inspect(self, weights: Weights, scale: bool) -> Findings:
+        """Diagnose W, measure overlaps with and without the mean vector, and draw the diagnosis."""
+        diagnosis = diagnose(weights.matrix, full=scale)
+        W = diagnosis.matrix.astype(np.float64)
+        plain, centered = overlaps(W), overlaps(W - W.mean(axis=1, keepdims=True))
+        norms = np.linalg.norm(W, axis=0)
+        numbers = diagnosis.to_dict().items()
+        record = {
+            "file": weights.path.name,
+            "tensor": weights.tensor,
+            "orientation": weights.orientation,
+            "features": W.shape[1],
+            "latent": W.shape[0],
+            "scaled_overlap": float(W.shape[0] * plain.mean()),
+            "scaled_overlap_centered": float(W.shape[0] * centered.mean()),
+            "mean_share": float(np.sum(W.mean(axis=1) ** 2) / np.mean(norms**2)),
+            "represented_share": count_represented(norms) / len(norms),
+            **{name: value for name, value in numbers if _is_number(value)},
+        }
+        return Findings(
+            [record],
+            self.summarize(record, weights, diagnosis),
+            self.draw(diagnosis),
+            self.claims(W, plain, centered, diagnosis),
+            to_dataset(diagnosis, plain, centered),
+        )
+
+    def summarize(
+        self, record: dict[str, Any], weights: Weights, diagnosis: Diagnosis
+    ) -> list[str]:
+        """The file, the overlaps, and the diagnosis."""
+        tensor = f": {weights.tensor}" if weights.tensor else ""
+        return [
+            f"{weights.path.name}{tensor}, {weights.describe_orientation()}",
+            f"K times the mean squared cosine: {record['scaled_overlap']:.2f}, of random "
+            f"directions 1; {record['scaled_overlap_centered']:.2f} without the mean vector, which "
+            f"holds {record['mean_share']:.0%} of the mean squared norm",
+            "",
+            str(diagnosis),
+        ]
+
+    def draw(self, diagnosis: Diagnosis) -> Figure:
+        """The diagnosis in four panels."""
+        return plot.diagnosis_figure(diagnosis)
+
+    def claims(
+        self,
+        W: Float[np.ndarray, "latent features"],
+        plain: Norms,
+        centered: Norms,
+        diagnosis: Diagnosis,
+    ) -> list[Claim]:
+        """Strong superposition: all are represented, with the overlaps of random directions."""
+        latent, features = W.shape
+        represented = count_represented(np.linalg.norm(W, axis=0))
+        source = "arXiv 2505.10465, language models"
+        random = Published(0.5, 2.0, "overlaps of about 1/K; tolerance a factor of 2")
+        saturation = float(diagnosis.spectrum.saturation)
+        claims = [
+            Claim(
+                "share of features represented",
+                "Embeddings are in strong superposition: all tokens are represented.",
+                source,
+                Published(0.95, 1.0, "all; read as 95%"),
+                intervals.from_share(represented, features),
+            )
+        ]
+        for words, values in (("", plain), (", mean vector subtracted", centered)):
+            finite = values[np.isfinite(values)]
+            claims.append(
+                Claim(
+                    f"K times the mean squared cosine of two features{words}",
+                    "Overlaps of embedding vectors are about those of random directions, 1/K.",
+                    source,
+                    random,
+                    intervals.from_bootstrap(
+                        latent * finite, np.mean, what="features", resamples=300
+                    ),
+                )
+            )
+        claims.append(
+            Claim(
+                "capacity saturation",
+                "Capacities add up to at most the rank; trained toy networks come close to it.",
+                "arXiv 2602.02224",
+                None,
+                Estimate(saturation, saturation, saturation, "one matrix"),
+                "the paper gives no number for the embedding of a trained model",
+            )
+        )
+        return claims

@@ -17,6 +17,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxsup import (
     SGD,
@@ -33,8 +34,8 @@ from jaxsup import (
 )
 from jaxsup.fit import intervals
 from jaxsup.fit.exponents import exponents_to_records, format_exponents
-from jaxsup.reproduce.claims import Claim, Published
-from jaxsup.reproduce.registry import Findings
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records
+from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -67,34 +68,8 @@ SCALES = {
 }
 
 
-def configure(scale: Scale) -> Sweep:
-    """The sweep over (a, b) x N/K x seeds."""
-    count = scale.features
-    experiment = Experiment(
-        PowerLawFeatures(count, SETTINGS[0][0]),
-        DiagonalTeacher(SETTINGS[0][1]),
-        Student(count, "identity"),
-        SGD(0.5),
-        batch_size=scale.batch_size,
-        steps=scale.steps,
-        record=Record(points=80, evaluation_samples=scale.evaluation_samples),
-    )
-    axes = {
-        "setting": {
-            "features.exponent": [a for a, _ in SETTINGS],
-            "teacher.exponent": [b for _, b in SETTINGS],
-        },
-        "ratio": {
-            "student.embedding": ["identity" if r == 1 else "random" for r in scale.ratios],
-            "student.latent": [count // r for r in scale.ratios],
-            "optimizer.learning_rate": [min(0.5, 4 / r) for r in scale.ratios],
-        },
-    }
-    return Sweep(experiment, axes, scale.seeds)
-
-
-def exact_exponents(sweep: Sweep) -> np.ndarray:
-    """Exponents of the linear student without superposition at this N and step size, [setting].
+def exact_exponents(sweep: Sweep) -> Float[np.ndarray, " settings"]:
+    """Exponents of the linear student without superposition at this N and step size.
 
     They are fitted to the closed-form curve like the others are to theirs: beside
     (a + 2b - 1)/a they show what finite N and a finite window do to an exponent.
@@ -116,49 +91,6 @@ def exact_exponents(sweep: Sweep) -> np.ndarray:
         steps = linear.recorded_steps[linear.recorded_steps >= FIRST_STEP]
         exponents.append(fit_power_law(steps, theory.loss_curve(linear, steps)).exponent)
     return np.asarray(exponents)
-
-
-def summarise(table: xr.Dataset) -> list[str]:
-    """What the exponents say of the claim, a sentence a ratio."""
-    lines = []
-    for ratio, column in table.groupby("superposition_ratio"):
-        found = column["exponent"].values[column["found"].values]
-        near = int(((found > 0.8) & (found < 1.2)).sum())
-        where = "without superposition" if ratio == 1 else "in superposition"
-        lines.append(
-            f"N/K = {ratio:g} ({where}): {found.size} of {column['found'].size} settings follow a "
-            f"power law; exponents {found.min():.2f} to {found.max():.2f}, {near} within 0.8..1.2"
-            if found.size
-            else f"N/K = {ratio:g} ({where}): no setting follows a power law"
-        )
-    return lines
-
-
-def draw(dataset: xr.Dataset, table: xr.Dataset) -> Figure:
-    """Loss curves of the first setting beside exponent against ratio."""
-    figure, (left, right) = plot.new_figure(2, width=4.9, height=3.7)
-    plot.loss_curves(dataset.isel(setting=0), left)
-    a, b = SETTINGS[0]
-    left.set_title(f"a = {a:g}, b = {b:g}: median and range over seeds", fontsize=9)
-    plot.exponent_against_ratio(table, right)
-    return figure
-
-
-def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
-    """Exponents at every setting and ratio, beside those of exact linear students."""
-    table = measure_exponents(dataset, after=FIRST_STEP)
-    table["exact"] = ("setting", exact_exponents(sweep))
-    table["exact"].attrs["long_name"] = "exponent of the exact linear curve at this N, K = N"
-    text = [format_exponents(table), "", *summarise(table)]
-    records = exponents_to_records(table)
-    return Findings(records, text, draw(dataset, table), make_claims(records))
-
-
-def make_claims(records: list[dict[str, Any]]) -> list[Claim]:
-    """Exponents without superposition, at its onset and at the highest ratio, a claim a setting."""
-    crowded = [_ratio(record) for record in records if _ratio(record) > 1]
-    ends = sorted({1.0, min(crowded), max(crowded)})
-    return [_claim(r, crowded=end > 1) for end in ends for r in records if _ratio(r) == end]
 
 
 def _ratio(record: dict[str, Any]) -> float:
@@ -184,3 +116,76 @@ def _claim(record: dict[str, Any], *, crowded: bool) -> Claim:
         intervals.from_fit(record),
         "" if record["found"] else record["reason"],
     )
+
+
+class Transition(AbstractFigure[Scale]):
+    """Exponents of students from K = N to crowded networks, over five pairs (a, b)."""
+
+    name = "transition"
+    title = FIGURES[name].title
+    scales = SCALES
+
+    def configure(self, scale: Scale) -> Sweep:
+        """The sweep over (a, b) x N/K x seeds."""
+        count = scale.features
+        experiment = Experiment(
+            PowerLawFeatures(count, SETTINGS[0][0]),
+            DiagonalTeacher(SETTINGS[0][1]),
+            Student(count, "identity"),
+            SGD(0.5),
+            batch_size=scale.batch_size,
+            steps=scale.steps,
+            record=Record(points=80, evaluation_samples=scale.evaluation_samples),
+        )
+        axes = {
+            "setting": {
+                "features.exponent": [a for a, _ in SETTINGS],
+                "teacher.exponent": [b for _, b in SETTINGS],
+            },
+            "ratio": {
+                "student.embedding": ["identity" if r == 1 else "random" for r in scale.ratios],
+                "student.latent": [count // r for r in scale.ratios],
+                "optimizer.learning_rate": [min(0.5, 4 / r) for r in scale.ratios],
+            },
+        }
+        return Sweep(experiment, axes, scale.seeds)
+
+    def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
+        """Exponents at every setting and ratio, beside those of exact linear students."""
+        table = measure_exponents(dataset, after=FIRST_STEP)
+        table["exact"] = ("setting", exact_exponents(sweep))
+        table["exact"].attrs["long_name"] = "exponent of the exact linear curve at this N, K = N"
+        text = [format_exponents(table), "", *self.summarize(table)]
+        records = exponents_to_records(table)
+        return Findings(records, text, self.draw(dataset, table), self.claims(records))
+
+    def summarize(self, table: xr.Dataset) -> list[str]:
+        """What the exponents say of the claim, a sentence a ratio."""
+        lines = []
+        for ratio, column in table.groupby("superposition_ratio"):
+            exponents = column["exponent"].values[column["found"].values]
+            near = int(((exponents > 0.8) & (exponents < 1.2)).sum())
+            where = "without superposition" if ratio == 1 else "in superposition"
+            counts = f"{exponents.size} of {column['found'].size}"
+            lines.append(
+                f"N/K = {ratio:g} ({where}): {counts} settings follow a power law; exponents "
+                f"{exponents.min():.2f} to {exponents.max():.2f}, {near} within 0.8..1.2"
+                if exponents.size
+                else f"N/K = {ratio:g} ({where}): no setting follows a power law"
+            )
+        return lines
+
+    def draw(self, dataset: xr.Dataset, table: xr.Dataset) -> Figure:
+        """Loss curves of the first setting beside exponent against ratio."""
+        figure, (left, right) = plot.new_figure(2, width=4.9, height=3.7)
+        plot.loss_curves(dataset.isel(setting=0), left)
+        a, b = SETTINGS[0]
+        left.set_title(f"a = {a:g}, b = {b:g}: median and range over seeds", fontsize=9)
+        plot.exponent_against_ratio(table, right)
+        return figure
+
+    def claims(self, records: Records) -> list[Claim]:
+        """Exponents at K = N, at the onset of superposition and at the highest ratio."""
+        crowded = [_ratio(record) for record in records if _ratio(record) > 1]
+        ends = sorted({1.0, min(crowded), max(crowded)})
+        return [_claim(r, crowded=end > 1) for end in ends for r in records if _ratio(r) == end]

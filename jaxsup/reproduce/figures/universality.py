@@ -1,10 +1,10 @@
-"""The atlas: over which data, channels, students and optimisers the training exponent is about 1.
+"""The atlas: over which data, channels and optimizers the training exponent is about 1.
 
 Claim ("Superposition unifies power-law training dynamics", arXiv 2602.01045): in superposition the
 training exponent is about 1, independent of data and channel statistics.
 
 Here: a full grid of (a, b), superposition ratio N/K with a frozen or a learned embedding,
-optimiser, density and activation. Every setting is fitted over its seeds in the window where its
+optimizer, density and activation. Every setting is fitted over its seeds in the window where its
 mean loss is steadiest, after `FIRST_STEP` steps; settings without a power law are counted apart.
 What decides the exponent is measured twice: by the share of settings within 0.8..1.2 at every value
 of every factor, and by the share of the exponents' variance that each factor's main effect
@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from jaxsup import (
     SGD,
@@ -37,8 +38,16 @@ from jaxsup import (
 )
 from jaxsup.fit import intervals
 from jaxsup.fit.exponents import exponents_to_records
-from jaxsup.reproduce.claims import Claim, Published
-from jaxsup.reproduce.registry import Findings
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records
+from jaxsup.reproduce.analysis.factors import (
+    draw_atlas,
+    draw_by_factor,
+    draw_variance_shares,
+    format_levels,
+    median_exponents,
+    spread_ratio,
+)
+from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,250 +110,189 @@ SCALES = {
         16384,
     ),
 }
+_EXPONENTS = ("feature exponent", "channel exponent")
+FACTORS = (*_EXPONENTS, "superposition", "embedding", "optimizer", "density", "activation")
+"""Columns of the table that hold a level in words."""
+_PUBLISHED = ("frozen", "ReLU", "SGD")
+"""Embedding, activation and optimizer of the source."""
+_ACTIVATIONS = {"relu": "ReLU", "identity": "linear"}
+_SOURCE = "arXiv 2602.01045, abstract"
+_ABOUT_ONE = "In superposition the exponent is about 1, independent of data and channel statistics."
 
 
-def configure(scale: Scale) -> Sweep:
-    """The sweep over a x b x activation x condition x seeds.
-
-    A condition is a student (no superposition, or a ratio with a frozen or a learned embedding), an
-    optimiser and a density: one axis, since the learning rate depends on all three.
-    """
-    count = scale.features
-    students = [("identity", 1), *itertools.product(scale.embeddings, scale.ratios)]
-    chosen = list(itertools.product(students, scale.optimizers, scale.densities))
-    optimizers = [
-        SGD(0.5 / (ratio * max(1.0, density))) if name == "sgd" else Adam(1e-2)
-        for (_, ratio), name, density in chosen
-    ]
-    experiment = Experiment(
-        PowerLawFeatures(count, scale.a[0]),
-        DiagonalTeacher(scale.b[0]),
-        Student(count, "identity"),
-        SGD(0.5),
-        batch_size=scale.batch_size,
-        steps=scale.steps,
-        sampling=scale.sampling,
-        record=Record(points=scale.points, evaluation_samples=scale.evaluation_samples),
-    )
-    condition = {
-        "student.embedding": [embedding for (embedding, _), _, _ in chosen],
-        "student.latent": [count // ratio for (_, ratio), _, _ in chosen],
-        "optimizer": optimizers,
-        "features.density": [density for _, _, density in chosen],
-    }
-    axes = {
-        "features.exponent": scale.a,
-        "teacher.exponent": scale.b,
-        "student.activation": scale.activations,
-        "condition": condition,
-    }
-    return Sweep(experiment, axes, scale.seeds)
-
-
-def tabulate(dataset: xr.Dataset) -> list[dict[str, Any]]:
+def measure_settings(dataset: xr.Dataset) -> Records:
     """One record a setting: its factors, its exponent or why there is none."""
     table = measure_exponents(dataset, after=FIRST_STEP)
-    dataset_ratio = dataset["superposition_ratio"].values
+    ratios = dataset["superposition_ratio"].values
     optimizers = [str(value) for value in dataset["optimizer"].values]
     records = exponents_to_records(table)
     shape = table["exponent"].shape
     for record, (*_, condition) in zip(records, np.ndindex(shape), strict=True):
         embedding = record["student.embedding"]
-        record["superposition_ratio"] = float(dataset_ratio[condition])
+        record["superposition_ratio"] = float(ratios[condition])
         record["optimizer"] = "Adam" if "adam" in optimizers[condition].lower() else "SGD"
         record["embedding"] = {"random": "frozen", "identity": "W = I"}.get(embedding, embedding)
     return records
 
 
-def levels(record: dict[str, Any]) -> dict[str, str]:
-    """The level of every factor of a setting, in words."""
-    return {
-        "feature exponent": f"a = {record['features.exponent']:g}",
-        "channel exponent": f"b = {record['teacher.exponent']:g}",
-        "superposition": f"N/K = {record['superposition_ratio']:g}",
-        "embedding": record["embedding"],
-        "optimiser": record["optimizer"],
-        "density": f"density {record['features.density']:g}",
-        "activation": {"relu": "ReLU", "identity": "linear"}[record["student.activation"]],
-    }
+def tabulate(records: Records) -> pd.DataFrame:
+    """A row a setting: its exponent (NaN without a power law), N/K, and the level of each factor.
 
-
-def crowded(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The settings in superposition."""
-    return [record for record in records if record["superposition_ratio"] > 1]
-
-
-def found(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The settings that follow a power law."""
-    return [record for record in records if record["found"]]
-
-
-def is_near(exponent: float) -> bool:
-    """Whether an exponent counts as about 1."""
-    return NEAR[0] <= exponent <= NEAR[1]
-
-
-def explained(records: list[dict[str, Any]], factor: str) -> float:
-    """Share of the exponents' variance between the levels of a factor: SS_between / SS_total."""
-    groups: dict[str, list[float]] = {}
-    for record in records:
-        groups.setdefault(levels(record)[factor], []).append(record["exponent"])
-    return variance_between(list(groups.values()))
-
-
-def variance_between(groups: list[list[float]]) -> float:
-    """sum_g n_g (mean_g - mean)^2 over the total sum of squares; NaN without variance."""
-    values = np.concatenate([np.asarray(group, np.float64) for group in groups])
-    total = float(np.sum((values - values.mean()) ** 2))
-    between = sum(len(group) * (np.mean(group) - values.mean()) ** 2 for group in groups)
-    return float(between) / total if total > 0 else float("nan")
-
-
-def measure(dataset: xr.Dataset, sweep: Sweep) -> Findings:
-    """Exponents of all settings, what decides them, and the map."""
-    del sweep
-    records = tabulate(dataset)
-    return Findings(records, tell(records), draw(records), make_claims(records))
-
-
-def tell(records: list[dict[str, Any]]) -> list[str]:
-    """Counts, then a line a level of every factor."""
-    inside = crowded(records)
-    lines = []
-    for words, part in (("in superposition", inside), ("W = I", _plain(records))):
-        exponents = [record["exponent"] for record in found(part)]
-        near = sum(map(is_near, exponents))
-        lines.append(
-            f"{words}: {len(part)} settings, {len(exponents)} follow a power law, "
-            f"{near} of these within {NEAR[0]:g}..{NEAR[1]:g}"
-        )
-    lines += ["", f"{'in superposition':24}  settings  power law  near 1  median  5% to 95%"]
-    for factor, by_level in split(inside).items():
-        share = explained(found(inside), factor)
-        lines.append(f"{factor}: {share:.0%} of the variance")
-        for level, exponents in by_level.items():
-            here = [v for v in exponents if v is not None]
-            near = f"{np.mean([is_near(v) for v in here]):6.0%}" if here else "     -"
-            ends = np.percentile(here, [50, 5, 95]) if here else [np.nan] * 3
-            lines.append(
-                f"  {level:22}  {len(exponents):8}  {len(here):9}  {near}  "
-                f"{ends[0]:6.2f}  {ends[1]:.2f} to {ends[2]:.2f}"
-            )
-    return lines
-
-
-def split(records: list[dict[str, Any]]) -> dict[str, dict[str, list[float | None]]]:
-    """Exponents (None without a power law) by factor and level, levels as they come."""
-    by: dict[str, dict[str, list[float | None]]] = {}
-    for record in records:
-        for factor, level in levels(record).items():
-            by.setdefault(factor, {}).setdefault(level, []).append(record["exponent"])
-    return by
-
-
-def _plain(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [record for record in records if record["superposition_ratio"] == 1]
-
-
-def _is_published(record: dict[str, Any]) -> bool:
-    """Frozen W, ReLU, plain SGD: the setting of the paper."""
-    return (record["embedding"], record["student.activation"], record["optimizer"]) == (
-        "frozen",
-        "relu",
-        "SGD",
+    The columns are ``"exponent"``, ``"ratio"`` and `FACTORS`.
+    """
+    table = pd.DataFrame(records)
+    return pd.DataFrame(
+        {
+            "exponent": table["exponent"].astype(np.float64),
+            "ratio": table["superposition_ratio"],
+            "feature exponent": table["features.exponent"].map("a = {:g}".format),
+            "channel exponent": table["teacher.exponent"].map("b = {:g}".format),
+            "superposition": table["superposition_ratio"].map("N/K = {:g}".format),
+            "embedding": table["embedding"],
+            "optimizer": table["optimizer"],
+            "density": table["features.density"].map("density {:g}".format),
+            "activation": table["student.activation"].map(_ACTIVATIONS.get),
+        }
     )
 
 
-def make_claims(records: list[dict[str, Any]]) -> list[Claim]:
-    """How far "about 1, whatever data and channels are" reaches."""
-    inside = found(crowded(records))
-    theirs = [record for record in inside if _is_published(record)]
-    source = "arXiv 2602.01045, abstract"
-    about = "In superposition the exponent is about 1, independent of data and channel statistics."
-    most = Published(0.9, 1.0, "universal; read as 90% of settings within 0.8..1.2")
-    claims = []
-    for words, part in (("all settings in superposition", inside), ("frozen, ReLU, SGD", theirs)):
-        near = sum(is_near(record["exponent"]) for record in part)
-        share = intervals.from_share(near, len(part)) if part else None
-        why = "" if part else "no setting follows a power law"
-        claims.append(Claim(f"share within 0.8..1.2: {words}", about, source, most, share, why))
-    values = [record["exponent"] for record in theirs]
-    enough = len(values) > 1
-    claims.append(
-        Claim(
-            "median exponent: frozen, ReLU, SGD",
-            about,
-            source,
-            Published.about(1.0, 0.2, "about 1; tolerance 0.2"),
-            intervals.from_bootstrap(values, np.median, what="settings") if enough else None,
-            "" if enough else "fewer than two settings follow a power law",
-        )
+def atlas(table: pd.DataFrame) -> pd.DataFrame:
+    """Median exponent of ReLU students over densities, conditions by (a, b)."""
+    relu = table.loc[table["activation"] == "ReLU"]
+    crowded = relu["superposition"] + ", " + relu["embedding"]
+    students = crowded.where(relu["ratio"] > 1, "W = I")
+    values = relu["feature exponent"].str[4:] + ", " + relu["channel exponent"].str[4:]
+    return median_exponents(relu["exponent"], students + ", " + relu["optimizer"], values)
+
+
+def _share_claim(words: str, table: pd.DataFrame) -> Claim:
+    near = int(table["exponent"].between(*NEAR).sum())
+    return Claim(
+        f"share within {NEAR[0]:g}..{NEAR[1]:g}: {words}",
+        _ABOUT_ONE,
+        _SOURCE,
+        Published(0.9, 1.0, "universal; read as 90% of settings within 0.8..1.2"),
+        intervals.from_share(near, len(table)) if len(table) else None,
+        "" if len(table) else "no setting follows a power law",
     )
-    return [*claims, _spread_claim(records)]
 
 
-def _spread_claim(records: list[dict[str, Any]]) -> Claim:
+def _spread_claim(table: pd.DataFrame) -> Claim:
     """Spread over settings in superposition against without, both with ReLU and SGD."""
-    relu = [r for r in found(records) if r["student.activation"] == "relu"]
-    relu = [r for r in relu if r["optimizer"] == "SGD" and r["embedding"] != "learned"]
-    rows = np.array([[r["superposition_ratio"] > 1, r["exponent"]] for r in relu])
-    enough = bool(len(rows)) and all(np.sum(rows[:, 0] == side) > 2 for side in (0, 1))
+    theirs = (table["activation"] == "ReLU") & (table["optimizer"] == "SGD")
+    theirs &= table["embedding"] != "learned"
+    crowded = table["ratio"][theirs] > 1
+    rows = np.stack([crowded, table["exponent"][theirs]], axis=1)
+    enough = bool(2 < crowded.sum() < len(crowded) - 2)
     return Claim(
         "spread of exponents over (a, b, density), in superposition over without: ReLU, SGD",
         "Superposition makes exponents independent of data and channels.",
-        "arXiv 2602.01045, abstract",
+        _SOURCE,
         Published(0.0, 0.5, "independent; read as at most half the spread without"),
-        intervals.from_bootstrap(rows, _spread_ratio, what="settings") if enough else None,
+        intervals.from_bootstrap(rows, spread_ratio, what="settings") if enough else None,
         "" if enough else "fewer than three settings with a power law on one of the sides",
     )
 
 
-def _spread_ratio(rows: np.ndarray) -> float:
-    inside, outside = rows[rows[:, 0] == 1, 1], rows[rows[:, 0] == 0, 1]
-    if len(inside) < 2 or len(outside) < 2 or outside.std() == 0:
-        return float("nan")
-    return float(inside.std() / outside.std())
+class Universality(AbstractFigure[Scale]):
+    """Exponents of a full grid of conditions, and which of its factors decide them."""
 
+    name = "universality"
+    title = FIGURES[name].title
+    scales = SCALES
 
-def draw(records: list[dict[str, Any]]) -> Figure:
-    """The map of ReLU students over conditions and (a, b); exponents by factor; what decides."""
-    figure, axes = plot.new_figure(3, width=4.6, height=5.4)
-    relu = [record for record in records if record["student.activation"] == "relu"]
-    rows = list(dict.fromkeys(_row(record) for record in relu))
-    columns = list(dict.fromkeys(_column(record) for record in relu))
-    cells = {(row, column): [] for row in rows for column in columns}
-    for record in relu:
-        cells[_row(record), _column(record)].append(record["exponent"])
-    grid = np.array([[_median(cells[row, column]) for column in columns] for row in rows])
-    plot.exponent_atlas(grid, axes[0], rows=rows, columns=columns, near=NEAR)
-    axes[0].set_title("ReLU students: median over densities", fontsize=9)
-    inside = crowded(records)
-    plot.exponents_by_factor(_finite(split(inside)), axes[1], near=NEAR)
-    axes[1].set_title("in superposition; right: share within 0.8..1.2", fontsize=9)
-    parts = {factor: explained(found(inside), factor) for factor in split(inside)}
-    plot.variance_shares(parts, axes[2])
-    axes[2].set_title("what decides the exponent in superposition", fontsize=9)
-    return figure
+    def configure(self, scale: Scale) -> Sweep:
+        """The sweep over a x b x activation x condition x seeds.
 
+        A condition is a student (no superposition, or a ratio with a frozen or a learned
+        embedding), an optimizer and a density: one axis, since the learning rate depends on all.
+        """
+        count = scale.features
+        students = [("identity", 1), *itertools.product(scale.embeddings, scale.ratios)]
+        conditions = list(itertools.product(students, scale.optimizers, scale.densities))
+        optimizers = [
+            SGD(0.5 / (ratio * max(1.0, density))) if name == "sgd" else Adam(1e-2)
+            for (_, ratio), name, density in conditions
+        ]
+        experiment = Experiment(
+            PowerLawFeatures(count, scale.a[0]),
+            DiagonalTeacher(scale.b[0]),
+            Student(count, "identity"),
+            SGD(0.5),
+            batch_size=scale.batch_size,
+            steps=scale.steps,
+            sampling=scale.sampling,
+            record=Record(points=scale.points, evaluation_samples=scale.evaluation_samples),
+        )
+        condition = {
+            "student.embedding": [embedding for (embedding, _), _, _ in conditions],
+            "student.latent": [count // ratio for (_, ratio), _, _ in conditions],
+            "optimizer": optimizers,
+            "features.density": [density for _, _, density in conditions],
+        }
+        axes = {
+            "features.exponent": scale.a,
+            "teacher.exponent": scale.b,
+            "student.activation": scale.activations,
+            "condition": condition,
+        }
+        return Sweep(experiment, axes, scale.seeds)
 
-def _row(record: dict[str, Any]) -> str:
-    ratio = record["superposition_ratio"]
-    student = "W = I" if ratio == 1 else f"N/K = {ratio:g}, {record['embedding']}"
-    return f"{student}, {record['optimizer']}"
+    def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
+        """Exponents of all settings, what decides them, and the map."""
+        del sweep
+        records = measure_settings(dataset)
+        table = tabulate(records)
+        return Findings(records, self.summarize(table), self.draw(table), self.claims(table))
 
+    def summarize(self, table: pd.DataFrame) -> list[str]:
+        """Counts, then a line a level of every factor."""
+        crowded = table.loc[table["ratio"] > 1]
+        plain = table.loc[table["ratio"] == 1]
+        lines = []
+        for words, part in (("in superposition", crowded), ("W = I", plain)):
+            near = part["exponent"].between(*NEAR).sum()
+            lines.append(
+                f"{words}: {len(part)} settings, {part['exponent'].count()} follow a power law, "
+                f"{near} of these within {NEAR[0]:g}..{NEAR[1]:g}"
+            )
+        head = f"{'in superposition':24}  settings  power law  near 1  median  5% to 95%"
+        return [*lines, "", head, *format_levels(crowded, FACTORS, near=NEAR)]
 
-def _column(record: dict[str, Any]) -> str:
-    return f"{record['features.exponent']:g}, {record['teacher.exponent']:g}"
+    def draw(self, table: pd.DataFrame) -> Figure:
+        """The map of ReLU students; exponents by factor; what decides."""
+        figure, axes = plot.new_figure(3, width=4.6, height=5.4)
+        crowded = table.loc[table["ratio"] > 1]
+        draw_atlas(atlas(table), axes[0], near=NEAR)
+        axes[0].set_title("ReLU students: median over densities", fontsize=9)
+        draw_by_factor(crowded, FACTORS, axes[1], near=NEAR)
+        axes[1].set_title("in superposition; right: share within 0.8..1.2", fontsize=9)
+        draw_variance_shares(crowded, FACTORS, axes[2])
+        axes[2].set_title("what decides the exponent in superposition", fontsize=9)
+        return figure
 
-
-def _median(exponents: list[float | None]) -> float:
-    """Median exponent of a cell; NaN where fewer than half of its settings have one."""
-    known = [value for value in exponents if value is not None]
-    return float(np.median(known)) if 2 * len(known) >= len(exponents) else float("nan")
-
-
-def _finite(by: dict[str, dict[str, list[float | None]]]) -> dict[str, dict[str, list[float]]]:
-    return {
-        factor: {level: [v for v in values if v is not None] for level, values in ls.items()}
-        for factor, ls in by.items()
-    }
+    def claims(self, table: pd.DataFrame) -> list[Claim]:
+        """How far "about 1, whatever data and channels are" reaches."""
+        follow = table.dropna()
+        crowded = follow.loc[follow["ratio"] > 1]
+        published = (crowded[["embedding", "activation", "optimizer"]] == list(_PUBLISHED)).all(
+            axis=1
+        )
+        theirs = crowded.loc[published]
+        words, enough = ", ".join(_PUBLISHED), len(theirs) > 1
+        median = Claim(
+            f"median exponent: {words}",
+            _ABOUT_ONE,
+            _SOURCE,
+            Published.about(1.0, 0.2, "about 1; tolerance 0.2"),
+            intervals.from_bootstrap(theirs["exponent"].to_numpy(), np.median, what="settings")
+            if enough
+            else None,
+            "" if enough else "fewer than two settings follow a power law",
+        )
+        return [
+            _share_claim("all settings in superposition", crowded),
+            _share_claim(words, theirs),
+            median,
+            _spread_claim(follow),
+        ]

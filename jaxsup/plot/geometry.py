@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.colors import color_pairs
-from jaxsup.plot.style import COLOURS, COVERING, line_style, styled
+from jaxsup.plot.style import COLORS, COVERING, line_style, styled
 from jaxsup.spectral import welch_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Matrix = Float[np.ndarray, "latent features"]
+Points = Float[np.ndarray, "dimensions features"]
+Classes = list[tuple[str, list[tuple[int, int]]]]
 # Light and below the edges: those of antipodal pairs run along the arrows.
 _ARROW = "#b0b0b0"
 _NUMBER: Any = {
@@ -23,7 +28,7 @@ _NUMBER: Any = {
     "zorder": 10,
     "path_effects": [withStroke(linewidth=2, foreground="white")],
 }
-_CLASSES = 6  # Gram values that colours and dashes can tell apart
+_CLASSES = 6  # Gram values that colors and dashes can tell apart
 _MARKED = 24  # features that still have room for their number
 
 
@@ -31,7 +36,7 @@ _MARKED = 24  # features that still have room for their number
 def feature_geometry(
     vectors: ArrayLike, ax: Axes, *, labels: ArrayLike | None = None, tolerance: float = 1e-2
 ) -> Axes:
-    """Features as arrows in the plane, an edge for each pair, coloured by its Gram value w_i . w_j.
+    """Features as arrows in the plane, an edge for each pair, colored by its Gram value w_i . w_j.
 
     Arguments:
         vectors: [latent, features]; more than two latent dimensions are projected onto the two
@@ -48,14 +53,7 @@ def feature_geometry(
     points, names = _project(matrix, 2)
     reach = 1.25 * max(float(np.abs(points).max()), np.finfo(float).tiny)
     classes, note = _gram_classes(matrix, tolerance)
-    for position, (label, pairs) in enumerate(classes):
-        for which, (first, second) in enumerate(pairs):
-            ax.plot(
-                *points[:, [first, second]],
-                label=None if which else label,
-                zorder=2,
-                **line_style(position),
-            )
+    _draw_edges(points, classes, ax, zorder=2)
     ax.quiver(
         *np.zeros_like(points),
         *points,
@@ -100,17 +98,12 @@ def feature_geometry_3d(
     space: Any = ax
     if getattr(ax, "name", "") != "3d":
         do = 'make it with new_figure(projection="3d")'
-        raise fail("ax", "a 3-D axis", f"a {getattr(ax, 'name', 'flat')} one", do)
+        kind = f"a {getattr(ax, 'name', 'flat')} one"
+        raise fail("ax", "a 3-D axis", kind, do, described=True)
     matrix = _checked(vectors)
     points, names = _project(matrix, 3)
     classes, note = _gram_classes(matrix, tolerance)
-    for position, (label, pairs) in enumerate(classes):
-        for which, (first, second) in enumerate(pairs):
-            space.plot(
-                *points[:, [first, second]],
-                label=None if which else label,
-                **line_style(position),
-            )
+    _draw_edges(points, classes, ax)
     for point in points.T:
         space.plot(*np.stack([np.zeros(3), point], axis=1), color=_ARROW, linewidth=0.9)
     space.scatter(*points, color="black", s=16, depthshade=False)
@@ -125,7 +118,7 @@ def feature_geometry_3d(
         axis.set_label_text(name, fontsize=7.5)
         axis.set_tick_params(labelsize=7, pad=-2)
         axis.set_pane_color("#fafafa")
-        axis.set_major_locator(_few_ticks())
+        axis.set_major_locator(MaxNLocator(3, prune="both"))
         axis.labelpad = -3
     _explain(ax, note)
     return ax
@@ -135,9 +128,13 @@ def feature_geometry_3d(
 def gram_matrix(
     vectors: ArrayLike, ax: Axes, *, labels: ArrayLike | None = None, title: str | None = None
 ) -> Axes:
-    """Heat map of the Gram matrix M_ij = w_i . w_j of the columns of `vectors` [latent, features].
+    """Heat map of the Gram matrix M_ij = w_i . w_j: blue negative, red positive, white orthogonal.
 
-    Blue is negative, red positive, white orthogonal.
+    Arguments:
+        vectors: columns w_i, [latent, features].
+        ax: axis to draw on.
+        labels: numbers of the features; default: 0, 1, ...
+        title: of the axis.
 
     Raises:
         ValueError: as in `feature_geometry`.
@@ -159,33 +156,38 @@ def gram_matrix(
 
 @styled
 def cosine_histogram(vectors: ArrayLike, ax: Axes, *, most: int = 1024) -> Axes:
-    """Cosines of all pairs of columns of `vectors` [latent, features], beside the Welch bound.
+    """Cosines of all pairs of features, beside the Welch bound.
 
     Dashed lines at +-sqrt((n - K) / (K (n - 1))): no n vectors in K dimensions have smaller
-    coherence, and their root mean square cosine is at least as large (Welch 1974). Of more than
-    `most` columns, evenly spaced ones are taken, and the x label says so.
+    coherence, and their root mean square cosine is at least as large.
+
+    Arguments:
+        vectors: [latent, features].
+        ax: axis to draw on.
+        most: of more features, so many evenly spaced ones are drawn, and the x label says so.
 
     Raises:
         ValueError: as in `feature_geometry`, or fewer than two columns are not zero.
+
+    Reference: Welch, IEEE Trans. Inf. Theory 20 (1974).
     """
     matrix = _checked(vectors)
     latent, count = matrix.shape
-    taken = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-    norms = np.linalg.norm(matrix[:, taken], axis=0)
-    if np.sum(norms > 0) < 2:
-        raise fail(
-            "vectors", "two features that are not zero", len(norms), "draw the norms instead"
-        )
-    unit = matrix[:, taken][:, norms > 0] / norms[norms > 0]
+    columns = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+    norms = np.linalg.norm(matrix[:, columns], axis=0)
+    nonzero = int(np.sum(norms > 0))
+    if nonzero < 2:
+        raise fail("vectors", "two features that are not zero", nonzero, "draw the norms instead")
+    unit = matrix[:, columns][:, norms > 0] / norms[norms > 0]
     cosines = (unit.T @ unit).clip(-1, 1)[np.triu_indices(unit.shape[1], 1)]
-    ax.hist(cosines, bins=np.linspace(-1, 1, 101).tolist(), color=COLOURS[3])
+    ax.hist(cosines, bins=np.linspace(-1, 1, 101).tolist(), color=COLORS[3])
     bound = welch_bound(count, latent)
     for side in (-bound, bound):
         label = f"Welch bound ±{bound:.3g}" if side > 0 else None
         ax.axvline(side, color="black", linewidth=0.9, linestyle=(0, (4, 2)), label=label)
     ax.set_yscale("log")
-    chosen = f" ({len(taken):,} of {count:,} features)" if len(taken) < count else ""
-    ax.set_xlabel(f"cosine of two features{chosen}")
+    part = f" ({len(columns):,} of {count:,} features)" if len(columns) < count else ""
+    ax.set_xlabel(f"cosine of two features{part}")
     ax.set_ylabel("pairs of features")
     ax.set_xlim(-1, 1)
     if bound:
@@ -194,11 +196,12 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes, *, most: int = 1024) -> Axes:
     return ax
 
 
-def _checked(vectors: ArrayLike) -> np.ndarray:
+def _checked(vectors: ArrayLike) -> Matrix:
     matrix = np.asarray(vectors, np.float64)
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         expected = "a finite, non-empty [latent, features] matrix"
-        raise fail("vectors", expected, f"a shape {matrix.shape}", "give the columns to draw")
+        shape = f"a shape {matrix.shape}"
+        raise fail("vectors", expected, shape, "give the columns to draw", described=True)
     return matrix
 
 
@@ -206,11 +209,12 @@ def _labels(labels: ArrayLike | None, count: int) -> list[int]:
     numbers = np.arange(count) if labels is None else np.asarray(labels)
     if numbers.shape != (count,):
         expected = f"shape ({count},), one a feature"
-        raise fail("labels", expected, f"a shape {numbers.shape}", "give one for each column")
+        shape = f"a shape {numbers.shape}"
+        raise fail("labels", expected, shape, "give one for each column", described=True)
     return numbers.tolist()
 
 
-def _project(matrix: np.ndarray, dimensions: int) -> tuple[np.ndarray, list[str]]:
+def _project(matrix: Matrix, dimensions: int) -> tuple[Points, list[str]]:
     """Coordinates to draw and the names of their axes."""
     latent = matrix.shape[0]
     if latent <= dimensions:
@@ -227,33 +231,39 @@ def _project(matrix: np.ndarray, dimensions: int) -> tuple[np.ndarray, list[str]
     return points, names
 
 
-def _gram_classes(
-    matrix: np.ndarray, tolerance: float
-) -> tuple[list[tuple[str, list[tuple[int, int]]]], str]:
+def _gram_classes(matrix: Matrix, tolerance: float) -> tuple[Classes, str]:
     """Legend and pairs of each class of Gram values, or why there are none."""
     count = matrix.shape[1]
     if count > 10 * _MARKED:
         return [], f"{count:,} features:\nno edges drawn"
     gram = matrix.T @ matrix
     largest = float(gram.diagonal().max()) or 1.0
-    colours = color_pairs((gram + gram.T) / (2 * largest), tolerance)
-    classes = int(colours.matrix.max())
-    if classes > _CLASSES or not colours.separated:
+    colors = color_pairs((gram + gram.T) / (2 * largest), tolerance)
+    count = int(colors.matrix.max())
+    if count > _CLASSES or not colors.separated:
         return [], "Gram values form no\nclasses: no edges drawn"
-    found = []
-    for colour in range(1, classes + 1):
-        first, second = np.nonzero(np.triu(colours.matrix == colour))
+    classes: Classes = []
+    for color in range(1, count + 1):
+        first, second = np.nonzero(np.triu(colors.matrix == color))
         value = float(gram[first, second].mean())
         value = 0.0 if abs(value) < 5e-4 * largest else value
         text = f"{value:.3g}".replace("-", "−")
         number = f"{len(first)} pair{'s' * (len(first) != 1)}"
         label = f"{text} ({number})"
-        found.append((label, list(zip(first.tolist(), second.tolist(), strict=True))))
-    return found, ""
+        classes.append((label, list(zip(first.tolist(), second.tolist(), strict=True))))
+    return classes, ""
+
+
+def _draw_edges(points: Points, classes: Classes, ax: Axes, **options: float) -> None:
+    """An edge for each pair, alike within a class."""
+    for position, (label, pairs) in enumerate(classes):
+        style = {**line_style(position), **options}
+        for which, (first, second) in enumerate(pairs):
+            ax.plot(*points[:, [first, second]], label=None if which else label, **style)
 
 
 def _numbers(
-    points: np.ndarray, labels: ArrayLike | None, *, beyond: float
+    points: Points, labels: ArrayLike | None, *, beyond: float
 ) -> list[tuple[np.ndarray, str]]:
     """Where the numbers of features stand; features at one place share it."""
     numbers = _labels(labels, points.shape[1])
@@ -285,9 +295,3 @@ def _explain(ax: Axes, note: str) -> None:
             bbox_to_anchor=(1.02, 1.0),
         )
         legend.set_alignment("left")
-
-
-def _few_ticks() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(3, prune="both")

@@ -1,0 +1,194 @@
+"""What is recorded along training, against steps: loss, observables, spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib import colormaps
+
+from jaxsup._internal.validation import fail
+from jaxsup.plot.style import line_style, plain_log_axis, styled
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+_LINES = 6
+
+
+@styled
+def loss_curves(dataset: xr.Dataset, ax: Axes, *, theory: xr.DataArray | None = None) -> Axes:
+    """Loss against training steps, one line a setting: median over seeds, band from min to max.
+
+    Arguments:
+        dataset: a sweep with at most one axis beside "seed" and "step" (select the others first).
+        ax: axis to draw on.
+        theory: loss over the same axis and "step", drawn as thin black dashes.
+
+    Raises:
+        ValueError: the dataset has more than one axis.
+    """
+    loss = dataset["loss"]
+    dims = _scanned("dataset", loss)
+    last = loss.sizes[dims[0]] - 1 if dims else 0
+    for position, steps, rows in _curves(loss, dims, range(last + 1)):
+        label = setting_label(dataset, dims, position)
+        _draw_seeds(steps, rows, ax, line_style(position), label)
+        if theory is not None:
+            exact = theory.isel({dims[0]: position}) if dims else theory
+            exact = exact.isel(step=exact["step"].values > 0)
+            style: Any = {"color": "black", "linewidth": 0.9, "linestyle": (0, (2, 2))}
+            name = "closed form" if position == last else None
+            ax.plot(exact["step"], exact, label=name, **style)
+    ax.set(xscale="log", yscale="log")
+    ax.set_xlabel("training steps t (updates)")
+    ax.set_ylabel(loss.attrs.get("long_name", "loss L"))
+    if last or theory is not None:
+        ax.legend()
+    return ax
+
+
+@styled
+def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
+    """A recorded number against training steps, one line a setting: median and range over seeds.
+
+    Of more than six settings, six are drawn, evenly from the first to the last.
+
+    Arguments:
+        dataset: a sweep with at most one axis beside "seed" and "step" (select the others first).
+        name: an observable with one number a step, like ``"saturation"``.
+        ax: axis to draw on.
+
+    Raises:
+        ValueError: it was not recorded, or has more axes.
+    """
+    values = _recorded(dataset, name)
+    dims = _scanned("name", values)
+    count = values.sizes[dims[0]] if dims else 1
+    positions = np.unique(np.linspace(0, count - 1, min(count, _LINES)).astype(int)).tolist()
+    for position, steps, rows in _curves(values, dims, positions):
+        style = line_style(positions.index(position))
+        _draw_seeds(steps, rows, ax, style, setting_label(dataset, dims, position))
+    ax.set_xscale("log")
+    later = dataset["step"].values[dataset["step"].values > 0]
+    if len(later) > 1:
+        plain_log_axis(ax.xaxis, later)
+    ax.set_xlabel("training steps t (updates)")
+    ax.set_ylabel(values.attrs.get("long_name", name))
+    if dims and ax.get_lines():
+        ax.legend()
+    return ax
+
+
+@styled
+def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
+    """A recorded spectrum against its index at six recorded steps, light to dark: seed medians.
+
+    Arguments:
+        dataset: a sweep without axes beside "seed" and "step" (select the others first).
+        name: an observable over "eigenvalue", like ``"response_spectrum"``.
+        ax: axis to draw on.
+
+    Raises:
+        ValueError: it was not recorded, or has more axes.
+    """
+    values = _recorded(dataset, name)
+    if set(values.dims) != {"seed", "step", "eigenvalue"}:
+        expected, do = "a spectrum over seed and step", "select by .isel or .sel"
+        raise fail("name", expected, _axes_of(values), do, described=True)
+    later = values.isel(step=values["step"].values > 0).transpose("step", "seed", "eigenvalue")
+    positions = np.unique(np.linspace(0, later.sizes["step"] - 1, _LINES).astype(int))
+    shades = colormaps["viridis_r"](np.linspace(0.05, 0.95, len(positions)))
+    for shade, position in zip(shades, positions.tolist(), strict=True):
+        line = np.median(later.values[position], axis=0)
+        line = line[np.isfinite(line)]
+        label = f"t = {later['step'].values[position]:,}"
+        ax.plot(np.arange(1, len(line) + 1), line, color=shade, label=label)
+    ax.set(xscale="log", yscale="log")
+    ax.set_xlabel("index of the singular value")
+    ax.set_ylabel(values.attrs.get("long_name", name))
+    ax.legend(title="updates", title_fontsize=8)
+    return ax
+
+
+def setting_label(dataset: xr.Dataset, dims: Sequence[Hashable], position: int) -> str | None:
+    """What tells a line from the others: the coordinates along the scanned axis.
+
+    Along a ratio axis the ratio alone speaks, since K and the embedding go with it.
+
+    Arguments:
+        dataset: what is drawn.
+        dims: its scanned axis; without one there is no label.
+        position: of the setting along that axis.
+    """
+    if not dims:
+        return None
+    names = {"features.exponent": "a", "teacher.exponent": "b", "student.latent": "K"}
+    along = {n: c for n, c in dataset.coords.items() if c.dims == (dims[0],)}
+    if "superposition_ratio" in along:
+        return f"N/K = {along['superposition_ratio'].values[position]:g}"
+    parts = []
+    for name, coordinate in sorted(along.items(), key=lambda item: str(item[0])):
+        text = names.get(str(name), str(name).rpartition(".")[2].replace("_", " "))
+        value = coordinate.values[position]
+        number = np.issubdtype(coordinate.dtype, np.number)
+        parts.append(f"{text} = {value:.4g}" if number else str(value))
+    return ", ".join(parts) or f"{dims[0]} {position}"
+
+
+def _recorded(dataset: xr.Dataset, name: str) -> xr.DataArray:
+    """A variable of the dataset.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in dataset:
+        advice = "record it by Record(observables=[...])"
+        raise fail("name", "a variable of the dataset", name, advice)
+    return dataset[name]
+
+
+def _scanned(argument: str, values: xr.DataArray) -> list[Hashable]:
+    """The axis beside "seed" and "step", or none.
+
+    Raises:
+        ValueError: there are several, or no steps.
+    """
+    dims = [dim for dim in values.dims if dim not in ("seed", "step")]
+    if "step" not in values.dims or len(dims) > 1:
+        expected, do = "at most one axis beside seed and step", "select by .isel or .sel"
+        raise fail(argument, expected, _axes_of(values), do, described=True)
+    return dims
+
+
+def _axes_of(values: xr.DataArray) -> str:
+    return f"a variable over {', '.join(map(str, values.dims))}"
+
+
+def _curves(
+    values: xr.DataArray, dims: Sequence[Hashable], positions: Sequence[int]
+) -> Iterator[tuple[int, Int[np.ndarray, " steps"], Float[np.ndarray, "seeds steps"]]]:
+    """Position, later steps and finite seeds of every setting that has some."""
+    for position in positions:
+        setting = values.isel({dims[0]: position}) if dims else values
+        setting = setting.isel(step=setting["step"].values > 0).transpose("seed", "step")
+        rows = setting.values[np.isfinite(setting.values).all(axis=1)]
+        if len(rows):
+            yield position, setting["step"].values, rows
+
+
+def _draw_seeds(
+    steps: Int[np.ndarray, " steps"],
+    rows: Float[np.ndarray, "seeds steps"],
+    ax: Axes,
+    style: dict[str, Any],
+    label: str | None,
+) -> None:
+    """The median over seeds as a line, their range as a band."""
+    ax.plot(steps, np.median(rows, 0), label=label, **style)
+    if len(rows) > 1:
+        ends = rows.min(0), rows.max(0)
+        ax.fill_between(steps, *ends, color=style["color"], alpha=0.15, linewidth=0)
