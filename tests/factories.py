@@ -8,7 +8,7 @@ import jaxsup
 
 def relu_experiment(
     student: jaxsup.Student | None = None,
-    optimizer: jaxsup.AbstractOptimizer | None = None,
+    optimizer: Any = None,
     **changes: Any,
 ) -> jaxsup.Experiment:
     """A ReLU student, N = 6 and K = 3, on sparse samples.
@@ -32,7 +32,7 @@ def relu_experiment(
 
 def linear_experiment(
     student: jaxsup.Student | None = None,
-    optimizer: jaxsup.AbstractOptimizer | None = None,
+    optimizer: Any = None,
     **changes: Any,
 ) -> jaxsup.Experiment:
     """The same with a linear student on Gaussian features and the population's loss."""

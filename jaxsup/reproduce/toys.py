@@ -23,11 +23,12 @@ from jaxtyping import Float
 from jaxsup._internal.validation import check_positive_integer, fail
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features import OneActiveFeatures, PowerLawFeatures
-from jaxsup.experiment.optimizers import AbstractOptimizer, Adam, AdamW, NormAdamW
+from jaxsup.experiment.optimizers import Adam, AdamW, NormAdamW
 from jaxsup.experiment.record import Record
 from jaxsup.experiment.schedules import WarmupCosine
 from jaxsup.experiment.students import Student
 from jaxsup.experiment.teachers import DiagonalTeacher
+from jaxsup.experiment.transformations import AbstractOptimizer
 from jaxsup.sweep.grid import Sweep
 
 PUBLISHED_OPTIMIZER = AdamW(1e-3, weight_decay=1e-2)

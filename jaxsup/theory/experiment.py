@@ -72,6 +72,10 @@ def loss_curve(
     scale = {"half_sum": 1.0, "sum": 2.0, "mean": 2.0 / count}[experiment.reduction]
     rate = optimizer.learning_rate * scale
     moments, teacher = features.moments(), experiment.teacher.matrix_for(count)
+    # Of the package's own classes, which `_check` has let through, all have both.
+    assert isinstance(student, Student)
+    assert moments is not None
+    assert teacher is not None
     start = None if key is None else initial_parameters(experiment, key)
     W, core, bias = (None,) * 3 if start is None else (start.embedding, start.core, start.bias)
     if student.embedding == "random":

@@ -93,7 +93,7 @@ def test_sparse_moments_equal_an_enumeration_of_active_sets(values):
         products = np.outer(u, u) * first**2
         np.fill_diagonal(products, u * second)
         C += chance * products
-    moments = features.moments()
+    moments = moments_of(features)
     np.testing.assert_allclose(moments.mean, mean, rtol=1e-12)
     np.testing.assert_allclose(moments.second_moment(), C, rtol=1e-12, atol=1e-15)
     diagonal = p * second - (p * first) ** 2
@@ -121,10 +121,16 @@ def test_one_active_second_moment_is_exactly_diagonal_with_a_mean():
     np.testing.assert_allclose(np.asarray(ones.second_moment()), np.diag(f), rtol=1e-12)
 
 
+def moments_of(features: jaxsup.AbstractFeatures) -> Moments:
+    moments = features.moments()
+    assert moments is not None
+    return moments
+
+
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("name", families(2))
 def test_row_quadratics_are_the_diagonal_of_d_c_dt(name):
-    moments = families(7)[name].moments()
+    moments = moments_of(families(7)[name])
     D = np.random.default_rng(1).normal(size=(5, 7))
     C = np.asarray(moments.second_moment())
     np.testing.assert_allclose(
@@ -146,7 +152,7 @@ def test_samples_have_the_exact_moments(name):
     features, batch = families(5)[name], 2**17
     x = np.asarray(features.sample_batch(jax.random.key(3), batch), np.float64)
     assert x.shape == (batch, 5)
-    moments = features.moments()
+    moments = moments_of(features)
     error = x.std(axis=0) / np.sqrt(batch)
     assert (np.abs(x.mean(axis=0) - moments.mean) <= 5 * error + 1e-7).all()
     products = x[:, :, None] * x[:, None, :]
@@ -268,13 +274,13 @@ def test_traced_scalars_equal_eager(make):
     @jax.vmap
     def together(a, d):
         features = make(a, d)
-        moments = features.moments()
+        moments = moments_of(features)
         return features.sample_batch(key, 64), moments.mean, moments.second_moment()
 
     batches = together(exponents, densities)
     for row, (a, d) in enumerate(zip(exponents.tolist(), densities.tolist(), strict=True)):
         features = make(a, d)
-        moments = features.moments()
+        moments = moments_of(features)
         alone = features.sample_batch(key, 64), moments.mean, moments.second_moment()
         for got, expected in zip(batches, alone, strict=True):
             np.testing.assert_allclose(got[row], expected, rtol=2e-6, atol=1e-7)
@@ -290,7 +296,7 @@ def test_samples_depend_on_the_key_alone():
 def test_a_covariance_may_be_a_list_and_is_the_second_moment():
     features = jaxsup.CorrelatedFeatures([[2.0, 0.5], [0.5, 1.0]])
     assert features.count == 2
-    np.testing.assert_array_equal(features.moments().second_moment(), [[2, 0.5], [0.5, 1]])
+    np.testing.assert_array_equal(moments_of(features).second_moment(), [[2, 0.5], [0.5, 1]])
 
 
 BAD = {

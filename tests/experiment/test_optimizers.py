@@ -244,7 +244,7 @@ def test_norm_decay_equals_numpy_for_either_sign(name):
     """Of a field of the parameters, whose gradient is zero where the array is."""
 
     def run(decay):
-        transformation = jaxsup.NormAdamW(0.1, decay).transformation(STEPS)
+        transformation = jaxsup.NormAdamW(0.1, weight_decay=decay).transformation(STEPS)
 
         def update(carry, _):
             W, state = carry
@@ -271,7 +271,7 @@ def test_norm_decay_alone_takes_norms_to_one_or_to_zero():
     still = jax.tree.map(jnp.zeros_like, W)
     start = np.linalg.norm(W["embedding"], axis=0)
     for decay, goal in ((-0.5, 1.0), (0.5, 0.0)):
-        transformation = jaxsup.NormAdamW(0.2, decay).transformation(9)
+        transformation = jaxsup.NormAdamW(0.2, weight_decay=decay).transformation(9)
         now, state = W, transformation.init(W)
         for _ in range(9):
             updates: Any

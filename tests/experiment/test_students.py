@@ -192,15 +192,15 @@ BAD = {
         "student.embedding_scale: expected a finite number > 0; got 0.0",
     ),
     "a function for an activation": (
-        lambda: Student(4, activation=np.tanh),
+        lambda: Student(4, activation=np.tanh),  # pyright: ignore[reportArgumentType]
         "activation: expected an activation or its name; got <ufunc 'tanh'>; write activation=",
     ),
     "core by a word": (
-        lambda: Student(4, core="false"),
+        lambda: Student(4, core="false"),  # pyright: ignore[reportArgumentType]
         "student.core: expected true or false; got 'false'; write it without quotes",
     ),
     "bias by a number": (
-        lambda: Student(4, bias=0),
+        lambda: Student(4, bias=0),  # pyright: ignore[reportArgumentType]
         "student.bias: expected true or false; got 0",
     ),
     "hidden layer of no neurons": (

@@ -187,7 +187,9 @@ SCHEDULE = BASE + 'schedule = { kind = "warmup-cosine", warmup = 5 }\n'
 def test_deep_fields_may_be_quoted_or_not(key, tmp_path):
     sweep = read_sweep(write(tmp_path, SCHEDULE + f"[axes]\n{key} = [5, 10]\n"))
     assert [axis.name for axis in sweep.axes] == ["optimizer.schedule.warmup"]
-    assert sweep.experiment_at((1,)).optimizer.warmup == 10
+    optimizer = sweep.experiment_at((1,)).optimizer
+    assert isinstance(optimizer, jaxsup.Adam | jaxsup.SGD)
+    assert optimizer.schedule == jaxsup.WarmupCosine(10)
 
 
 def test_objects_are_axes(tmp_path):

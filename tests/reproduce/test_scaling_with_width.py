@@ -21,6 +21,7 @@ def test_the_preset_is_the_published_one():
     )
     assert sweep.shape == (10, 9, 6)
     assert experiment.reduction == "mean"
+    assert isinstance(experiment.student, jaxsup.Student)
     assert experiment.student.bias_scale == 1
     optimizer = experiment.optimizer
     assert isinstance(optimizer, jaxsup.NormAdamW)
@@ -28,6 +29,7 @@ def test_the_preset_is_the_published_one():
     assert optimizer.schedule == jaxsup.WarmupCosine(2000, 0.05)
     last = sweep.experiment_at((9, 8, 5))
     assert last.student.latent == 100
+    assert isinstance(last.student, jaxsup.Student)
     assert last.student.embedding_scale == pytest.approx(0.1)
     assert isinstance(last.features, jaxsup.PowerLawFeatures)
     assert last.features.exponent == 2

@@ -21,6 +21,7 @@ def test_the_introduction_is_the_notebooks() -> None:
     assert (experiment.steps, experiment.batch_size) == (10_000, 1024)
     assert (experiment.reduction, experiment.importance) == ("mean", 0.9)
     assert experiment.optimizer == jaxsup.AdamW(1e-3, weight_decay=1e-2)
+    assert isinstance(experiment.student, jaxsup.Student)
     assert not experiment.student.core
     assert experiment.student.bias_scale == 0
     assert experiment.student.embedding_scale == pytest.approx(np.sqrt(2 / (2 * (5 + 10))))
@@ -37,6 +38,7 @@ def test_the_geometry_setting_is_the_notebooks() -> None:
     assert sweep.shape == (20,)
     assert (sweep.experiment.features.count, sweep.experiment.student.latent) == (200, 20)
     assert sweep.experiment.importance == 1.0
+    assert isinstance(sweep.experiment.student, jaxsup.Student)
     scale = sweep.experiment.student.embedding_scale
     assert scale == pytest.approx(np.sqrt(2 / (20 * (200 + 20))))
 

@@ -132,7 +132,7 @@ def test_the_paper_scale_is_the_published_one():
     scale = trainability.SCALES["paper"]
     assert (scale.features, scale.latent, scale.grid, scale.steps) == (256, 32, 1024, 500)
     experiment = FIGURE.configure(trainability.SCALES["smoke"]).experiment
-    assert experiment.loss == "population"
+    assert experiment.gradient == "exact"
     assert experiment.closed_form == "one-active"
 
 

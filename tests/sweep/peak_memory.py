@@ -22,7 +22,7 @@ def main() -> None:
     from jaxsup.sweep.trainer import Task, Trainer
 
     case = json.loads(sys.argv[1])
-    loss = case.get("loss", "sampled")
+    gradient = case.get("gradient", "sampled")
     alone = case.get("one_active", False)
     law = jaxsup.OneActiveFeatures if alone else jaxsup.PowerLawFeatures
     experiment = jaxsup.Experiment(
@@ -32,12 +32,12 @@ def main() -> None:
             case["latent"],
             case.get("embedding", "random"),
             core=not alone,
-            activation="relu" if alone or loss == "sampled" else "identity",
+            activation="relu" if alone or gradient == "sampled" else "identity",
         ),
         jaxsup.Adam(1e-3) if "embedding" in case else jaxsup.SGD(0.1),
         batch_size=case.get("batch", 64),
         steps=2,
-        loss=loss,
+        gradient=gradient,
         sampling=case.get("sampling", "auto"),
         record=jaxsup.Record(
             points=3,

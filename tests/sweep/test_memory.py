@@ -37,14 +37,14 @@ CASES = {
         "latent": 32,
         "points": 128,
         "seeds": 4,
-        "loss": "population",
+        "gradient": "exact",
     },
     "one by one": {
         "count": 256,
         "latent": 32,
         "points": 256,
         "seeds": 8,
-        "loss": "population",
+        "gradient": "exact",
         "one_active": True,
         "embedding": "learned",
     },
@@ -111,11 +111,11 @@ KINDS = {
         "features": jaxsup.PowerLawFeatures(160, 1.5),
         "student": jaxsup.Student(20, "learned"),
     },
-    "exact": {"student": jaxsup.Student(3, activation="identity"), "loss": "population"},
+    "exact": {"student": jaxsup.Student(3, activation="identity"), "gradient": "exact"},
     "exact, one by one": {
         "features": jaxsup.OneActiveFeatures(160, 1.5),
         "student": jaxsup.Student(20, "learned", core=False),
-        "loss": "population",
+        "gradient": "exact",
     },
 }
 
@@ -124,6 +124,7 @@ def told(program: Program, shape: tuple[int, int]) -> int:
     """What the compiler says of a size, compiled as it is for training."""
     compiled = trace_training(program, shape, jax.devices()[0]).lower().compile()
     counts = compiled.memory_analysis()
+    assert counts is not None
     results = counts.output_size_in_bytes - counts.alias_size_in_bytes
     return counts.argument_size_in_bytes + results + counts.temp_size_in_bytes
 

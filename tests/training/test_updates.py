@@ -59,6 +59,7 @@ def cases():
     """Experiments with sparse samples, each with its update."""
     for case in experiments():
         (trained,) = case.values
+        assert isinstance(trained, jaxsup.Experiment)
         yield pytest.param(trained, choose_update(trained), id=case.id)
     for count in (SMALL, LARGE):
         trained = experiment(jaxsup.Student(7, core_scale=0.3, bias_scale=0.2), count)

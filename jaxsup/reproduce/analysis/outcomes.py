@@ -47,7 +47,7 @@ def read_outcomes(dataset: xr.Dataset, sweep: Sweep) -> Maps:
         dataset: with ``"loss"``, ``"embedding_norm"`` and ``"bias_norm"`` along training.
         sweep: over the rates of W and of the bias, of networks on one active feature of value 1.
     """
-    order = ("seed", *(axis.dim for axis in sweep.axes))
+    order = ("seed", *(axis.name for axis in sweep.axes))
     losses = dataset["loss"].transpose(*order, "step").values
     norms = [
         dataset[name].isel(step=-1).transpose(*order).values

@@ -48,7 +48,7 @@ class Trained(NamedTuple):
 
 def read_trained(dataset: xr.Dataset, sweep: Sweep) -> Trained:
     """Losses, and what the kept weights represent."""
-    order = (*(axis.dim for axis in sweep.axes), "seed")
+    order = (*(axis.name for axis in sweep.axes), "seed")
     losses = dataset["loss"].isel(step=-1).transpose(*order).values
     weights = dataset["embedding"].isel(kept_step=-1).transpose(*order, "latent", "feature").values
     represented, overlaps = np.full(losses.shape, np.nan), np.full(losses.shape, np.nan)

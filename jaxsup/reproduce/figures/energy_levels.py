@@ -183,7 +183,7 @@ class EnergyLevels(AbstractFigure[Scale]):
         sizes = zip(axis.fields["features.count"], axis.fields["student.latent"], strict=True)
         endings = []
         for position, (count, latent) in enumerate(sizes):
-            networks = dataset.isel({axis.dim: position, "kept_step": -1})
+            networks = dataset.isel({axis.name: position, "kept_step": -1})
             losses = networks["loss"].isel(step=-1).transpose("seed").values
             weights = networks["embedding"].transpose("seed", "latent", "feature").values
             levels = name_levels(losses, weights[:, :latent, :count])

@@ -14,10 +14,13 @@ from jaxtyping import Array, Float, Key
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
+from jaxsup.training.sampling.plan import sparse_level
+from jaxsup.training.updates.base import AbstractUpdate
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
 from jaxsup.training.updates.sparse import AbstractSparseUpdate
 
@@ -61,6 +64,12 @@ class Gathered(AbstractSparseUpdate):
         if not student.core and student.embedding == "identity":
             return "neither W nor B"
         return None
+
+    @classmethod
+    def plan(cls, experiment: Experiment) -> AbstractUpdate:
+        """The update with room for the arrivals of the experiment's law."""
+        assert isinstance(experiment.features, PowerLawFeatures)
+        return cls(sparse_level(experiment.features), experiment.closed_form)
 
     def describe(self) -> str:
         """What it draws and how it computes."""

@@ -9,10 +9,13 @@ from jaxtyping import Array, Float, Key
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseSampler
+from jaxsup.training.sampling.plan import sparse_level
+from jaxsup.training.updates.base import AbstractUpdate
 from jaxsup.training.updates.sparse import AbstractSparseUpdate
 
 
@@ -35,6 +38,12 @@ class Listed(AbstractSparseUpdate):
         if reason is None and type(experiment.teacher) not in (DiagonalTeacher, MatrixTeacher):
             return f"{type(experiment.teacher).__name__} is known by its targets alone"
         return reason
+
+    @classmethod
+    def plan(cls, experiment: Experiment) -> AbstractUpdate:
+        """The update with room for the arrivals of the experiment's law."""
+        assert isinstance(experiment.features, PowerLawFeatures)
+        return cls(sparse_level(experiment.features), experiment.closed_form)
 
     def describe(self) -> str:
         """What it draws and how it computes."""

@@ -20,13 +20,6 @@ from jaxsup.training.updates.base import AbstractUpdate
 class AbstractPopulationUpdate(AbstractUpdate):
     """Updates by the gradient of sum_i w_i e_i, e the `population_errors`: no samples are drawn."""
 
-    evaluation: eqx.AbstractVar[ClosedForm]
-
-    @classmethod
-    def plan(cls, experiment: Experiment) -> AbstractUpdate:
-        """The update of the experiment's closed form."""
-        return cls(experiment.closed_form)
-
     def squared_errors(
         self, experiment: Experiment, tables: Any, parameters: Any, key: Key[Array, ""]
     ) -> Float[Array, " features"]:
@@ -42,7 +35,12 @@ class Population(AbstractPopulationUpdate):
     """Automatic differentiation of the closed form of the expected loss."""
 
     kind: ClassVar[str] = "population"
-    evaluation: ClosedForm = eqx.field(static=True)
+    evaluation: ClosedForm | None = eqx.field(static=True)
+
+    @classmethod
+    def plan(cls, experiment: Experiment) -> AbstractUpdate:
+        """The update of the experiment's closed form."""
+        return cls(experiment.closed_form)
 
     @classmethod
     def unsuitable(cls, experiment: Experiment) -> str | None:
@@ -64,6 +62,7 @@ class Population(AbstractPopulationUpdate):
         def loss(learned: Any, frozen: Any) -> Float[Array, ""]:
             parameters, count = eqx.combine(learned, frozen), experiment.features.count
             weights = loss_weights(count, experiment.importance, experiment.reduction)
+            assert self.evaluation is not None
             errors = population_errors(self.evaluation, experiment, parameters)
             return jnp.sum(weights * errors)
 
@@ -78,7 +77,12 @@ class TiedClosedForm(AbstractPopulationUpdate):
     """
 
     kind: ClassVar[str] = "tied"
-    evaluation: ClosedForm = eqx.field(static=True)
+    evaluation: ClosedForm | None = eqx.field(static=True)
+
+    @classmethod
+    def plan(cls, experiment: Experiment) -> AbstractUpdate:
+        """The update of the experiment's closed form."""
+        return cls(experiment.closed_form)
 
     @classmethod
     def unsuitable(cls, experiment: Experiment) -> str | None:

@@ -11,7 +11,7 @@ from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.students import Student
 from jaxsup.training.sampling.arrivals import SparseSampler, prepare_sampler
-from jaxsup.training.sampling.plan import plan_sparse, sparse_level, unsuitable_law
+from jaxsup.training.sampling.plan import plan_sparse, unsuitable_law
 from jaxsup.training.updates.base import AbstractUpdate
 
 
@@ -47,12 +47,6 @@ class AbstractSparseUpdate(AbstractUpdate):
                 f"the activation {type(student.activation).__name__} is known by its values alone"
             )
         return None
-
-    @classmethod
-    def plan(cls, experiment: Experiment) -> AbstractUpdate:
-        """The update with room for the arrivals of the experiment's law."""
-        assert isinstance(experiment.features, PowerLawFeatures)
-        return cls(sparse_level(experiment.features), experiment.closed_form)
 
     def prepare(self, experiment: Experiment, samples: int) -> SparseSampler:
         """The law made ready for batches of so many samples."""
