@@ -7,6 +7,8 @@ update, which relies on the methods of the abstract classes alone: it is right, 
 the package's own classes get (`jaxsup info` says which update trained what, and why not another).
 """
 
+from __future__ import annotations
+
 import dataclasses
 import sys
 from pathlib import Path
@@ -14,11 +16,13 @@ from pathlib import Path
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import xarray as xr
 from jaxtyping import Array, Float, Key
 
 import jaxsup
 from jaxsup import plot
-from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, from_samples
+from jaxsup.fit import from_samples
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, reproduce
 
 
 class Softshrink(jaxsup.AbstractActivation):
@@ -136,12 +140,12 @@ class GroupsFigure(AbstractFigure[Scale]):
         }
         return jaxsup.Sweep(experiment, axes, scale.seeds)
 
-    def measure(self, dataset, sweep: jaxsup.Sweep) -> Findings:
+    def measure(self, dataset: xr.Dataset, sweep: jaxsup.Sweep) -> Findings:
         """Overlap within groups at the end, beside that of random directions, 1 / K."""
         overlap = dataset["group_overlap"].isel(step=-1).mean("group")
         means = overlap.mean("seed").to_dataframe(name="overlap").reset_index()
         figure, (left, right) = plot.new_figure(2)
-        plot.loss_curves(dataset, left)
+        plot.loss_curves(dataset.isel({"student.activation.threshold": 0}), left)
         last = dataset["group_overlap"].mean(["group", "seed"])
         for latent in dataset["student.latent"].values:
             row = last.sel({"student.latent": latent}).isel({"student.activation.threshold": 0})
@@ -160,7 +164,7 @@ class GroupsFigure(AbstractFigure[Scale]):
 
 def main(out: Path, scale: str = "smoke") -> None:
     """Reproduce the figure of one's own, as `jaxsup reproduce` does those of the package."""
-    report = jaxsup.reproduce.reproduce(GroupsFigure(), scale, out)
+    report = reproduce(GroupsFigure(), scale, out)
     print("\n".join(report.lines()))
 
 

@@ -21,6 +21,7 @@ from jaxsup.experiment.activations import ACTIVATIONS
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features import FEATURES
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
+from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.optimizers import SGD, Adam, AdamW, NormAdamW
 from jaxsup.experiment.record import Record
 from jaxsup.experiment.schedules import WarmupCosine
@@ -181,6 +182,8 @@ def _build(
             arguments[key] = _section(key, value, imports=imports)
         elif key == "importance" and isinstance(value, list):
             arguments[key] = np.asarray(value)
+        elif isinstance(value, list) and issubclass(kind, Observable):
+            arguments[key] = tuple(value)  # an observable is hashable
         else:
             arguments[key] = value
     for key, parameter in parameters.items():

@@ -29,19 +29,25 @@ def read_sweep(path: str | Path) -> Sweep:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: expected TOML; got {error}; mend that line") from None
-    return sweep_from_tables(tables)
+    return sweep_from_tables(tables, imports=True)
 
 
-def sweep_from_tables(tables: Mapping[str, Any]) -> Sweep:
+def sweep_from_tables(tables: Mapping[str, Any], *, imports: bool = False) -> Sweep:
     """The sweep that plain tables describe.
+
+    Arguments:
+        tables: an experiment's tables, ``seeds`` and ``axes``.
+        imports: whether a kind ``"module:Class"`` may import that module: for files that their
+            user wrote, not for what a dataset says of itself.
 
     Raises:
         ValueError: a key is unknown or missing, or a value is refused.
     """
     tables = dict(tables)
-    axes = _axes_from_tables(check_table("axes", tables.pop("axes", {})))
+    axes = _axes_from_tables(check_table("axes", tables.pop("axes", {})), imports=imports)
     seeds = tables.pop("seeds", 1)
-    return Sweep(experiment_from_table(tables, ("axes", "seeds")), axes, seeds)
+    experiment = experiment_from_table(tables, ("axes", "seeds"), imports=imports)
+    return Sweep(experiment, axes, seeds)
 
 
 def sweep_to_tables(sweep: Sweep) -> dict[str, Any]:
@@ -50,16 +56,19 @@ def sweep_to_tables(sweep: Sweep) -> dict[str, Any]:
     return {**to_table(sweep.experiment), "seeds": list(sweep.seeds), "axes": axes}
 
 
-def _axes_from_tables(axes: Mapping[str, Any]) -> dict[str, Any]:
+def _axes_from_tables(axes: Mapping[str, Any], *, imports: bool) -> dict[str, Any]:
     """Axes with tables turned into objects, and ``features.exponent = [...]`` taken as written.
 
     TOML reads a dotted key without quotes as a table ``features`` with a key ``exponent``.
     """
     flat = _flatten(axes)
     return {
-        name: {field: _objects(field, column) for field, column in _flatten(values).items()}
+        name: {
+            field: _objects(field, column, imports=imports)
+            for field, column in _flatten(values).items()
+        }
         if isinstance(values, Mapping)
-        else _objects(name, values)
+        else _objects(name, values, imports=imports)
         for name, values in flat.items()
     }
 
@@ -75,7 +84,7 @@ def _flatten(table: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _objects(field: str, column: Any) -> Any:
+def _objects(field: str, column: Any, *, imports: bool) -> Any:
     if not isinstance(column, list):
         return column
-    return [object_from_table(field.rpartition(".")[2], item) for item in column]
+    return [object_from_table(field.rpartition(".")[2], item, imports=imports) for item in column]

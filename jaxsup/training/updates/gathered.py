@@ -69,7 +69,8 @@ class Gathered(AbstractSparseUpdate):
     def plan(cls, experiment: Experiment) -> AbstractUpdate:
         """The update with room for the arrivals of the experiment's law."""
         assert isinstance(experiment.features, PowerLawFeatures)
-        return cls(sparse_level(experiment.features), experiment.closed_form)
+        level = sparse_level(experiment.features)
+        return cls(level=level, evaluation=experiment.closed_form)
 
     def describe(self) -> str:
         """What it draws and how it computes."""
