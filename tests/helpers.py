@@ -1,5 +1,6 @@
 """The form of every error message, for all test files."""
 
+import os
 import re
 from collections.abc import Callable
 
@@ -30,3 +31,10 @@ def assert_one_line_error(
     with pytest.raises(kind, match=match) as caught:
         make()
     assert_error_form(str(caught.value))
+
+
+untyped = pytest.mark.skipif(
+    os.environ.get("JAXSUP_TYPECHECK") != "0",
+    reason="the type checker of the test run answers first; scripts/test_as_users.sh runs it",
+)
+"""Marks tests of arguments whose types are wrong: users have no type checker."""

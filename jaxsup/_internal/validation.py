@@ -82,7 +82,8 @@ def check_number(
     inside = np.isfinite(numbers)
     inside &= numbers > low if low_open else numbers >= low
     inside &= numbers < high if high_open else numbers <= high
-    if isinstance(value, bool) or not inside.all():
+    # An array may carry a batch axis; a list is a scan that was written in the wrong place.
+    if isinstance(value, bool | list | tuple) or not inside.all():
         raise fail(name, _range_text(low, high, low_open, high_open), value, do)
 
 

@@ -173,7 +173,7 @@ def _build(
     arguments = {}
     for key, value in table.items():
         if key not in parameters:
-            raise fail(name, "a key of its class", key, suggest(key, [*parameters, *beside]))
+            raise fail(name, "a known key", key, suggest(key, [*parameters, *beside]))
         if key == "observables" and isinstance(value, list):
             arguments[key] = [object_from_table(key, item, imports=imports) for item in value]
         elif _SECTION_OF.get(key) == "activation" and isinstance(value, str):

@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from jaxsup._internal.validation import is_traced
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import PowerLawFeatures
+from jaxsup.training.sampling.plan import TRACED
 from jaxsup.training.state import State, advance, observe, start
-from jaxsup.training.updates import AbstractUpdate, choose_update
+from jaxsup.training.updates import AbstractUpdate, choose_update, explain_update
 
 
 class Trajectory(eqx.Module):
@@ -80,8 +79,7 @@ def simulate(
 
 def _warn_if_traced(experiment: Experiment) -> None:
     """Samples that would be sparse are drawn densely, in other numbers, because of a trace."""
-    law = experiment.features
-    if is_traced(law) and type(law) is PowerLawFeatures and experiment.sampling == "auto":
+    if TRACED in explain_update(experiment).values():
         warnings.warn(
             "jaxsup.simulate: the feature law is traced, so samples are drawn densely; pass "
             "update=jaxsup.choose_update(experiment) from outside of the trace, or set "

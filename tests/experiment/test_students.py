@@ -1,11 +1,13 @@
 """Student networks: initialisation, padding and forward pass against numpy."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_one_line_error
+from helpers import assert_one_line_error, untyped
 
 import jaxsup
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
@@ -191,18 +193,6 @@ BAD = {
         lambda: Student(4, embedding_scale=0.0),
         "student.embedding_scale: expected a finite number > 0; got 0.0",
     ),
-    "a function for an activation": (
-        lambda: Student(4, activation=np.tanh),  # pyright: ignore[reportArgumentType]
-        "activation: expected an activation or its name; got <ufunc 'tanh'>; write activation=",
-    ),
-    "core by a word": (
-        lambda: Student(4, core="false"),  # pyright: ignore[reportArgumentType]
-        "student.core: expected true or false; got 'false'; write it without quotes",
-    ),
-    "bias by a number": (
-        lambda: Student(4, bias=0),  # pyright: ignore[reportArgumentType]
-        "student.bias: expected true or false; got 0",
-    ),
     "hidden layer of no neurons": (
         lambda: HiddenLayerStudent(0),
         "student.latent: expected a positive integer; got 0",
@@ -263,6 +253,26 @@ def test_only_the_student_itself_is_padded():
 
     assert Wide(4).padded(6) is None
     assert Student(6, "identity").padded(8) is None
+
+
+UNTYPED: dict[str, tuple[dict[str, Any], str]] = {
+    "core by a word": (
+        {"core": "false"},
+        "student.core: expected true or false; got 'false'; write it without quotes",
+    ),
+    "bias by a number": ({"bias": 0}, "student.bias: expected true or false; got 0"),
+    "a function for an activation": (
+        {"activation": np.tanh},
+        "activation: expected an activation or its name; got <ufunc 'tanh'>; write activation=",
+    ),
+}
+
+
+@untyped
+@pytest.mark.parametrize("case", UNTYPED)
+def test_bad_types_are_a_one_line_error(case):
+    arguments, match = UNTYPED[case]
+    assert_one_line_error(lambda: Student(4, **arguments), match)
 
 
 def test_students_are_exported():

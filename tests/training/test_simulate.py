@@ -1,8 +1,9 @@
 """One training run: closed forms, one hand-made step, invariances, divergence."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ import optax
 import optax.contrib
 import pytest
 from factories import linear_experiment, relu_experiment
-from helpers import assert_one_line_error
+from helpers import assert_one_line_error, untyped
 from jax.flatten_util import ravel_pytree
 
 import jaxsup
@@ -157,8 +158,8 @@ def numpy_step(experiment, p, x, target, eta):
     for row in x:
         hidden = W @ row
         z = V.T @ B @ hidden + c
-        out = np.maximum(z, 0) if student.activation == "relu" else z
-        slope = (z > 0) if student.activation == "relu" else np.ones_like(z)
+        out = np.maximum(z, 0) if student.activation == jaxsup.ReLU() else z
+        slope = (z > 0) if student.activation == jaxsup.ReLU() else np.ones_like(z)
         weights = 0.5 * 0.7 ** np.arange(len(z))
         delta = weights * 2 * (out - target @ row) * slope / len(x)
         readout = np.outer(B @ hidden, delta)
@@ -265,12 +266,27 @@ def test_zero_learning_rate_is_the_identity(optimizer):
     assert int(run.status) == 0
 
 
+class Traced(jaxsup.Observable):
+    """Counts how often a program that records it is traced."""
+
+    count: ClassVar[int] = 0
+    name: str = eqx.field(static=True, default="traced")
+    dims: tuple[str, ...] = eqx.field(static=True, default=())
+    long_name: str = eqx.field(static=True, default="zero")
+    units: str = eqx.field(static=True, default="1")
+
+    def measure(self, network: jaxsup.Network) -> jax.Array:
+        type(self).count += 1
+        return jnp.zeros_like(network.loss)
+
+
 def scalars(a, b, density, rate, decay, importance) -> jaxsup.Experiment:
     return relu_experiment(
         optimizer=jaxsup.AdamW(rate, weight_decay=decay),
         features=jaxsup.PowerLawFeatures(6, a, density),
         teacher=jaxsup.DiagonalTeacher(b),
         importance=importance,
+        record=Record(points=4, evaluation_samples=32, observables=(Traced(),)),
     )
 
 
@@ -293,14 +309,14 @@ def test_vmap_over_scalars_and_keys_equals_a_loop_that_compiles_once():
         return jax.vmap(one)(*columns)
 
     together = grid(*columns)
-    compiled: Any = jaxsup.simulate
-    before = compiled._cache_size()
+    traces = []
     for row, setting in enumerate(SETTINGS):
         for seed in range(2):
             alone = jaxsup.simulate(scalars(*setting), jax.random.key(seed))
             mine = jax.tree.map(lambda leaf, i=row, j=seed: leaf[i, j], together)
             assert_same_run(mine, alone, rtol=2e-5, atol=2e-6)
-    assert compiled._cache_size() == before + 1
+            traces.append(Traced.count)
+    assert len(set(traces)) == 1  # all but the first run the same program
     losses = np.asarray(together.loss)[:, :, -1]
     assert np.unique(losses).size == losses.size
 
@@ -449,14 +465,6 @@ BAD = {
         lambda: relu_experiment(importance=np.ones(5)),
         r"importance: expected a number or 6 weights; got a shape \(5,\)",
     ),
-    "no features": (
-        lambda: relu_experiment(features=6),
-        "features: expected an AbstractFeatures; got 6; write jaxsup.PowerLawFeatures",
-    ),
-    "a name for an optimizer": (
-        lambda: relu_experiment(optimizer="adam"),
-        r"optimizer: expected an optimizer; got 'adam'; write jaxsup.SGD\(0.5\), or pass an optax",
-    ),
     "an optax transformation of losses": (
         lambda: relu_experiment(optimizer=optax.contrib.reduce_on_plateau()),
         "optimizer: expected an optax transformation of gradients and parameters; got one with",
@@ -495,6 +503,31 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_a_one_line_error(case):
     assert_one_line_error(*BAD[case])
+
+
+UNTYPED: dict[str, tuple[dict[str, Any], str]] = {
+    "no features": (
+        {"features": 6},
+        "features: expected an AbstractFeatures; got 6; write jaxsup.PowerLawFeatures",
+    ),
+    "a name for an optimizer": (
+        {"optimizer": "adam"},
+        r"optimizer: expected an optimizer; got 'adam'; write jaxsup.SGD\(0.5\), or pass an optax",
+    ),
+    "a name for a student": (
+        {"student": "relu"},
+        "student: expected an AbstractStudent; got 'relu'",
+    ),
+    "a name for a teacher": ({"teacher": 0.5}, "teacher: expected an AbstractTeacher; got 0.5"),
+    "a name for a record": ({"record": 5}, "record: expected a Record; got 5; write jaxsup.Record"),
+}
+
+
+@untyped
+@pytest.mark.parametrize("case", UNTYPED)
+def test_bad_types_are_a_one_line_error(case):
+    arguments, match = UNTYPED[case]
+    assert_one_line_error(lambda: relu_experiment(**arguments), match)
 
 
 def test_closed_forms_are_named():

@@ -29,6 +29,10 @@ _MOST_ARRIVALS = 32.0
 _LEVEL = 2**0.25
 
 
+TRACED = "the feature law is traced: its number of arrivals is not known"
+"""Why a law is not drawn as arrivals that could be, if its numbers were known."""
+
+
 def arrival_rate(features: PowerLawFeatures) -> float:
     """L = sum_i -log(1 - p_i), arrivals a sample on average; infinite if some p_i >= 1."""
     p = _probabilities(features)
@@ -40,12 +44,12 @@ def unsuitable_law(features: AbstractFeatures, batch: int) -> str | None:
     if type(features) is not PowerLawFeatures:
         kind = getattr(type(features), "kind", type(features).__name__)
         return f"{kind} features are not sparse and independent"
-    if is_traced(features) or np.ndim(features.exponent) or np.ndim(features.density):
-        return "the feature law is traced: its number of arrivals is not known"
     if not _FEWEST_FEATURES <= features.count <= _MOST_FEATURES:
         return f"not {_FEWEST_FEATURES} to {_MOST_FEATURES} features"
     if batch * features.count >= 2**31:
         return "more features x samples than 32 bits number"
+    if is_traced(features) or np.ndim(features.exponent) or np.ndim(features.density):
+        return TRACED
     likeliest = float(_probabilities(features).max())
     if likeliest > _MOST_ACTIVE:
         return f"a feature is active with probability {min(1.0, likeliest):.3g}"
