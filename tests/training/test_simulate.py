@@ -512,7 +512,7 @@ UNTYPED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a name for an optimizer": (
         {"optimizer": "adam"},
-        r"optimizer: expected an optimizer; got 'adam'; write jaxsup.SGD\(0.5\), or pass an optax",
+        r"optimizer: expected an optimizer; got 'adam'; write jaxsup.SGD",
     ),
     "a name for a student": (
         {"student": "relu"},
