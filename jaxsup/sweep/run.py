@@ -140,7 +140,7 @@ def _choose_capacities(
             log.info("%s; %d of %d networks at once", name, capacities[-1], points * seeds)
             continue
         budget = memory_budget(memory, devices)
-        need = footprint(program, seeds, devices, enough=min(budget))
+        need = footprint(program, seeds, devices, min(budget), budget.limit)
         capacities.append(min(choose_chunk(need, points, budget), points * seeds))
         log.info(
             "%s, %s%s a network; %d of %d networks at once, in %s",
