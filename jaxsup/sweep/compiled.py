@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.stages import Traced, Wrapped
-from jaxtyping import Array, Bool, Int, Key, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Int, Integer, Key, PRNGKeyArray, PyTree
 
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.sweep.placement import Placement
@@ -111,7 +111,7 @@ def structure_of(tree: PyTree) -> tuple[Any, ...]:
 
 
 def make_inputs(
-    program: Program, rows: Int[np.ndarray, "..."], seeds: Int[np.ndarray, " lanes"]
+    program: Program, rows: Int[np.ndarray, "..."], seeds: Integer[np.ndarray, " lanes"]
 ) -> Inputs:
     """What lanes with these seeds follow from.
 
