@@ -110,7 +110,7 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"student": jaxsup.Student(N, "identity"), "loss": "sampled"}, "got a ReLU student"),
+        ({"student": jaxsup.Student(N, "identity"), "gradient": "sampled"}, "got a ReLU student"),
         ({"student": jaxsup.Student(8, "learned", activation="identity")}, "got a learned"),
         (
             {"student": jaxsup.Student(8, core=False, activation="identity")},
@@ -140,7 +140,7 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
 )
 def test_what_has_no_closed_form_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        theory.loss_curve(experiment(**changes), [0, 1])
+        theory.loss_curve(experiment(**{"gradient": "sampled", **changes}), [0, 1])
 
 
 def test_a_bottleneck_with_a_bias_that_moves_is_refused() -> None:
