@@ -110,7 +110,7 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"student": jaxsup.Student(N, "identity"), "gradient": "sampled"}, "got a ReLU student"),
+        ({"student": jaxsup.Student(N, "identity"), "gradient": "sampled"}, "got a student with the activation ReLU"),
         ({"student": jaxsup.Student(8, "learned", activation="identity")}, "got a learned"),
         (
             {"student": jaxsup.Student(8, core=False, activation="identity")},
