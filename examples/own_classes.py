@@ -117,10 +117,10 @@ class Scale:
 
 
 class GroupsFigure(AbstractFigure[Scale]):
-    """Features that are active together keep their directions apart."""
+    """Directions of features that are active together, along training."""
 
     name = "groups"
-    title = "Features that are active together keep their directions apart."
+    title = "Directions of features that are active together, along training."
     scales = {"smoke": Scale(12, 200, 2), "quick": Scale(48, 4000, 8)}  # noqa: RUF012
 
     def configure(self, scale: Scale) -> jaxsup.Sweep:
@@ -145,16 +145,13 @@ class GroupsFigure(AbstractFigure[Scale]):
         overlap = dataset["group_overlap"].isel(step=-1).mean("group")
         means = overlap.mean("seed").to_dataframe(name="overlap").reset_index()
         figure, (left, right) = plot.new_figure(2)
-        plot.loss_curves(dataset.isel({"student.activation.threshold": 0}), left)
-        last = dataset["group_overlap"].mean(["group", "seed"])
-        for latent in dataset["student.latent"].values:
-            row = last.sel({"student.latent": latent}).isel({"student.activation.threshold": 0})
-            right.plot(dataset["step"], row, label=f"K = {latent}")
-        right.set(xscale="symlog", xlabel="training steps t", ylabel="overlap within groups")
-        right.legend()
+        curves = dataset.isel({"student.activation.threshold": 0})
+        plot.loss_curves(curves, left)
+        mean = curves["group_overlap"].mean("group", keep_attrs=True)
+        plot.observable_curves(curves.assign(group_overlap=mean), "group_overlap", right)
         claim = Claim(
             "overlap within groups, threshold 0",
-            "Less than that of random directions, 1/K.",
+            "Features that are active together overlap less than random directions, 1/K.",
             "no paper",
             Published(0.0, 1 / sweep.experiment.student.latent, "below 1/K"),
             from_samples(overlap.isel({"student.activation.threshold": 0}).values[-1]),

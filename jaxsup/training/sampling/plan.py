@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import is_traced
-from jaxsup.experiment.features import AbstractFeatures, PowerLawFeatures
+from jaxsup.experiment.features import FEATURES, AbstractFeatures, PowerLawFeatures
 
 UNLIKELY = 1e-12
 """Probability, at most, with which any of the three sizes of a batch does not suffice."""
@@ -42,8 +42,9 @@ def arrival_rate(features: PowerLawFeatures) -> float:
 def unsuitable_law(features: AbstractFeatures, batch: int) -> str | None:
     """Why samples of this law are not drawn as arrivals, for people; None: it pays to."""
     if type(features) is not PowerLawFeatures:
-        kind = getattr(type(features), "kind", type(features).__name__)
-        return f"{kind} features are not sparse and independent"
+        if type(features) not in FEATURES:
+            return f"{type(features).__name__} is known by its samples alone"
+        return f"{type(features).kind} features are not sparse and independent"
     if not _FEWEST_FEATURES <= features.count <= _MOST_FEATURES:
         return f"not {_FEWEST_FEATURES} to {_MOST_FEATURES} features"
     if batch * features.count >= 2**31:
