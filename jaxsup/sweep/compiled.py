@@ -94,8 +94,8 @@ class Compiler:
             slots: slots of each lane.
             alike: whether all lanes train the same settings, see `Placement`.
         """
-        one_copy = shares_frozen(inputs.varying, inputs.fixed)
-        placement = Placement(self.mesh, (len(inputs.keys), slots), alike, one_copy)
+        shape = len(inputs.keys), slots
+        placement = Placement(self.mesh, shape, alike, _holds_one_copy(inputs))
         name = placement, structure_of(inputs)
         if name not in self._programs:
             began = time.perf_counter()
@@ -133,10 +133,10 @@ def trace_training(program: Program, shape: tuple[int, int], device: Any) -> Tra
         lambda leaf: jax.ShapeDtypeStruct((slots, *leaf.shape[1:]), jnp.result_type(leaf)),
         program.varying,
     )
-    one_copy = shares_frozen(program.varying, program.fixed)
+    inputs = Inputs(varying, program.fixed, keys)
     mesh = Mesh(np.asarray([device]), ("replica",))
-    placement = Placement(mesh, shape, alike=True, one_copy=one_copy)
-    return _trace(placement, Inputs(varying, program.fixed, keys))[0]
+    placement = Placement(mesh, shape, alike=True, one_copy=_holds_one_copy(inputs))
+    return _trace(placement, inputs)[0]
 
 
 def kept_bytes(program: Program) -> int:
@@ -149,6 +149,11 @@ def kept_bytes(program: Program) -> int:
         for tree in (records, state.snapshots)
     )
     return len(experiment.recorded_steps) * recorded + snapshots
+
+
+def _holds_one_copy(inputs: Inputs) -> bool:
+    """Whether the replicas of a seed hold one copy of the arrays that are not learned."""
+    return shares_frozen(inputs.varying, inputs.fixed)
 
 
 def _compile(placement: Placement, inputs: Inputs) -> Programs:

@@ -124,6 +124,7 @@ def told(program: Program, shape: tuple[int, int]) -> int:
     """What the compiler says of a size, compiled as it is for training."""
     compiled = trace_training(program, shape, jax.devices()[0]).lower().compile()
     counts = compiled.memory_analysis()
+    assert counts is not None
     results = counts.output_size_in_bytes - counts.alias_size_in_bytes
     return counts.argument_size_in_bytes + results + counts.temp_size_in_bytes
 
