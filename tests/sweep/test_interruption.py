@@ -110,6 +110,7 @@ def test_interrupted_at_random_moments_it_ends_with_the_same_bits(folder, tmp_pa
     assert inventory["damages"] == inventory["unfinished"] == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(folder, tmp_path):
     out = tmp_path / "out"
     process = start("sweep", folder / "sweep.toml", "--out", out, *OPTIONS)
