@@ -11,6 +11,7 @@ def noisy(curve, noise, seed):
 
 
 def seeds(count, seed=8):
+    """Power laws t^-0.5 of different size with noise, [seeds, steps]."""
     rng = np.random.default_rng(seed)
     scale = np.exp(0.2 * rng.standard_normal((count, 1)))
     return noisy(scale * LOG_STEPS**-0.5, 0.05, seed + 1)

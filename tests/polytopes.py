@@ -1,4 +1,7 @@
-"""Corners of polytopes, written out here by other constructions than those of the package."""
+"""Corners of polytopes, by other constructions than those of `jaxsup.geometry.shapes`.
+
+The catalogue compares with those there: what is wrong in one of them is right here.
+"""
 
 import itertools
 
@@ -7,8 +10,6 @@ import numpy as np
 GOLDEN = (1 + 5**0.5) / 2
 
 
-# Coordinates are written out here, by other constructions than those of `jaxsup.geometry.shapes`,
-# which the catalogue compares with: a wrong one there is not component here.
 def circle(n, k=1):
     """Corners of the star polygon {n/k}."""
     powers = np.exp(2j * np.pi * k * np.arange(n) / n)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 from jaxsup import theory
 from jaxsup.theory.asymptotics import asymptotic_amplitude
@@ -164,8 +165,7 @@ BAD_INPUTS = {
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_bad_inputs_are_named(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+    assert_one_line_error(call, message)
 
 
 def test_results_have_the_dtype_of_the_arrays(x64):
