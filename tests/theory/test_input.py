@@ -168,6 +168,7 @@ def test_bad_inputs_are_named(call, message):
     assert_one_line_error(call, message)
 
 
+@pytest.mark.slow
 def test_results_have_the_dtype_of_the_arrays(x64):
     W, bias = jnp.ones((1, 2), jnp.float32), jnp.zeros(2, jnp.float32)
     assert theory.one_sparse_loss(W, bias, importance=np.ones(2)).dtype == jnp.float32

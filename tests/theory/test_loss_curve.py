@@ -84,7 +84,14 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+# One case with a diagonal core and one with a bottleneck.
+QUICK = {"diagonal", "bottleneck, bias at rest"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
+)
 def test_simulation_follows_the_closed_form(x64: None, name: str) -> None:
     chosen = experiment(**CASES[name])
     key = jax.random.key(3)

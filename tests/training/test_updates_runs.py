@@ -86,6 +86,7 @@ def test_changing_a_field_is_the_same_however_it_is_done():
         np.testing.assert_array_equal(jaxsup.simulate(changed, key).loss, expected)
 
 
+@pytest.mark.slow
 def test_a_sweep_across_the_border_of_two_updates_is_its_runs():
     """Points with sparse and with dense samples on one axis: each is the run of its experiment."""
     base = experiment(jaxsup.Student(6), SMALL, steps=12, batch_size=16)
