@@ -56,9 +56,9 @@ def by_hand(kind: str, rate=lambda t: 0.1, bias_rate=None, **hyper):
     return {name: np.stack([entry[name] for entry in history]) for name in START}
 
 
-def assert_equal_runs(got: Any, expected: Any, rtol=1e-12):
+def assert_equal_runs(parameters: Any, expected: Any, rtol=1e-12):
     for name in START:
-        np.testing.assert_allclose(got[name], expected[name], rtol=rtol, atol=rtol)
+        np.testing.assert_allclose(parameters[name], expected[name], rtol=rtol, atol=rtol)
 
 
 DEFAULTS = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}

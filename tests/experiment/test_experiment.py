@@ -104,5 +104,5 @@ def test_bad_types_are_a_one_line_error(case):
 def test_closed_forms_are_named():
     assert relu_experiment().closed_form is None
     assert relu_experiment(LINEAR).closed_form == "linear"
-    one = relu_experiment(features=jaxsup.OneActiveFeatures(6))
-    assert one.closed_form == "one-active"
+    one_active = relu_experiment(features=jaxsup.OneActiveFeatures(6))
+    assert one_active.closed_form == "one-active"

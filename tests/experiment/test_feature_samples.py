@@ -147,8 +147,8 @@ def test_traced_scalars_equal_eager(make):
         features = make(a, d)
         moments = moments_of(features)
         alone = features.sample_batch(key, 64), moments.mean, moments.second_moment()
-        for got, expected in zip(batches, alone, strict=True):
-            np.testing.assert_allclose(got[row], expected, rtol=2e-6, atol=1e-7)
+        for column, expected in zip(batches, alone, strict=True):
+            np.testing.assert_allclose(column[row], expected, rtol=2e-6, atol=1e-7)
 
 
 def test_samples_depend_on_the_key_alone():

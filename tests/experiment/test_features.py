@@ -46,9 +46,9 @@ def test_gaussian_variances_and_one_active_frequencies(exponent, normalize):
     gaussian = jaxsup.GaussianFeatures(30, exponent, 2.5, normalize=normalize)
     law = power_law(30, exponent, normalize=normalize)
     np.testing.assert_allclose(gaussian.variances, 2.5 * law, rtol=5e-6)
-    one = jaxsup.OneActiveFeatures(30, exponent)
+    one_active = jaxsup.OneActiveFeatures(30, exponent)
     expected = power_law(30, exponent, normalize=True)
-    np.testing.assert_allclose(one.frequencies, expected, rtol=5e-6)
+    np.testing.assert_allclose(one_active.frequencies, expected, rtol=5e-6)
 
 
 @pytest.mark.usefixtures("x64")
@@ -105,8 +105,8 @@ def test_row_quadratics_are_the_diagonal_of_d_c_dt(name):
 
 
 def test_dense_and_structured_parts_add_up():
-    one = jnp.ones(3)
-    moments = Moments(mean=one, diagonal=2 * one, factor=one, dense=3 * jnp.ones((3, 3)))
+    ones = jnp.ones(3)
+    moments = Moments(mean=ones, diagonal=2 * ones, factor=ones, dense=3 * jnp.ones((3, 3)))
     np.testing.assert_array_equal(moments.second_moment(), 2 * np.eye(3) + 1 + 3)
     D = np.diag([1.0, 2.0, 3.0])
     np.testing.assert_allclose(moments.row_quadratics(jnp.asarray(D)), 6 * np.diagonal(D) ** 2)

@@ -97,8 +97,8 @@ def test_a_bias_rate_is_an_axis_of_a_sweep():
     assert (norms[:, 1:] > 0).all()
     W = dataset["embedding"].isel(kept_step=-1, seed=0).values
     np.testing.assert_array_equal(W[0, 0], W[0, 2])
-    one = jaxsup.simulate(sweep.experiment_at((1, 2)), jax.random.key(0))
-    np.testing.assert_allclose(W[1, 2], one.params.embedding, rtol=1e-5, atol=1e-7)
+    run = jaxsup.simulate(sweep.experiment_at((1, 2)), jax.random.key(0))
+    np.testing.assert_allclose(W[1, 2], run.params.embedding, rtol=1e-5, atol=1e-7)
 
 
 def test_a_traced_peak_and_final_factor_equal_eager():

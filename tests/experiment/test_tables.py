@@ -23,10 +23,10 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def assert_same_experiment(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for got, expected in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-7)
+def assert_same_experiment(result, expected):
+    assert jax.tree.structure(result) == jax.tree.structure(expected)
+    for leaf, value in zip(jax.tree.leaves(result), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(leaf, value, rtol=1e-7)
 
 
 PARTS: dict[str, dict[str, Any]] = {

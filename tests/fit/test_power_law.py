@@ -109,8 +109,8 @@ def test_linear_and_log_spacing_agree():
     dense = np.arange(1, 20001)
     sparse = np.unique(np.round(np.logspace(0, math.log10(20000), 100)))
     for floor in (False, True):
-        one, two = (fit_power_law(t, curve(t), floor=floor) for t in (dense, sparse))
-        assert one.exponent == pytest.approx(two.exponent, abs=0.01)
+        dense_fit, sparse_fit = (fit_power_law(t, curve(t), floor=floor) for t in (dense, sparse))
+        assert dense_fit.exponent == pytest.approx(sparse_fit.exponent, abs=0.01)
         given = [
             fit_power_law(t, curve(t), floor=floor, window=(50, 10000)) for t in (dense, sparse)
         ]

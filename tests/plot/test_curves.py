@@ -9,12 +9,12 @@ from jaxsup import plot
 from jaxsup.plot.style import cell_edges, line_style
 
 
-def exponent_table(*, found: bool = True) -> xr.Dataset:
+def exponent_table(*, last_fits: bool = True) -> xr.Dataset:
     """Exponents of two settings at three ratios, as `measure_exponents` gives them."""
     dims = ("setting", "width")
     exponent = np.asarray([[0.1, 0.8, 0.9], [1.5, 1.2, 1.1]])
     flags = np.full(exponent.shape, True)
-    flags[1, 2] = found
+    flags[1, 2] = last_fits
     values = {
         "exponent": np.where(flags, exponent, np.nan),
         "slope": exponent,
@@ -104,7 +104,7 @@ def test_exponents_stand_at_their_ratio_with_their_interval() -> None:
 
 def test_a_slope_that_is_no_power_law_is_an_open_marker() -> None:
     _, ax = plot.new_figure()
-    plot.exponent_against_ratio(exponent_table(found=False), ax)
+    plot.exponent_against_ratio(exponent_table(last_fits=False), ax)
     hollow = [
         line
         for line in ax.get_lines()

@@ -93,10 +93,10 @@ QUICK = {"diagonal", "bottleneck, bias at rest"}
     [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
 )
 def test_simulation_follows_the_closed_form(x64: None, name: str) -> None:
-    chosen = experiment(**CASES[name])
+    trained = experiment(**CASES[name])
     key = jax.random.key(3)
-    run = jaxsup.simulate(chosen, key)
-    exact = theory.loss_curve(chosen, run.steps, key=key)
+    run = jaxsup.simulate(trained, key)
+    exact = theory.loss_curve(trained, run.steps, key=key)
     np.testing.assert_allclose(run.loss, exact, rtol=1e-6)
     assert exact[-1] < 0.9 * exact[0]
 

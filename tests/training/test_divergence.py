@@ -25,8 +25,8 @@ def test_a_diverged_run_is_a_status_and_disturbs_no_neighbour():
     runs, quiet = train(rates), train(calm)
     assert runs.status.tolist() == [0, 1, 0]
     for row in (0, 2):
-        for one, two in zip(jax.tree.leaves(runs), jax.tree.leaves(quiet), strict=True):
-            np.testing.assert_array_equal(one[row], two[row])
+        for leaf, calm_leaf in zip(jax.tree.leaves(runs), jax.tree.leaves(quiet), strict=True):
+            np.testing.assert_array_equal(leaf[row], calm_leaf[row])
     # The gap of mode i grows as (1 - eta l_i)^t; in float32 its square leaves the range first.
     variances, gap = power_law(6, 1.2), np.arange(1, 7, dtype=np.float64) ** -0.5
     limit = float(np.finfo(np.float32).max)

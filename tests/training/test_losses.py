@@ -122,13 +122,13 @@ def test_loss_weights_follow_reduction_and_importance():
 
 
 def test_closed_forms_are_where_they_exist():
-    sparse, one = jaxsup.PowerLawFeatures(4, 1.0), jaxsup.OneActiveFeatures(4)
+    sparse, single = jaxsup.PowerLawFeatures(4, 1.0), jaxsup.OneActiveFeatures(4)
     diagonal, matrix = jaxsup.DiagonalTeacher(0.0), jaxsup.MatrixTeacher(np.eye(4))
     linear, relu = Student(2, activation="identity"), Student(2)
     assert closed_form(sparse, matrix, linear) == "linear"
-    assert closed_form(one, diagonal, linear) == "linear"
-    assert closed_form(one, diagonal, relu) == "one-active"
-    assert closed_form(one, matrix, relu) is None
+    assert closed_form(single, diagonal, linear) == "linear"
+    assert closed_form(single, diagonal, relu) == "one-active"
+    assert closed_form(single, matrix, relu) is None
     assert closed_form(sparse, diagonal, relu) is None
 
 

@@ -81,11 +81,11 @@ def test_the_loss_of_unit_activations_and_its_gradient_equal_numpy(batch, large,
     slopes = jax.value_and_grad(loss, (0, 1))
     for _ in batch:
         slopes = jax.vmap(slopes)
-    got, (by_W, by_c) = jax.jit(slopes)(W, c)
+    values, (by_W, by_c) = jax.jit(slopes)(W, c)
     gains = np.arange(1, COUNT + 1, dtype=np.float64) ** -0.4
     for index in np.ndindex(*batch):
         expected = unit_activation_loss(W[index], c[index], weights, one_active_law(), gains)
-        np.testing.assert_allclose(got[index], expected[0], rtol=1e-13)
+        np.testing.assert_allclose(values[index], expected[0], rtol=1e-13)
         np.testing.assert_allclose(by_W[index], expected[1], rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(by_c[index], expected[2], rtol=1e-12, atol=1e-14)
 
@@ -145,7 +145,7 @@ def test_the_loss_with_a_gradient_by_hand_equals_the_sum_of_errors(values, bias)
 
     run = jax.jit(everything, static_argnums=0)
     jax.tree.map(
-        lambda got, expected: np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-13),
+        lambda leaf, expected: np.testing.assert_allclose(leaf, expected, rtol=1e-11, atol=1e-13),
         run(fast, 0.8, weights),
         run(plain, 0.8, weights),
     )

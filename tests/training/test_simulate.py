@@ -188,10 +188,10 @@ def test_one_step_is_the_hand_made_gradient(embedding, core, bias, activation):
     run = jaxsup.simulate(experiment, key)
     moved = False
     for name, value in expected.items():
-        got = getattr(run.params, name)
-        assert (got is None) == (value is None)
+        array = getattr(run.params, name)
+        assert (array is None) == (value is None)
         if value is not None:
-            np.testing.assert_allclose(got, value, rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(array, value, rtol=1e-10, atol=1e-12)
             moved = moved or bool((value != np.asarray(getattr(start, name))).any())
     assert moved
 

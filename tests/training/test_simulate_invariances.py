@@ -15,9 +15,9 @@ from jaxsup.experiment.experiment import initial_parameters
 from jaxsup.experiment.record import Record
 
 
-def assert_same_run(got, expected, rtol: float, atol: float = 0.0):
-    for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(one, other, rtol=rtol, atol=atol)
+def assert_same_run(run, expected, rtol: float, atol: float = 0.0):
+    for leaf, other in zip(jax.tree.leaves(run), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(leaf, other, rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("optimizer", [jaxsup.SGD(0.0), jaxsup.AdamW(0.0, weight_decay=0.5)])
@@ -71,10 +71,10 @@ def test_vmap_over_scalars_and_keys_equals_a_loop_that_compiles_once():
 
     @jax.jit
     def grid(*columns):
-        def one(*values):
+        def seeds_of(*values):
             return jax.vmap(lambda key: jaxsup.simulate(scalars(*values), key))(keys)
 
-        return jax.vmap(one)(*columns)
+        return jax.vmap(seeds_of)(*columns)
 
     together = grid(*columns)
     traces = []
@@ -111,8 +111,8 @@ def test_loss_k_belongs_to_the_parameters_after_steps_k_updates():
 def test_runs_repeat_bit_for_bit_and_keys_matter():
     experiment = scalars(*SETTINGS[0])
     first, second, other = (jaxsup.simulate(experiment, jax.random.key(seed)) for seed in (6, 6, 7))
-    for one, two in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
-        np.testing.assert_array_equal(one, two)
+    for leaf, twin in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        np.testing.assert_array_equal(leaf, twin)
     assert (np.asarray(first.loss) != np.asarray(other.loss)).all()
 
 

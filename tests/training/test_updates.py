@@ -99,11 +99,11 @@ def test_batches_in_tiles_are_their_members(embedding, density, one_by_one):
     alone = jax.jit(gradient)
     for i, key in enumerate(keys):
         for j, scale in enumerate(scales):
-            for one, all_ in zip(
+            for leaf, batched in zip(
                 jax.tree.leaves(alone(scale, key)), jax.tree.leaves(together), strict=True
             ):
-                size = np.abs(one).max()
-                np.testing.assert_allclose(all_[i, j], one, rtol=0, atol=1e-6 * size)
+                size = np.abs(leaf).max()
+                np.testing.assert_allclose(batched[i, j], leaf, rtol=0, atol=1e-6 * size)
 
 
 @pytest.mark.parametrize(("case", "update"), list(cases()))
