@@ -1,8 +1,10 @@
 """How much memory replicas take: the compiler is asked.
 
-It settles every buffer of the program that trains before that program runs. It is asked at two
-sizes, and a line between them gives the others (`test_memory` holds it against the peak that the
-system saw). Nothing is asked where even an upper bound fits.
+It settles every buffer of the program that trains before that program runs. It is asked for a part
+of 64 replicas a device. Larger parts take at most as much a replica, and smaller ones at most as
+much in all: only where memory does not hold these 64 is it asked for a few as well, and a line
+drawn. Nothing is asked where even an upper bound fits. `test_memory` holds the count against the
+peak that the system saw.
 """
 
 import dataclasses
@@ -21,11 +23,21 @@ from jaxsup.sweep.programs import Program
 
 # What a compiled program takes whatever its size: threads, scratch of the matrix products.
 _RUNTIME = 24 * 2**20
-# Replicas a device at the two sizes that the compiler is asked for.
+# Beside its buffers, a CPU holds copies of what it multiplies, packed for the threads: nothing to
+# speak of in most programs, a third of the buffers where W learns from dense samples.
+_PACKING = 1.1
+# Replicas a device that the compiler is asked for.
 _FEW, _MANY = 2, 64
 # The machine code of a program that is compiled to be asked does not matter: its buffers are
-# settled before that is made, whatever these options say (`test_memory` compares).
-_ASKING = {"cpu": {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}}
+# settled before that is made. These options make less of an effort (without the last, it takes
+# twice as long); `test_memory` compares.
+_ASKING = {
+    "cpu": {
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+        "xla_cpu_use_fusion_emitters": False,
+    }
+}
 # Where a compiler does not tell: a program holds at once about this share of what it writes down
 # (on a CPU 1/6 to 1/16 for the kinds of updates there are).
 _HELD_AT_ONCE = 1 / 8
@@ -61,7 +73,9 @@ class Footprint:
         return (memory - self.part(0)) // (self.part(1) - self.part(0))
 
 
-def footprint(program: Program, seeds: int, devices: Sequence[Any], enough: int = 0) -> Footprint:
+def footprint(
+    program: Program, seeds: int, devices: Sequence[Any], enough: int = 0, limit: int | None = None
+) -> Footprint:
     """What a part of a program takes, by the compiler's count.
 
     Arguments:
@@ -70,21 +84,24 @@ def footprint(program: Program, seeds: int, devices: Sequence[Any], enough: int 
         devices: devices that share the part.
         enough: bytes that are there in any case: if an upper bound of all replicas is no more, the
             compiler is not asked.
+        limit: bytes that a part may take at most. Default: the count is to be right for small
+            parts too, wherever the limit lies.
     """
     few, many = _shapes(len(program.points), seeds, len(devices))
     size, device = math.prod(many), devices[0]
+    on_cpu = device.platform == "cpu"
     part = functools.partial(
-        Footprint,
-        records=2 * kept_bytes(program),
-        devices=len(devices),
-        on_cpu=device.platform == "cpu",
+        Footprint, records=2 * kept_bytes(program), devices=len(devices), on_cpu=on_cpu
     )
     bound = part(0, -(-written_bytes(program, many, device) // size), counted=False)
     if bound.part(len(program.points) * seeds) <= enough:
         return bound
-    least, most = (counted_bytes(program, shape, device) for shape in (few, many))
-    if few == many:
-        return part(0, -(-most // size))
+    packing = _PACKING if on_cpu else 1
+    most = int(packing * counted_bytes(program, many, device))
+    even = part(0, -(-most // size))
+    if few == many or (limit is not None and even.part(size * len(devices)) <= limit):
+        return even
+    least = int(packing * counted_bytes(program, few, device))
     each = max(1, (most - least) // (size - math.prod(few)))
     return part(max(0, least - math.prod(few) * each), each)
 
@@ -131,8 +148,12 @@ def written_bytes(program: Program, shape: tuple[int, int], device: Any) -> int:
 
 
 def _ask(traced: Traced, platform: str) -> int:
-    options = _ASKING.get(platform)
-    counts = traced.lower().compile(compiler_options=options).memory_analysis()
+    lowered = traced.lower()
+    try:
+        compiled = lowered.compile(compiler_options=_ASKING.get(platform))
+    except jax.errors.JaxRuntimeError:  # a version that has no such option
+        compiled = lowered.compile()
+    counts = compiled.memory_analysis()
     if counts is None:
         return int(_HELD_AT_ONCE * _named(traced.jaxpr))
     results = counts.output_size_in_bytes - counts.alias_size_in_bytes

@@ -51,12 +51,21 @@ class Progress:
     @property
     def rate(self) -> float:
         """Network-steps per second of training."""
-        made = self.network_steps_done - self.network_steps_stored
-        return made / max(self.seconds - self.compile_seconds, 1e-9)
+        updates = self.network_steps_done - self.network_steps_stored
+        return updates / max(self.seconds - self.compile_seconds, 1e-9)
 
 
 class ProgressCount:
-    """Counts updates over parts and tells the callback."""
+    """Counts updates over parts and tells the callback.
+
+    Arguments:
+        parts: all parts of the sweep.
+        todo: those that this process trains.
+        programs: by the numbers that parts name them by.
+        share: this process's share.
+        trainer: counts the seconds of compilation.
+        callback: called after every segment and every part.
+    """
 
     def __init__(
         self,
@@ -165,9 +174,9 @@ class _Lines:
         self.last = now
         share = progress.network_steps_done / progress.network_steps
         missing = progress.network_steps - progress.network_steps_done
-        left = missing / progress.rate if progress.rate else math.inf
+        seconds = missing / progress.rate if progress.rate else math.inf
         line = f"{100 * share:3.0f}%  {_text(progress)}"
-        print(line if done else f"{line}, {left:.0f} s left", file=sys.stderr, flush=True)
+        print(line if done else f"{line}, {seconds:.0f} s left", file=sys.stderr, flush=True)
 
 
 def _text(progress: Progress) -> str:

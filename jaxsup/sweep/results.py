@@ -38,10 +38,16 @@ class Results(Protocol):
 
 
 class MemoryResults:
-    """Results that stay in memory."""
+    """Results that stay in memory.
 
-    def __init__(self, layout: Layout, devices: Sequence[Any]) -> None:
-        self.layout, self.devices, self.began = layout, list(devices), time.perf_counter()
+    Arguments:
+        layout: the dataset.
+        devices: what trains here.
+        began: when the run began, by `time.perf_counter`.
+    """
+
+    def __init__(self, layout: Layout, devices: Sequence[Any], began: float) -> None:
+        self.layout, self.devices, self.began = layout, list(devices), began
         points, seeds = layout.sweep.points, len(layout.sweep.seeds)
         self.arrays = layout.empty(points, seeds)
 

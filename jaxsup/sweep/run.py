@@ -89,6 +89,7 @@ def run(
     share = share or Share()
     if store is not None:
         check_store(store, join=resume or share.count > 1)
+    began = time.perf_counter()
     mesh = Mesh(np.asarray(devices or jax.local_devices()), ("replica",))
     devices = mesh.devices.ravel().tolist()
     plan = read_plan(store) if store is not None else None
@@ -99,8 +100,10 @@ def run(
     if plan is None:
         assert capacities is not None
         plan, capacities = Plan(choose_tile(sweep, capacities), widths, tuple(capacities)), None
-    results: Results = MemoryResults(layout, devices)
-    if store is not None:
+    results: Results
+    if store is None:
+        results = MemoryResults(layout, devices, began)
+    else:
         results = Store.open(Path(store), layout, plan, devices, share)
         plan = results.plan  # of the process that was first
     parts = cut_parts(sweep, programs, plan.tile, capacities or plan.capacities)
@@ -115,10 +118,10 @@ def run(
         callbacks = Callbacks(
             functools.partial(count.advanced, part), stop or never, results.saver(part), checkpoint
         )
-        began = time.perf_counter()
+        started = time.perf_counter()
         task = _task_of(part, programs[part.program], layout)
         block = trainer.train(task, part.shape, callbacks, results.checkpoint(part))
-        results.commit(part, block, time.perf_counter() - began)
+        results.commit(part, block, time.perf_counter() - started)
         count.ended(part, block)
     return results.dataset()
 
@@ -140,7 +143,7 @@ def _choose_capacities(
             log.info("%s; %d of %d networks at once", name, capacities[-1], points * seeds)
             continue
         budget = memory_budget(memory, devices)
-        need = footprint(program, seeds, devices, enough=min(budget))
+        need = footprint(program, seeds, devices, min(budget), budget.limit)
         capacities.append(min(choose_chunk(need, points, budget), points * seeds))
         log.info(
             "%s, %s%s a network; %d of %d networks at once, in %s",

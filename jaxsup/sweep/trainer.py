@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool, Float, Int, PyTree
+from jaxtyping import Bool, Float, Int, Integer, PyTree
 
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.students import named_arrays
@@ -47,7 +47,7 @@ class Task(NamedTuple):
 
     program: Program
     rows: Int[np.ndarray, " rows"]
-    seeds: Int[np.ndarray, " seeds"]
+    seeds: Integer[np.ndarray, " seeds"]
     layout: Layout
 
 

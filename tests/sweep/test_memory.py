@@ -131,19 +131,40 @@ def told(program: Program, shape: tuple[int, int]) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_line_meets_what_the_compiler_says_of_another_size(kind):
-    """2 x 200 replicas, from a line through 2 and 64."""
+    """2 x 200 replicas, from a line through 2 and 64, and what packing adds."""
     rates = np.linspace(0.1, 0.2, 200).tolist()
     sweep = jaxsup.Sweep(small(**KINDS[kind]), {"optimizer.learning_rate": rates}, 4)
     program = plan_programs(sweep, 1)[0]
     need = footprint(program, 4, jax.local_devices()[:1])
-    assert need.constant + 400 * need.replica == pytest.approx(told(program, (2, 200)), rel=0.1)
+    assert need.constant + 400 * need.replica == pytest.approx(
+        1.1 * told(program, (2, 200)), rel=0.1
+    )
 
 
 def test_options_for_asking_change_no_buffer():
-    """Code of any quality works on the same arrays."""
+    """Code of any quality works on the same arrays, but for a few bytes of scratch."""
     sweep = jaxsup.Sweep(small(), {"optimizer.learning_rate": [0.1, 0.2]})
     program = plan_programs(sweep, 1)[0]
-    assert counted_bytes(program, (2, 2), jax.devices()[0]) == told(program, (2, 2))
+    asked = counted_bytes(program, (2, 30), jax.devices()[0])
+    assert asked == pytest.approx(told(program, (2, 30)), rel=0.03)
+
+
+def test_a_version_without_these_options_is_asked_without(monkeypatch):
+    sweep = jaxsup.Sweep(small(batch_size=20), {"optimizer.learning_rate": [0.1, 0.2]})
+    program = plan_programs(sweep, 1)[0]
+    monkeypatch.setattr(footprint_module, "_ASKING", {"cpu": {"xla_no_such_option": 0}})
+    assert counted_bytes(program, (1, 2), jax.devices()[0]) == told(program, (1, 2))
+
+
+def test_small_parts_are_asked_for_where_memory_is_scarce():
+    """A table of 160 x 160 that replicas take turns with is most of a small part."""
+    rates = np.linspace(0.1, 0.2, 100).tolist()
+    sweep = jaxsup.Sweep(small(**KINDS["exact, one by one"]), {"optimizer.learning_rate": rates})
+    program, devices = plan_programs(sweep, 1)[0], jax.local_devices()[:1]
+    plenty, scarce = (footprint(program, 1, devices, limit=size) for size in (2**33, 2**20))
+    assert plenty.constant == 0
+    assert scarce.constant > 2 * 4 * 160**2
+    assert scarce.replica < plenty.replica
 
 
 def test_a_replica_takes_at_least_what_it_keeps_on():

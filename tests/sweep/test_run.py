@@ -45,7 +45,7 @@ def linear(student: jaxsup.Student | None = None, **changes: Any) -> jaxsup.Expe
         "student": dataclasses.replace(student, activation="identity"),
         "optimizer": jaxsup.SGD(0.2),
         "steps": 8,
-        "loss": "population",
+        "gradient": "exact",
         "record": Record(points=4),
     }
     return jaxsup.Experiment(**{**settings, **changes})
@@ -289,10 +289,10 @@ def test_feature_counts_are_an_axis():
     assert np.isnan(kept[:, 6:]).all()
 
 
-@pytest.mark.parametrize("name", ["loss", "importance"])
+@pytest.mark.parametrize("name", ["gradient", "importance"])
 def test_any_field_of_the_experiment_is_an_axis(name):
     values: dict[str, list[Any]] = {
-        "loss": ["population", "sampled"],
+        "gradient": ["exact", "sampled"],
         "importance": [0.5, 1.0],
     }
     sweep = jaxsup.Sweep(linear(), {name: values[name]})
@@ -457,7 +457,7 @@ BAD = {
         lambda: sweep({"setting": {"student.latnt": [1]}}),
         "axes: .*got 'student.latnt'; did you mean 'student.latent'",
     ),
-    "hidden field": (lambda: sweep({"student.active": [1]}), "axes: .*got 'student.active'"),
+    "hidden field": (lambda: sweep({"student.used": [1]}), "axes: .*got 'student.used'"),
     "reserved name": (
         lambda: sweep({"seed": {"teacher.exponent": [0, 1]}}),
         "axes: expected a field or a free name; got 'seed'",

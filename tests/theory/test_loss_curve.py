@@ -119,7 +119,7 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
     ("changes", "message"),
     [
         (
-            {"student": jaxsup.Student(N, "identity"), "gradient": "sampled"},
+            {"student": jaxsup.Student(N, "identity")},
             "got a student with the activation ReLU; set activation='identity'",
         ),
         ({"student": jaxsup.Student(8, "learned", activation="identity")}, "got a learned"),
@@ -138,15 +138,15 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
         ({"importance": 0.9}, "leave the importance at 1"),
         ({"importance": np.ones(N)}, "leave the importance at 1"),
         (
-            {"features": MyFeatures(N, 1.5), "gradient": "sampled"},
+            {"features": MyFeatures(N, 1.5)},
             "got features of type MyFeatures; use PowerLawFeatures or GaussianFeatures or Corr",
         ),
         (
-            {"teacher": MyTeacher(0.5), "gradient": "sampled"},
+            {"teacher": MyTeacher(0.5)},
             "got a teacher of type MyTeacher; use DiagonalTeacher or MatrixTeacher",
         ),
         (
-            {"student": MyStudent(N, **IDENTITY), "gradient": "sampled"},
+            {"student": MyStudent(N, **IDENTITY)},
             "got a student of type MyStudent; use Student itself",
         ),
         ({"optimizer": MySGD(0.1)}, "use SGD with one rate"),  # pyright: ignore
@@ -157,7 +157,8 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
     ],
 )
 def test_what_has_no_closed_form_is_refused(changes: dict[str, Any], message: str) -> None:
-    assert_one_line_error(lambda: theory.loss_curve(experiment(**changes), [0, 1]), message)
+    sampled = experiment(**{"gradient": "sampled", **changes})
+    assert_one_line_error(lambda: theory.loss_curve(sampled, [0, 1]), message)
 
 
 def test_a_bottleneck_with_a_bias_that_moves_is_refused() -> None:

@@ -173,10 +173,10 @@ def differences(stored: Any, given: Any) -> str:
     >>> differences({"optimizer": {"rate": 0.1}, "seeds": 2}, {"optimizer": {"rate": 0.5}})
     'optimizer.rate 0.5 instead of 0.1, seeds absent instead of 2'
     """
-    one, other = dict(_flatten(stored)), dict(_flatten(given))
+    stored_fields, given_fields = dict(_flatten(stored)), dict(_flatten(given))
     texts = []
-    for name in dict.fromkeys([*one, *other]):
-        before, after = one.get(name, "absent"), other.get(name, "absent")
+    for name in dict.fromkeys([*stored_fields, *given_fields]):
+        before, after = stored_fields.get(name, "absent"), given_fields.get(name, "absent")
         if before != after:
             texts.append(f"{name} {_short(after)} instead of {_short(before)}")
     return ", ".join(texts)
