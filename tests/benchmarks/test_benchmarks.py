@@ -110,8 +110,8 @@ def test_contenders_take_turns_in_processes_of_their_own(tmp_path):
 import json, sys
 sys.path.insert(0, {str(tmp_path)!r})
 from benchmarks import turns
-found = turns.take_turns("contest", ("a", "b", "c"), {{"log": {str(log)!r}}}, 2)
-print(json.dumps({{k: [v.costs, v.missing, v.facts] for k, v in found.items()}}))
+turns_of = turns.take_turns("contest", ("a", "b", "c"), {{"log": {str(log)!r}}}, 2)
+print(json.dumps({{k: [v.costs, v.missing, v.facts] for k, v in turns_of.items()}}))
 turns.take_turns("contest", ("d",), {{}}, 2)
 """
     environment = {"PYTHONPATH": str(tmp_path), "PATH": ""}
@@ -123,10 +123,10 @@ turns.take_turns("contest", ("d",), {{}}, 2)
         env=environment,
         check=False,
     )
-    found = json.loads(done.stdout)
-    assert found["c"] == [[], "no such library", {}]
-    assert found["a"][0] == found["b"][0] == [2.0, 2.0]
-    pids = {name: str(found[name][2]["pid"]) for name in "ab"}
+    turns_of = json.loads(done.stdout)
+    assert turns_of["c"] == [[], "no such library", {}]
+    assert turns_of["a"][0] == turns_of["b"][0] == [2.0, 2.0]
+    pids = {name: str(turns_of[name][2]["pid"]) for name in "ab"}
     lines = [line.split() for line in log.read_text(encoding="utf-8").splitlines()]
     assert lines == [[name, pids[name]] for name in "abba"]
     assert pids["a"] != pids["b"]
@@ -135,8 +135,8 @@ turns.take_turns("contest", ("d",), {{}}, 2)
 
 
 def test_processor_time_of_a_process_and_of_the_machine():
-    own, all_of_it = turns._used(turns.os.getpid()), turns._busy()
-    assert 0 < own <= all_of_it
+    of_process, of_machine = turns._used(turns.os.getpid()), turns._busy()
+    assert 0 < of_process <= of_machine
     assert turns._used(2**30) == 0.0
 
 
@@ -162,8 +162,8 @@ def test_held_out_loss_is_that_of_the_formula():
     """Zero core and bias: the output is zero, the loss half the squared norm of the samples."""
     W, zero = np.ones((1, 2, 5), np.float32), np.zeros((1, 2, 2), np.float32)
     x = held_out.sparse_samples(held_out.frequencies(5, 1.5), 2.0)
-    found = held_out.losses(W, zero, np.zeros((1, 5), np.float32), np.array([1.5]))
-    np.testing.assert_allclose(found, 0.5 * np.mean(np.sum(x.astype(float) ** 2, axis=1)))
+    losses = held_out.losses(W, zero, np.zeros((1, 5), np.float32), np.array([1.5]))
+    np.testing.assert_allclose(losses, 0.5 * np.mean(np.sum(x.astype(float) ** 2, axis=1)))
     rows = x.astype(float)
     expected = np.mean([np.sum((np.maximum(r.sum() + 0.1, 0) * np.ones(5) - r) ** 2) for r in rows])
     loss = held_out.autoencoder_loss(W[0, :1], np.full(5, 0.1, np.float32), x, 1.0)
@@ -178,9 +178,9 @@ def test_compilations_are_counted_where_xla_reports_them():
 
     compiled = jax.jit(successor)
     sizes = [np.zeros(size, np.float32) for size in (2, 3, 2)]
-    found = first_result.count_compilations(lambda: [compiled(x) for x in sizes])
-    assert [name for name, _ in found].count("successor") == 2
-    assert all(seconds > 0 for _, seconds in found)
+    compilations = first_result.count_compilations(lambda: [compiled(x) for x in sizes])
+    assert [name for name, _ in compilations].count("successor") == 2
+    assert all(seconds > 0 for _, seconds in compilations)
 
 
 def test_the_table_and_the_report(tmp_path, capsys):
@@ -231,8 +231,8 @@ def test_curves_are_compared_before_anything_is_timed(monkeypatch):
         return comparison.same_values(ours, theirs, 0.1)
 
     notes = comparison.Notes("work", "a", close)
-    found = turns.take_turns("contest", ("a", "b"), {}, 2, check=notes, apart=False)
-    assert (found["a"].costs, notes["b"]) == ([1.0, 1.0], "curves differ by 0, allowed 0.1")
+    turns_of = turns.take_turns("contest", ("a", "b"), {}, 2, check=notes, apart=False)
+    assert (turns_of["a"].costs, notes["b"]) == ([1.0, 1.0], "curves differ by 0, allowed 0.1")
     turned.clear()
     with pytest.raises(SystemExit, match=r"work, c differ by 0\.2, allowed 0\.1: not the same"):
         turns.take_turns("contest", ("a", "b", "c"), {}, 2, check=notes, apart=False)

@@ -1,4 +1,4 @@
-"""Sweeps from TOML and back, and what is said about a file that is wrong."""
+"""Sweeps from TOML and back."""
 
 import json
 from typing import Any
@@ -6,34 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from helpers import assert_error_form, assert_one_line_error
+from table_cases import BASE, experiment, write
 
 import jaxsup
 from jaxsup.experiment.record import Record
 from jaxsup.experiment.tables import experiment_from_table, to_table
 from jaxsup.sweep.tables import read_sweep, sweep_from_tables, sweep_to_tables
-
-BASE = """
-batch_size = 16
-steps = 50
-seeds = 3
-
-[features]
-kind = "power-law"
-count = 32
-exponent = 1.5
-
-[teacher]
-kind = "diagonal"
-exponent = 0.0
-
-[student]
-latent = 8
-
-[optimizer]
-kind = "sgd"
-learning_rate = 0.5
-"""
 
 
 def toml(value: Any) -> str:
@@ -45,27 +23,10 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def write(path, text: str):
-    file = path / "sweep.toml"
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
-def assert_same_experiment(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for got, expected in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-7)
-
-
-def experiment(**changes: Any) -> jaxsup.Experiment:
-    settings: dict[str, Any] = {
-        "features": jaxsup.PowerLawFeatures(4, 1.5),
-        "teacher": jaxsup.DiagonalTeacher(0.25),
-        "student": jaxsup.Student(2, activation="identity"),
-        "optimizer": jaxsup.SGD(0.5),
-        "steps": 20,
-    }
-    return jaxsup.Experiment(**{**settings, **changes})
+def assert_same_experiment(result, expected):
+    assert jax.tree.structure(result) == jax.tree.structure(expected)
+    for leaf, value in zip(jax.tree.leaves(result), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(leaf, value, rtol=1e-7)
 
 
 PARTS: dict[str, dict[str, Any]] = {
@@ -201,121 +162,3 @@ def test_objects_are_axes(tmp_path):
     sweep = read_sweep(write(tmp_path, text))
     assert isinstance(sweep.experiment_at((1, 0)).optimizer, jaxsup.Adam)
     assert sweep_to_tables(sweep_from_tables(sweep_to_tables(sweep))) == sweep_to_tables(sweep)
-
-
-def replaced(old: str, new: str) -> str:
-    assert old in BASE
-    return BASE.replace(old, new)
-
-
-BAD = {
-    "misspelt key": (
-        lambda: replaced("batch_size", "batchsize"),
-        "experiment: expected a known key; got 'batchsize'; did you mean 'batch_size'",
-    ),
-    "misspelt axes": (
-        lambda: BASE + "[axis]\nsteps = [1]",
-        "experiment: expected a known key; got 'axis'; did you mean 'axes'",
-    ),
-    "misspelt section": (
-        lambda: replaced("[optimizer]", "[optimiser]"),
-        "experiment: expected a known key; got 'optimiser'; did you mean 'optimizer'",
-    ),
-    "misspelt inner key": (
-        lambda: replaced("learning_rate", "learning_rte"),
-        "optimizer: expected a known key; got 'learning_rte'; did you mean 'learning_rate'",
-    ),
-    "misspelt student": (
-        lambda: replaced("latent = 8", "latents = 8"),
-        "student: expected a known key; got 'latents'; did you mean 'latent'",
-    ),
-    "misspelt axis": (
-        lambda: BASE + '[axes]\n"feature.exponent" = [1.0]',
-        "axes: .*got 'feature.exponent'; did you mean 'features.exponent'",
-    ),
-    "missing key": (
-        lambda: replaced("count = 32\n", ""),
-        "features: expected the key 'count'; got a table without it; add count",
-    ),
-    "missing section": (
-        lambda: replaced('[teacher]\nkind = "diagonal"\nexponent = 0.0\n', ""),
-        r"experiment: expected the key 'teacher'; got a table without it; add",
-    ),
-    "no kind": (
-        lambda: replaced('kind = "sgd"\n', ""),
-        "optimizer.kind: expected one of 'sgd', 'adam', 'adamw', 'norm-adamw'; got a table without",
-    ),
-    "unknown kind": (
-        lambda: replaced('"sgd"', '"adamm"'),
-        "optimizer.kind: expected one of .*; got 'adamm'; did you mean 'adam'",
-    ),
-    "unknown features": (
-        lambda: replaced('"power-law"', '"powerlaw"'),
-        "features.kind: .*got 'powerlaw'; did you mean 'power-law'",
-    ),
-    "no table": (
-        lambda: replaced("steps = 50", "steps = 50\nrecord = 3"),
-        r"record: expected a table; got 3; write a section \[record\]",
-    ),
-    "axes no table": (
-        lambda: replaced("seeds = 3", "seeds = 3\naxes = 3"),
-        r"axes: expected a table; got 3; write a section \[axes\]",
-    ),
-    "size as text": (lambda: replaced("latent = 8", 'latent = "8"'), "student.*: expected "),
-    "number as text": (
-        lambda: replaced("exponent = 1.5", 'exponent = "x"'),
-        "features.*: expected",
-    ),
-    "broken size": (lambda: replaced("steps = 50", "steps = 50.5"), "(steps|experiment): expected"),
-    "seeds as text": (lambda: replaced("seeds = 3", 'seeds = "many"'), "seeds: expected"),
-    "broken seeds": (lambda: replaced("seeds = 3", "seeds = 1.5"), "seeds: expected"),
-    "list for a number": (
-        lambda: replaced("learning_rate = 0.5", "learning_rate = [0.5, 1.0]"),
-        "optimizer.*: expected",
-    ),
-    "density zero": (
-        lambda: replaced("exponent = 1.5", "exponent = 1.5\ndensity = 0"),
-        "features.density: expected a finite number > 0; got 0; give the expected number",
-    ),
-    "nan": (
-        lambda: replaced("exponent = 1.5", "exponent = nan"),
-        "features.exponent: expected a finite number; got nan",
-    ),
-    "K above N": (
-        lambda: replaced("latent = 8", "latent = 33"),
-        "student.latent: expected 1 <= K <= N = 32; got 33",
-    ),
-    "not TOML": (lambda: replaced("steps = 50", "steps = = 50"), r"sweep.toml: expected TOML; got"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_files_are_one_line_errors(case, tmp_path):
-    text, match = BAD[case]
-    with pytest.raises(ValueError, match=match) as caught:
-        read_sweep(write(tmp_path, text()))
-    if not isinstance(caught.value.__context__, TypeError):
-        # A runtime type checker, as in this test run, explains a wrong type over several lines.
-        assert_error_form(str(caught.value))
-
-
-def test_a_wrong_type_is_a_value_error():
-    table = to_table(experiment())
-    table["student"]["core"] = [1]
-    with pytest.raises(ValueError, match=r"student.*: expected"):
-        experiment_from_table(table)
-
-
-def test_a_file_that_is_not_text_is_refused(tmp_path):
-    file = tmp_path / "sweep.toml"
-    file.write_bytes(b"\xff\xfe\x00")
-    assert_one_line_error(lambda: read_sweep(file), "expected TOML; got")
-
-
-def test_an_absent_file_is_refused(tmp_path):
-    for path in (tmp_path / "absent.toml", tmp_path):
-        assert_one_line_error(
-            lambda path=path: read_sweep(path),
-            "expected a TOML file; got none there; check the",
-            FileNotFoundError,
-        )

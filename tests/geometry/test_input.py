@@ -5,6 +5,7 @@ import json
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 from jaxsup.geometry import classify, shapes
 
@@ -103,5 +104,4 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused(case):
     W, options, message = BAD[case]
-    with pytest.raises(ValueError, match=message):
-        classify(W, **options)
+    assert_one_line_error(lambda: classify(W, **options), message)

@@ -6,6 +6,7 @@ from math import comb
 
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 from jaxsup.geometry import AssociationScheme, classify, shapes
 from jaxsup.geometry.coherent import (
@@ -257,8 +258,7 @@ def test_a_non_commutative_scheme_has_no_eigenmatrices():
     assert scheme.multiplicities is None
     assert scheme.to_dict()["P"] is None
     assert "non-commutative scheme on 30 points" in component.describe()
-    with pytest.raises(ValueError, match="expected a commutative scheme; got"):
-        scheme.idempotent(0)
+    assert_one_line_error(lambda: scheme.idempotent(0), "expected a commutative scheme; got")
 
 
 def eigenspace(adjacency, eigenvalue):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 from jaxsup import plot
 from jaxsup.plot.geometry import _ARROW
@@ -141,5 +142,4 @@ MISTAKES = [
 @pytest.mark.parametrize(("draw", "data", "options", "message"), MISTAKES)
 def test_data_that_cannot_be_drawn_are_refused(draw, data, options, message: str) -> None:
     _, ax = plot.new_figure()
-    with pytest.raises(ValueError, match=message):
-        draw(*data, ax, **options)
+    assert_one_line_error(lambda: draw(*data, ax, **options), message)

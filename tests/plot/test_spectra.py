@@ -5,6 +5,7 @@ from typing import Any
 import matplotlib.figure
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 from jaxsup import plot, spectral
 from jaxsup.plot.diagnosis import choose_component
@@ -137,11 +138,18 @@ def test_a_crowd_of_features_is_shown_by_its_cosines_and_a_zero_matrix_by_words(
 def test_features_eigenspaces_and_components_that_are_not_there_are_refused() -> None:
     diagnosis = diagnose(blocks())
     _, ax = plot.new_figure()
-    with pytest.raises(ValueError, match=r"features: expected indices 0..7; got 8"):
-        plot.spectral_measures(diagnosis.spectrum, ax, features=[8])
-    with pytest.raises(ValueError, match="spectrum: expected an eigenspace; got a zero matrix"):
-        plot.spectral_measures(spectral.decompose(np.zeros((2, 3))), ax)
-    with pytest.raises(ValueError, match=r"component: expected 0..1; got 2"):
-        plot.diagnosis_figure(diagnosis, component=2)
-    with pytest.raises(ValueError, match="component: expected none, as there is no feature"):
-        plot.diagnosis_figure(diagnose(np.zeros((2, 3))), component=0)
+    assert_one_line_error(
+        lambda: plot.spectral_measures(diagnosis.spectrum, ax, features=[8]),
+        r"features: expected indices 0..7; got 8",
+    )
+    assert_one_line_error(
+        lambda: plot.spectral_measures(spectral.decompose(np.zeros((2, 3))), ax),
+        "spectrum: expected an eigenspace; got a zero matrix",
+    )
+    assert_one_line_error(
+        lambda: plot.diagnosis_figure(diagnosis, component=2), r"component: expected 0..1; got 2"
+    )
+    assert_one_line_error(
+        lambda: plot.diagnosis_figure(diagnose(np.zeros((2, 3))), component=0),
+        "component: expected none, as there is no feature",
+    )

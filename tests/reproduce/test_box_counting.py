@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 from jaxsup.reproduce.analysis.box_counting import measure_border
 
@@ -59,6 +60,4 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_a_one_line_error(case):
     make, match = BAD[case]
-    with pytest.raises(ValueError, match=match) as caught:
-        make()
-    assert "\n" not in str(caught.value)
+    assert_one_line_error(make, match)

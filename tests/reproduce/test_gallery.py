@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 from jaxsup import read_weights
 from jaxsup.cli.reproduce import ReproduceCommand
@@ -175,11 +176,11 @@ def test_random_directions_overlap_as_published(matrix: Path, tmp_path: Path) ->
 
 def test_a_figure_about_weights_needs_them(tmp_path: Path) -> None:
     words = "weights: expected a matrix for real-weights; got None; give a file by --weights FILE"
-    with pytest.raises(ValueError, match=re.escape(words)):
-        reproduce("real-weights", "smoke", tmp_path / "out")
+    assert_one_line_error(
+        lambda: reproduce("real-weights", "smoke", tmp_path / "out"), re.escape(words)
+    )
     command = ReproduceCommand("real-weights", "smoke", tmp_path / "out", tensor="W")
-    with pytest.raises(ValueError, match="--tensor: expected a file that it is in"):
-        command.run()
+    assert_one_line_error(command.run, "--tensor: expected a file that it is in")
 
 
 def conditions() -> list[dict]:

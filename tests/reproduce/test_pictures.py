@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from helpers import assert_one_line_error
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
@@ -193,8 +194,10 @@ def test_bars_of_shares_fill_the_whole() -> None:
     heights = np.sum([[bar.get_height() for bar in layer] for layer in ax.containers], axis=0)
     np.testing.assert_allclose(heights, 100)
     assert set(words_of(ax)) == {"digon", "pentagon", "irregular"}
-    with pytest.raises(ValueError, match="inverse_density: expected two or more rising"):
-        draw_geometry_shares([2.0, 1.0], shares, axis())
+    assert_one_line_error(
+        lambda: draw_geometry_shares([2.0, 1.0], shares, axis()),
+        "inverse_density: expected two or more rising",
+    )
 
 
 def test_capacities_stand_beside_the_values_of_known_geometries() -> None:

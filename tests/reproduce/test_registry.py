@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import assert_one_line_error
 
 import jaxsup
 from jaxsup import (
@@ -114,8 +115,11 @@ def test_a_figure_at_its_smallest_and_again_from_its_dataset(name: str, tmp_path
     assert table == report.to_dict()
     assert table["claims"]
     assert (tmp_path / "out" / f"{name}.txt").read_text() == "\n".join(report.lines()) + "\n"
-    with pytest.raises(FileExistsError, match="expected a new folder"):
-        reproduce.reproduce(name, "smoke", tmp_path / "out")
+    assert_one_line_error(
+        lambda: reproduce.reproduce(name, "smoke", tmp_path / "out"),
+        "expected a new folder",
+        FileExistsError,
+    )
     counted: list[int] = []
     again = reproduce.reproduce(
         name,
@@ -280,7 +284,5 @@ def a_matrix(out: Path) -> Weights:
 @pytest.mark.parametrize("case", MISTAKES)
 def test_a_wrong_name_is_a_one_line_error_that_makes_nothing(case: str, tmp_path: Path) -> None:
     make, words = MISTAKES[case]
-    with pytest.raises(ValueError, match=re.escape(words)) as caught:
-        make(tmp_path / "out")
-    assert "\n" not in str(caught.value)
+    assert_one_line_error(lambda: make(tmp_path / "out"), re.escape(words))
     assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 import jaxsup
 from jaxsup import plot
@@ -36,8 +37,9 @@ def test_the_preset_is_the_published_one():
     assert float(last.features.probabilities.sum()) == pytest.approx(1, rel=1e-5)
     decays = sweep.field_values(np.array([0, sweep.points - 1]))["optimizer.weight_decay"]
     assert decays.tolist() == [-1, 1]
-    with pytest.raises(ValueError, match="latents: expected at least one width K"):
-        toys.width_scaling(latents=())
+    assert_one_line_error(
+        lambda: toys.width_scaling(latents=()), "latents: expected at least one width K"
+    )
 
 
 def test_what_is_represented_is_counted_pair_by_pair():

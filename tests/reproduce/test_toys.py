@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 import jaxsup
 from jaxsup import geometry, theory
@@ -185,6 +186,4 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_a_one_line_error(case) -> None:
     make, match = BAD[case]
-    with pytest.raises(ValueError, match=match) as caught:
-        make()
-    assert "\n" not in str(caught.value)
+    assert_one_line_error(make, match)

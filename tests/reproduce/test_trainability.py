@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import assert_one_line_error
 
 import jaxsup
 from jaxsup import plot
@@ -153,8 +154,12 @@ def test_box_counts_are_medians_over_maps():
     ax = draw_box_counts({"border": maps}, plot.new_figure()[1])
     expected = np.median([border.counts for border in maps], axis=0)
     np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), expected)
-    with pytest.raises(ValueError, match="borders: expected at least one map of each; got none of"):
-        draw_box_counts({"border": []}, plot.new_figure()[1])
+    assert_one_line_error(
+        lambda: draw_box_counts({"border": []}, plot.new_figure()[1]),
+        "borders: expected at least one map of each; got none of",
+    )
     blank = measure_border(np.zeros((65, 65), bool))
-    with pytest.raises(ValueError, match="borders: expected a border that boxes see"):
-        draw_box_counts({"border": [blank]}, plot.new_figure()[1])
+    assert_one_line_error(
+        lambda: draw_box_counts({"border": [blank]}, plot.new_figure()[1]),
+        "borders: expected a border that boxes see",
+    )

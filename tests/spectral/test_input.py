@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 from jaxsup import spectral
 from jaxsup.spectral import frame
@@ -96,5 +97,4 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input(name):
     call, message = BAD[name]
-    with pytest.raises(ValueError, match=message):
-        call()
+    assert_one_line_error(call, message)

@@ -71,6 +71,7 @@ def test_values_and_gradients_are_finite_at_extreme_inputs():
         assert np.all(value >= 0)
 
 
+@pytest.mark.slow
 def test_errors_of_an_asymmetric_gram_with_frequencies(x64):
     rng = np.random.default_rng(9)
     gram, bias = rng.normal(size=(6, 6)), 0.3 * rng.normal(size=6)
@@ -107,6 +108,7 @@ def polygon(corners):
     return np.stack([np.cos(angles), np.sin(angles)])
 
 
+@pytest.mark.slow
 def test_pentagon_is_a_critical_point_with_its_published_loss(x64):
     # arXiv:2310.06301: the regular pentagon of five features in two dimensions.
     def loss(p):
@@ -143,6 +145,7 @@ def test_unit_activations_count_each_response_once(x64):
     np.testing.assert_allclose(plain, expected.mean(axis=1), rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_one_sparse_derivatives_equal_finite_differences(x64):
     rng = np.random.default_rng(10)
     W, bias = rng.normal(size=(3, 7)), 0.3 * rng.normal(size=7)
@@ -160,6 +163,7 @@ def test_one_sparse_derivatives_equal_finite_differences(x64):
     np.testing.assert_allclose(curvature, difference, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_one_sparse_is_the_same_under_jit_and_vmap():
     rng = np.random.default_rng(11)
     W = jnp.asarray(rng.normal(size=(4, 3, 7)), jnp.float32)

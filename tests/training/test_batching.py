@@ -23,11 +23,12 @@ def test_the_loop_gives_what_the_whole_batch_gives(shape, size):
     looped, whole = in_cache(outer, size), outer
     for _ in shape:
         looped, whole = (jax.vmap(f, in_axes=(0, None)) for f in (looped, whole))
-    for got, expected in zip(jax.jit(looped)(x, y), whole(x, y), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+    for result, expected in zip(jax.jit(looped)(x, y), whole(x, y), strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_there_is_a_loop_only_where_members_are_large():
+    """Read off the program: the results are the same, and the loop is only faster."""
     x, y = jnp.ones((8, 6)), jnp.ones(6)
     for size, loops in ((2**10, False), (2**20, True)):
         batched = jax.vmap(in_cache(outer, size), in_axes=(0, None))
@@ -36,8 +37,8 @@ def test_there_is_a_loop_only_where_members_are_large():
         assert ("while(" in text) == loops
 
 
-def test_another_way_for_the_whole_batch():
+def test_the_whole_batch_may_have_a_function_of_its_own():
     x, y = jnp.ones((8, 6)), jnp.ones(6)
     for size, expected in ((2**10, 1.0), (2**20, 0.0)):
-        found = in_cache(lambda x, y: 0 * x @ y, size, together=lambda x, y: 0 * x @ y + 1)
-        np.testing.assert_array_equal(jax.jit(jax.vmap(found, (0, None)))(x, y), expected)
+        product = in_cache(lambda x, y: 0 * x @ y, size, together=lambda x, y: 0 * x @ y + 1)
+        np.testing.assert_array_equal(jax.jit(jax.vmap(product, (0, None)))(x, y), expected)

@@ -101,11 +101,11 @@ def test_observables_are_what_numpy_says_of_the_kept_parameters(kind: str) -> No
         V = W if kept.readout is None else np.asarray(kept.readout[row])
         B = np.eye(len(W)) if kept.core is None else np.asarray(kept.core[row])
         for name, value in expected(W, V, B).items():
-            found = run.observables[name][row]
+            recorded = run.observables[name][row]
             if name == "core_spectrum" and kept.core is None:
-                assert np.isnan(found).all()
+                assert np.isnan(recorded).all()
             else:
-                np.testing.assert_allclose(found, value, rtol=1e-9, atol=1e-12, err_msg=name)
+                np.testing.assert_allclose(recorded, value, rtol=1e-9, atol=1e-12, err_msg=name)
     if kind == "autoencoder":  # the response is the Gram matrix
         seen = run.observables
         np.testing.assert_allclose(seen["response_spectrum"], seen["eigenvalues"], rtol=1e-10)
@@ -193,17 +193,20 @@ def test_padded_widths_record_what_exact_widths_do() -> None:
     assert padded.sizes["eigenvalue"] == 5
     for name, observable in FRAME_OBSERVABLES.items():
         assert padded[name].dims == ("student.latent", "seed", "step", *observable.dims)
-        found, value = padded[name].values[0, 0], np.asarray(exact.observables[name])
+        values, value_alone = padded[name].values[0, 0], np.asarray(exact.observables[name])
         if observable.dims == ("eigenvalue",):
-            assert np.isnan(found[:, 2:]).all()
+            assert np.isnan(values[:, 2:]).all()
             assert np.isfinite(padded[name].values[1]).all()
-            found = found[:, :2]
-        np.testing.assert_allclose(found, value, rtol=2e-4, atol=1e-5, err_msg=name)
+            values = values[:, :2]
+        np.testing.assert_allclose(values, value_alone, rtol=2e-4, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.slow
 def test_batches_are_decomposed_one_at_a_time_on_a_cpu() -> None:
-    """Two batched LAPACK calls at a time, from two devices, wait for each other for ever."""
+    """Two batched LAPACK calls at a time, from two devices, wait for each other for ever.
+
+    Read off the program, since the wait comes only now and then.
+    """
 
     def measure_all(W: jax.Array) -> list[jax.Array]:
         student = jaxsup.Student(4, "learned")
@@ -230,9 +233,9 @@ def test_diverged_runs_are_nan_and_disturb_nobody() -> None:
     alone = jaxsup.simulate(base, jax.random.key(0))
     np.testing.assert_array_equal(dataset["status"].values[:, 0], [0, 1])
     for name in names:
-        found = dataset[name].values[:, 0]
-        np.testing.assert_allclose(found[0], alone.observables[name], rtol=1e-4, atol=1e-6)
-        assert np.isnan(found[1, -1]).all()
+        values = dataset[name].values[:, 0]
+        np.testing.assert_allclose(values[0], alone.observables[name], rtol=1e-4, atol=1e-6)
+        assert np.isnan(values[1, -1]).all()
 
 
 def test_axes_cannot_take_the_name_of_the_new_dimension() -> None:

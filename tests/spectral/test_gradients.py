@@ -1,0 +1,82 @@
+"""Derivatives of spectra, finite at degeneracy and equal to differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tight_frames import MATRICES, TIGHT, close, pad, polygon
+
+from jaxsup import spectral
+from jaxsup.spectral import frame
+
+
+def observed(W):
+    """Every differentiable observable, as one vector."""
+    spectrum = spectral.decompose(W)
+    return jnp.stack(
+        [
+            spectral.frame_potential(W),
+            jnp.sum(spectral.capacities(W) ** 2),
+            jnp.sum(frame.squared_overlaps(W) ** 2),
+            spectral.dimensions_per_feature(W),
+            jnp.sum(frame.feature_norms(W)),
+            spectral.coherence(W),
+            spectrum.saturation,
+            jnp.sum(spectrum.localization),
+            jnp.sum(spectrum.entropy_localization),
+            jnp.sum(spectrum.eigenvalues**2),
+            jnp.sum(spectrum.tightness),
+            spectrum.overall_tightness,
+            jnp.sum(spectrum.projector(0) ** 3),
+        ]
+    )
+
+
+def test_gradients_are_finite_at_degeneracy():
+    """A NaN in any of them, and at any replica, would make the sum's gradient NaN."""
+    gradient = jax.jit(jax.vmap(jax.grad(lambda W: jnp.sum(observed(W)))))
+    frames = jnp.asarray(np.stack([pad(W) for W, _ in TIGHT.values()]))
+    tall = jnp.asarray(np.stack([pad(np.eye(2), 5, 3), pad(polygon(3), 5, 3)]))
+    for Ws in (frames, tall):
+        finite = np.all(np.isfinite(gradient(Ws)), axis=(1, 2))
+        assert np.all(finite), np.flatnonzero(~finite)
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4)])
+def test_gradients_match_differences(shape, x64):
+    """Central differences at a generic matrix, where every observable is smooth."""
+    rng = np.random.default_rng(6)
+    W, step = rng.standard_normal(shape), rng.standard_normal(shape)
+    f = jax.jit(observed)
+    difference = (f(W + 1e-6 * step) - f(W - 1e-6 * step)) / 2e-6
+    slope = jax.jit(lambda W, step: jax.jvp(observed, (W,), (step,))[1])(W, step)
+    np.testing.assert_allclose(slope, difference, rtol=1e-6, atol=1e-6)
+    total = jax.jit(jax.grad(lambda W: jnp.sum(observed(W))))(W)
+    close(np.sum(total * step), np.sum(slope))
+
+
+def test_projector_and_measures_move_with_a_degenerate_eigenspace(x64):
+    """Perturb a union of tight frames so that each eigenspace turns but stays degenerate."""
+    W = jnp.asarray(MATRICES["union"])
+    skew = np.random.default_rng(7).standard_normal((W.shape[0],) * 2)
+    skew = jnp.asarray(skew - skew.T)
+    weights = jnp.asarray(np.random.default_rng(8).standard_normal(skew.shape))
+
+    @jax.jit
+    def turning(W):
+        spectrum = spectral.decompose(W)
+        P = spectrum.projector(1)
+        return P, jnp.sum(weights * P), jnp.sum(spectrum.localization)
+
+    (P, _, _), (_, slope, drift) = jax.jvp(turning, (W,), (skew @ W,))  # dP = [skew, P]
+    close(slope, np.sum(weights * (skew @ P - P @ skew)))
+    close(drift, 0.0)
+
+
+def test_second_derivatives(x64):
+    W = jnp.asarray(np.random.default_rng(9).standard_normal((3, 5)))
+    slope = jax.jit(jax.grad(lambda W: jnp.sum(spectral.decompose(W).localization)))
+    step = jnp.asarray(np.random.default_rng(10).standard_normal(W.shape))
+    bend = jax.jvp(slope, (W,), (step,))[1]
+    difference = (slope(W + 1e-6 * step) - slope(W - 1e-6 * step)) / 2e-6
+    np.testing.assert_allclose(bend, difference, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,61 @@
+"""The choice among the updates, and its reasons."""
+
+import jax
+import numpy as np
+import pytest
+from update_cases import LARGE, SMALL, STUDENTS, experiment
+
+import jaxsup
+from jaxsup.training.updates import Gathered, Listed, choose_update, explain_update
+
+
+def test_the_choice_and_its_reasons():
+    frozen = STUDENTS["frozen"]
+    small, large = experiment(frozen, SMALL), experiment(frozen, LARGE)
+    assert isinstance(choose_update(small), Listed)
+    assert isinstance(choose_update(large), Gathered)
+    assert "at most 1.19 arrivals" in choose_update(small).describe()
+    assert "gathered from columns" in choose_update(large).describe()
+    exact = "gradients are sampled"
+    assert explain_update(small) == {
+        "tied": exact,
+        "population": exact,
+        "gathered": "fewer than 128 features",
+        "listed": "",
+        "dense": "",
+    }
+
+    def reason(kind, **changes):
+        changed = experiment(**{"student": frozen, "count": LARGE, **changes})
+        return explain_update(changed)[kind]
+
+    matrix = jaxsup.MatrixTeacher(np.eye(LARGE))
+    assert reason("gathered", teacher=matrix) == "the teacher is not diagonal"
+    elementwise = jaxsup.ElementwiseTeacher("relu")
+    assert (
+        reason("listed", teacher=elementwise) == "ElementwiseTeacher is known by its targets alone"
+    )
+    assert reason("listed", sampling="dense") == "dense samples were asked for"
+    gaussian = jaxsup.GaussianFeatures(LARGE, 1.5)
+    assert "gaussian features are not sparse" in reason("listed", features=gaussian)
+    assert reason("gathered", student=STUDENTS["gelu"]) == "phi phi' is not phi for gelu"
+    assert reason("listed", student=jaxsup.HiddenLayerStudent(12)).startswith("HiddenLayerStudent")
+    bias_alone = jaxsup.Student(LARGE, "identity", core=False)
+    assert reason("gathered", student=bias_alone) == "neither W nor B"
+    linear = {"student": STUDENTS["frozen, linear"], "gradient": "exact"}
+    assert reason("tied", **linear) == "not a ReLU student on one active feature"
+    assert reason("dense", **linear) == "gradients are exact"
+    assert choose_update(experiment(count=LARGE, **linear)).evaluation == "linear"
+
+
+@pytest.mark.parametrize(
+    "features", [jaxsup.GaussianFeatures(64, 1.5), jaxsup.PowerLawFeatures(64, 1.5, density=50)]
+)
+def test_sparse_samples_of_a_law_that_does_not_suit_are_refused(features):
+    case = experiment(STUDENTS["frozen"], 64, features=features, sampling="sparse")
+    refusal = r"sampling: expected 'auto' or 'dense'; got an experiment that does not suit it: "
+    for start in (choose_update, jaxsup.Sweep, lambda e: jaxsup.simulate(e, jax.random.key(0))):
+        with pytest.raises(ValueError, match=refusal):
+            start(case)
+    with pytest.raises(ValueError, match=r"sampling: expected one of"):
+        experiment(STUDENTS["frozen"], 64, features=features, sampling="none")
