@@ -129,10 +129,9 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
         ),
         ({"optimizer": jaxsup.SGD(0.1, momentum=0.9)}, "one rate, without momentum and schedule"),
         ({"optimizer": jaxsup.SGD(0.1, bias_learning_rate=0.2)}, "use SGD with one rate"),
-        pytest.param(
+        (
             {"optimizer": jaxsup.SGD(0.1, schedule=jaxsup.WarmupCosine(5))},
             "without momentum",
-            marks=pytest.mark.xfail(reason="the optimizer is written over several lines"),
         ),
         ({"optimizer": jaxsup.Adam(0.1)}, "use SGD"),
         ({"importance": 0.9}, "leave the importance at 1"),
