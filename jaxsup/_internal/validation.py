@@ -40,12 +40,19 @@ def fail(name: str, expected: str, got: object, do: str, *, described: bool = Fa
     Arguments:
         name: argument, by its dotted path.
         expected: what it may be.
-        got: the value that came, shown as Python writes it.
+        got: the value that came, quoted as Python writes it.
         do: advice, an imperative.
-        described: `got` is text that describes the value, and is shown as it is.
+        described: `got` is text that describes the value, and is repeated as it is.
+
+    Returns:
+        A ValueError of one line: "name: expected ...; got ...; do ...".
+
+    >>> str(fail("weights", "a matrix", "a shape (3,)", "give two axes", described=True))
+    'weights: expected a matrix; got a shape (3,); give two axes'
+    >>> str(fail("file", "a name", "a nice one", "leave out the blanks"))
+    "file: expected a name; got 'a nice one'; leave out the blanks"
     """
-    as_it_is = described or (isinstance(got, str) and got.startswith("a "))
-    text = str(got) if as_it_is else " ".join(repr(got).split())
+    text = str(got) if described else " ".join(repr(got).split())
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     return ValueError(f"{name}: expected {expected}; got {text}; {do}")
 

@@ -194,7 +194,7 @@ def _build(
         return kind(**arguments)
     except TypeError as error:
         got = f"a table with {error}"
-        raise fail(name, "values of the right types", got, "mend it", described=True) from None
+        raise fail(name, "values of the right types", got, "give each key its type", described=True) from None
 
 
 def check_table(name: str, value: Any) -> Mapping[str, Any]:
