@@ -55,13 +55,13 @@ def quickstart(*, quick: bool) -> Row:
         sweep = [*python, "sweep", "examples/transition.toml", "--out", store, "--widths", "4"]
         sweep += ["--json", *(["--seeds", "4"] if quick else [])]
         began = time.perf_counter()
-        done = subprocess.run(sweep, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"benchmarks: {done.stderr.strip()}")
+        process = subprocess.run(sweep, cwd=ROOT, capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise SystemExit(f"benchmarks: {process.stderr.strip()}")
         fit = [*python, "fit", store, "--after", "10"]
         subprocess.run(fit, cwd=ROOT, capture_output=True, check=True)
         seconds = time.perf_counter() - began
-    networks = json.loads(done.stdout)["replicas"]
+    networks = json.loads(process.stdout)["replicas"]
     work = f"quick start, {networks} networks"
     return Row(work, "seconds to a table of exponents", Spread.of([seconds]), "s")
 

@@ -3,9 +3,10 @@
 Liu, Liu, Gore (arXiv 2505.10465): relu(W^T W x + c), 1000 features with frequencies i^-a, latent 10
 to 100, batch 2048, Adam with a decay that pulls norms of features towards 1 (here -0.5), warm-up
 and cosine. The slice is one decay x 9 exponents x 6 widths, 54 networks: that of
-`jaxsup.reproduce.toys.width_scaling`, a program a width. Settings share the random numbers of their seed, as
-in any sweep of jaxsup: PAIRED. Contenders: `jaxsup.run`; the eager PyTorch loop, one network at a
-time; `torch.func` vmapped over the 9 exponents of a width. Costs are means over the slice.
+`jaxsup.reproduce.toys.width_scaling`, a program a width. Settings share the random numbers of their
+seed, as in any sweep of jaxsup: PAIRED. Contenders: `jaxsup.run`; the eager PyTorch loop, one
+network at a time; `torch.func` vmapped over the 9 exponents of a width. Costs are means over the
+slice.
 """
 
 import dataclasses
@@ -66,13 +67,13 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES)
-        found = take_turns(__name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny)
+        seats = take_turns(__name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny)
     rows = []
     for name, (against, target) in NAMES.items():
-        if found[name].missing:
-            print(f"skipped: {against}: {found[name].missing}")
+        if seats[name].missing:
+            print(f"skipped: {against}: {seats[name].missing}")
             continue
-        costs = found["jaxsup"].costs, found[name].costs
+        costs = seats["jaxsup"].costs, seats[name].costs
         rows.append(compare(work, against, *costs, target=target, note=notes[name]))
     return rows
 
@@ -106,11 +107,11 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
 
     case = Case(**table)
     small = case.small
-    kept = (CHECK_STEPS // 2, CHECK_STEPS)
+    steps = (CHECK_STEPS // 2, CHECK_STEPS)
     check = make_sweep(
         small,
         CHECK_STEPS,
-        jaxsup.Record(points=2, parameter_steps=kept, evaluation_samples=64),
+        jaxsup.Record(points=2, parameter_steps=steps, evaluation_samples=64),
     )
     starts = starting_parameters(check, ("embedding", "bias"))
     save_start(
@@ -124,8 +125,8 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
             at = (0, exponent, width, 0)
             Ws, cs = (dataset[name].values[at] for name in ("embedding", "bias"))
             a = small.exponents[exponent]
-            both = zip(Ws, cs, strict=True)
-            curve.append([held_out_loss(W[:latent], c, a) for W, c in both])
+            pairs = zip(Ws, cs, strict=True)
+            curve.append([held_out_loss(W[:latent], c, a) for W, c in pairs])
     record = jaxsup.Record(points=2, evaluation_samples=64)
 
     def train(steps: int) -> float:

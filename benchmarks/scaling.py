@@ -92,12 +92,12 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
 def row(**case: Any) -> dict[str, Any]:
     """One row, measured in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.scaling", "--child", json.dumps(case)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    found = {**case, **json.loads(done.stdout.splitlines()[-1])}
-    print(json.dumps(found), file=sys.stderr)
-    return found
+    process = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, check=False)
+    if process.returncode:
+        raise SystemExit(process.stderr)
+    result = {**case, **json.loads(process.stdout.splitlines()[-1])}
+    print(json.dumps(result), file=sys.stderr)
+    return result
 
 
 def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
@@ -169,11 +169,11 @@ def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
     )
 
     def bare(settings: Any, seeds: jax.Array) -> jax.Array:
-        def one(setting: Any, key: jax.Array) -> jax.Array:
+        def loss_of(setting: Any, key: jax.Array) -> jax.Array:
             return simulate(eqx.combine(setting, program.fixed), key).loss
 
         keys = jax.vmap(lambda seed: jax.random.key(seed, impl="threefry2x32"))(seeds)
-        over_points = jax.vmap(one, in_axes=(0, None))
+        over_points = jax.vmap(loss_of, in_axes=(0, None))
         return jax.vmap(over_points, in_axes=(None, 0), out_axes=1)(settings, keys)
 
     shared = jax.shard_map(

@@ -17,8 +17,8 @@ def _prepare(case: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
 
     def loss_of(W: Any, b: Any) -> Any:
         output = torch.relu(W.T @ W + b[:, None])
-        own = torch.diagonal(output)
-        return ((1.0 - own) ** 2).sum() + (off_diagonal * output**2).sum()
+        diagonal = torch.diagonal(output)
+        return ((1.0 - diagonal) ** 2).sum() + (off_diagonal * output**2).sum()
 
     return torch, W, b, loss_of
 

@@ -27,7 +27,7 @@ def batched(table: dict[str, Any]) -> Prepared:
         """w and c are [networks, features]; `shared`: one batch for all networks."""
         w, c = w.clone().requires_grad_(True), c.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([w, c], lr=case.learning_rate)
-        shape, kept = (1 if shared else len(w), case.batch, 2), []
+        shape, losses = (1 if shared else len(w), case.batch, 2), []
         for step in range(steps):
             # One step of warm-up from zero, then a cosine to zero.
             fraction = (step - 1) / max(steps - 1, 1)
@@ -40,8 +40,8 @@ def batched(table: dict[str, Any]) -> Prepared:
             (importance * (output - x) ** 2).mean((1, 2)).sum().backward()
             optimizer.step()
             if step + 1 in recorded:
-                kept.append(held_out_losses(w.detach().numpy()[:, None, :], c.detach().numpy()))
-        return kept
+                losses.append(held_out_losses(w.detach().numpy()[:, None, :], c.detach().numpy()))
+        return losses
 
     w, c = torch.tensor(start["embedding"][:, 0, :]), torch.tensor(start["bias"])
     columns = train(w, c, CHECK_STEPS, recorded=(CHECK_STEPS // 2, CHECK_STEPS))

@@ -78,18 +78,18 @@ def _rows(case: Case, repeats: int, *, apart: bool = True) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES, "products")
-        found = take_turns(__name__, names, table, repeats, check=notes, apart=apart)
+        seats = take_turns(__name__, names, table, repeats, check=notes, apart=apart)
     rows = []
     for name, against in NAMES.items():
-        if found[name].missing:
-            print(f"skipped: {against}: {found[name].missing}")
+        if seats[name].missing:
+            print(f"skipped: {against}: {seats[name].missing}")
             continue
         target = TARGETS.get((case.features, case.latent)) if case.x64 else None
         target = 1.0 if name == "ensemble" else target
-        costs = found["jaxsup"].costs, found[name].costs
+        costs = seats["jaxsup"].costs, seats[name].costs
         rows.append(compare(work, against, *costs, target=target, note=notes[name]))
-    bounds = [4.0 * case.latent * case.features**2 * cost for cost in found["products"].costs]
-    rows.append(share_of(work, "roofline (matrix products)", found["jaxsup"].costs, bounds))
+    bounds = [4.0 * case.latent * case.features**2 * cost for cost in seats["products"].costs]
+    rows.append(share_of(work, "roofline (matrix products)", seats["jaxsup"].costs, bounds))
     return rows
 
 

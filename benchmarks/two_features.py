@@ -61,10 +61,10 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
             table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
             names = ("jaxsup", "batched")
             notes = Notes(work, "jaxsup", same_mean)
-            found = take_turns(
+            seats = take_turns(
                 __name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny
             )
-        ours, theirs = found["jaxsup"], found["batched"]
+        ours, theirs = seats["jaxsup"], seats["batched"]
         if theirs.missing:
             print(f"skipped: batched PyTorch: {theirs.missing}")
             continue
@@ -79,10 +79,10 @@ def make_sweep(side: int, seeds: int, case: Case, steps: int, record: Any) -> An
 
     import jaxsup
 
-    one = side == 1
+    single = side == 1
     return jaxsup.reproduce.toys.two_feature_phases(
-        densities=[DENSITY] if one else np.linspace(0.01, 1.0, side).tolist(),
-        importances=[IMPORTANCE] if one else np.geomspace(0.1, 10.0, side).tolist(),
+        densities=[DENSITY] if single else np.linspace(0.01, 1.0, side).tolist(),
+        importances=[IMPORTANCE] if single else np.geomspace(0.1, 10.0, side).tolist(),
         steps=steps,
         batch_size=case.batch,
         learning_rate=case.learning_rate,
@@ -109,15 +109,15 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
     from jaxsup.experiment.experiment import initial_parameters
 
     case = Case(**table)
-    kept = (CHECK_STEPS // 2, CHECK_STEPS)
-    record = jaxsup.Record(points=2, parameter_steps=kept, evaluation_samples=64)
+    steps = (CHECK_STEPS // 2, CHECK_STEPS)
+    record = jaxsup.Record(points=2, parameter_steps=steps, evaluation_samples=64)
     check = make_sweep(1, case.checked, case, CHECK_STEPS, record)
     keys = jax.vmap(jax.random.key)(np.arange(case.checked))
     start = jax.vmap(lambda key: initial_parameters(check.experiment, key))(keys)
     save_start(case.folder, embedding=start.embedding, bias=start.bias)
     dataset = jaxsup.run(check)
     Ws, cs = (dataset[name].values[0, 0] for name in ("embedding", "bias"))
-    columns = [held_out_losses(Ws[:, k], cs[:, k]) for k in range(len(kept))]
+    columns = [held_out_losses(Ws[:, k], cs[:, k]) for k in range(len(steps))]
     curve = np.stack(columns, axis=1).tolist()
     rough = jaxsup.Record(points=2, evaluation_samples=64)
 

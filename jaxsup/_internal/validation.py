@@ -115,6 +115,6 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
 
 def suggest(word: str, options: Iterable[str]) -> str:
     """Advice that names the option nearest to a misspelt `word`."""
-    known = list(options)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(known)
+    names = list(options)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(names)

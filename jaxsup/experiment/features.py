@@ -202,7 +202,10 @@ class CorrelatedFeatures(AbstractFeatures):
     def __check_init__(self) -> None:
         name = "features.covariance"
         if self.covariance.ndim != 2 or self.covariance.shape[0] != self.covariance.shape[1]:
-            shape, advice = f"a shape {self.covariance.shape}", "give E[x x^T], features by features"
+            shape, advice = (
+                f"a shape {self.covariance.shape}",
+                "give E[x x^T], features by features",
+            )
             raise fail(name, "a square matrix", shape, advice, described=True)
         if is_traced(self.covariance):
             return

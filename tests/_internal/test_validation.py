@@ -24,7 +24,7 @@ def test_a_message_is_one_line():
 
 @pytest.mark.parametrize("described", [True, False])
 def test_long_values_are_cut(described):
-    """80 characters are repeated: 77 of the value, which a quotation mark begins, and three dots."""
+    """80 characters are repeated: 77 of the value, its quotation mark counted, and three dots."""
     exact, long = "x" * 78 + "y" * 2 * described, "x" * 1000
     kept = str(validation.fail("n", "less", exact, "cut it", described=described))
     assert kept == f"n: expected less; got {exact if described else repr(exact)}; cut it"

@@ -45,7 +45,7 @@ def linear(student: jaxsup.Student | None = None, **changes: Any) -> jaxsup.Expe
         "student": dataclasses.replace(student, activation="identity"),
         "optimizer": jaxsup.SGD(0.2),
         "steps": 8,
-        "loss": "population",
+        "gradient": "exact",
         "record": Record(points=4),
     }
     return jaxsup.Experiment(**{**settings, **changes})
@@ -292,7 +292,7 @@ def test_feature_counts_are_an_axis():
 @pytest.mark.parametrize("name", ["loss", "importance"])
 def test_any_field_of_the_experiment_is_an_axis(name):
     values: dict[str, list[Any]] = {
-        "loss": ["population", "sampled"],
+        "gradient": ["exact", "sampled"],
         "importance": [0.5, 1.0],
     }
     sweep = jaxsup.Sweep(linear(), {name: values[name]})

@@ -32,7 +32,7 @@ def sweep(rates: list[float] = RATES, seeds: int = 3, **changes: Any) -> jaxsup.
         "student": jaxsup.Student(2, core_scale=0.3, activation="identity"),
         "optimizer": jaxsup.SGD(0.2),
         "steps": 8,
-        "loss": "population",
+        "gradient": "exact",
         "record": Record(points=4, observables=("feature_error",), parameter_steps=(8,)),
     }
     experiment = jaxsup.Experiment(**{**settings, **changes})

@@ -71,10 +71,10 @@ class Metadata:
             return
         stored = {**json.loads(attributes["configuration"]), "precision": attributes["precision"]}
         ours = self.layout.attributes()
-        given = {**json.loads(ours["configuration"]), "precision": ours["precision"]}
+        configuration = {**json.loads(ours["configuration"]), "precision": ours["precision"]}
         raise ValueError(
             f"{self.path}: expected the sweep that it holds; got another one, "
-            f"{differences(stored, given)}; choose another folder, or the old configuration"
+            f"{differences(stored, configuration)}; choose another folder, or the old configuration"
         )
 
     def restore(self) -> None:
@@ -167,16 +167,16 @@ def explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def differences(stored: Any, given: Any) -> str:
+def differences(stored: Any, ours: Any) -> str:
     """Which fields differ between two configurations, and how.
 
     >>> differences({"optimizer": {"rate": 0.1}, "seeds": 2}, {"optimizer": {"rate": 0.5}})
     'optimizer.rate 0.5 instead of 0.1, seeds absent instead of 2'
     """
-    one, other = dict(_flatten(stored)), dict(_flatten(given))
+    stored_fields, our_fields = dict(_flatten(stored)), dict(_flatten(ours))
     texts = []
-    for name in dict.fromkeys([*one, *other]):
-        before, after = one.get(name, "absent"), other.get(name, "absent")
+    for name in dict.fromkeys([*stored_fields, *our_fields]):
+        before, after = stored_fields.get(name, "absent"), our_fields.get(name, "absent")
         if before != after:
             texts.append(f"{name} {_short(after)} instead of {_short(before)}")
     return ", ".join(texts)
