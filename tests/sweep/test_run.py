@@ -289,7 +289,7 @@ def test_feature_counts_are_an_axis():
     assert np.isnan(kept[:, 6:]).all()
 
 
-@pytest.mark.parametrize("name", ["loss", "importance"])
+@pytest.mark.parametrize("name", ["gradient", "importance"])
 def test_any_field_of_the_experiment_is_an_axis(name):
     values: dict[str, list[Any]] = {
         "gradient": ["exact", "sampled"],
