@@ -1,7 +1,7 @@
 """Claim: the spectra of 10,000 matrices come faster than from a NumPy loop or from batched eigh.
 
 10,000 random 64 x 256 matrices in float32. All compute the same: the product, the decomposition,
-clusters, spectral measures, localisation, entropy, capacities, saturation, tightness. Contenders:
+clusters, spectral measures, localization, entropy, capacities, saturation, tightness. Contenders:
 `jaxsup.spectral.decompose_batch`; a NumPy loop, whose BLAS may use all cores or one, whichever is
 faster; NumPy with one batched `eigh`; PyTorch, batched throughout.
 """

@@ -1,6 +1,6 @@
 """All that `jaxsup.spectral.decompose` gives, as a researcher writes it in NumPy.
 
-Float32, K <= N. The tolerances are those of `jaxsup.spectral`: `cluster` for neighbouring
+Float32, K <= N. The tolerances are those of `jaxsup.spectral`: `cluster` for neighboring
 eigenvalues, `rank` for zero ones, both relative to the largest.
 """
 

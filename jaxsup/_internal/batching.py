@@ -62,7 +62,7 @@ def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
             return member(following), out
 
         # The next member is read out at the end of a turn, not at the start of its own: XLA would
-        # fuse reading by a variable index into what follows, which then cannot be vectorised.
+        # fuse reading by a variable index into what follows, which then cannot be vectorized.
         _, out = lax.scan(turn, member(0), jnp.minimum(jnp.arange(1, count + 1), count - 1))
         return out, jax.tree.map(lambda _: True, out)
 

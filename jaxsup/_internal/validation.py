@@ -114,7 +114,7 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
 
 
 def suggest(word: str, options: Iterable[str]) -> str:
-    """Advice that names the option nearest to a misspelt `word`."""
+    """Advice that names the option nearest to a misspelled `word`."""
     names = list(options)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(names)

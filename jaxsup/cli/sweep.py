@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class SweepCommand:
-    """Train every point of a sweep with every seed, and write a labelled dataset.
+    """Train every point of a sweep with every seed, and write a labeled dataset.
 
     Try:
       jaxsup sweep examples/transition.toml --out runs/transition

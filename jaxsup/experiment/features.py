@@ -126,7 +126,7 @@ class PowerLawFeatures(AbstractFeatures):
         return Moments(mean=p * first, diagonal=p * second - (p * first) ** 2, factor=p * first)
 
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
-        """Independent draws of x; p_i is realised to within 2^-32.
+        """Independent draws of x; p_i is realized to within 2^-32.
 
         A float32 uniform number has 23 random bits: it would make a feature with p = 6e-7, the
         rarest of 1024 at a = 2, a fifth too frequent. So 32 random bits are compared instead.

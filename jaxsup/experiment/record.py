@@ -38,10 +38,10 @@ class Record(eqx.Module):
         cluster_tolerance: eigenvalues of F closer than this share of the largest, in [0, 1), are
             one eigenspace (for ``localization``, ``eigenspaces``, ``tightness``). None: that of
             `jaxsup.spectral`, 1e-4, which suits weights that have converged; gradient noise splits
-            an eigenspace by more, and wants 1e-2 to 1e-1. Neighbours are chained: where the
+            an eigenspace by more, and wants 1e-2 to 1e-1. Neighbors are chained: where the
             eigenvalues of a large K lie denser than the tolerance, they become one eigenspace and
-            every feature looks localised (``eigenspaces`` is then 1). ``saturation`` and
-            ``eigenvalue_spread`` (0 exactly when all features are localised) need no clusters.
+            every feature looks localized (``eigenspaces`` is then 1). ``saturation`` and
+            ``eigenvalue_spread`` (0 exactly when all features are localized) need no clusters.
 
     Raises:
         ValueError: an argument is outside of its range, or an observable is unknown.

@@ -111,7 +111,7 @@ class Layout:
         }
 
     def dataset(self, arrays: dict[str, np.ndarray] | None = None) -> xr.Dataset:
-        """The labelled dataset of arrays [points, seeds, ...], or its coordinates alone."""
+        """The labeled dataset of arrays [points, seeds, ...], or its coordinates alone."""
         import xarray as xr
 
         data = {

@@ -73,7 +73,7 @@ class SparseSampler(eqx.Module):
     def draw(self, key: Key[Array, ""]) -> SparseBatch:
         """Independent draws of x, in law as `PowerLawFeatures.sample_batch`.
 
-        Each p_i is realised to within 2^-32, and 1e-4 of itself in float32 (1e-6 in float64). The
+        Each p_i is realized to within 2^-32, and 1e-4 of itself in float32 (1e-6 in float64). The
         numbers depend on the key alone, not on the room that the plan has. If the law has more
         arrivals than the plan allows, all values are NaN.
         """
@@ -82,7 +82,7 @@ class SparseSampler(eqx.Module):
         counts = jnp.sum(counting[None, :] < self.exceeding[:, None], axis=0, dtype=jnp.int32)
         row, used = _rows_of_arrivals(counts, plan)
         feature = self._pick(words)
-        # Materialised: fused into the comparisons, it would be computed anew for each of them.
+        # Materialized: fused into the comparisons, it would be computed anew for each of them.
         place = lax.optimization_barrier(jnp.where(used, row * count + feature, -1))
         active = used[plan.deepest :] & ~_repeated(place, plan.deepest)
         value = values_from_words(self.values, others[plan.deepest :]) + self.excess
