@@ -6,10 +6,11 @@ from typing import Any
 
 from benchmarks.devices import choose_threads, use_torch
 from benchmarks.held_out import frequencies, load_start
+from benchmarks.published_case import CHECK_STEPS, Case, held_out_loss
 from benchmarks.turns import Prepared, calibrate, stopwatch
 
 
-def _rate(case: Any, step: int, steps: int) -> float:
+def _rate(case: Case, step: int, steps: int) -> float:
     """Linear warm-up over a tenth of the steps, then a cosine to 5%."""
     warmup = max(1, steps // 10)
     if step < warmup:
@@ -31,7 +32,7 @@ def _sample(torch: Any, p: Any, rows: int) -> Any:
     return (torch.rand(shape) < p[..., None, :]) * (2.0 * torch.rand(shape))
 
 
-def _starts(torch: Any, case: Any) -> list[tuple[float, Any, Any]]:
+def _starts(torch: Any, case: Case) -> list[tuple[float, Any, Any]]:
     """Exponent, W [features, latent] and bias of the compared networks, widths fastest."""
     arrays, networks = load_start(case.folder), []
     for k in range(len(arrays) // 2):
@@ -41,7 +42,7 @@ def _starts(torch: Any, case: Any) -> list[tuple[float, Any, Any]]:
     return networks
 
 
-def _law(torch: Any, case: Any, exponents: Sequence[float]) -> Any:
+def _law(torch: Any, case: Case, exponents: Sequence[float]) -> Any:
     import numpy as np
 
     laws = np.stack([frequencies(case.features, a) for a in exponents])
@@ -50,7 +51,6 @@ def _law(torch: Any, case: Any, exponents: Sequence[float]) -> Any:
 
 def eager_loop(table: dict[str, Any]) -> Prepared:
     """Autograd and torch.optim.Adam on one network after the other."""
-    from benchmarks.published_sweep import CHECK_STEPS, Case, held_out_loss
 
     torch = use_torch()
     torch.manual_seed(0)
@@ -93,7 +93,6 @@ def eager_loop(table: dict[str, Any]) -> Prepared:
 
 def vmapped_exponents(table: dict[str, Any]) -> Prepared:
     """torch.func.grad under torch.func.vmap over networks of one width, Adam on stacked arrays."""
-    from benchmarks.published_sweep import CHECK_STEPS, Case, held_out_loss
 
     torch = use_torch()
     torch.manual_seed(0)

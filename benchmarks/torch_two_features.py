@@ -7,13 +7,12 @@ from typing import Any
 from benchmarks.devices import choose_threads, use_torch
 from benchmarks.held_out import load_start
 from benchmarks.turns import Prepared, calibrate, stopwatch
+from benchmarks.two_features_case import CHECK_STEPS, DENSITY, IMPORTANCE, Case, held_out_losses
 
 
 def batched(table: dict[str, Any]) -> Prepared:
     """Autograd on the sum of all losses and torch.optim.Adam, in groups of the faster size."""
     import numpy as np
-
-    from benchmarks.two_features import CHECK_STEPS, DENSITY, IMPORTANCE, Case, held_out_losses
 
     torch = use_torch()
     torch.manual_seed(0)

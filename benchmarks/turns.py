@@ -4,8 +4,8 @@
 
 JAX and PyTorch both keep pools of threads, so each contender has a process to itself and waits on
 its standard input until it is its turn. The order of the turns is reversed every round: a slow
-drift of the machine cancels. While one works, the processor time of those that wait is watched, and
-that of everybody else on the machine.
+drift of the machine cancels. While one works, the processor time of those that wait is measured,
+and that of everybody else on the machine.
 """
 
 import dataclasses

@@ -14,36 +14,10 @@ from typing import Any
 from benchmarks import torch_two_features
 from benchmarks.comparison import Notes, Row, compare, same_mean
 from benchmarks.devices import use_jax
-from benchmarks.held_out import autoencoder_loss, save_start, sparse_samples
+from benchmarks.held_out import save_start
 from benchmarks.starts import training_seconds
 from benchmarks.turns import Prepared, calibrate, take_turns
-
-DENSITY, IMPORTANCE, CHECK_STEPS = 0.3, 0.7, 80
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """How many networks, and whether they share a seed's random numbers.
-
-    Attributes:
-        side: settings are side x side; with 1, networks are seeds.
-        checked: networks whose losses are compared.
-        seconds: how long a turn lasts.
-        folder: where the first contender leaves the starting weights.
-    """
-
-    side: int
-    seeds: int
-    checked: int = 400
-    batch: int = 64
-    learning_rate: float = 1e-2
-    seconds: float = 4.0
-    folder: str = ""
-
-    @property
-    def networks(self) -> int:
-        """Settings x seeds."""
-        return self.side**2 * self.seeds
+from benchmarks.two_features_case import CHECK_STEPS, DENSITY, IMPORTANCE, Case, held_out_losses
 
 
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
@@ -89,15 +63,6 @@ def make_sweep(side: int, seeds: int, case: Case, steps: int, record: Any) -> An
         seeds=seeds,
         record=record,
     )
-
-
-def held_out_losses(Ws: Any, cs: Any) -> list[float]:
-    """Losses of networks of the one setting, W [networks, 1, 2], on the same samples."""
-    import numpy as np
-
-    x = sparse_samples(np.full(2, DENSITY), 1.0)
-    weights = np.array([1.0, IMPORTANCE])
-    return [autoencoder_loss(W, c, x, weights) for W, c in zip(Ws, cs, strict=True)]
 
 
 def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
