@@ -26,12 +26,14 @@ class InfoCommand:
 
     Every file is held against its checksum. Exit status 1 if one is damaged or missing:
     `jaxsup sweep ... --resume` trains those networks again and keeps the others.
+
+    Attributes:
+        directory: Folder of a sweep.
+        json: Print everything for programs.
     """
 
     directory: tyro.conf.Positional[Path]
-    """Folder of a sweep."""
     json: bool = False
-    """Print everything for programs."""
 
     def run(self) -> None:
         """Take the inventory and print it."""
