@@ -58,13 +58,21 @@ def fail(name: str, expected: str, got: object, do: str, *, described: bool = Fa
 
 
 def check_positive_integer(name: str, value: object, do: str) -> None:
-    """Raise unless `value` is an integer of at least 1."""
+    """Check that `value` is an integer of at least 1.
+
+    Raises:
+        ValueError: it is none.
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise fail(name, "a positive integer", value, do)
 
 
 def check_boolean(name: str, value: object) -> None:
-    """Raise unless `value` is True or False: text and numbers are neither."""
+    """Check that `value` is True or False: text and numbers are neither.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if not isinstance(value, bool | np.bool_):
         raise fail(name, "true or false", value, "write it without quotes")
 
@@ -79,7 +87,20 @@ def check_number(
     low_open: bool = False,
     high_open: bool = False,
 ) -> None:
-    """Raise unless every entry of `value` is a finite number within the range."""
+    """Check that every entry of `value` is a finite number within the range.
+
+    Arguments:
+        name: argument, by its dotted path.
+        value: a number, or an array of them; what is traced passes.
+        do: advice, an imperative.
+        low: smallest number.
+        high: largest number.
+        low_open: whether `low` itself is outside.
+        high_open: whether `high` itself is outside.
+
+    Raises:
+        ValueError: an entry is not.
+    """
     if is_traced(value):
         return
     try:
@@ -106,7 +127,11 @@ def _range_text(low: float | int, high: float | int, low_open: bool, high_open: 
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    """Raise unless `value` is one of `choices`; name the nearest one."""
+    """Check that `value` is one of `choices`.
+
+    Raises:
+        ValueError: it is none of them; the message names the nearest.
+    """
     options = list(choices)
     if value not in options:
         listed = ", ".join(repr(option) for option in options)

@@ -38,7 +38,11 @@ class FitCommand:
     json: bool = False
 
     def run(self) -> None:
-        """Fit and print."""
+        """Fit and print.
+
+        Raises:
+            ValueError: the folder holds no sweep, or an option does not suit it.
+        """
         from jaxsup.fit import exponents_to_records, format_exponents, measure_exponents
         from jaxsup.sweep.store.read import open_store
 

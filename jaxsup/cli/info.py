@@ -36,7 +36,12 @@ class InfoCommand:
     json: bool = False
 
     def run(self) -> None:
-        """Take the inventory and print it."""
+        """Take the inventory and print it.
+
+        Raises:
+            SystemExit: a file is damaged or missing; status 1.
+            ValueError: the folder holds no sweep.
+        """
         from jaxsup.sweep.store.read import take_inventory
 
         inventory = take_inventory(self.directory)

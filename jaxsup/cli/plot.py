@@ -42,7 +42,11 @@ class PlotCommand:
     after: float = 0
 
     def run(self) -> None:
-        """Draw and write."""
+        """Draw and write.
+
+        Raises:
+            ValueError: the folder holds no sweep, or an option does not suit it.
+        """
         from jaxsup import plot
         from jaxsup.fit.exponents import measure_exponents
         from jaxsup.sweep.closed_forms import theory_curves

@@ -65,7 +65,12 @@ class ReproduceCommand:
     json: bool = False
 
     def run(self) -> None:
-        """Reproduce."""
+        """Reproduce.
+
+        Raises:
+            ValueError: there is no such figure, or an option does not suit it.
+            SystemExit: a verdict is "differs" and --strict is given; status 1.
+        """
         single_threaded_lapack()
         from jaxsup._internal.validation import check_choice
         from jaxsup.reproduce.claims import DIFFERS

@@ -61,7 +61,11 @@ class SpectrumCommand:
     json: bool = False
 
     def run(self) -> None:
-        """Read, measure, print and draw."""
+        """Read, measure, print and draw.
+
+        Raises:
+            ValueError: the file holds no such matrix, or an option does not suit it.
+        """
         if self.out is not None:
             check_picture(self.out)
         from jaxsup.weights.read import read_weights
@@ -94,7 +98,11 @@ class SpectrumCommand:
             print(f"\nfigure   {self.out}")
 
     def _check_positions(self, count: int) -> None:
-        """Raise unless the chosen features are there and the tolerances make sense."""
+        """Check that the chosen features are there and the tolerances make sense.
+
+        Raises:
+            ValueError: one is outside of its range.
+        """
         from jaxsup._internal.validation import check_number, fail
 
         for feature in self.features:

@@ -76,7 +76,12 @@ class SweepCommand:
     json: bool = False
 
     def run(self) -> None:
-        """Train and write."""
+        """Train and write.
+
+        Raises:
+            ValueError: the file or an option does not describe a sweep.
+            SystemExit: a signal stopped it; the status says which.
+        """
         single_threaded_lapack()
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)
@@ -106,7 +111,11 @@ class SweepCommand:
         return Sweep(sweep.experiment, sweep.axis_table(), self.seeds)
 
     def _check_place(self, share: Share | None) -> None:
-        """Raise for a mistake in --out or --memory before anything expensive starts."""
+        """Find mistakes in --out and --memory before anything expensive starts.
+
+        Raises:
+            ValueError: there is one.
+        """
         from jaxsup.sweep.memory import parse_bytes
         from jaxsup.sweep.store.plan import check_store
 

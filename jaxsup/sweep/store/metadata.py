@@ -155,7 +155,11 @@ class Metadata:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what the system says of a full disk or lost permission into one clear line."""
+    """Turn what the system says of a full disk or lost permission into one clear line.
+
+    Raises:
+        OSError: as it was, with a line that says what is whole and how to go on.
+    """
     try:
         yield
     except OSError as error:

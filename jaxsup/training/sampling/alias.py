@@ -10,7 +10,7 @@ def alias_table(
 ) -> tuple[UInt[Array, " n"], Int[Array, " n"]]:
     """The alias table of probabilities that sum to 1, by one sweep.
 
-    Slots hold 1 / n each. A share below that leaves room, which the current large share fills; a
+    Columns hold 1 / n each. A share below that leaves room, which the current large share fills; a
     large share that has shrunk to below 1 / n is itself filled up by the next one.
     """
     n = shares.size

@@ -55,7 +55,7 @@ class SparseSampler(eqx.Module):
     """A law made ready for sparse batches of one size.
 
     Attributes:
-        accepted, alias: [features]: of 2^32 arrivals at slot i, ``accepted[i]`` are of feature i
+        accepted, alias: [features]: of 2^32 arrivals at its column i, ``accepted[i]`` are of feature i
             and the others of feature ``alias[i]`` (the alias method; Walker 1977).
         exceeding: [deepest]: of 2^32 samples, so many have more than k arrivals.
         excess: 0, or NaN if the law has more arrivals than the plan allows.
@@ -98,13 +98,13 @@ class SparseSampler(eqx.Module):
         )
 
     def _pick(self, words: UInt[Array, " n"]) -> Int[Array, " n"]:
-        """The feature of each arrival: words * N / 2^32 is a slot, its fraction chooses."""
+        """The feature of each arrival: words * N / 2^32 is a column of the table, its fraction chooses."""
         count = jnp.uint32(self.accepted.size)
         carry = ((words & jnp.uint32(0xFFFF)) * count) >> jnp.uint32(16)
-        slot = (((words >> jnp.uint32(16)) * count + carry) >> jnp.uint32(16)).astype(jnp.int32)
-        accepted = self.accepted.at[slot].get(mode="promise_in_bounds")
-        other = self.alias.at[slot].get(mode="promise_in_bounds")
-        return jnp.where(words * count < accepted, slot, other)
+        column = (((words >> jnp.uint32(16)) * count + carry) >> jnp.uint32(16)).astype(jnp.int32)
+        accepted = self.accepted.at[column].get(mode="promise_in_bounds")
+        other = self.alias.at[column].get(mode="promise_in_bounds")
+        return jnp.where(words * count < accepted, column, other)
 
 
 def prepare_sampler(features: PowerLawFeatures, plan: SparsePlan) -> SparseSampler:
