@@ -1,7 +1,7 @@
 """Run the benchmarks: a table on the terminal, and a JSON with the environment.
 
 python -m benchmarks                     # all of them
-python -m benchmarks --quick             # a look at all of them
+python -m benchmarks --quick             # fewer rounds, shorter turns
 python -m benchmarks --only bottleneck   # one; repeat for several
 """
 

@@ -111,32 +111,32 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
 
 def _own_data(name: str, case: Case, repeats: int, *, apart: bool = True) -> list[Row]:
     """Every network draws its own data."""
-    found, notes = contend(_OWN, case, repeats, apart=apart)
-    ours = found["jaxsup"].costs
+    seats, notes = contend(_OWN, case, repeats, apart=apart)
+    ours = seats["jaxsup"].costs
     names = {"eager": "eager PyTorch loop", "ensemble": "torch.func over the ensemble"}
     rows = []
     for rival, target in (("eager", TARGETS.get((name, "eager"))), ("ensemble", 1.0)):
-        if found[rival].missing:
-            print(f"skipped: {names[rival]}: {found[rival].missing}")
+        if seats[rival].missing:
+            print(f"skipped: {names[rival]}: {seats[rival].missing}")
             continue
-        row = compare(case.name, names[rival], ours, found[rival].costs, target=target)
-        rows.append(dataclasses.replace(row, note=notes[rival] + _company(found)))
-    rows.append(compare(case.name, "simulate in a Python loop", ours, found["simulate"].costs))
-    return [*rows, roofline(case, found, TARGETS.get((name, "products")))]
+        row = compare(case.name, names[rival], ours, seats[rival].costs, target=target)
+        rows.append(dataclasses.replace(row, note=notes[rival] + _company(seats)))
+    rows.append(compare(case.name, "simulate in a Python loop", ours, seats["simulate"].costs))
+    return [*rows, roofline(case, seats, TARGETS.get((name, "products")))]
 
 
-def roofline(case: Case, found: dict[str, Measured], target: float | None) -> Row:
+def roofline(case: Case, seats: dict[str, Measured], target: float | None) -> Row:
     """The least time that the machine's peaks allow, over the time taken."""
-    product = [case.flops * cost for cost in found["products"].costs]
-    moved = [case.bytes * cost for cost in found["memory"].costs]
+    product = [case.flops * cost for cost in seats["products"].costs]
+    moved = [case.bytes * cost for cost in seats["memory"].costs]
     bounds = [max(pair) for pair in zip(product, moved, strict=True)]
     binding = "matrix products" if statistics.median(product) >= statistics.median(moved) else ""
-    gflops = 1e-9 / statistics.median(found["products"].costs)
-    gigabytes = 1e-9 / statistics.median(found["memory"].costs)
+    gflops = 1e-9 / statistics.median(seats["products"].costs)
+    gigabytes = 1e-9 / statistics.median(seats["memory"].costs)
     return share_of(
         case.name,
         f"roofline ({binding or 'memory bandwidth'})",
-        found["jaxsup"].costs,
+        seats["jaxsup"].costs,
         bounds,
         target=target,
         note=f"peaks of this run: {gflops:.0f} GFLOP/s, {gigabytes:.1f} GB/s; "
@@ -148,11 +148,11 @@ def _paired(case: Case, repeats: int) -> list[Row]:
     """Sixteen settings share the random numbers of a seed, as sweeps have it."""
     exponents = [1.1 + 0.9 * k / 15 for k in range(16)]
     case = dataclasses.replace(case, exponents=exponents, checked=16)
-    found, notes = contend(_PAIRED, case, repeats)
-    if found["eager"].missing:
+    seats, notes = contend(_PAIRED, case, repeats)
+    if seats["eager"].missing:
         return []
     work = f"{case.name}, PAIRED: 16 settings share a seed's random numbers"
-    costs = found["jaxsup"].costs, found["eager"].costs
+    costs = seats["jaxsup"].costs, seats["eager"].costs
     return [compare(work, "eager PyTorch loop", *costs, note=notes["eager"])]
 
 
@@ -165,14 +165,14 @@ def contend(
     notes = Notes(case.name, names[0], same_mean, exact)
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
-        found = take_turns(__name__, names, table, repeats, check=notes, apart=apart)
-    return found, notes
+        seats = take_turns(__name__, names, table, repeats, check=notes, apart=apart)
+    return seats, notes
 
 
-def _company(found: dict[str, Measured]) -> str:
+def _company(seats: dict[str, Measured]) -> str:
     """What else the machine did meanwhile."""
-    waiting = max(seat.waiting for seat in found.values())
-    others = max(seat.others for seat in found.values())
+    waiting = max(seat.waiting for seat in seats.values())
+    others = max(seat.others for seat in seats.values())
     return f"; others on the machine used up to {others:.2f} cores, those waiting {waiting:.2f}"
 
 
@@ -199,15 +199,15 @@ def checked(case: Case, trained: Callable[[Any], Any]) -> list[list[float]]:
 
     import jaxsup
 
-    kept = (case.check_steps // 4, case.check_steps // 2, case.check_steps)
-    record = jaxsup.Record(points=2, parameter_steps=kept, evaluation_samples=64)
+    steps = (case.check_steps // 4, case.check_steps // 2, case.check_steps)
+    record = jaxsup.Record(points=2, parameter_steps=steps, evaluation_samples=64)
     sweep = make_sweep(case, case.check_steps, case.checked, record)
     start = starting_weights(sweep)
     save_start(case.folder, **start)
     cores, biases = trained(sweep)
     curve = [
         losses(start["embedding"], cores[:, step], biases[:, step], start["exponents"])
-        for step in range(len(kept))
+        for step in range(len(steps))
     ]
     return np.stack(curve, axis=1).tolist()
 
@@ -231,8 +231,8 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
 
     def trained(sweep: Any) -> tuple[Any, Any]:
         dataset = jaxsup.run(sweep)
-        found = (dataset[name].values for name in ("core", "bias"))
-        cores, biases = (array.reshape(-1, *array.shape[2:]) for array in found)
+        arrays = (dataset[name].values for name in ("core", "bias"))
+        cores, biases = (array.reshape(-1, *array.shape[2:]) for array in arrays)
         return cores, biases
 
     curve = checked(case, trained)
@@ -260,8 +260,8 @@ def simulate_loop(table: dict[str, Any]) -> Prepared:
 
     def trained(sweep: Any) -> tuple[Any, Any]:
         keys = [jax.random.key(seed) for seed in sweep.seeds]
-        kept = [jaxsup.simulate(sweep.experiment, key).snapshots for key in keys]
-        return tuple(np.stack([getattr(k, name) for k in kept]) for name in ("core", "bias"))
+        snapshots = [jaxsup.simulate(sweep.experiment, key).snapshots for key in keys]
+        return tuple(np.stack([getattr(k, name) for k in snapshots]) for name in ("core", "bias"))
 
     curve = checked(case, trained)
     record = jaxsup.Record(points=2, evaluation_samples=64)

@@ -3,7 +3,7 @@
 The sweep and fit of `scripts/quickstart.sh` without its installation, as processes of their own,
 from the start of the command to the table of exponents; and the compilations of a ratio scan,
 N/K in {1, 2, 4, 8, 16}, counted where XLA reports them: a program is compiled once for each
-bucket of widths (`visit`, which trains and observes) beside its start (`begin`).
+group of padded widths (`_advance`, which trains and observes) beside its start (`_begin`).
 """
 
 import json
@@ -22,7 +22,7 @@ from benchmarks.turns import ROOT, Prepared, take_turns
 
 _COMPILED = re.compile(r"Finished XLA compilation of jit\((.+?)\) in ([0-9.e-]+) sec")
 # The programs that train.
-_TRAINS = "visit"
+_TRAINS = "_advance"
 
 
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
@@ -37,7 +37,7 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     work = f"ratio scan N/K in {case['ratios']}, N = {case['features']}"
     rows = [
         _count(work, "compilations of a training program", len(trains), note, target=3.0),
-        Row(work, "seconds of compilation a bucket", Spread.of(trains), "s"),
+        Row(work, "seconds of compilation a program", Spread.of(trains), "s"),
     ]
     return rows if tiny else [*rows, quickstart(quick=quick)]
 
@@ -55,13 +55,13 @@ def quickstart(*, quick: bool) -> Row:
         sweep = [*python, "sweep", "examples/transition.toml", "--out", store, "--widths", "4"]
         sweep += ["--json", *(["--seeds", "4"] if quick else [])]
         began = time.perf_counter()
-        done = subprocess.run(sweep, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"benchmarks: {done.stderr.strip()}")
+        process = subprocess.run(sweep, cwd=ROOT, capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise SystemExit(f"benchmarks: {process.stderr.strip()}")
         fit = [*python, "fit", store, "--after", "10"]
         subprocess.run(fit, cwd=ROOT, capture_output=True, check=True)
         seconds = time.perf_counter() - began
-    networks = json.loads(done.stdout)["replicas"]
+    networks = json.loads(process.stdout)["replicas"]
     work = f"quick start, {networks} networks"
     return Row(work, "seconds to a table of exponents", Spread.of([seconds]), "s")
 
@@ -71,12 +71,12 @@ class _Compilations(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
-        self.found: list[tuple[str, float]] = []
+        self.compiled: list[tuple[str, float]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         match = _COMPILED.match(record.getMessage())
         if match:
-            self.found.append((match[1], float(match[2])))
+            self.compiled.append((match[1], float(match[2])))
 
 
 def count_compilations(work: Any) -> list[tuple[str, float]]:
@@ -94,7 +94,7 @@ def count_compilations(work: Any) -> list[tuple[str, float]]:
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate = propagate
-    return handler.found
+    return handler.compiled
 
 
 def ratio_scan(case: dict[str, Any]) -> Prepared:

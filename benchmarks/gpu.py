@@ -26,15 +26,15 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     for name, case, target in (("small", _SMALL, 1000.0), ("large", _LARGE, None)):
         if quick:
             case = dataclasses.replace(case, seconds=case.seconds / 4)
-        found, notes = bottleneck.contend(("jaxsup", "eager", "products", "memory"), case, 5)
-        if found["eager"].missing:
-            print(f"skipped: eager PyTorch loop on the GPU: {found['eager'].missing}")
+        seats, notes = bottleneck.contend(("jaxsup", "eager", "products", "memory"), case, 5)
+        if seats["eager"].missing:
+            print(f"skipped: eager PyTorch loop on the GPU: {seats['eager'].missing}")
         else:
-            costs = found["jaxsup"].costs, found["eager"].costs
+            costs = seats["jaxsup"].costs, seats["eager"].costs
             against = "eager PyTorch loop on this GPU"
             rows.append(compare(case.name, against, *costs, target=target, note=notes["eager"]))
         share = 0.5 if name == "large" else None
-        rows.append(bottleneck.roofline(case, found, share))
+        rows.append(bottleneck.roofline(case, seats, share))
     return rows
 
 

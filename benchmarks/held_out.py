@@ -42,12 +42,12 @@ def sparse_samples(probabilities: ndarray, top: float) -> ndarray:
 
 def losses(embedding: ndarray, core: ndarray, bias: ndarray, exponents: ndarray) -> ndarray:
     """1/2 E |relu(W^T B W x + c) - x|^2 over samples of each network's law, [networks]."""
-    found = []
+    means = []
     for W, B, c, a in zip(embedding, core, bias, exponents, strict=True):
         x = sparse_samples(frequencies(W.shape[1], a), 2.0)
         output = np.maximum(x @ W.T @ B.T @ W + c, 0.0)
-        found.append(0.5 * np.mean(np.sum((output - x) ** 2, axis=1, dtype=np.float64)))
-    return np.asarray(found)
+        means.append(0.5 * np.mean(np.sum((output - x) ** 2, axis=1, dtype=np.float64)))
+    return np.asarray(means)
 
 
 def autoencoder_loss(W: ndarray, c: ndarray, x: ndarray, importance: ndarray | float) -> float:

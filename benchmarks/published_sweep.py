@@ -3,9 +3,10 @@
 Liu, Liu, Gore (arXiv 2505.10465): relu(W^T W x + c), 1000 features with frequencies i^-a, latent 10
 to 100, batch 2048, Adam with a decay that pulls norms of features towards 1 (here -0.5), warm-up
 and cosine. The slice is one decay x 9 exponents x 6 widths, 54 networks: that of
-`jaxsup.reproduce.toys.width_scaling`, a program a width. Settings share the random numbers of their seed, as
-in any sweep of jaxsup: PAIRED. Contenders: `jaxsup.run`; the eager PyTorch loop, one network at a
-time; `torch.func` vmapped over the 9 exponents of a width. Costs are means over the slice.
+`jaxsup.reproduce.toys.width_scaling`, a program a width. Settings share the random numbers of their
+seed, as in any sweep of jaxsup: PAIRED. Contenders: `jaxsup.run`; the eager PyTorch loop, one
+network at a time; `torch.func` vmapped over the 9 exponents of a width. Costs are means over the
+slice.
 """
 
 import dataclasses
@@ -15,45 +16,12 @@ from typing import Any
 from benchmarks import torch_published
 from benchmarks.comparison import Notes, Row, compare, same_mean
 from benchmarks.devices import use_jax
-from benchmarks.held_out import autoencoder_loss, frequencies, save_start, sparse_samples
+from benchmarks.held_out import save_start
+from benchmarks.published_case import CHECK_STEPS, Case, held_out_loss
 from benchmarks.starts import starting_parameters, training_seconds
 from benchmarks.turns import Prepared, calibrate, take_turns
 
 NAMES = {"eager": ("eager PyTorch loop", 8.0), "ensemble": ("torch.func over exponents", 1.0)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """The slice, and a smaller one whose losses are compared: the same code at other sizes.
-
-    Attributes:
-        checked: widths of the smaller one.
-        seconds: how long a turn lasts at least.
-        folder: where the first contender leaves the starting weights.
-    """
-
-    features: int = 1000
-    latents: tuple[int, ...] = (10, 15, 25, 39, 63, 100)
-    batch: int = 2048
-    exponents: tuple[float, ...] = (1.0, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2.0)
-    decay: float = -0.5
-    learning_rate: float = 1e-2
-    checked: tuple[int, ...] = (6, 12)
-    seconds: float = 5.0
-    folder: str = ""
-
-    @property
-    def networks(self) -> int:
-        """Of the slice."""
-        return len(self.latents) * len(self.exponents)
-
-    @property
-    def small(self) -> "Case":
-        """What is compared: few features and samples."""
-        return dataclasses.replace(self, features=60, latents=self.checked, batch=128)
-
-
-CHECK_STEPS = 60
 
 
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
@@ -66,13 +34,13 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES)
-        found = take_turns(__name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny)
+        seats = take_turns(__name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny)
     rows = []
     for name, (against, target) in NAMES.items():
-        if found[name].missing:
-            print(f"skipped: {against}: {found[name].missing}")
+        if seats[name].missing:
+            print(f"skipped: {against}: {seats[name].missing}")
             continue
-        costs = found["jaxsup"].costs, found[name].costs
+        costs = seats["jaxsup"].costs, seats[name].costs
         rows.append(compare(work, against, *costs, target=target, note=notes[name]))
     return rows
 
@@ -93,12 +61,6 @@ def make_sweep(case: Case, steps: int, record: Any) -> Any:
     )
 
 
-def held_out_loss(W: Any, c: Any, exponent: float) -> float:
-    """Loss of a trained network on the samples that all contenders share."""
-    x = sparse_samples(frequencies(W.shape[1], exponent), 2.0)
-    return autoencoder_loss(W, c, x, 1.0)
-
-
 def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
     """The public engine: `jaxsup.run`, compilation apart."""
     use_jax()
@@ -106,11 +68,11 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
 
     case = Case(**table)
     small = case.small
-    kept = (CHECK_STEPS // 2, CHECK_STEPS)
+    steps = (CHECK_STEPS // 2, CHECK_STEPS)
     check = make_sweep(
         small,
         CHECK_STEPS,
-        jaxsup.Record(points=2, parameter_steps=kept, evaluation_samples=64),
+        jaxsup.Record(points=2, parameter_steps=steps, evaluation_samples=64),
     )
     starts = starting_parameters(check, ("embedding", "bias"))
     save_start(
@@ -124,8 +86,8 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
             at = (0, exponent, width, 0)
             Ws, cs = (dataset[name].values[at] for name in ("embedding", "bias"))
             a = small.exponents[exponent]
-            both = zip(Ws, cs, strict=True)
-            curve.append([held_out_loss(W[:latent], c, a) for W, c in both])
+            pairs = zip(Ws, cs, strict=True)
+            curve.append([held_out_loss(W[:latent], c, a) for W, c in pairs])
     record = jaxsup.Record(points=2, evaluation_samples=64)
 
     def train(steps: int) -> float:

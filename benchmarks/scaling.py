@@ -1,7 +1,7 @@
 """Claim: a network-step costs the same from 10^2 to 10^5 networks, in the memory that was planned.
 
     python -m benchmarks.scaling                     # table, and benchmarks/scaling.json
-    python -m benchmarks.scaling --largest 1000      # a quick look
+    python -m benchmarks.scaling --largest 1000      # fewer of them
 
 Bottleneck students, 64 features, 16 latent dimensions, batches of 64, in float32; 25 feature
 exponents x seeds, so that every size shares random numbers alike. Each row is a process of its own,
@@ -92,25 +92,21 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
 def row(**case: Any) -> dict[str, Any]:
     """One row, measured in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.scaling", "--child", json.dumps(case)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    found = {**case, **json.loads(done.stdout.splitlines()[-1])}
-    print(json.dumps(found), file=sys.stderr)
-    return found
+    process = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, check=False)
+    if process.returncode:
+        raise SystemExit(process.stderr)
+    result = {**case, **json.loads(process.stdout.splitlines()[-1])}
+    print(json.dumps(result), file=sys.stderr)
+    return result
 
 
 def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     """Train a sweep into a store; cost without compilation, memory with everything."""
     jax = use_jax(devices=case.get("devices"))
     import jaxsup
+    from jaxsup._internal.system import resident_memory
     from jaxsup.sweep.footprint import footprint
-    from jaxsup.sweep.memory import (
-        COMPILING,
-        choose_chunk,
-        memory_budget,
-        resident_memory,
-    )
+    from jaxsup.sweep.memory import COMPILING, choose_chunk, memory_budget
     from jaxsup.sweep.programs import plan_programs
 
     sweep = make_sweep(case["networks"], case.get("steps", STEPS))
@@ -122,14 +118,14 @@ def measure_sweep(case: dict[str, Any]) -> dict[str, Any]:
     predicted = need.part(chunk)
     reports: list[Any] = []
 
-    def watch(progress: Any) -> None:
+    def keep_last(progress: Any) -> None:
         if not reports:
             reset_peak()
             reports.append(resident_memory())
         reports[1:] = [progress]
 
     with tempfile.TemporaryDirectory() as folder:
-        dataset = jaxsup.run(sweep, Path(folder) / "store", progress=watch)
+        dataset = jaxsup.run(sweep, Path(folder) / "store", progress=keep_last)
         diverged = int((dataset["status"] == 1).sum())
     last = reports[1]
     training = last.seconds - last.compile_seconds
@@ -169,11 +165,11 @@ def measure_overhead(case: dict[str, Any]) -> dict[str, Any]:
     )
 
     def bare(settings: Any, seeds: jax.Array) -> jax.Array:
-        def one(setting: Any, key: jax.Array) -> jax.Array:
-            return simulate(eqx.combine(setting, program.fixed), key).loss
+        def loss_of(setting: Any, key: jax.Array) -> jax.Array:
+            return simulate(eqx.combine(setting, program.fixed), key, program.update).loss
 
         keys = jax.vmap(lambda seed: jax.random.key(seed, impl="threefry2x32"))(seeds)
-        over_points = jax.vmap(one, in_axes=(0, None))
+        over_points = jax.vmap(loss_of, in_axes=(0, None))
         return jax.vmap(over_points, in_axes=(None, 0), out_axes=1)(settings, keys)
 
     shared = jax.shard_map(

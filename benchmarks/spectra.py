@@ -1,7 +1,7 @@
 """Claim: the spectra of 10,000 matrices come faster than from a NumPy loop or from batched eigh.
 
 10,000 random 64 x 256 matrices in float32. All compute the same: the product, the decomposition,
-clusters, spectral measures, localisation, entropy, capacities, saturation, tightness. Contenders:
+clusters, spectral measures, localization, entropy, capacities, saturation, tightness. Contenders:
 `jaxsup.spectral.decompose_batch`; a NumPy loop, whose BLAS may use all cores or one, whichever is
 faster; NumPy with one batched `eigh`; PyTorch, batched throughout.
 """
@@ -35,14 +35,14 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     names = ("jaxsup", *_RIVALS)
     work = f"spectra of {case['matrices']} matrices {case['latent']} x {case['features']}"
     notes = Notes(work, "jaxsup", functools.partial(same_values, tolerance=_TOLERANCE))
-    found = take_turns(__name__, names, case, 1 if tiny else 5, check=notes, apart=not tiny)
+    seats = take_turns(__name__, names, case, 1 if tiny else 5, check=notes, apart=not tiny)
     rows = []
     for name, (against, target) in _RIVALS.items():
-        if found[name].missing:
-            print(f"skipped: {against}: {found[name].missing}")
+        if seats[name].missing:
+            print(f"skipped: {against}: {seats[name].missing}")
             continue
         note = notes[name].replace("curves", "measures")
-        costs = found["jaxsup"].costs, found[name].costs
+        costs = seats["jaxsup"].costs, seats[name].costs
         rows.append(compare(work, against, *costs, target=target, note=note))
     return rows
 

@@ -1,6 +1,6 @@
 """All that `jaxsup.spectral.decompose` gives, as a researcher writes it in NumPy.
 
-Float32, K <= N. The tolerances are those of `jaxsup.spectral`: `cluster` for neighbouring
+Float32, K <= N. The tolerances are those of `jaxsup.spectral`: `cluster` for neighboring
 eigenvalues, `rank` for zero ones, both relative to the largest.
 """
 
@@ -46,13 +46,14 @@ def measure_decomposed(W: ndarray, F: ndarray, values: ndarray, vectors: ndarray
     mass = np.add.reduceat(coordinates**2, first, axis=0)
     squares = np.sum(W * W, axis=0)
     retained = mass.sum(axis=0)
-    shown = (squares > cut * squares.max()) & (retained > 0.5 * squares)
-    measures = np.where(shown, mass / np.where(shown, retained, 1.0), 0.0)
-    overlaps = np.where(shown, np.maximum(np.sum(W * (F @ W), axis=0), squares**2), 1.0)
-    capacities = np.where(shown, squares**2 / overlaps, 0.0)
+    represented = (squares > cut * squares.max()) & (retained > 0.5 * squares)
+    measures = np.where(represented, mass / np.where(represented, retained, 1.0), 0.0)
+    overlaps = np.where(represented, np.maximum(np.sum(W * (F @ W), axis=0), squares**2), 1.0)
+    capacities = np.where(represented, squares**2 / overlaps, 0.0)
     entropy = -np.sum(measures * np.log(np.where(measures > 0, measures, 1.0)), axis=0)
-    own = (label[:, None] == np.argmax(measures, axis=0)[None, :]) & shown
-    foreign = np.where(own, 0.0, coordinates)
+    most = np.log(max(len(sizes), 2))
+    home = (label[:, None] == np.argmax(measures, axis=0)[None, :]) & represented
+    foreign = np.where(home, 0.0, coordinates)
     difference = np.diag(values - means[label]) - foreign @ coordinates.T
     residuals = np.add.reduceat(np.sum(difference**2, axis=1), first)
     return {
@@ -63,10 +64,10 @@ def measure_decomposed(W: ndarray, F: ndarray, values: ndarray, vectors: ndarray
         "overall_tightness": np.sqrt(residuals.sum() / np.sum(sizes * means**2)),
         "measures": measures,
         "localization": np.sum(measures**2, axis=0),
-        "entropy_localization": np.where(shown, 1.0 - entropy / np.log(max(len(sizes), 2)), 0.0),
+        "entropy_localization": np.where(represented, 1.0 - entropy / most, 0.0),
         "capacities": capacities,
         "norms": np.sqrt(squares),
-        "represented": shown,
+        "represented": represented,
         "saturation": capacities.sum() / max(rank, 1),
         "rank": rank,
         "basis": vectors,

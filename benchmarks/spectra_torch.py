@@ -13,29 +13,31 @@ def measure_batch(torch: Any, Ws: Any) -> dict[str, Any]:
     values, vectors = torch.linalg.eigh(F)
     values, vectors = values.flip(-1), vectors.flip(-1)
     top = values[:, :1]
-    kept = (values > cut * top) & (values > 0)
+    nonzero = (values > cut * top) & (values > 0)
     opens = torch.cat(
-        [torch.ones_like(kept[:, :1]), values[:, :-1] - values[:, 1:] > CLUSTER * top], 1
+        [torch.ones_like(nonzero[:, :1]), values[:, :-1] - values[:, 1:] > CLUSTER * top], 1
     )
-    label = torch.where(kept, torch.cumsum(opens & kept, 1) - 1, K)
+    label = torch.where(nonzero, torch.cumsum(opens & nonzero, 1) - 1, K)
     member = (label[:, :, None] == torch.arange(K)).to(Ws.dtype)
     sizes = member.sum(1)
     means = (values[:, :, None] * member).sum(1) / sizes.clamp(min=1.0)
-    count, rank = (sizes > 0).sum(1), kept.sum(1)
-    vectors = vectors * kept[:, None, :]
+    count, rank = (sizes > 0).sum(1), nonzero.sum(1)
+    vectors = vectors * nonzero[:, None, :]
     coordinates = vectors.mT @ Ws
     mass = member.mT @ coordinates**2
     squares = (Ws * Ws).sum(1)
     retained = mass.sum(1)
-    shown = (squares > cut * squares.amax(1, keepdim=True)) & (retained > 0.5 * squares)
-    measures = torch.where(shown[:, None], mass / torch.where(shown, retained, 1.0)[:, None], 0.0)
+    represented = (squares > cut * squares.amax(1, keepdim=True)) & (retained > 0.5 * squares)
+    measures = torch.where(
+        represented[:, None], mass / torch.where(represented, retained, 1.0)[:, None], 0.0
+    )
     overlaps = torch.maximum((Ws * (F @ Ws)).sum(1), squares**2)
-    capacities = torch.where(shown, squares**2 / torch.where(shown, overlaps, 1.0), 0.0)
+    capacities = torch.where(represented, squares**2 / torch.where(represented, overlaps, 1.0), 0.0)
     entropy = -torch.special.xlogy(measures, measures).sum(1)
     entropy = entropy / torch.log(count.clamp(min=2).to(Ws.dtype))[:, None]
-    own = (label[:, :, None] == measures.argmax(1)[:, None, :]) & shown[:, None]
-    foreign = torch.where(own, 0.0, coordinates)
-    offsets = torch.where(kept, values - (member @ means[:, :, None])[:, :, 0], 0.0)
+    home = (label[:, :, None] == measures.argmax(1)[:, None, :]) & represented[:, None]
+    foreign = torch.where(home, 0.0, coordinates)
+    offsets = torch.where(nonzero, values - (member @ means[:, :, None])[:, :, 0], 0.0)
     difference = torch.diag_embed(offsets) - foreign @ coordinates.mT
     residuals = ((difference**2).sum(2)[:, :, None] * member).sum(1)
     weights = sizes * means**2
@@ -48,10 +50,10 @@ def measure_batch(torch: Any, Ws: Any) -> dict[str, Any]:
         "overall_tightness": torch.sqrt(residuals.sum(1) / weights.sum(1)),
         "measures": measures,
         "localization": (measures**2).sum(1),
-        "entropy_localization": torch.where(shown, 1.0 - entropy, 0.0),
+        "entropy_localization": torch.where(represented, 1.0 - entropy, 0.0),
         "capacities": capacities,
         "norms": squares.sqrt(),
-        "represented": shown,
+        "represented": represented,
         "saturation": capacities.sum(1) / rank.clamp(min=1),
         "rank": rank,
         "basis": vectors,

@@ -10,13 +10,13 @@ def starting_parameters(sweep: Any, names: tuple[str, ...]) -> list[dict[str, An
 
     from jaxsup.experiment.experiment import initial_parameters
 
-    found = []
+    arrays = []
     for index in np.ndindex(*sweep.shape):
         experiment = sweep.experiment_at(index)
         for seed in sweep.seeds:
             start = initial_parameters(experiment, jax.random.key(seed))
-            found.append({name: np.asarray(getattr(start, name)) for name in names})
-    return found
+            arrays.append({name: np.asarray(getattr(start, name)) for name in names})
+    return arrays
 
 
 def training_seconds(sweep: Any, **options: Any) -> tuple[float, float]:

@@ -50,20 +50,20 @@ def eager_loop(case: dict[str, Any]) -> Prepared:
         model = BottleneckStudent(*(start[name][network] for name in ("embedding", "core", "bias")))
         optimizer = torch.optim.SGD([model.B, model.c], lr=case["learning_rate"])
         p = laws[network]
-        kept = []
+        snapshots = []
         for step in range(1, steps + 1):
             optimizer.zero_grad()
             loss_of(model, sample(p, batch)).backward()
             optimizer.step()
             if step in recorded:
-                kept.append((_array(model.B), _array(model.c)))
-        return kept
+                snapshots.append((_array(model.B), _array(model.c)))
+        return snapshots
 
     networks = range(case["checked"])
     runs = [train(network, case["check_steps"], _recorded(case)) for network in networks]
     curve = [
-        _judged(start, [B for B, _ in kept], [c for _, c in kept])
-        for kept in zip(*runs, strict=True)
+        _judged(start, [B for B, _ in arrays], [c for _, c in arrays])
+        for arrays in zip(*runs, strict=True)
     ]
     threads = choose_threads(torch, lambda: train(0, 5))
     steps = calibrate(
@@ -111,26 +111,27 @@ def vmapped_ensemble(case: dict[str, Any]) -> Prepared:
     def train(which: Any, steps: int, recorded: Sequence[int] = ()) -> list[Any]:
         W, p = start["embedding"][which], laws[which]
         learned = {"B": start["core"][which].clone(), "c": start["bias"][which].clone()}
-        kept = []
+        snapshots = []
         for step in range(1, steps + 1):
             slopes = gradient(learned, W, sample(p, batch))
             for name, value in learned.items():
                 value -= rate * slopes[name]
             if step in recorded:
-                kept.append([_array(value) for value in learned.values()])
-        return kept
+                snapshots.append([_array(value) for value in learned.values()])
+        return snapshots
 
-    known = torch.arange(case["checked"])
-    curve = [_judged(start, *kept) for kept in train(known, case["check_steps"], _recorded(case))]
+    members = torch.arange(case["checked"])
+    snapshots = train(members, case["check_steps"], _recorded(case))
+    curve = [_judged(start, *snapshot) for snapshot in snapshots]
     sizes = {case["networks"], max(1, case["networks"] // 8), min(4, case["networks"])}
 
     def cost_of(size: int) -> float:
-        which = torch.arange(size) % len(known)
+        which = torch.arange(size) % len(members)
         train(which, 1)
         return torch_stopwatch(torch, lambda: train(which, 3)) / size
 
     size = min(sorted(sizes), key=cost_of)
-    which = torch.arange(size) % len(known)
+    which = torch.arange(size) % len(members)
     threads = choose_threads(torch, lambda: train(which, 3))
     steps = calibrate(
         lambda n: torch_stopwatch(torch, lambda: train(which, n)), case["seconds"] / 2

@@ -6,10 +6,11 @@ from typing import Any
 
 from benchmarks.devices import choose_threads, use_torch
 from benchmarks.held_out import frequencies, load_start
+from benchmarks.published_case import CHECK_STEPS, Case, held_out_loss
 from benchmarks.turns import Prepared, calibrate, stopwatch
 
 
-def _rate(case: Any, step: int, steps: int) -> float:
+def _rate(case: Case, step: int, steps: int) -> float:
     """Linear warm-up over a tenth of the steps, then a cosine to 5%."""
     warmup = max(1, steps // 10)
     if step < warmup:
@@ -31,17 +32,17 @@ def _sample(torch: Any, p: Any, rows: int) -> Any:
     return (torch.rand(shape) < p[..., None, :]) * (2.0 * torch.rand(shape))
 
 
-def _starts(torch: Any, case: Any) -> list[tuple[float, Any, Any]]:
+def _starts(torch: Any, case: Case) -> list[tuple[float, Any, Any]]:
     """Exponent, W [features, latent] and bias of the compared networks, widths fastest."""
-    arrays, found = load_start(case.folder), []
+    arrays, networks = load_start(case.folder), []
     for k in range(len(arrays) // 2):
         W = torch.tensor(arrays[f"embedding_{k}"].T.copy())
         exponent = case.exponents[k // len(case.small.latents)]
-        found.append((exponent, W, torch.tensor(arrays[f"bias_{k}"])))
-    return found
+        networks.append((exponent, W, torch.tensor(arrays[f"bias_{k}"])))
+    return networks
 
 
-def _law(torch: Any, case: Any, exponents: Sequence[float]) -> Any:
+def _law(torch: Any, case: Case, exponents: Sequence[float]) -> Any:
     import numpy as np
 
     laws = np.stack([frequencies(case.features, a) for a in exponents])
@@ -50,7 +51,6 @@ def _law(torch: Any, case: Any, exponents: Sequence[float]) -> Any:
 
 def eager_loop(table: dict[str, Any]) -> Prepared:
     """Autograd and torch.optim.Adam on one network after the other."""
-    from benchmarks.published_sweep import CHECK_STEPS, Case, held_out_loss
 
     torch = use_torch()
     torch.manual_seed(0)
@@ -59,7 +59,7 @@ def eager_loop(table: dict[str, Any]) -> Prepared:
     def train(size: Case, p: Any, W: Any, b: Any, steps: int, recorded: Sequence[int] = ()) -> Any:
         W, b = W.clone().requires_grad_(True), b.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([W, b], lr=case.learning_rate)
-        kept = []
+        snapshots = []
         for step in range(steps):
             rate = optimizer.param_groups[0]["lr"] = _rate(case, step, steps)
             x = _sample(torch, p, size.batch)
@@ -70,14 +70,14 @@ def eager_loop(table: dict[str, Any]) -> Prepared:
                 W -= rate * _decay(W, case.decay)
             optimizer.step()
             if step + 1 in recorded:
-                kept.append((W.detach().numpy().T.copy(), b.detach().numpy().copy()))
-        return kept
+                snapshots.append((W.detach().numpy().T.copy(), b.detach().numpy().copy()))
+        return snapshots
 
     recorded, curve = (CHECK_STEPS // 2, CHECK_STEPS), []
     for exponent, W, b in _starts(torch, case):
         p = _law(torch, case.small, [exponent])[0]
-        kept = train(case.small, p, W, b, CHECK_STEPS, recorded)
-        curve.append([held_out_loss(*parameters, exponent) for parameters in kept])
+        snapshots = train(case.small, p, W, b, CHECK_STEPS, recorded)
+        curve.append([held_out_loss(*parameters, exponent) for parameters in snapshots])
     p = _law(torch, case, [case.exponents[len(case.exponents) // 2]])[0]
     networks = [
         (torch.randn(case.features, K) * K**-0.5, torch.randn(case.features)) for K in case.latents
@@ -93,7 +93,6 @@ def eager_loop(table: dict[str, Any]) -> Prepared:
 
 def vmapped_exponents(table: dict[str, Any]) -> Prepared:
     """torch.func.grad under torch.func.vmap over networks of one width, Adam on stacked arrays."""
-    from benchmarks.published_sweep import CHECK_STEPS, Case, held_out_loss
 
     torch = use_torch()
     torch.manual_seed(0)
@@ -107,24 +106,24 @@ def vmapped_exponents(table: dict[str, Any]) -> Prepared:
     def train(size: Case, p: Any, W: Any, b: Any, steps: int, recorded: Sequence[int] = ()) -> Any:
         W, b = W.clone(), b.clone()
         optimizer = torch.optim.Adam([W, b], lr=case.learning_rate)
-        kept = []
+        snapshots = []
         for step in range(steps):
             rate = optimizer.param_groups[0]["lr"] = _rate(case, step, steps)
             W.grad, b.grad = gradient(W, b, _sample(torch, p, size.batch))
             W -= rate * _decay(W, case.decay)
             optimizer.step()
             if step + 1 in recorded:
-                kept.append((W.mT.numpy().copy(), b.numpy().copy()))
-        return kept
+                snapshots.append((W.mT.numpy().copy(), b.numpy().copy()))
+        return snapshots
 
     curve: list[Any] = []
     starts, widths = _starts(torch, case), len(case.small.latents)
     laws, recorded = _law(torch, case.small, case.exponents), (CHECK_STEPS // 2, CHECK_STEPS)
     for width in range(widths):
         W, b = (torch.stack([s[part] for s in starts[width::widths]]) for part in (1, 2))
-        kept = train(case.small, laws, W, b, CHECK_STEPS, recorded)
+        snapshots = train(case.small, laws, W, b, CHECK_STEPS, recorded)
         for k, exponent in enumerate(case.exponents):
-            curve.append([held_out_loss(Ws[k], bs[k], exponent) for Ws, bs in kept])
+            curve.append([held_out_loss(Ws[k], bs[k], exponent) for Ws, bs in snapshots])
     by_network = [
         curve[w * len(case.exponents) + e]
         for e in range(len(case.exponents))

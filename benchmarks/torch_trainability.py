@@ -4,6 +4,7 @@ from typing import Any
 
 from benchmarks.devices import choose_threads, use_torch
 from benchmarks.held_out import load_start
+from benchmarks.trainability_case import Case
 from benchmarks.turns import Prepared, calibrate, stopwatch
 
 
@@ -17,22 +18,16 @@ def _prepare(case: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
 
     def loss_of(W: Any, b: Any) -> Any:
         output = torch.relu(W.T @ W + b[:, None])
-        own = torch.diagonal(output)
-        return ((1.0 - own) ** 2).sum() + (off_diagonal * output**2).sum()
+        diagonal = torch.diagonal(output)
+        return ((1.0 - diagonal) ** 2).sum() + (off_diagonal * output**2).sum()
 
     return torch, W, b, loss_of
-
-
-def _rates(case: dict[str, Any]) -> tuple[list[float], list[float]]:
-    from benchmarks.trainability import Case
-
-    return Case(**case).rates
 
 
 def eager_loop(case: dict[str, Any]) -> Prepared:
     """Autograd and plain gradient descent on one network."""
     torch, W, b, loss_of = _prepare(case)
-    rates, bias_rates = _rates(case)
+    rates, bias_rates = Case(**case).rates
 
     def train(steps: int) -> list[Any]:
         weights = W.clone().requires_grad_(True)
@@ -57,7 +52,7 @@ def eager_loop(case: dict[str, Any]) -> Prepared:
 def vmapped_grid(case: dict[str, Any]) -> Prepared:
     """torch.func.grad under torch.func.vmap, in groups of the faster of two sizes."""
     torch, W, b, loss_of = _prepare(case)
-    rates, bias_rates = (torch.tensor(x, dtype=W.dtype) for x in _rates(case))
+    rates, bias_rates = (torch.tensor(x, dtype=W.dtype) for x in Case(**case).rates)
     gradient = torch.func.vmap(torch.func.grad(loss_of, argnums=(0, 1)))
     grid = torch.cartesian_prod(rates, bias_rates)
 

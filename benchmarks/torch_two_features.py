@@ -7,13 +7,12 @@ from typing import Any
 from benchmarks.devices import choose_threads, use_torch
 from benchmarks.held_out import load_start
 from benchmarks.turns import Prepared, calibrate, stopwatch
+from benchmarks.two_features_case import CHECK_STEPS, DENSITY, IMPORTANCE, Case, held_out_losses
 
 
 def batched(table: dict[str, Any]) -> Prepared:
     """Autograd on the sum of all losses and torch.optim.Adam, in groups of the faster size."""
     import numpy as np
-
-    from benchmarks.two_features import CHECK_STEPS, DENSITY, IMPORTANCE, Case, held_out_losses
 
     torch = use_torch()
     torch.manual_seed(0)
@@ -27,7 +26,7 @@ def batched(table: dict[str, Any]) -> Prepared:
         """w and c are [networks, features]; `shared`: one batch for all networks."""
         w, c = w.clone().requires_grad_(True), c.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([w, c], lr=case.learning_rate)
-        shape, kept = (1 if shared else len(w), case.batch, 2), []
+        shape, losses = (1 if shared else len(w), case.batch, 2), []
         for step in range(steps):
             # One step of warm-up from zero, then a cosine to zero.
             fraction = (step - 1) / max(steps - 1, 1)
@@ -40,8 +39,8 @@ def batched(table: dict[str, Any]) -> Prepared:
             (importance * (output - x) ** 2).mean((1, 2)).sum().backward()
             optimizer.step()
             if step + 1 in recorded:
-                kept.append(held_out_losses(w.detach().numpy()[:, None, :], c.detach().numpy()))
-        return kept
+                losses.append(held_out_losses(w.detach().numpy()[:, None, :], c.detach().numpy()))
+        return losses
 
     w, c = torch.tensor(start["embedding"][:, 0, :]), torch.tensor(start["bias"])
     columns = train(w, c, CHECK_STEPS, recorded=(CHECK_STEPS // 2, CHECK_STEPS))

@@ -18,6 +18,7 @@ from benchmarks.comparison import Notes, Row, compare, same_values, share_of
 from benchmarks.devices import use_jax
 from benchmarks.held_out import save_start
 from benchmarks.starts import starting_parameters, training_seconds
+from benchmarks.trainability_case import Case
 from benchmarks.turns import Prepared, calibrate, take_turns
 
 NAMES = {"eager": "PyTorch loop, one point at a time", "ensemble": "torch.func over the grid"}
@@ -26,35 +27,6 @@ TARGETS = {(256, 32): 8.0, (32, 4): 200.0}
 _PEAK_SIDE = 1024
 _SECONDS = 6.0
 _TOLERANCES = {True: 1e-9, False: 1e-4}
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One size and precision.
-
-    Attributes:
-        side: rates of W, and of b, on the grid.
-        check_steps: steps of the curve that is compared, for the largest of the rates.
-        seconds: how long a turn lasts.
-        folder: where the first contender leaves the start.
-    """
-
-    features: int
-    latent: int
-    side: int
-    x64: bool
-    check_steps: int = 50
-    seconds: float = 2.0
-    folder: str = ""
-
-    @property
-    def rates(self) -> tuple[list[float], list[float]]:
-        """Rates of W and of b, a tenth and less of the start's inverse curvature, about."""
-        fractions = [0.1 * (k + 1) / self.side for k in range(self.side)]
-        return (
-            [x * self.latent / self.features for x in fractions],
-            [x / self.features for x in fractions],
-        )
 
 
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
@@ -78,18 +50,18 @@ def _rows(case: Case, repeats: int, *, apart: bool = True) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES, "products")
-        found = take_turns(__name__, names, table, repeats, check=notes, apart=apart)
+        seats = take_turns(__name__, names, table, repeats, check=notes, apart=apart)
     rows = []
     for name, against in NAMES.items():
-        if found[name].missing:
-            print(f"skipped: {against}: {found[name].missing}")
+        if seats[name].missing:
+            print(f"skipped: {against}: {seats[name].missing}")
             continue
         target = TARGETS.get((case.features, case.latent)) if case.x64 else None
         target = 1.0 if name == "ensemble" else target
-        costs = found["jaxsup"].costs, found[name].costs
+        costs = seats["jaxsup"].costs, seats[name].costs
         rows.append(compare(work, against, *costs, target=target, note=notes[name]))
-    bounds = [4.0 * case.latent * case.features**2 * cost for cost in found["products"].costs]
-    rows.append(share_of(work, "roofline (matrix products)", found["jaxsup"].costs, bounds))
+    bounds = [4.0 * case.latent * case.features**2 * cost for cost in seats["products"].costs]
+    rows.append(share_of(work, "roofline (matrix products)", seats["jaxsup"].costs, bounds))
     return rows
 
 
@@ -98,7 +70,9 @@ def products(table: dict[str, Any]) -> Prepared:
     return peaks.products({"side": _PEAK_SIDE, "x64": table["x64"]})
 
 
-def make_sweep(case: Case, rates: list[float], bias_rates: list[float], steps: int, record: Any):
+def make_sweep(
+    case: Case, rates: list[float], bias_rates: list[float], steps: int, record: Any
+) -> Any:
     """The grid as a user would have it."""
     import numpy as np
 

@@ -4,8 +4,8 @@
 
 JAX and PyTorch both keep pools of threads, so each contender has a process to itself and waits on
 its standard input until it is its turn. The order of the turns is reversed every round: a slow
-drift of the machine cancels. While one works, the processor time of those that wait is watched, and
-that of everybody else on the machine.
+drift of the machine cancels. While one works, the processor time of those that wait is measured,
+and that of everybody else on the machine.
 """
 
 import dataclasses
@@ -84,25 +84,25 @@ def take_turns(
     """
     with ExitStack() as stack:
         seats: dict[str, Any] = {}
-        found = {name: Measured() for name in names}
+        measured = {name: Measured() for name in names}
         for name in names:
             make = _Process if apart else _Here
             try:
                 seats[name] = stack.enter_context(make(module, name, case))
             except Missing as reason:
-                found[name].missing = str(reason)
+                measured[name].missing = str(reason)
                 continue
-            found[name].curve, found[name].facts = seats[name].curve, seats[name].facts
+            measured[name].curve, measured[name].facts = seats[name].curve, seats[name].facts
         if check is not None:
-            check(found)
+            check(measured)
         for number in range(repeats):
             order = list(seats) if number % 2 == 0 else list(seats)[::-1]
             for name in order:
                 waiting = [seat.pid for other, seat in seats.items() if other != name]
-                with _watch(found[name], seats[name].pid, waiting if apart else []):
+                with _processor_times(measured[name], seats[name].pid, waiting if apart else []):
                     seconds, units = seats[name].go()
-                found[name].costs.append(seconds / units)
-    return found
+                measured[name].costs.append(seconds / units)
+    return measured
 
 
 class _Here:
@@ -160,15 +160,16 @@ class _Process:
 
 
 @contextmanager
-def _watch(measured: Measured, worker: int, waiting: Sequence[int]) -> Iterator[None]:
+def _processor_times(measured: Measured, worker: int, waiting: Sequence[int]) -> Iterator[None]:
     """Processor time of those who wait, and of everybody else, while `worker` has its turn."""
     began, before = time.perf_counter(), [_used(worker), *map(_used, waiting)]
     busy = _busy()
     yield
     seconds = time.perf_counter() - began
-    own, *idle = (now - was for now, was in zip([_used(worker), *map(_used, waiting)], before))  # noqa: B905
+    after = [_used(worker), *map(_used, waiting)]
+    worker_busy, *idle = (now - was for now, was in zip(after, before, strict=True))
     measured.waiting = max(measured.waiting, sum(idle) / seconds)
-    measured.others = max(measured.others, (_busy() - busy - own - sum(idle)) / seconds)
+    measured.others = max(measured.others, (_busy() - busy - worker_busy - sum(idle)) / seconds)
 
 
 def _used(pid: int) -> float:

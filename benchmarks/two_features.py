@@ -14,36 +14,10 @@ from typing import Any
 from benchmarks import torch_two_features
 from benchmarks.comparison import Notes, Row, compare, same_mean
 from benchmarks.devices import use_jax
-from benchmarks.held_out import autoencoder_loss, save_start, sparse_samples
+from benchmarks.held_out import save_start
 from benchmarks.starts import training_seconds
 from benchmarks.turns import Prepared, calibrate, take_turns
-
-DENSITY, IMPORTANCE, CHECK_STEPS = 0.3, 0.7, 80
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """How many networks, and whether they share a seed's random numbers.
-
-    Attributes:
-        side: settings are side x side; with 1, networks are seeds.
-        checked: networks whose losses are compared.
-        seconds: how long a turn lasts.
-        folder: where the first contender leaves the starting weights.
-    """
-
-    side: int
-    seeds: int
-    checked: int = 400
-    batch: int = 64
-    learning_rate: float = 1e-2
-    seconds: float = 4.0
-    folder: str = ""
-
-    @property
-    def networks(self) -> int:
-        """Settings x seeds."""
-        return self.side**2 * self.seeds
+from benchmarks.two_features_case import CHECK_STEPS, DENSITY, IMPORTANCE, Case, held_out_losses
 
 
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
@@ -61,10 +35,10 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
             table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
             names = ("jaxsup", "batched")
             notes = Notes(work, "jaxsup", same_mean)
-            found = take_turns(
+            seats = take_turns(
                 __name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny
             )
-        ours, theirs = found["jaxsup"], found["batched"]
+        ours, theirs = seats["jaxsup"], seats["batched"]
         if theirs.missing:
             print(f"skipped: batched PyTorch: {theirs.missing}")
             continue
@@ -79,25 +53,16 @@ def make_sweep(side: int, seeds: int, case: Case, steps: int, record: Any) -> An
 
     import jaxsup
 
-    one = side == 1
+    single = side == 1
     return jaxsup.reproduce.toys.two_feature_phases(
-        densities=[DENSITY] if one else np.linspace(0.01, 1.0, side).tolist(),
-        importances=[IMPORTANCE] if one else np.geomspace(0.1, 10.0, side).tolist(),
+        densities=[DENSITY] if single else np.linspace(0.01, 1.0, side).tolist(),
+        importances=[IMPORTANCE] if single else np.geomspace(0.1, 10.0, side).tolist(),
         steps=steps,
         batch_size=case.batch,
         learning_rate=case.learning_rate,
         seeds=seeds,
         record=record,
     )
-
-
-def held_out_losses(Ws: Any, cs: Any) -> list[float]:
-    """Losses of networks of the one setting, W [networks, 1, 2], on the same samples."""
-    import numpy as np
-
-    x = sparse_samples(np.full(2, DENSITY), 1.0)
-    weights = np.array([1.0, IMPORTANCE])
-    return [autoencoder_loss(W, c, x, weights) for W, c in zip(Ws, cs, strict=True)]
 
 
 def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
@@ -109,15 +74,15 @@ def jaxsup_sweep(table: dict[str, Any]) -> Prepared:
     from jaxsup.experiment.experiment import initial_parameters
 
     case = Case(**table)
-    kept = (CHECK_STEPS // 2, CHECK_STEPS)
-    record = jaxsup.Record(points=2, parameter_steps=kept, evaluation_samples=64)
+    steps = (CHECK_STEPS // 2, CHECK_STEPS)
+    record = jaxsup.Record(points=2, parameter_steps=steps, evaluation_samples=64)
     check = make_sweep(1, case.checked, case, CHECK_STEPS, record)
     keys = jax.vmap(jax.random.key)(np.arange(case.checked))
     start = jax.vmap(lambda key: initial_parameters(check.experiment, key))(keys)
     save_start(case.folder, embedding=start.embedding, bias=start.bias)
     dataset = jaxsup.run(check)
     Ws, cs = (dataset[name].values[0, 0] for name in ("embedding", "bias"))
-    columns = [held_out_losses(Ws[:, k], cs[:, k]) for k in range(len(kept))]
+    columns = [held_out_losses(Ws[:, k], cs[:, k]) for k in range(len(steps))]
     curve = np.stack(columns, axis=1).tolist()
     rough = jaxsup.Record(points=2, evaluation_samples=64)
 

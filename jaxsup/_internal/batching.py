@@ -55,15 +55,15 @@ def _one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
         def member(index: Array | int) -> list[Array]:
             return [lax.dynamic_index_in_dim(array, index, keepdims=False) for array in moving]
 
-        def one(parts: list[Array], following: Array) -> tuple[list[Array], Any]:
+        def turn(parts: list[Array], following: Array) -> tuple[list[Array], Any]:
             part = iter(parts)
             pairs = zip(arrays, batched, strict=True)
             out = looped(*(next(part) if has else array for array, has in pairs))
             return member(following), out
 
         # The next member is read out at the end of a turn, not at the start of its own: XLA would
-        # fuse reading by a variable index into what follows, which then cannot be vectorised.
-        _, out = lax.scan(one, member(0), jnp.minimum(jnp.arange(1, count + 1), count - 1))
+        # fuse reading by a variable index into what follows, which then cannot be vectorized.
+        _, out = lax.scan(turn, member(0), jnp.minimum(jnp.arange(1, count + 1), count - 1))
         return out, jax.tree.map(lambda _: True, out)
 
     return looped

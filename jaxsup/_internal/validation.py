@@ -40,24 +40,39 @@ def fail(name: str, expected: str, got: object, do: str, *, described: bool = Fa
     Arguments:
         name: argument, by its dotted path.
         expected: what it may be.
-        got: the value that came, shown as Python writes it.
+        got: the value that came, quoted as Python writes it.
         do: advice, an imperative.
-        described: `got` is text that describes the value, and is shown as it is.
+        described: `got` is text that describes the value, and is repeated as it is.
+
+    Returns:
+        A ValueError of one line: "name: expected ...; got ...; do ...".
+
+    >>> str(fail("weights", "a matrix", "a shape (3,)", "give two axes", described=True))
+    'weights: expected a matrix; got a shape (3,); give two axes'
+    >>> str(fail("file", "a name", "a nice one", "leave out the blanks"))
+    "file: expected a name; got 'a nice one'; leave out the blanks"
     """
-    as_it_is = described or (isinstance(got, str) and got.startswith("a "))
-    text = str(got) if as_it_is else " ".join(repr(got).split())
+    text = " ".join((str(got) if described else repr(got)).split())
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     return ValueError(f"{name}: expected {expected}; got {text}; {do}")
 
 
 def check_positive_integer(name: str, value: object, do: str) -> None:
-    """Raise unless `value` is an integer of at least 1."""
+    """Check that `value` is an integer of at least 1.
+
+    Raises:
+        ValueError: it is none.
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise fail(name, "a positive integer", value, do)
 
 
 def check_boolean(name: str, value: object) -> None:
-    """Raise unless `value` is True or False: text and numbers are neither."""
+    """Check that `value` is True or False: text and numbers are neither.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if not isinstance(value, bool | np.bool_):
         raise fail(name, "true or false", value, "write it without quotes")
 
@@ -72,7 +87,20 @@ def check_number(
     low_open: bool = False,
     high_open: bool = False,
 ) -> None:
-    """Raise unless every entry of `value` is a finite number within the range."""
+    """Check that every entry of `value` is a finite number within the range.
+
+    Arguments:
+        name: argument, by its dotted path.
+        value: a number, or an array of them; what is traced passes.
+        do: advice, an imperative.
+        low: smallest number.
+        high: largest number.
+        low_open: whether `low` itself is outside.
+        high_open: whether `high` itself is outside.
+
+    Raises:
+        ValueError: an entry is not.
+    """
     if is_traced(value):
         return
     try:
@@ -99,7 +127,11 @@ def _range_text(low: float | int, high: float | int, low_open: bool, high_open: 
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    """Raise unless `value` is one of `choices`; name the nearest one."""
+    """Check that `value` is one of `choices`.
+
+    Raises:
+        ValueError: it is none of them; the message names the nearest.
+    """
     options = list(choices)
     if value not in options:
         listed = ", ".join(repr(option) for option in options)
@@ -107,7 +139,7 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
 
 
 def suggest(word: str, options: Iterable[str]) -> str:
-    """Advice that names the option nearest to a misspelt `word`."""
-    known = list(options)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(known)
+    """Advice that names the option nearest to a misspelled `word`."""
+    names = list(options)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(names)

@@ -21,21 +21,28 @@ class FitCommand:
     Prints the exponent with its standard error beside (a + 2b - 1)/a, the exponent without
     superposition, and the window of steps that was fitted. A setting whose curve is no power law
     says so; the slope in brackets is what a blind fit would have given.
+
+    Attributes:
+        directory: Folder of a sweep.
+        window: First and last step; default: chosen for each setting, where the local slope is
+            steady.
+        after: Leave out earlier steps: a power law in t starts where 2 eta l_1 t is well above 1.
+        floor: Fit L = c + A t^-alpha.
+        json: Print every field of every fit for programs.
     """
 
     directory: tyro.conf.Positional[Path]
-    """Folder of a sweep."""
     window: tuple[float, float] | None = None
-    """First and last step; default: chosen for each setting, where the local slope is steady."""
     after: float = 0
-    """Leave out earlier steps: a power law in t starts where 2 eta l_1 t is well above 1."""
     floor: bool = False
-    """Fit L = c + A t^-alpha."""
     json: bool = False
-    """Print every field of every fit for programs."""
 
     def run(self) -> None:
-        """Fit and print."""
+        """Fit and print.
+
+        Raises:
+            ValueError: the folder holds no sweep, or an option does not suit it.
+        """
         from jaxsup.fit import exponents_to_records, format_exponents, measure_exponents
         from jaxsup.sweep.store.read import open_store
 

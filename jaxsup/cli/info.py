@@ -26,15 +26,22 @@ class InfoCommand:
 
     Every file is held against its checksum. Exit status 1 if one is damaged or missing:
     `jaxsup sweep ... --resume` trains those networks again and keeps the others.
+
+    Attributes:
+        directory: Folder of a sweep.
+        json: Print everything for programs.
     """
 
     directory: tyro.conf.Positional[Path]
-    """Folder of a sweep."""
     json: bool = False
-    """Print everything for programs."""
 
     def run(self) -> None:
-        """Take the inventory and print it."""
+        """Take the inventory and print it.
+
+        Raises:
+            SystemExit: a file is damaged or missing; status 1.
+            ValueError: the folder holds no sweep.
+        """
         from jaxsup.sweep.store.read import take_inventory
 
         inventory = take_inventory(self.directory)

@@ -38,7 +38,11 @@ Start here:
 
 
 def main() -> None:
-    """Entry point: one line on standard error and exit status 2 for a mistake, 130 for Ctrl-C."""
+    """Entry point: a mistake becomes one line on standard error.
+
+    Raises:
+        SystemExit: status 2 after a mistake, 130 after Ctrl-C, 1 where nobody reads the output.
+    """
     logging.basicConfig(format="jaxsup: %(message)s", level=logging.WARNING)
     logging.getLogger("jaxsup").setLevel(logging.INFO)
     try:

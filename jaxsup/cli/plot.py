@@ -24,23 +24,29 @@ class PlotCommand:
 
     Without --kind, a sweep over student.latent is drawn as exponent against ratio, one over both
     exponents as a map, any other as loss curves. Where the loss has a closed form it is laid over.
+
+    Attributes:
+        directory: Folder of a sweep.
+        out: Picture to write: .png, .pdf or .svg.
+        kind: What to draw.
+        at: Positions of axes that the picture has no room for, as NAME=INDEX.
+        window: First and last step of the fits.
+        after: Leave out earlier steps of the fits.
     """
 
     directory: tyro.conf.Positional[Path]
-    """Folder of a sweep."""
     out: Path
-    """Picture to write: .png, .pdf or .svg."""
     kind: Literal["loss", "ratio", "map"] | None = None
-    """What to draw."""
     at: tuple[str, ...] = ()
-    """Positions of axes that the picture has no room for, as NAME=INDEX."""
     window: tuple[float, float] | None = None
-    """First and last step of the fits."""
     after: float = 0
-    """Leave out earlier steps of the fits."""
 
     def run(self) -> None:
-        """Draw and write."""
+        """Draw and write.
+
+        Raises:
+            ValueError: the folder holds no sweep, or an option does not suit it.
+        """
         from jaxsup import plot
         from jaxsup.fit.exponents import measure_exponents
         from jaxsup.sweep.closed_forms import theory_curves

@@ -40,6 +40,16 @@ class ReproduceCommand:
     Every claim gets a verdict: agrees, differs, or not claimed (with the reason). It follows from
     the measured 95% interval and the published range; the table says both. A figure of your own is
     run from Python, see jaxsup.reproduce.AbstractFigure.
+
+    Attributes:
+        scale: smoke: seconds, to see that it works; quick: minutes on two cores; paper: an
+            accelerator.
+        out: New folder for dataset, figure and table; default: runs/NAME-SCALE.
+        resume: Go on with what the folder holds; what is whole is measured again without training.
+        weights: For real-weights: .npy, .npz or .safetensors with the matrix. Nothing is unpickled.
+        tensor: Name of the matrix, where the file holds several.
+        strict: Exit with status 1 if any verdict is "differs".
+        json: Print everything for programs; no progress.
     """
 
     name: Annotated[
@@ -47,22 +57,20 @@ class ReproduceCommand:
         tyro.conf.arg(metavar="{" + ",".join([*_TITLES, "all"]) + "}", help=_FIGURES),
     ]
     scale: Literal["smoke", "quick", "paper"] = "quick"
-    """smoke: seconds, to see that it works; quick: minutes on two cores; paper: an accelerator."""
     out: Path | None = None
-    """New folder for dataset, figure and table; default: runs/NAME-SCALE."""
     resume: bool = False
-    """Go on with what the folder holds; what is whole is measured again without training."""
     weights: Path | None = None
-    """For real-weights: .npy, .npz or .safetensors with the matrix. Nothing is unpickled."""
     tensor: str | None = None
-    """Name of the matrix, where the file holds several."""
     strict: bool = False
-    """Exit with status 1 if any verdict is "differs"."""
     json: bool = False
-    """Print everything for programs; no progress."""
 
     def run(self) -> None:
-        """Reproduce."""
+        """Reproduce.
+
+        Raises:
+            ValueError: there is no such figure, or an option does not suit it.
+            SystemExit: a verdict is "differs" and --strict is given; status 1.
+        """
         single_threaded_lapack()
         from jaxsup._internal.validation import check_choice
         from jaxsup.reproduce.claims import DIFFERS

@@ -29,33 +29,43 @@ class SpectrumCommand:
     Features are the longer side of the matrix unless --orientation says otherwise; the table says
     which was taken. Of large matrices the coherence is a lower bound and the float64 check is left
     out; the table says so, and --full does both. No file is ever unpickled.
+
+    Attributes:
+        weights: File with the matrix: .npy, .npz or .safetensors.
+        tensor: Name of the matrix, where the file holds several.
+        orientation: What rows and columns are. Default: the longer side is the features; of a
+            square, columns.
+        tolerance: Noise that names forgive: 0.001 for converged weights, 0.01 to 0.05 for noisy
+            ones.
+        cluster_tolerance: Gap, relative to the largest eigenvalue, up to which eigenvalues share an
+            eigenspace.
+        full: At any size: coherence over all pairs of features, and a check in float64.
+        x64: Compute in float64.
+        out: Figure to write: .png, .pdf or .svg.
+        features: Features whose spectral measures are shown. Default: those of largest norm.
+        component: Component to draw, counted from 0. Default: the largest with a name that can be
+            drawn.
+        json: Print every field for programs.
     """
 
     weights: tyro.conf.Positional[Path]
-    """File with the matrix: .npy, .npz or .safetensors."""
     tensor: str | None = None
-    """Name of the matrix, where the file holds several."""
     orientation: Literal["latent-features", "features-latent"] | None = None
-    """What rows and columns are. Default: the longer side is the features; of a square, columns."""
     tolerance: float = 1e-3
-    """Noise that names forgive: 0.001 for converged weights, 0.01 to 0.05 for noisy ones."""
     cluster_tolerance: float = 1e-4
-    """Gap, relative to the largest eigenvalue, up to which eigenvalues share an eigenspace."""
     full: bool = False
-    """At any size: coherence over all pairs of features, and a check in float64."""
     x64: bool = False
-    """Compute in float64."""
     out: Path | None = None
-    """Figure to write: .png, .pdf or .svg."""
     features: tuple[int, ...] = ()
-    """Features whose spectral measures are shown. Default: those of largest norm."""
     component: int | None = None
-    """Component to draw, counted from 0. Default: the largest with a name that can be drawn."""
     json: bool = False
-    """Print every field for programs."""
 
     def run(self) -> None:
-        """Read, measure, print and draw."""
+        """Read, measure, print and draw.
+
+        Raises:
+            ValueError: the file holds no such matrix, or an option does not suit it.
+        """
         if self.out is not None:
             check_picture(self.out)
         from jaxsup.weights.read import read_weights
@@ -88,7 +98,11 @@ class SpectrumCommand:
             print(f"\nfigure   {self.out}")
 
     def _check_positions(self, count: int) -> None:
-        """Raise unless the chosen features are there and the tolerances make sense."""
+        """Check that the chosen features are there and the tolerances make sense.
+
+        Raises:
+            ValueError: one is outside of its range.
+        """
         from jaxsup._internal.validation import check_number, fail
 
         for feature in self.features:

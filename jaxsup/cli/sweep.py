@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class SweepCommand:
-    """Train every point of a sweep with every seed, and write a labelled dataset.
+    """Train every point of a sweep with every seed, and write a labeled dataset.
 
     Try:
       jaxsup sweep examples/transition.toml --out runs/transition
@@ -38,43 +38,50 @@ class SweepCommand:
 
     Many machines write to one DIR: with --distributed under SLURM, Open MPI or Kubernetes (or with
     --coordinator, --processes and --process-id), or one job each with --shard 1/8 ... --shard 8/8.
+
+    Attributes:
+        config: Sweep in TOML.
+        out: Folder for the dataset; a new one, unless --resume or a share of it is asked for.
+        resume: Go on with what the folder holds.
+        seeds: Number of seeds, in place of the file's.
+        widths: Padded widths that a scan over student.latent may compile to.
+        memory: Memory to use, like 4GiB: of the accelerators, or of the process on a CPU.
+        chunk: Replicas trained at once; default: as many as fit in the memory.
+        checkpoint: Seconds between two checkpoints of the part at hand.
+        devices: Number of devices; on a CPU, number of cores. Default: all.
+        x64: Compute in float64.
+        shard: I/N: train the I-th of N shares of the sweep.
+        distributed: Share the sweep among processes joined by jax.distributed.
+        coordinator: HOST:PORT of process 0; default: as the scheduler's environment says.
+        processes: Number of processes; default: as the scheduler's environment says.
+        process_id: This process, from 0; default: as the scheduler's environment says.
+        json: Print a summary for programs; no progress.
     """
 
     config: tyro.conf.Positional[Path]
-    """Sweep in TOML."""
     out: Path
-    """Folder for the dataset; a new one, unless --resume or a share of it is asked for."""
     resume: bool = False
-    """Go on with what the folder holds."""
     seeds: int | None = None
-    """Number of seeds, in place of the file's."""
     widths: int = 2
-    """Padded widths that a scan over student.latent may compile to."""
     memory: str | None = None
-    """Memory to use, like 4GiB: of the accelerators, or of the process on a CPU."""
     chunk: int | None = None
-    """Replicas trained at once; default: as many as fit in the memory."""
     checkpoint: float = 60.0
-    """Seconds between two checkpoints of the part at hand."""
     devices: int | None = None
-    """Number of devices; on a CPU, number of cores. Default: all."""
     x64: bool = False
-    """Compute in float64."""
     shard: str | None = None
-    """I/N: train the I-th of N shares of the sweep."""
     distributed: bool = False
-    """Share the sweep among processes joined by jax.distributed."""
     coordinator: str | None = None
-    """HOST:PORT of process 0; default: as the scheduler's environment says."""
     processes: int | None = None
-    """Number of processes; default: as the scheduler's environment says."""
     process_id: int | None = None
-    """This process, from 0; default: as the scheduler's environment says."""
     json: bool = False
-    """Print a summary for programs; no progress."""
 
     def run(self) -> None:
-        """Train and write."""
+        """Train and write.
+
+        Raises:
+            ValueError: the file or an option does not describe a sweep.
+            SystemExit: a signal stopped it; the status says which.
+        """
         single_threaded_lapack()
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)
@@ -104,7 +111,11 @@ class SweepCommand:
         return Sweep(sweep.experiment, sweep.axis_table(), self.seeds)
 
     def _check_place(self, share: Share | None) -> None:
-        """Raise for a mistake in --out or --memory before anything expensive starts."""
+        """Find mistakes in --out and --memory before anything expensive starts.
+
+        Raises:
+            ValueError: there is one.
+        """
         from jaxsup.sweep.memory import parse_bytes
         from jaxsup.sweep.store.plan import check_store
 

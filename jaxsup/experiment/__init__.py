@@ -1,1 +1,1 @@
-"""What is trained: data, teacher, network, optimiser, and what is recorded."""
+"""What is trained: data, teacher, network, optimizer, and what is recorded."""

@@ -126,7 +126,7 @@ class PowerLawFeatures(AbstractFeatures):
         return Moments(mean=p * first, diagonal=p * second - (p * first) ** 2, factor=p * first)
 
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
-        """Independent draws of x; p_i is realised to within 2^-32.
+        """Independent draws of x; p_i is realized to within 2^-32.
 
         A float32 uniform number has 23 random bits: it would make a feature with p = 6e-7, the
         rarest of 1024 at a = 2, a fifth too frequent. So 32 random bits are compared instead.
@@ -202,17 +202,22 @@ class CorrelatedFeatures(AbstractFeatures):
     def __check_init__(self) -> None:
         name = "features.covariance"
         if self.covariance.ndim != 2 or self.covariance.shape[0] != self.covariance.shape[1]:
-            shape = f"a shape {self.covariance.shape}"
-            raise fail(name, "a square matrix", shape, "give E[x x^T], features by features")
+            shape, advice = (
+                f"a shape {self.covariance.shape}",
+                "give E[x x^T], features by features",
+            )
+            raise fail(name, "a square matrix", shape, advice, described=True)
         if is_traced(self.covariance):
             return
         matrix = np.asarray(self.covariance, np.float64)
         check_number(name, matrix, "remove the entries that are not finite")
         scale = max(float(np.abs(matrix).max()), np.finfo(np.float64).tiny)
         if np.abs(matrix - matrix.T).max() > 1e-5 * scale:
-            raise fail(name, "a symmetric matrix", "a matrix that is not", "give (C + C^T) / 2")
+            text, advice = "a matrix that is not", "give (C + C^T) / 2"
+            raise fail(name, "a symmetric matrix", text, advice, described=True)
         if np.linalg.eigvalsh(matrix).min() < -1e-5 * scale:
-            raise fail(name, "no negative eigenvalue", "a matrix with one", "give a covariance")
+            text, advice = "a matrix with one", "give a covariance"
+            raise fail(name, "no negative eigenvalue", text, advice, described=True)
 
     @property
     def count(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -14,7 +14,8 @@ from jaxsup._internal.validation import (
     fail,
 )
 from jaxsup.experiment.activations import AbstractActivation, as_activation
-from jaxsup.experiment.students import AbstractStudent, check_scales, sample_rows, scale_columns
+from jaxsup.experiment.starts import check_scales, sample_rows, scale_columns
+from jaxsup.experiment.students import AbstractStudent
 
 
 class HiddenLayerParameters(eqx.Module):
@@ -79,10 +80,14 @@ class HiddenLayerStudent(AbstractStudent):
         check_choice("student.embedding", self.embedding, ("learned", "untied"))
         check_boolean("student.hidden_bias", self.hidden_bias)
         check_boolean("student.bias", self.bias)
-        check_scales(self, "bias_scale")
+        check_scales(self.embedding_scale, bias_scale=self.bias_scale)
 
     def check_features(self, count: int) -> None:
-        """Raise ValueError unless 1 <= K <= 2 N, N = `count`."""
+        """Hold K to the features there are: 1 <= K <= 2 N, N = `count`.
+
+        Raises:
+            ValueError: K is larger.
+        """
         if self.latent > 2 * count:
             expected = f"1 <= K <= 2 N = {2 * count}"
             raise fail("student.latent", expected, self.latent, "shrink K or add features")

@@ -38,10 +38,10 @@ class Record(eqx.Module):
         cluster_tolerance: eigenvalues of F closer than this share of the largest, in [0, 1), are
             one eigenspace (for ``localization``, ``eigenspaces``, ``tightness``). None: that of
             `jaxsup.spectral`, 1e-4, which suits weights that have converged; gradient noise splits
-            an eigenspace by more, and wants 1e-2 to 1e-1. Neighbours are chained: where the
+            an eigenspace by more, and wants 1e-2 to 1e-1. Neighbors are chained: where the
             eigenvalues of a large K lie denser than the tolerance, they become one eigenspace and
-            every feature looks localised (``eigenspaces`` is then 1). ``saturation`` and
-            ``eigenvalue_spread`` (0 exactly when all features are localised) need no clusters.
+            every feature appears localized (``eigenspaces`` is then 1). ``saturation`` and
+            ``eigenvalue_spread`` (0 exactly when all features are localized) need no clusters.
 
     Raises:
         ValueError: an argument is outside of its range, or an observable is unknown.
@@ -106,7 +106,7 @@ class Record(eqx.Module):
 
 
 def _check_observable(observable: object) -> None:
-    """Raise unless it is the name of one, or one whose fields a program can hold."""
+    """Check that it is the name of one, or one whose fields a program can hold."""
     if not isinstance(observable, Observable):
         check_choice("record.observables", observable, OBSERVABLE_NAMES)
         return

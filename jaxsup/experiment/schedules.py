@@ -44,7 +44,11 @@ class WarmupCosine(eqx.Module):
 
 
 def check_schedule(schedule: object) -> None:
-    """Raise unless `schedule` is one, or None."""
+    """Check that `schedule` is one, or None.
+
+    Raises:
+        ValueError: it is something else.
+    """
     if schedule is not None and not isinstance(schedule, WarmupCosine):
         advice = "write jaxsup.WarmupCosine(warmup=100)"
         raise fail("optimizer.schedule", "a WarmupCosine", schedule, advice)

@@ -16,11 +16,11 @@ from jaxsup._internal.validation import (
     Scalar,
     check_boolean,
     check_choice,
-    check_number,
     check_positive_integer,
     fail,
 )
 from jaxsup.experiment.activations import AbstractActivation, as_activation
+from jaxsup.experiment.starts import check_scales, sample_rows, scale_columns
 
 _EMBEDDINGS = ("random", "identity", "learned", "untied")
 
@@ -59,7 +59,11 @@ class AbstractStudent(eqx.Module):
         return jax.tree.map(lambda _: True, parameters)
 
     def check_features(self, count: int) -> None:
-        """Raise ValueError if the student cannot have `count` features."""
+        """Check that the student can have `count` features.
+
+        Raises:
+            ValueError: it cannot: K is larger.
+        """
         if self.latent > count:
             expected = f"1 <= K <= N = {count}"
             raise fail("student.latent", expected, self.latent, "shrink K or add features")
@@ -141,7 +145,7 @@ class Student(AbstractStudent):
         check_choice("student.embedding", self.embedding, _EMBEDDINGS)
         check_boolean("student.core", self.core)
         check_boolean("student.bias", self.bias)
-        check_scales(self, "core_scale", "bias_scale")
+        check_scales(self.embedding_scale, core_scale=self.core_scale, bias_scale=self.bias_scale)
         if not (self.core or self.bias or self.learns_embedding):
             raise fail(
                 "student",
@@ -157,7 +161,11 @@ class Student(AbstractStudent):
         return self.embedding in ("learned", "untied")
 
     def check_features(self, count: int) -> None:
-        """Raise ValueError unless 1 <= K <= N = `count`, and K = N with the identity."""
+        """Check that 1 <= K <= N = `count`, and K = N with the identity.
+
+        Raises:
+            ValueError: one of these does not hold.
+        """
         super().check_features(count)
         if self.embedding == "identity" and self.latent != count:
             raise fail(
@@ -269,29 +277,3 @@ def named_arrays(parameters: Any) -> dict[str, Any]:
     """The arrays of a student's parameters by the name that they have in a dataset."""
     leaves = jax.tree_util.tree_leaves_with_path(parameters)
     return {jax.tree_util.keystr(path, simple=True, separator="_"): leaf for path, leaf in leaves}
-
-
-def check_scales(student: Any, *names: str) -> None:
-    """Raise unless these fields and ``embedding_scale`` are standard deviations."""
-    for name in names:
-        advice = "give the standard deviation of the start"
-        check_number(f"student.{name}", getattr(student, name), advice, low=0)
-    if student.embedding_scale is not None:
-        advice = "give the standard deviation of W's entries, or leave it out for unit columns"
-        scale = student.embedding_scale
-        check_number("student.embedding_scale", scale, advice, low=0, low_open=True)
-
-
-def scale_columns(
-    W: Float[Array, "latent features"], scale: Scalar | None
-) -> Float[Array, "latent features"]:
-    """W times `scale`, or with columns of unit norm."""
-    if scale is not None:
-        return W * scale
-    return W / jnp.linalg.norm(W, axis=0, keepdims=True)
-
-
-def sample_rows(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
-    """Standard normals whose row k depends on the key, k and the number of columns alone."""
-    keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(rows))
-    return jax.vmap(lambda row_key: jax.random.normal(row_key, (columns,)))(keys)

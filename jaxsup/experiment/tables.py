@@ -133,8 +133,8 @@ def _section(field: str, table: Any, *, imports: bool) -> eqx.Module:
     kind = table.pop("kind", _DEFAULT_KINDS.get(section))
     listed = ", ".join(map(repr, kinds)) or "'module:Class'"
     if kind is None:
-        got = "a table without it"
-        raise fail(f"{field}.kind", f"one of {listed}", got, "name the kind", described=True)
+        text = "a table without it"
+        raise fail(f"{field}.kind", f"one of {listed}", text, "name the kind", described=True)
     if kind in kinds:
         return _build(field, kinds[kind], table, imports=imports)
     if isinstance(kind, str) and ":" in kind:
@@ -188,13 +188,15 @@ def _build(
             arguments[key] = value
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in arguments:
-            got, advice = "a table without it", f"add {key} = ..."
-            raise fail(name, f"the key {key!r}", got, advice, described=True)
+            text, advice = "a table without it", f"add {key} = ..."
+            raise fail(name, f"the key {key!r}", text, advice, described=True)
     try:
         return kind(**arguments)
     except TypeError as error:
-        got = f"a table with {error}"
-        raise fail(name, "values of the right types", got, "mend it", described=True) from None
+        text = f"a table with {error}"
+        raise fail(
+            name, "values of the right types", text, "give each key its type", described=True
+        ) from None
 
 
 def check_table(name: str, value: Any) -> Mapping[str, Any]:

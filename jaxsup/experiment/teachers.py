@@ -33,7 +33,11 @@ class AbstractTeacher(eqx.Module):
         return None
 
     def check_features(self, count: int) -> None:
-        """Raise ValueError if the target is not defined for `count` features."""
+        """Check that the target is defined for `count` features.
+
+        Raises:
+            ValueError: it is not.
+        """
         del count
 
 
@@ -101,7 +105,11 @@ class MatrixTeacher(AbstractTeacher):
         return jnp.asarray(self.matrix, jnp.result_type(float))
 
     def check_features(self, count: int) -> None:
-        """Raise ValueError unless A is `count` x `count`."""
+        """Check that A is `count` x `count`.
+
+        Raises:
+            ValueError: it has another size.
+        """
         if self.matrix.shape[-1] != count:
             expected, shape = f"a {count} x {count} matrix", f"a shape {self.matrix.shape}"
             raise fail("teacher.matrix", expected, shape, "match the features", described=True)

@@ -31,7 +31,11 @@ class AbstractOptimizer(eqx.Module):
         """The optax transformation for a run of `steps` updates; its updates are added."""
 
     def check_steps(self, steps: int) -> None:
-        """Raise ValueError if a run of `steps` updates is too short."""
+        """Check that a run of `steps` updates is long enough.
+
+        Raises:
+            ValueError: it is too short.
+        """
         del steps
 
 
@@ -130,7 +134,11 @@ class AbstractRatedOptimizer(AbstractOptimizer):
         return promoting(optax.chain(*parts))
 
     def check_steps(self, steps: int) -> None:
-        """Raise ValueError unless the warm-up ends before the run."""
+        """Check that the warm-up ends before the run.
+
+        Raises:
+            ValueError: it does not.
+        """
         if self.schedule is not None and self.schedule.warmup >= steps:
             raise fail(
                 "optimizer.schedule.warmup",
@@ -165,6 +173,9 @@ class AbstractAdam(AbstractRatedOptimizer):
     Attributes:
         b1, b2: decays of the running means of g and g^2, in [0, 1).
         eps: >= 0.
+
+    Raises:
+        ValueError: a number is outside of its range.
     """
 
     b1: eqx.AbstractVar[Scalar]

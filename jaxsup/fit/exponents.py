@@ -1,4 +1,4 @@
-"""Exponents over a labelled sweep, beside the theory without superposition, as tables and text."""
+"""Exponents over a labeled sweep, beside the theory without superposition, as tables and text."""
 
 from __future__ import annotations
 

@@ -95,21 +95,21 @@ def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
         raw = np.asarray(W)
         matrix = np.real(raw).astype(np.float64)
     except (TypeError, ValueError) as error:
-        got = f"{type(W).__name__} that is no array of numbers"
-        raise fail("W", _EXPECTED, got, "convert it to numbers", described=True) from error
-    got = do = ""
+        text = f"{type(W).__name__} that is no array of numbers"
+        raise fail("W", _EXPECTED, text, "convert it to numbers", described=True) from error
+    text = do = ""
     if np.iscomplexobj(raw):
-        got, do = "complex numbers", "give a real matrix"
+        text, do = "complex numbers", "give a real matrix"
     elif matrix.ndim != 2:
-        got, do = f"shape {matrix.shape}", "give one matrix, loop over a batch"
+        text, do = f"shape {matrix.shape}", "give one matrix, loop over a batch"
     elif matrix.size == 0:
-        got = f"the empty shape {matrix.shape}"
+        text = f"the empty shape {matrix.shape}"
         do = "give at least one latent dimension and one feature"
     elif not np.isfinite(matrix).all():
-        got = f"{int((~np.isfinite(matrix)).sum())} entries that are NaN or infinite"
+        text = f"{int((~np.isfinite(matrix)).sum())} entries that are NaN or infinite"
         do = "leave out runs that diverged"
-    if got:
-        raise fail("W", _EXPECTED, got, do, described=True)
+    if text:
+        raise fail("W", _EXPECTED, text, do, described=True)
     return matrix
 
 
@@ -182,8 +182,8 @@ def _with_both_signs(
     if is_equiangular(lines):
         name = f"equiangular tight frame ({vectors.shape[1]}, {lines.dimension})"
     signed = embedding.scheme is None and bool(lines.idempotents)
-    kept = lines if signed else embedding
-    return dataclasses.replace(kept, margin=min(embedding.margin, lines.margin)), name, signed
+    nearest = lines if signed else embedding
+    return dataclasses.replace(nearest, margin=min(embedding.margin, lines.margin)), name, signed
 
 
 def _mean_capacity(

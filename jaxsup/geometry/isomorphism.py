@@ -54,7 +54,7 @@ def _class_maps(
     target: Int[np.ndarray, "rank rank rank"],
     wanted: Float[np.ndarray, " rank"],
 ) -> Iterator[Int[np.ndarray, " rank"]]:
-    """All relabellings of classes that preserve intersection numbers and values."""
+    """All relabelings of classes that preserve intersection numbers and values."""
     rank = values.size
     alike = np.abs(values[:, None] - wanted) < _CLOSE
     alike &= np.diagonal(numbers[0])[:, None] == np.diagonal(target[0])  # valencies

@@ -95,8 +95,8 @@ class AssociationScheme:
         """
         if self.Q is None:
             do = "leave its idempotents out where `commutative` is False"
-            expected, got = "a commutative scheme", "one that is not commutative"
-            raise fail("scheme", expected, got, do, described=True)
+            expected, text = "a commutative scheme", "one that is not commutative"
+            raise fail("scheme", expected, text, do, described=True)
         return self.Q[self.relations, j] / self.points
 
     def to_dict(self) -> dict[str, Any]:

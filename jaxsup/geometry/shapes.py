@@ -50,7 +50,7 @@ def product(factors: Sequence[tuple[str, int]], scales: Sequence[float]) -> Poin
 
 
 def hypersimplex(m: int, k: int) -> Points:
-    """Centred indicators of the k-subsets of m things: the Johnson scheme J(m, k) with E_1."""
+    """Centered indicators of the k-subsets of m things: the Johnson scheme J(m, k) with E_1."""
     points = np.zeros((math.comb(m, k), m))
     for row, subset in zip(points, itertools.combinations(range(m), k), strict=True):
         row[list(subset)] = 1.0

@@ -81,18 +81,20 @@ def diagnosis_figure(
     return figure
 
 
-def choose_component(diagnosis: Diagnosis, wanted: int | None) -> int | None:
+def choose_component(diagnosis: Diagnosis, position: int | None) -> int | None:
     """Index of the component to draw; None for a matrix without any.
 
     Raises:
         ValueError: there is no component with the wanted index.
     """
     components = diagnosis.geometry.components
-    if wanted is not None:
-        if not 0 <= wanted < len(components):
+    if position is not None:
+        if not 0 <= position < len(components):
             expected = f"0..{len(components) - 1}" if components else "none, as there is no feature"
-            raise fail("component", expected, wanted, "count from 0, in the order of the features")
-        return wanted
+            raise fail(
+                "component", expected, position, "count from 0, in the order of the features"
+            )
+        return position
 
     def worth(index: int) -> tuple[bool, bool, int]:
         part = components[index]

@@ -128,12 +128,12 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
     Raises:
         ValueError: the table has other axes.
     """
-    wanted = ("teacher.exponent", "features.exponent")
-    if set(table["exponent"].dims) != set(wanted):
-        expected, names = f"the axes {wanted[1]} and {wanted[0]}", str(table["exponent"].dims)
+    axes = ("teacher.exponent", "features.exponent")
+    if set(table["exponent"].dims) != set(axes):
+        expected, names = f"the axes {axes[1]} and {axes[0]}", str(table["exponent"].dims)
         do = "select one position of the others by .isel or .sel"
         raise fail("table", expected, names, do, described=True)
-    grid = table.transpose(*wanted).sortby(list(wanted))
+    grid = table.transpose(*axes).sortby(list(axes))
     exponents = np.ma.masked_invalid(grid["exponent"].values)
     rows, columns = exponents.shape
     high = max(1.0, float(exponents.max())) if exponents.count() else 1.0
@@ -148,7 +148,7 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
         ax.text(column + 0.5, row + 0.52, text, va="bottom", fontsize=9, **place)
         theory = f"theory {float(grid['theory'][row, column]):.2f}"
         ax.text(column + 0.5, row + 0.46, theory, va="top", fontsize=6.5, **place)
-    for axis, name in ((ax.xaxis, wanted[1]), (ax.yaxis, wanted[0])):
+    for axis, name in ((ax.xaxis, axes[1]), (ax.yaxis, axes[0])):
         values = grid[name].values
         axis.set_ticks(np.arange(len(values)) + 0.5, [f"{value:g}" for value in values])
     ax.set_xlabel("feature exponent a")

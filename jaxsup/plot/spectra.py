@@ -100,8 +100,8 @@ def spectral_measures(
         if not 0 <= feature < len(measures):
             raise fail("features", f"indices 0..{len(measures) - 1}", feature, "count from 0")
     if not measures.shape[1]:
-        got, do = "a zero matrix", "draw another matrix"
-        raise fail("spectrum", "an eigenspace", got, do, described=True)
+        text, do = "a zero matrix", "draw another matrix"
+        raise fail("spectrum", "an eigenspace", text, do, described=True)
     mesh = ax.imshow(
         measures[rows],
         aspect="auto",

@@ -271,7 +271,7 @@ def width_scaling(
         raise fail("latents", "at least one width K", list(latents), "give one")
     decays = np.linspace(-1, 1, 10).tolist() if decays is None else list(decays)
     exponents = np.linspace(1, 2, 9).tolist() if exponents is None else list(exponents)
-    kept = Record(points=12, parameter_steps=(steps,), evaluation_samples=65_536)
+    default = Record(points=12, parameter_steps=(steps,), evaluation_samples=65_536)
     scales = [latent**-0.5 for latent in latents]
     schedule = WarmupCosine(max(1, steps // 10), final=0.05)
     experiment = Experiment(
@@ -281,7 +281,7 @@ def width_scaling(
         NormAdamW(learning_rate, weight_decay=0.0, schedule=schedule),
         batch_size=batch_size,
         steps=steps,
-        record=kept if record is None else record,
+        record=default if record is None else record,
         reduction="mean",
     )
     axes = {

@@ -45,8 +45,8 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
     if not jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.itemsize < 4:
         array = array.astype(jnp.float32)
     if rank == 2 and not isinstance(array, Tracer) and not _is_finite(array):
-        got = f"NaN or infinity in {array.dtype}"
-        raise fail(name, "finite numbers", got, "leave out runs that diverged", described=True)
+        text = f"NaN or infinity in {array.dtype}"
+        raise fail(name, "finite numbers", text, "leave out runs that diverged", described=True)
     return array
 
 

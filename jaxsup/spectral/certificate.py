@@ -80,9 +80,9 @@ def certify(
         )
     tested, exact = spectrum.trim(), np.asarray(W, np.float64)
     if tested.norms.shape != exact.shape[1:]:
-        got = f"{len(tested.norms)} features for W of shape {exact.shape}"
+        text = f"{len(tested.norms)} features for W of shape {exact.shape}"
         do = "give decompose(W) of the same W"
-        raise fail("spectrum", "that of W", got, do, described=True)
+        raise fail("spectrum", "that of W", text, do, described=True)
     r = rounding(exact.shape, tested.norms.dtype)
     cut = r if rank_tolerance is None else rank_tolerance
     reference = _decompose_by_svd(exact, relative_tolerance, cut)

@@ -50,10 +50,10 @@ def _eigenspaces(
     """Descending eigenvalues, eigenvectors, and the cluster of each (the size of S: null space)."""
     values, vectors = _eigh(lax.stop_gradient(S))
     values, vectors = values[::-1], vectors[:, ::-1]
-    kept = (values > rank_tolerance * values[0]) & (values > 0)
+    nonzero = (values > rank_tolerance * values[0]) & (values > 0)
     opens = values[:-1] - values[1:] > relative_tolerance * values[0]
     opens = jnp.concatenate([jnp.ones((1,), bool), opens])
-    labels = jnp.where(kept, jnp.cumsum(opens & kept) - 1, len(values))
+    labels = jnp.where(nonzero, jnp.cumsum(opens & nonzero) - 1, len(values))
     return *_follow(S, values, vectors, labels), labels
 
 
@@ -67,11 +67,11 @@ def eigen_coordinates(
     `S` is the smaller product of V, the tolerances are the relative one and that of the rank.
     """
     values, vectors, labels = _eigenspaces(S, *tolerances)
-    kept = labels < len(values)
-    vectors = jnp.where(kept[None, :], vectors, 0.0)
+    nonzero = labels < len(values)
+    vectors = jnp.where(nonzero[None, :], vectors, 0.0)
     if V.shape[0] <= V.shape[1]:
         return values, labels, vectors, exact_product(vectors.T, V)
-    root = jnp.sqrt(jnp.where(kept, values, 1.0))[None, :]
+    root = jnp.sqrt(jnp.where(nonzero, values, 1.0))[None, :]
     return values, labels, exact_product(V, vectors / root), (vectors * root).T
 
 

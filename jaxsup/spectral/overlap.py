@@ -90,9 +90,9 @@ def _checked_choice(
         return jnp.asarray(represented_features(W))
     chosen = jnp.asarray(represented)
     if chosen.shape != W.shape[1:] or chosen.dtype != bool:
-        got = f"shape {chosen.shape} of {chosen.dtype}"
+        text = f"shape {chosen.shape} of {chosen.dtype}"
         expected = f"booleans of shape {W.shape[1:]}"
-        raise fail("represented", expected, got, "give one for each column of W", described=True)
+        raise fail("represented", expected, text, "give one for each column of W", described=True)
     return chosen
 
 

@@ -49,7 +49,7 @@ def represented(
     library = jnp if isinstance(W, jax.Array) else np
     matrices = library.asarray(W)
     if matrices.ndim < 2 or 0 in matrices.shape:
-        expected, got = "a non-empty [latent, features] array", f"shape {matrices.shape}"
-        raise fail("W", expected, got, "give features as columns", described=True)
+        expected, text = "a non-empty [latent, features] array", f"shape {matrices.shape}"
+        raise fail("W", expected, text, "give features as columns", described=True)
     norms = library.linalg.norm(matrices, axis=-2)
     return norms > shortest * norms.max(axis=-1, keepdims=True)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 
-class Stopped(Exception):  # noqa: N818 - a request that was met, not an error
+class Stopped(Exception):  # noqa: N818 - a request, not an error
     """Training ended early, as it was asked to."""
 
 

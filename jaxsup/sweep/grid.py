@@ -222,14 +222,15 @@ def _make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
     recorded = experiment.record.names[1:]
     if name in (*_RESERVED, *recorded):
         raise fail("axes", "a field or a free name", name, f"{name!r} is a dimension of its own")
-    known = field_names(experiment)
+    scannable = field_names(experiment)
     fields = dict(values) if isinstance(values, Mapping) else {name: values}
-    if isinstance(values, Mapping) and name in known:
-        raise fail(f"axes.{name}", "a list of values", "a table", "name a joint axis otherwise")
+    if isinstance(values, Mapping) and name in scannable:
+        advice = "name a joint axis otherwise"
+        raise fail(f"axes.{name}", "a list of values", "a table", advice, described=True)
     checked = {}
     for field, column in fields.items():
-        if field not in known:
-            raise fail("axes", "a field of the experiment", field, suggest(field, known))
+        if field not in scannable:
+            raise fail("axes", "a field of the experiment", field, suggest(field, scannable))
         if isinstance(column, str) or not isinstance(column, Sequence | np.ndarray):
             raise fail(f"axes.{field}", "a list of values", column, "write [...] around them")
         checked[field] = tuple(
@@ -237,10 +238,11 @@ def _make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
         )
     lengths = {field: len(column) for field, column in checked.items()}
     if not lengths or 0 in lengths.values():
-        raise fail(f"axes.{name}", "at least one value", "a list of none", "give values")
+        text = "a list of none"
+        raise fail(f"axes.{name}", "at least one value", text, "give values", described=True)
     if len(set(lengths.values())) > 1:
         text = "a table of lists of lengths " + ", ".join(f"{k}: {v}" for k, v in lengths.items())
-        raise fail(f"axes.{name}", "lists of one length", text, "pair the values")
+        raise fail(f"axes.{name}", "lists of one length", text, "pair the values", described=True)
     return Axis(name, checked)
 
 

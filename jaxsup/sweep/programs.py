@@ -105,7 +105,7 @@ def choose_widths(
     """Cut sorted `latents` into at most `widths` runs, each padded to its largest, at least cost.
 
     The cost of a step at width K is taken as N K + K^2: the products with W and with B. Latents of
-    students that cannot be padded never meet in one call: their structures differ.
+    students that cannot be padded never share a call: their structures differ.
 
     >>> choose_widths([16, 32, 64, 128], [1, 1, 1, 1], 256, 2)
     [(16, 32, 64), (128,)]

@@ -51,8 +51,8 @@ class Progress:
     @property
     def rate(self) -> float:
         """Network-steps per second of training."""
-        updates = self.network_steps_done - self.network_steps_stored
-        return updates / max(self.seconds - self.compile_seconds, 1e-9)
+        network_steps = self.network_steps_done - self.network_steps_stored
+        return network_steps / max(self.seconds - self.compile_seconds, 1e-9)
 
 
 class ProgressCount:
@@ -168,15 +168,15 @@ class _Lines:
 
     def __call__(self, progress: Progress) -> None:
         now = time.perf_counter()
-        done = progress.replicas_done == progress.replicas
-        if now - self.last < _LINE_EVERY and not done:
+        complete = progress.replicas_done == progress.replicas
+        if now - self.last < _LINE_EVERY and not complete:
             return
         self.last = now
         share = progress.network_steps_done / progress.network_steps
         missing = progress.network_steps - progress.network_steps_done
-        seconds = missing / progress.rate if progress.rate else math.inf
+        remaining = missing / progress.rate if progress.rate else math.inf
         line = f"{100 * share:3.0f}%  {_text(progress)}"
-        print(line if done else f"{line}, {seconds:.0f} s left", file=sys.stderr, flush=True)
+        print(line if complete else f"{line}, {remaining:.0f} s left", file=sys.stderr, flush=True)
 
 
 def _text(progress: Progress) -> str:

@@ -33,7 +33,7 @@ class Results(Protocol):
         ...
 
     def dataset(self) -> "xr.Dataset":
-        """All that is there, labelled."""
+        """All that is there, labeled."""
         ...
 
 

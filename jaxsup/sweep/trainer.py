@@ -219,8 +219,8 @@ class _Run:
         lanes, state = self.batch.lanes, self.state
         for name, values in (("status", state.status), ("last_step", state.last_step)):
             lanes.scatter(self.block, name, np.asarray(values), where=where)
-        kept = self.task.program.fixed.record.parameter_steps
-        columns = np.searchsorted(self.task.layout.kept, kept).tolist()
+        steps = self.task.program.fixed.record.parameter_steps
+        columns = np.searchsorted(self.task.layout.kept, steps).tolist()
         for name, leaf in named_arrays(state.snapshots).items():
             snapshots = np.asarray(leaf)
             for position, column in enumerate(columns):

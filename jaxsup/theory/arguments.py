@@ -74,8 +74,8 @@ def check_shape(
         for have, want in zip(array.shape, shape, strict=False)
     ]
     if array.ndim != len(shape) or list(array.shape) != sizes:
-        wanted = ", ".join(map(str, shape))
-        raise fail(name, f"shape [{wanted}]", f"{list(array.shape)}", do, described=True)
+        expected = ", ".join(map(str, shape))
+        raise fail(name, f"shape [{expected}]", f"{list(array.shape)}", do, described=True)
 
 
 def check_values(

@@ -107,11 +107,11 @@ def _check(experiment: Experiment) -> SGD:
     if type(student) is not Student:
         raise _no_form(f"a student of type {_name(student)}", "use Student itself")
     if type(student.activation) is not Identity:
-        got = f"a student with the activation {_name(student.activation)}"
-        raise _no_form(got, "set activation='identity'")
+        text = f"a student with the activation {_name(student.activation)}"
+        raise _no_form(text, "set activation='identity'")
     if student.learns_embedding or not student.core:
-        got = "a student without a core" if not student.core else "a learned embedding"
-        raise _no_form(got, "learn the core alone: embedding='random' or 'identity'")
+        text = "a student without a core" if not student.core else "a learned embedding"
+        raise _no_form(text, "learn the core alone: embedding='random' or 'identity'")
     extra = ("momentum", "schedule", "bias_learning_rate")
     if type(optimizer) is not SGD or any(getattr(optimizer, name) is not None for name in extra):
         do = "use SGD with one rate, without momentum and schedule"
@@ -127,8 +127,8 @@ def _check(experiment: Experiment) -> SGD:
     return optimizer
 
 
-def _no_form(got: str, do: str) -> ValueError:
-    return fail("loss_curve", "an experiment with a closed form", got, do, described=True)
+def _no_form(text: str, do: str) -> ValueError:
+    return fail("loss_curve", "an experiment with a closed form", text, do, described=True)
 
 
 def _name(part: object) -> str:

@@ -25,7 +25,7 @@ class Trajectory(eqx.Module):
         params: parameters after the last update (after the last good one if diverged).
         snapshots: parameters after each of ``record.parameter_steps``, stacked, or None.
         status: 0 finished, 1 diverged.
-        last_step: number of updates after which the parameters, the optimiser's moments, and the
+        last_step: number of updates after which the parameters, the optimizer's moments, and the
             squares of the gradient there were still finite.
     """
 

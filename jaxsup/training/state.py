@@ -42,10 +42,12 @@ def start(experiment: Experiment, key: PRNGKeyArray) -> State:
     """The run before its first update."""
     parameters = initial_parameters(experiment, key)
     learned, _ = eqx.partition(parameters, experiment.student.trainable(parameters))
-    kept = len(experiment.record.parameter_steps)
+    count = len(experiment.record.parameter_steps)
     snapshots = None
-    if kept:
-        snapshots = jax.tree.map(lambda p: jnp.full((kept, *p.shape), jnp.nan, p.dtype), parameters)
+    if count:
+        snapshots = jax.tree.map(
+            lambda p: jnp.full((count, *p.shape), jnp.nan, p.dtype), parameters
+        )
     zero = jnp.zeros((), jnp.int32)
     return State(
         parameters=parameters,
@@ -120,7 +122,7 @@ def advance(
     due = jnp.asarray(experiment.record.parameter_steps, jnp.int32) == stop
     index = jnp.where(due.any() & (state.last_step == stop), jnp.argmax(due), due.size)
     snapshots = jax.tree.map(
-        lambda kept, now: kept.at[index].set(now, mode="drop"), state.snapshots, state.parameters
+        lambda rows, row: rows.at[index].set(row, mode="drop"), state.snapshots, state.parameters
     )
     return eqx.tree_at(lambda s: s.snapshots, state, snapshots)
 

@@ -130,7 +130,7 @@ class Diagnosis:
         home = np.argmax(np.asarray(spectrum.measures), axis=1) if int(spectrum.count) else 0
         represented = np.asarray(spectrum.represented)
         homes = np.broadcast_to(home, represented.shape)[represented]
-        held = np.bincount(homes, minlength=int(spectrum.count))
+        counts = np.bincount(homes, minlength=int(spectrum.count))
         columns = ("eigenvalue", "dimension", "spread", "tightness residual", "features")
         lines = ["  ".join(columns)]
         table = zip(
@@ -138,7 +138,7 @@ class Diagnosis:
             np.asarray(spectrum.multiplicities),
             np.asarray(spectrum.spreads),
             np.asarray(spectrum.tightness),
-            held,
+            counts,
             strict=True,
         )
         for value, size, spread, residual, features in list(table)[:_ROWS]:
@@ -146,10 +146,10 @@ class Diagnosis:
             lines.append(
                 "  ".join(f"{x:<{len(n)}}" for x, n in zip(cells, columns, strict=True)).rstrip()
             )
-        if len(held) > _ROWS:
+        if len(counts) > _ROWS:
             rest = slice(_ROWS, None)
             largest = int(np.max(np.asarray(spectrum.multiplicities)[rest]))
-            lines.append(f"and {len(held) - _ROWS} more, of dimension up to {largest}")
+            lines.append(f"and {len(counts) - _ROWS} more, of dimension up to {largest}")
         spreads, top = np.asarray(spectrum.spreads), float(np.max(spectrum.eigenvalues, initial=0))
         if (spreads > 10 * self.relative_tolerance * top).any():
             lines.append(
@@ -228,10 +228,10 @@ def largest_features(diagnosis: Diagnosis, count: int = 8) -> list[int]:
 def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
     """W as float32 or float64 in the range where squares keep the digits of the precision."""
     array = as_array(W)
-    given = np.asarray(W)
-    matrix = given if given.dtype in (np.float32, np.float64) else given.astype(np.float32)
-    if given.dtype.kind in "iu":
-        matrix = given.astype(np.float64)
+    original = np.asarray(W)
+    matrix = original if original.dtype in (np.float32, np.float64) else original.astype(np.float32)
+    if original.dtype.kind in "iu":
+        matrix = original.astype(np.float64)
     reach = 1e15 if array.dtype == np.float32 else 1e120
     peak = float(np.abs(matrix).max())
     if peak > reach or 0 < peak < 1 / reach:

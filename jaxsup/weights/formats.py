@@ -81,9 +81,9 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
     file = Path(path)
     ending = file.suffix.lower()
     if ending not in ENDINGS:
-        got = f"a name that ends in {ending!r}" if ending else "a name without an ending"
+        text = f"a name that ends in {ending!r}" if ending else "a name without an ending"
         do = "save the weights as one of these"
-        raise fail(str(file), ".npy, .npz or .safetensors", got, do, described=True)
+        raise fail(str(file), ".npy, .npz or .safetensors", text, do, described=True)
     if not file.exists():
         raise FileNotFoundError(f"{file}: expected a file; got none there; check the path")
     if not file.is_file():
@@ -95,25 +95,25 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
             file
         )
     except OSError as error:
-        got = f"a refusal: {error.strerror or error}"
+        text = f"a refusal: {error.strerror or error}"
         expected, do = "a file that can be read", "check its permissions"
-        raise fail(str(file), expected, got, do, described=True) from None
+        raise fail(str(file), expected, text, do, described=True) from None
 
 
 def _check_magic(file: Path, ending: str) -> None:
     """Raise unless the first bytes are those of the format that the ending names."""
     with file.open("rb") as stream:
         head = stream.read(9)
-    content, got = None, "a file of unknown content" if head else "a file of 0 bytes"
+    content, text = None, "a file of unknown content" if head else "a file of 0 bytes"
     if head[8:] == b"{":
-        content, got = ".safetensors", "a safetensors file"
-    for magic, kind, text in () if content else _MAGIC:
+        content, text = ".safetensors", "a safetensors file"
+    for magic, kind, description in () if content else _MAGIC:
         if head.startswith(magic):
-            content, got = kind, text
+            content, text = kind, description
             break
     if content != ending:
         do = f"rename it to {content}" if content else "save the weights again"
-        raise fail(str(file), f"the content of a {ending} file", got, do, described=True)
+        raise fail(str(file), f"the content of a {ending} file", text, do, described=True)
 
 
 def _open_npy(file: Path) -> list[StoredTensor]:
@@ -197,10 +197,10 @@ def _read_header(stream: IO[bytes] | BufferedIOBase, what: str) -> tuple[tuple[i
 
 
 def _check_size(what: str, shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
-    wanted = math.prod(shape) * dtype.itemsize
-    if not dtype.hasobject and (size < wanted or min(shape, default=0) < 0):
-        got, do = f"{size:,} bytes", "copy or save the file again"
-        raise fail(what, f"{wanted:,} bytes of data", got, do, described=True)
+    length = math.prod(shape) * dtype.itemsize
+    if not dtype.hasobject and (size < length or min(shape, default=0) < 0):
+        text, do = f"{size:,} bytes", "copy or save the file again"
+        raise fail(what, f"{length:,} bytes of data", text, do, described=True)
 
 
 def _problem(dtype: np.dtype) -> str:
@@ -215,6 +215,6 @@ def _problem(dtype: np.dtype) -> str:
 
 
 def _damaged(what: str, error: BaseException) -> ValueError:
-    got = f"a damaged one: {' '.join(str(error).split()) or type(error).__name__}"
+    text = f"a damaged one: {' '.join(str(error).split()) or type(error).__name__}"
     do = "copy or save the file again"
-    return fail(what, "a file that can be read", got, do, described=True)
+    return fail(what, "a file that can be read", text, do, described=True)

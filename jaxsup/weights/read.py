@@ -110,8 +110,8 @@ def _choose(path: str, tensors: Sequence[StoredTensor], name: str | None) -> Sto
     if len(tensors) == 1 or len(matrices) == 1:
         return (matrices or tensors)[0]
     if not matrices:
-        got, do = _listed(tensors) or "no tensors", "save the matrix under a name"
-        raise fail(path, "a matrix", got, do, described=True)
+        text, do = _listed(tensors) or "no tensors", "save the matrix under a name"
+        raise fail(path, "a matrix", text, do, described=True)
     do = f"name one with --tensor: {_listed(matrices)}"
     raise fail(path, "one matrix", f"{len(matrices)} of them", do, described=True)
 
@@ -131,12 +131,12 @@ def _check_matrix(what: str, stored: StoredTensor) -> None:
             do = "save the real part, or real and imaginary parts as separate features"
         raise fail(what, "finite real numbers", stored.problem, do, described=True)
     if len(stored.shape) != 2:
-        got = f"a tensor of shape {stored.shape}"
+        text = f"a tensor of shape {stored.shape}"
         do = "save one matrix, or name another tensor"
-        raise fail(what, "a matrix, 2 axes", got, do, described=True)
+        raise fail(what, "a matrix, 2 axes", text, do, described=True)
     if 0 in stored.shape:
-        got, do = f"a matrix of shape {stored.shape}", "save a matrix that is not empty"
-        raise fail(what, "at least one row and one column", got, do, described=True)
+        text, do = f"a matrix of shape {stored.shape}", "save a matrix that is not empty"
+        raise fail(what, "at least one row and one column", text, do, described=True)
 
 
 def _check_finite(what: str, matrix: Float[np.ndarray, "rows columns"]) -> None:
@@ -144,6 +144,6 @@ def _check_finite(what: str, matrix: Float[np.ndarray, "rows columns"]) -> None:
     if finite.all():
         return
     row, column = np.argwhere(~finite)[0]
-    got = f"{finite.size - int(finite.sum()):,} NaN or infinite entries, "
-    got += f"the first at [{row}, {column}]"
-    raise fail(what, "finite real numbers", got, "leave out runs that diverged", described=True)
+    text = f"{finite.size - int(finite.sum()):,} NaN or infinite entries, "
+    text += f"the first at [{row}, {column}]"
+    raise fail(what, "finite real numbers", text, "leave out runs that diverged", described=True)

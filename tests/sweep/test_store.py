@@ -338,7 +338,7 @@ def test_a_later_layout_is_refused(copy):
         (copy / name).write_text(json.dumps(data))
     for reads in (open_store, take_inventory, lambda path: run(path, resume=True)):
         with pytest.raises(
-            ValueError, match=r"expected a store of layout 3 or before; got 4; update"
+            ValueError, match=f"layout {LAYOUT_VERSION} or before; got {LAYOUT_VERSION + 1}; update"
         ):
             reads(copy)
 

@@ -54,9 +54,9 @@ def measure_border(region: ArrayLike) -> Border:
     """
     inside = np.asarray(region)
     if inside.ndim != 2 or inside.dtype != np.bool_ or min(inside.shape) <= _FEWEST:
-        got, least = f"a {inside.dtype} array of shape {inside.shape}", _FEWEST + 1
+        text, least = f"a {inside.dtype} array of shape {inside.shape}", _FEWEST + 1
         expected = f"truth values [rows, columns], {least} or more a side"
-        raise fail("region", expected, got, "refine the grid", described=True)
+        raise fail("region", expected, text, "refine the grid", described=True)
     spacings = min(inside.shape) - 1
     sizes = 2 ** np.arange(int(np.log2(spacings // _FEWEST)) + 1)
     counts = np.array([_mixed_boxes(inside, int(size)) for size in sizes])
@@ -93,8 +93,8 @@ def draw_box_counts(borders: Mapping[str, Sequence[Border]], ax: Axes) -> Axes:
         ax.plot(sizes[crossed], counts[crossed], marker="os^"[position % 3], label=name, **style)
         top = max(top, float(counts[0]))
     if not top:
-        expected, got = "a border that boxes see", "maps of one kind"
-        raise fail("borders", expected, got, "widen the map", described=True)
+        expected, text = "a border that boxes see", "maps of one kind"
+        raise fail("borders", expected, text, "widen the map", described=True)
     for slope, dash in ((1, (0, (4, 2))), (2, (0, (1, 1.5)))):
         label = f"dimension {slope}" + (" (smooth)" if slope == 1 else " (fills the map)")
         line = 1.6 * top * (sizes / sizes[0]) ** -slope

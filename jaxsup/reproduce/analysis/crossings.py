@@ -33,12 +33,12 @@ def steps_to(
         if not np.isfinite(curve).all():
             continue
         depth = -np.log(np.maximum(curve, _LEAST))
-        wanted = -np.log(levels)
-        reached = wanted <= depth[-1]
-        first = np.searchsorted(depth, wanted[reached])
+        depths = -np.log(levels)
+        reached = depths <= depth[-1]
+        first = np.searchsorted(depth, depths[reached])
         before = np.maximum(first - 1, 0)
         rise = depth[first] - depth[before]
-        share = (wanted[reached] - depth[before]) / np.where(rise > 0, rise, np.inf)
+        share = (depths[reached] - depth[before]) / np.where(rise > 0, rise, np.inf)
         crossings[row, reached] = np.exp(times[before] + share * (times[first] - times[before]))
     return crossings.reshape(*lowest.shape[:-1], len(levels))
 

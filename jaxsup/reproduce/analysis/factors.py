@@ -107,7 +107,7 @@ def draw_by_factor(
     """Distribution of exponents at every level of every factor, and the share near one.
 
     A row a level: the middle 90% (thin), the middle half (thick) and the median of its exponents;
-    at its right end, how many per cent lie within `near`, which is shaded.
+    at its right end, how many percent lie within `near`, which is shaded.
 
     Arguments:
         table: see above; a level without a power law says so.

@@ -78,7 +78,7 @@ def draw_excess(
     ratio: Float[np.ndarray, "importances densities"],
     ax: Axes,
 ) -> Axes:
-    """How far the trained loss lies above that of the best ideal arrangement, in per cent.
+    """How far the trained loss lies above that of the best ideal arrangement, in percent.
 
     The color scale ends at the 98th percentile of the sizes, or at 1%; zero is white.
 

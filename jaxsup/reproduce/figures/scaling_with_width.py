@@ -204,10 +204,10 @@ class ScalingWithWidth(AbstractFigure[Scale]):
             alpha = "diverged"
             if slope is not None:
                 alpha = f"{slope['value']:.2f} ({slope['low']:.2f} to {slope['high']:.2f})"
-            kept = ", ".join("-" if n is None else f"{n:.0f}" for n in record["represented"])
+            counts = ", ".join("-" if n is None else f"{n:.0f}" for n in record["represented"])
             lines.append(
                 f"{record['weight_decay']:6.2f}  {record['exponent']:5.3g}  {alpha:>22}  "
-                f"{record['dropped_exponent']:17.2f}  {kept}"
+                f"{record['dropped_exponent']:17.2f}  {counts}"
             )
         lines.append(f"widths: {', '.join(map(str, records[0]['latents']))}")
         return lines

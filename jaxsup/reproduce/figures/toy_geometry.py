@@ -178,10 +178,12 @@ class ToyGeometry(AbstractFigure[AutoencoderScale]):
             where = f" (1/density {inverse[flat[0]]:.1f} to {inverse[flat[-1]]:.1f})"
             measured = intervals.from_samples(stars.values[flat].ravel(), "networks")
             networks = [network for row in flat for network in geometries[row]]
-            held = sum(len(part.features) for network in networks for part in network.components)
-            if held:
-                hits = round(feature_shares(networks).get("digon", 0.0) * held)
-                digons = intervals.from_share(hits, held)
+            represented = sum(
+                len(part.features) for network in networks for part in network.components
+            )
+            if represented:
+                hits = round(feature_shares(networks).get("digon", 0.0) * represented)
+                digons = intervals.from_share(hits, represented)
         reason = "" if digons else "D* nowhere lies below 0.9: too few densities or steps"
         return [
             Claim(

@@ -147,11 +147,11 @@ class ToyIntro(AbstractFigure[Scale]):
         )
 
     def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
-        """How many features are held at each density, and as what."""
+        """How many features are represented at each density, and as what."""
         del sweep
         weights = last_weights(dataset)
         losses = dataset["loss"].isel(step=-1).transpose("features.density", "seed").values
-        held = longer_than_half(weights)
+        represented = longer_than_half(weights)
         records: Records = []
         for row, density in enumerate(dataset["features.density"].values.tolist()):
             names = Counter(
@@ -162,9 +162,9 @@ class ToyIntro(AbstractFigure[Scale]):
             records.append(
                 {
                     "density": density,
-                    "represented": held[row].sum(axis=1).tolist(),
+                    "represented": represented[row].sum(axis=1).tolist(),
                     "two_most_important": int(
-                        (held[row] == (np.arange(FEATURES) < 2)).all(1).sum()
+                        (represented[row] == (np.arange(FEATURES) < 2)).all(1).sum()
                     ),
                     "geometry": name,
                     "geometry_starts": times,

@@ -71,10 +71,10 @@ class Metadata:
             return
         stored = {**json.loads(attributes["configuration"]), "precision": attributes["precision"]}
         ours = self.layout.attributes()
-        given = {**json.loads(ours["configuration"]), "precision": ours["precision"]}
+        configuration = {**json.loads(ours["configuration"]), "precision": ours["precision"]}
         raise ValueError(
             f"{self.path}: expected the sweep that it holds; got another one, "
-            f"{differences(stored, given)}; choose another folder, or the old configuration"
+            f"{differences(stored, configuration)}; choose another folder, or the old configuration"
         )
 
     def restore(self) -> None:
@@ -155,7 +155,11 @@ class Metadata:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what the system says of a full disk or lost permission into one clear line."""
+    """Turn what the system says of a full disk or lost permission into one clear line.
+
+    Raises:
+        OSError: as it was, with a line that says what is whole and how to go on.
+    """
     try:
         yield
     except OSError as error:
@@ -167,16 +171,16 @@ def explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def differences(stored: Any, given: Any) -> str:
+def differences(stored: Any, ours: Any) -> str:
     """Which fields differ between two configurations, and how.
 
     >>> differences({"optimizer": {"rate": 0.1}, "seeds": 2}, {"optimizer": {"rate": 0.5}})
     'optimizer.rate 0.5 instead of 0.1, seeds absent instead of 2'
     """
-    stored_fields, given_fields = dict(_flatten(stored)), dict(_flatten(given))
+    stored_fields, our_fields = dict(_flatten(stored)), dict(_flatten(ours))
     texts = []
-    for name in dict.fromkeys([*stored_fields, *given_fields]):
-        before, after = stored_fields.get(name, "absent"), given_fields.get(name, "absent")
+    for name in dict.fromkeys([*stored_fields, *our_fields]):
+        before, after = stored_fields.get(name, "absent"), our_fields.get(name, "absent")
         if before != after:
             texts.append(f"{name} {_short(after)} instead of {_short(before)}")
     return ", ".join(texts)

@@ -127,16 +127,16 @@ def take_inventory(store: str | Path) -> Inventory:
         whole = {"all": {**dataset.attrs, "seconds": dataset.attrs.get("seconds", math.nan)}}
         damages, tiles = [], 1
         regions = {"all": tuple(slice(size) for size in shape)}
-    done = np.zeros(shape, bool)
+    complete = np.zeros(shape, bool)
     status, last_step = np.full(shape, -1), np.full(shape, -1)
     machines: dict[str, int] = {}
     for name, region in regions.items():
-        done[region] = True
+        complete[region] = True
         # Tile by tile: a damaged one must not be touched.
         status[region] = dataset["status"][region].values
         last_step[region] = dataset["last_step"][region].values
         machine = _machine(whole[name])
-        machines[machine] = machines.get(machine, 0) + done[region].size
+        machines[machine] = machines.get(machine, 0) + complete[region].size
     files = [file for file in path.rglob("*") if file.is_file()]
     return Inventory(
         path=str(path),
@@ -144,8 +144,8 @@ def take_inventory(store: str | Path) -> Inventory:
         sizes={str(dim): int(size) for dim, size in dataset.sizes.items()},
         tiles=tiles,
         tiles_stored=len(whole),
-        networks=int(done.size),
-        networks_stored=int(done.sum()),
+        networks=int(complete.size),
+        networks_stored=int(complete.sum()),
         diverged=[
             {**_where(dataset, position.tolist()), "last_step": int(last_step[tuple(position)])}
             for position in np.argwhere(status == DIVERGED)

@@ -111,7 +111,7 @@ class Layout:
         }
 
     def dataset(self, arrays: dict[str, np.ndarray] | None = None) -> xr.Dataset:
-        """The labelled dataset of arrays [points, seeds, ...], or its coordinates alone."""
+        """The labeled dataset of arrays [points, seeds, ...], or its coordinates alone."""
         import xarray as xr
 
         data = {
@@ -238,8 +238,8 @@ class _Arrays:
             if len(shape) != len(observable.dims):
                 expected = f"{len(observable.dims)} dimensions, {observable.dims}"
                 advice = "name a dimension for each axis of what measure() returns"
-                got = f"values of shape {shape}"
-                raise fail(f"observable {name}", expected, got, advice, described=True)
+                text = f"values of shape {shape}"
+                raise fail(f"observable {name}", expected, text, advice, described=True)
             self._add(
                 name, ("step", *observable.dims), shape, observable.long_name, observable.units
             )

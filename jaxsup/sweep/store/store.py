@@ -1,4 +1,4 @@
-"""The folder that a sweep fills: a Zarr group of the labelled dataset, committed tile by tile.
+"""The folder that a sweep fills: a Zarr group of the labeled dataset, committed tile by tile.
 
 Everything but the data is written first, in one rename. A tile is one chunk of every variable, so
 that committing it touches nobody else's files: processes write to one store without locks.

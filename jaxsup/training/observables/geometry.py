@@ -1,6 +1,6 @@
 """Observables of the geometry: spectra of the embedding, of the core and of the whole map.
 
-Three matrices are looked at, each as it stands at the recorded step:
+Three matrices are measured, each as it stands at the recorded step:
 
 - the embedding W, through F = W W^T. Where W is frozen, these are the numbers of its start at every
   step; where W = I they are known and nothing is decomposed; where it is untied, W is the encoder.

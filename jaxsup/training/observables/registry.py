@@ -13,5 +13,5 @@ OBSERVABLES: dict[str, Observable] = {
 
 def observables_of(record: Record) -> dict[str, Observable]:
     """What a record asks for, by name, the loss first."""
-    given = {item.name: item for item in record.observables if isinstance(item, Observable)}
-    return {name: given.get(name) or OBSERVABLES[name] for name in record.names}
+    user_defined = {item.name: item for item in record.observables if isinstance(item, Observable)}
+    return {name: user_defined.get(name) or OBSERVABLES[name] for name in record.names}

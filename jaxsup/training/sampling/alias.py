@@ -10,35 +10,35 @@ def alias_table(
 ) -> tuple[UInt[Array, " n"], Int[Array, " n"]]:
     """The alias table of probabilities that sum to 1, by one sweep.
 
-    Slots hold 1 / n each. A share below that leaves room, which the current large share fills; a
+    Columns hold 1 / n each. A share below that leaves room, which the current large share fills; a
     large share that has shrunk to below 1 / n is itself filled up by the next one.
     """
     n = shares.size
-    held = shares * n
-    large = held > 1.0
+    sizes = shares * n
+    large = sizes > 1.0
     order = jnp.argsort(large, stable=True)
     smalls = n - jnp.sum(large)
 
     def settle(_: Array, state: tuple) -> tuple:
-        small, big, left, lost, accepted, alias = state
+        small, big, remaining, error, accepted, alias = state
         current = order[jnp.minimum(big, n - 1)]
-        take_small = (small < smalls) & ((left > 1.0) | (big >= n))
+        take_small = (small < smalls) & ((remaining > 1.0) | (big >= n))
         item = jnp.where(take_small, order[jnp.minimum(small, n - 1)], current)
         following = order[jnp.minimum(big + 1, n - 1)]
-        kept = jnp.where(take_small, held[item], left)
+        size = jnp.where(take_small, sizes[item], remaining)
         # Nothing is left to fill up with: what is missing is rounding.
         alone = (big >= n) | (~take_small & (big == n - 1))
-        accepted = accepted.at[item].set(jnp.where(alone, 1.0, kept))
+        accepted = accepted.at[item].set(jnp.where(alone, 1.0, size))
         alias = alias.at[item].set(jnp.where(take_small, current, following))
         # Kahan's sum: a large share is the remainder of many subtractions.
-        change = (jnp.where(take_small, held[item], held[following]) - 1.0) - lost
-        now = left + change
+        change = (jnp.where(take_small, sizes[item], sizes[following]) - 1.0) - error
+        now = remaining + change
         step = take_small.astype(small.dtype)
-        return small + step, big + 1 - step, now, (now - left) - change, accepted, alias
+        return small + step, big + 1 - step, now, (now - remaining) - change, accepted, alias
 
-    first = held[order[jnp.minimum(smalls, n - 1)]]
+    first = sizes[order[jnp.minimum(smalls, n - 1)]]
     zero = jnp.zeros_like(smalls), smalls, first, jnp.zeros_like(first)
-    start = (*zero, jnp.ones_like(held), jnp.zeros_like(order))
+    start = (*zero, jnp.ones_like(sizes), jnp.zeros_like(order))
     *_, accepted, alias = lax.fori_loop(0, n, settle, start)
     return as_words(accepted), alias
 

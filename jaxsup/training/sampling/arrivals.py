@@ -55,7 +55,7 @@ class SparseSampler(eqx.Module):
     """A law made ready for sparse batches of one size.
 
     Attributes:
-        accepted, alias: [features]: of 2^32 arrivals at slot i, ``accepted[i]`` are of feature i
+        accepted, alias: [features]: of 2^32 arrivals at its column i, ``accepted[i]`` are of feature i
             and the others of feature ``alias[i]`` (the alias method; Walker 1977).
         exceeding: [deepest]: of 2^32 samples, so many have more than k arrivals.
         excess: 0, or NaN if the law has more arrivals than the plan allows.
@@ -73,7 +73,7 @@ class SparseSampler(eqx.Module):
     def draw(self, key: Key[Array, ""]) -> SparseBatch:
         """Independent draws of x, in law as `PowerLawFeatures.sample_batch`.
 
-        Each p_i is realised to within 2^-32, and 1e-4 of itself in float32 (1e-6 in float64). The
+        Each p_i is realized to within 2^-32, and 1e-4 of itself in float32 (1e-6 in float64). The
         numbers depend on the key alone, not on the room that the plan has. If the law has more
         arrivals than the plan allows, all values are NaN.
         """
@@ -82,7 +82,7 @@ class SparseSampler(eqx.Module):
         counts = jnp.sum(counting[None, :] < self.exceeding[:, None], axis=0, dtype=jnp.int32)
         row, used = _rows_of_arrivals(counts, plan)
         feature = self._pick(words)
-        # Materialised: fused into the comparisons, it would be computed anew for each of them.
+        # Materialized: fused into the comparisons, it would be computed anew for each of them.
         place = lax.optimization_barrier(jnp.where(used, row * count + feature, -1))
         active = used[plan.deepest :] & ~_repeated(place, plan.deepest)
         value = values_from_words(self.values, others[plan.deepest :]) + self.excess
@@ -98,13 +98,13 @@ class SparseSampler(eqx.Module):
         )
 
     def _pick(self, words: UInt[Array, " n"]) -> Int[Array, " n"]:
-        """The feature of each arrival: words * N / 2^32 is a slot, its fraction chooses."""
+        """The feature of each arrival: words * N / 2^32 is a column of the table, its fraction chooses."""
         count = jnp.uint32(self.accepted.size)
         carry = ((words & jnp.uint32(0xFFFF)) * count) >> jnp.uint32(16)
-        slot = (((words >> jnp.uint32(16)) * count + carry) >> jnp.uint32(16)).astype(jnp.int32)
-        accepted = self.accepted.at[slot].get(mode="promise_in_bounds")
-        other = self.alias.at[slot].get(mode="promise_in_bounds")
-        return jnp.where(words * count < accepted, slot, other)
+        column = (((words >> jnp.uint32(16)) * count + carry) >> jnp.uint32(16)).astype(jnp.int32)
+        accepted = self.accepted.at[column].get(mode="promise_in_bounds")
+        other = self.alias.at[column].get(mode="promise_in_bounds")
+        return jnp.where(words * count < accepted, column, other)
 
 
 def prepare_sampler(features: PowerLawFeatures, plan: SparsePlan) -> SparseSampler:

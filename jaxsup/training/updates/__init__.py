@@ -1,4 +1,4 @@
-"""Ways to compute an update, and the one place that chooses among them."""
+"""Updates, which are how a step is computed, and the one place that chooses among them."""
 
 from jaxsup.training.updates.base import AbstractUpdate as AbstractUpdate
 from jaxsup.training.updates.choice import choose_update as choose_update

@@ -1,4 +1,4 @@
-"""What a way to compute an update has to offer."""
+"""What an update has to offer: its gradient, its errors, and for whom it is exact."""
 
 import abc
 from typing import Any, ClassVar

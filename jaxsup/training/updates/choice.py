@@ -42,8 +42,8 @@ def choose_update(experiment: Experiment) -> AbstractUpdate:
         raise AssertionError("no update for this experiment")
     if experiment.sampling == "sparse" and isinstance(update, Dense):
         reason = Listed.unsuitable(experiment)
-        got = f"an experiment that does not suit it: {reason}"
-        raise fail("sampling", "'auto' or 'dense'", got, "leave it out", described=True)
+        text = f"an experiment that does not suit it: {reason}"
+        raise fail("sampling", "'auto' or 'dense'", text, "leave it out", described=True)
     return update
 
 

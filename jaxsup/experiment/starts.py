@@ -1,0 +1,40 @@
+"""How the arrays of students start: normal rows, scaled or with columns of unit norm."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from jaxsup._internal.validation import Scalar, check_number
+
+
+def check_scales(embedding_scale: Scalar | None, **scales: Scalar) -> None:
+    """Check the standard deviations of a student's start.
+
+    Arguments:
+        embedding_scale: > 0, or None for unit columns.
+        scales: those of other arrays by the names of their fields, >= 0.
+
+    Raises:
+        ValueError: one is outside of its range.
+    """
+    for name, scale in scales.items():
+        advice = "give the standard deviation of the start"
+        check_number(f"student.{name}", scale, advice, low=0)
+    if embedding_scale is not None:
+        advice = "give the standard deviation of W's entries, or leave it out for unit columns"
+        check_number("student.embedding_scale", embedding_scale, advice, low=0, low_open=True)
+
+
+def scale_columns(
+    W: Float[Array, "latent features"], scale: Scalar | None
+) -> Float[Array, "latent features"]:
+    """W times `scale`, or with columns of unit norm."""
+    if scale is not None:
+        return W * scale
+    return W / jnp.linalg.norm(W, axis=0, keepdims=True)
+
+
+def sample_rows(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
+    """Standard normals whose row k depends on the key, k and the number of columns alone."""
+    keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(rows))
+    return jax.vmap(lambda row_key: jax.random.normal(row_key, (columns,)))(keys)
