@@ -6,6 +6,7 @@ import pytest
 from update_cases import LARGE, SMALL, STUDENTS, experiment
 
 import jaxsup
+from jaxsup.experiment.activations import ACTIVATIONS
 from jaxsup.training.updates import Gathered, Listed, choose_update, explain_update
 
 
@@ -59,3 +60,16 @@ def test_sparse_samples_of_a_law_that_does_not_suit_are_refused(features):
             start(case)
     with pytest.raises(ValueError, match=r"sampling: expected one of"):
         experiment(STUDENTS["frozen"], 64, features=features, sampling="none")
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_each_update_takes_the_activations_it_is_proven_for_and_refuses_others_by_name(name):
+    """`test_updates` holds each accepted pair to automatic differentiation in float64."""
+    student = jaxsup.Student(12, activation=name)
+    reasons = explain_update(experiment(student, LARGE))
+    assert reasons["listed"] == ""
+    gated = student.activation.gate is not None
+    assert reasons["gathered"] == ("" if gated else f"phi phi' is not phi for {name}")
+    law = jaxsup.OneActiveFeatures(LARGE)
+    exact = jaxsup.Experiment(law, jaxsup.DiagonalTeacher(0.0), student, jaxsup.SGD(0.1))
+    assert exact.closed_form == {"identity": "linear", "relu": "one-active"}.get(name)

@@ -69,12 +69,10 @@ class Metadata:
             )
         if attributes["fingerprint"] == self.layout.fingerprint:
             return
-        stored = {**json.loads(attributes["configuration"]), "precision": attributes["precision"]}
-        ours = self.layout.attributes()
-        configuration = {**json.loads(ours["configuration"]), "precision": ours["precision"]}
+        changes = differences(_identity(attributes), _identity(self.layout.attributes()))
         raise ValueError(
-            f"{self.path}: expected the sweep that it holds; got another one, "
-            f"{differences(stored, configuration)}; choose another folder, or the old configuration"
+            f"{self.path}: expected the sweep that it holds; got another one, {changes}; "
+            "choose another folder, or the old configuration"
         )
 
     def restore(self) -> None:
@@ -169,6 +167,16 @@ def explained(path: Path) -> Iterator[None]:
             f"{path}: expected room to write; got {os.strerror(error.errno)!r}; what is "
             "stored is whole: mend that, then go on with --resume (resume=True)"
         ) from None
+
+
+def _identity(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the numbers of a store depend on, by name, as its attributes have it."""
+    updates = json.loads(attributes.get("update_identities", "[]"))
+    return {
+        **json.loads(attributes["configuration"]),
+        "precision": attributes["precision"],
+        "updates": {str(number): identity for number, identity in enumerate(updates, 1)},
+    }
 
 
 def differences(stored: Any, ours: Any) -> str:

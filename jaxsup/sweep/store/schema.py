@@ -70,7 +70,8 @@ class Layout:
     Attributes:
         steps: recorded steps, of all programs together.
         kept: steps with kept parameters, of all programs together.
-        updates: how each program computes its updates, and why.
+        updates: how each program computes its updates, and why, for people.
+        update_identities: what their numbers depend on, each once.
         variables: the data variables by name; ``status``, ``last_step`` and ``complete`` tell how
             each network fared and whether it has been trained.
     """
@@ -83,7 +84,8 @@ class Layout:
         )
         self.variables = self._variables(programs)
         self.updates = [_explain(program) for program in programs]
-        self.identities = [program_identity(program) for program in programs]
+        identities = {json.dumps(program_identity(program), sort_keys=True) for program in programs}
+        self.update_identities = [json.loads(identity) for identity in sorted(identities)]
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -131,6 +133,7 @@ class Layout:
             "fingerprint": self.fingerprint,
             "precision": precision(),
             "updates": json.dumps(self.updates),
+            "update_identities": json.dumps(self.update_identities),
             "loss_evaluation": experiment.closed_form
             or f"{experiment.record.evaluation_samples} samples a seed",
             "replicas": math.prod(self.shape),
@@ -143,8 +146,7 @@ class Layout:
         That is configuration, seeds, precision, and how updates are computed, but not how many
         programs compute them.
         """
-        updates = sorted({json.dumps(identity, sort_keys=True) for identity in self.identities})
-        depends = [sweep_to_tables(self.sweep), precision(), KEY_KIND, updates]
+        depends = [sweep_to_tables(self.sweep), precision(), KEY_KIND, self.update_identities]
         text = json.dumps(depends, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
