@@ -55,8 +55,8 @@ class SparseSampler(eqx.Module):
     """A law made ready for sparse batches of one size.
 
     Attributes:
-        accepted, alias: [features]: of 2^32 arrivals at its column i, ``accepted[i]`` are of feature i
-            and the others of feature ``alias[i]`` (the alias method; Walker 1977).
+        accepted, alias: [features]: of 2^32 arrivals at column i, ``accepted[i]`` are of feature i
+            and the others of feature ``alias[i]`` (the alias table; Walker 1977).
         exceeding: [deepest]: of 2^32 samples, so many have more than k arrivals.
         excess: 0, or NaN if the law has more arrivals than the plan allows.
         values: law of the values.
@@ -98,7 +98,7 @@ class SparseSampler(eqx.Module):
         )
 
     def _pick(self, words: UInt[Array, " n"]) -> Int[Array, " n"]:
-        """The feature of each arrival: words * N / 2^32 is a column of the table, its fraction chooses."""
+        """The feature of each arrival: words * N / 2^32 is a column, its fraction chooses."""
         count = jnp.uint32(self.accepted.size)
         carry = ((words & jnp.uint32(0xFFFF)) * count) >> jnp.uint32(16)
         column = (((words >> jnp.uint32(16)) * count + carry) >> jnp.uint32(16)).astype(jnp.int32)
