@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import threefry_2x32
-from jaxtyping import Array, Float, Key, UInt
+from jaxtyping import Array, Float, Integer, Key, UInt
 
 
 def draw_words(
-    key: Key[Array, ""], counters: np.ndarray, *, stream: int = 0
+    key: Key[Array, ""], counters: Integer[np.ndarray, " n"], *, stream: int = 0
 ) -> tuple[UInt[Array, " n"], UInt[Array, " n"]]:
     """Two random words for each counter: words depend on key, stream and counter alone.
 

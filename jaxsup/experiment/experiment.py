@@ -1,12 +1,10 @@
 """What a network sees, is asked to learn, is, and how it is trained and recorded."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Int, PRNGKeyArray, PyTree
 
 from jaxsup._internal.validation import (
     Scalar,
@@ -118,12 +116,12 @@ class Experiment(eqx.Module):
         return closed_form(self.features, self.teacher, self.student)
 
     @property
-    def recorded_steps(self) -> np.ndarray:
+    def recorded_steps(self) -> Int[np.ndarray, " records"]:
         """The steps at which a run of this experiment is recorded, from 0."""
         return self.record.schedule(self.steps)
 
 
-def initial_parameters(experiment: Experiment, key: PRNGKeyArray) -> Any:
+def initial_parameters(experiment: Experiment, key: PRNGKeyArray) -> PyTree:
     """The parameters from which a run with this key starts."""
     init_key = jax.random.fold_in(key, INIT_STREAM)
     return experiment.student.init_parameters(init_key, experiment.features.count)

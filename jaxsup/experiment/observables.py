@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxsup.experiment.students import AbstractStudent
 
@@ -52,7 +52,7 @@ class Network:
             None: the tolerance of `jaxsup.spectral`.
     """
 
-    parameters: Any
+    parameters: PyTree
     errors: Float[Array, " features"]
     loss: Float[Array, ""]
     student: AbstractStudent

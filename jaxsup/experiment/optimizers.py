@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import Scalar, check_number
 from jaxsup.experiment.schedules import WarmupCosine
@@ -174,7 +174,9 @@ class NormAdamW(AbstractAdam):
 
         return optax.chain(super().direction(), optax.stateless(decay))
 
-    def _add_decay(self, path: tuple[Any, ...], update: Array, W: Array) -> Array:
+    def _add_decay(
+        self, path: tuple[Any, ...], update: Float[Array, "*shape"], W: Float[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
         """`update` plus d w_i, or d (1 / |w_i| - 1) w_i where d < 0, for embeddings."""
         if name_of(path) not in ("embedding", "readout"):
             return update

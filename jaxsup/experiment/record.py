@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Int
 
 from jaxsup._internal.validation import (
     check_choice,
@@ -88,7 +89,7 @@ class Record(eqx.Module):
         names = [item if isinstance(item, str) else item.name for item in self.observables]
         return ("loss", *(name for name in names if name != "loss"))
 
-    def schedule(self, total: int) -> np.ndarray:
+    def schedule(self, total: int) -> Int[np.ndarray, " records"]:
         """The recorded steps of a run of `total` updates: increasing, from 0 to `total`.
 
         >>> Record(points=5).schedule(1000).tolist()

@@ -45,16 +45,16 @@ class AbstractStudent(eqx.Module):
     parameter_dims: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     @abc.abstractmethod
-    def init_parameters(self, key: PRNGKeyArray, count: int) -> Any:
+    def init_parameters(self, key: PRNGKeyArray, count: int) -> PyTree:
         """Starting parameters for `count` features: a module whose fields are arrays or None."""
 
     @abc.abstractmethod
     def outputs(
-        self, parameters: Any, x: Float[Array, "batch features"]
+        self, parameters: PyTree, x: Float[Array, "batch features"]
     ) -> Float[Array, "batch features"]:
         """The output for each row of x."""
 
-    def trainable(self, parameters: Any) -> PyTree[bool]:
+    def trainable(self, parameters: PyTree) -> PyTree[bool]:
         """`parameters` with True for learned arrays and False for frozen ones: all are learned."""
         return jax.tree.map(lambda _: True, parameters)
 
@@ -273,7 +273,7 @@ class _PaddedStudent(Student):
         return (jnp.arange(self.latent) < self.used).astype(dtype)
 
 
-def named_arrays(parameters: Any) -> dict[str, Any]:
+def named_arrays(parameters: PyTree) -> dict[str, Any]:
     """The arrays of a student's parameters by the name that they have in a dataset."""
     leaves = jax.tree_util.tree_leaves_with_path(parameters)
     return {jax.tree_util.keystr(path, simple=True, separator="_"): leaf for path, leaf in leaves}

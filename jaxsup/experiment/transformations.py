@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import Scalar, check_number, fail
 from jaxsup.experiment.schedules import WarmupCosine, check_schedule
@@ -150,7 +150,7 @@ class AbstractRatedOptimizer(AbstractOptimizer):
     def _scale(self, updates: optax.Updates) -> optax.Updates:
         """Minus the rate of its group times each array."""
 
-        def scale(path: tuple[Any, ...], update: Array) -> Array:
+        def scale(path: tuple[Any, ...], update: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
             rate = self.learning_rate
             if self.bias_learning_rate is not None and name_of(path) == "bias":
                 rate = self.bias_learning_rate

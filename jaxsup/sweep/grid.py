@@ -8,6 +8,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Float, Int
 
 from jaxsup._internal.validation import check_positive_integer, fail, suggest
 from jaxsup.experiment.experiment import Experiment
@@ -120,7 +121,7 @@ class Sweep:
         """The axes as the constructor takes them."""
         return {axis.name: axis.fields.get(axis.name, axis.fields) for axis in self.axes}
 
-    def structures(self) -> Iterator[tuple[np.ndarray, Experiment]]:
+    def structures(self) -> Iterator[tuple[Int[np.ndarray, " points"], Experiment]]:
         """The experiments that differ in structure, with the points (flat indices) of each.
 
         Fields that hold numbers that a program can take as arguments do not count as structure:
@@ -140,7 +141,9 @@ class Sweep:
             }
             yield np.atleast_1d(grid[index]).ravel(), replace_fields(self.experiment, changes)
 
-    def field_values(self, points: np.ndarray) -> dict[str, np.ndarray]:
+    def field_values(
+        self, points: Int[np.ndarray, " points"]
+    ) -> dict[str, Float[np.ndarray, " points"]]:
         """The values of the unstructural fields at `points`."""
         positions = np.unravel_index(points, self.shape) if self.shape else ()
         return {
@@ -150,7 +153,9 @@ class Sweep:
             for field, values in axis.fields.items()
         }
 
-    def updates(self, points: np.ndarray, experiment: Experiment) -> list[AbstractUpdate]:
+    def updates(
+        self, points: Int[np.ndarray, " points"], experiment: Experiment
+    ) -> list[AbstractUpdate]:
         """The updates of the settings at `points`, which have the structure of `experiment`.
 
         Of the numbers that programs take as arguments, only the feature law's settle an update.

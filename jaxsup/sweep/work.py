@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
+from jaxtyping import Int
 
 from jaxsup._internal.validation import fail
 from jaxsup.sweep.grid import Sweep
@@ -35,7 +36,7 @@ class Tile:
 
     index: tuple[int, ...]
     region: tuple[slice, ...]
-    points: np.ndarray
+    points: Int[np.ndarray, " points"]
 
     @property
     def name(self) -> str:
@@ -43,7 +44,7 @@ class Tile:
         return ".".join(map(str, self.index))
 
     @property
-    def seeds(self) -> np.ndarray:
+    def seeds(self) -> Int[np.ndarray, " seeds"]:
         """Positions of its seeds."""
         return np.arange(self.region[-1].start, self.region[-1].stop)
 
@@ -71,13 +72,13 @@ class Part:
     shape: tuple[int, int]
 
     @property
-    def points(self) -> np.ndarray:
+    def points(self) -> Int[np.ndarray, " points"]:
         """Flat indices of the points."""
         first = self.tiles[0].region[-1]
         return np.concatenate([t.points for t in self.tiles if t.region[-1] == first])
 
     @property
-    def seeds(self) -> np.ndarray:
+    def seeds(self) -> Int[np.ndarray, " seeds"]:
         """Positions of the seeds."""
         return np.unique(np.concatenate([tile.seeds for tile in self.tiles]))
 

@@ -1,10 +1,8 @@
 """Expected squared errors of a network: in closed form where there is one, else from samples."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.training.losses import evaluated_errors
@@ -15,7 +13,7 @@ _DRAWN_AT_ONCE = 256
 
 
 def expected_errors(
-    experiment: Experiment, update: AbstractUpdate, parameters: Any, key: Key[Array, ""]
+    experiment: Experiment, update: AbstractUpdate, parameters: PyTree, key: Key[Array, ""]
 ) -> Float[Array, " features"]:
     """e_i = E (phi(z)_i - y_i)^2 of each feature: exact, or from the samples that `key` draws."""
     if update.evaluation is not None:
@@ -24,13 +22,13 @@ def expected_errors(
 
 
 def estimated_errors(
-    experiment: Experiment, update: AbstractUpdate, parameters: Any, key: Key[Array, ""]
+    experiment: Experiment, update: AbstractUpdate, parameters: PyTree, key: Key[Array, ""]
 ) -> Float[Array, " features"]:
     """Squared error of each feature, averaged over the evaluation samples that `key` draws."""
     blocks, drawn = evaluation_blocks(experiment)
     tables = update.prepare(experiment, drawn)
 
-    def add_block(total: Float[Array, " features"], block: Array) -> tuple[Array, None]:
+    def add_block(total: Float[Array, " features"], block: Int[Array, ""]) -> tuple[Array, None]:
         block_key = jax.random.fold_in(key, block)
         return total + update.squared_errors(experiment, tables, parameters, block_key), None
 

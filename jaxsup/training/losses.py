@@ -11,12 +11,10 @@ a reduction turns it into the loss:
 w_i is the importance of feature i: a number r stands for w_i = r^(i-1), an array for itself.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxsup._internal.batching import in_cache
 from jaxsup._internal.validation import Scalar
@@ -40,7 +38,7 @@ def loss_weights(count: int, importance: Scalar, reduction: str) -> Float[Array,
 def sampled_errors(
     student: AbstractStudent,
     teacher: AbstractTeacher,
-    parameters: Any,
+    parameters: PyTree,
     x: Float[Array, "batch features"],
 ) -> Float[Array, " features"]:
     """Squared error of each feature, averaged over the batch."""

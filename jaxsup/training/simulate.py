@@ -1,12 +1,11 @@
 """One training run as one pure function of (experiment, key)."""
 
 import warnings
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.training.sampling.plan import TRACED
@@ -32,8 +31,8 @@ class Trajectory(eqx.Module):
     steps: Int[Array, " records"]
     loss: Float[Array, " records"]
     observables: dict[str, Array]
-    params: Any
-    snapshots: Any
+    params: PyTree
+    snapshots: PyTree
     status: Int[Array, ""]
     last_step: Int[Array, ""]
 

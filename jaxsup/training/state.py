@@ -4,13 +4,11 @@ They are pure functions of one network. `jaxsup.simulate` scans over them; a swe
 the host.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Int, PRNGKeyArray, PyTree, Shaped
 
 from jaxsup.experiment.experiment import (
     DATA_STREAM,
@@ -31,9 +29,9 @@ FINISHED, DIVERGED = 0, 1
 class State(eqx.Module):
     """A run between two updates. The step count is the driver's: all replicas share it."""
 
-    parameters: Any
+    parameters: PyTree
     moments: optax.OptState
-    snapshots: Any
+    snapshots: PyTree
     status: Int[Array, ""]
     last_step: Int[Array, ""]
 
@@ -64,13 +62,13 @@ def drop_frozen(experiment: Experiment, state: State) -> State:
     return eqx.tree_at(lambda s: s.parameters, state, learned, is_leaf=lambda x: x is None)
 
 
-def frozen_parameters(experiment: Experiment, key: PRNGKeyArray) -> Any:
+def frozen_parameters(experiment: Experiment, key: PRNGKeyArray) -> PyTree:
     """The arrays that are not learned: they follow from the student and the key."""
     parameters = initial_parameters(experiment, key)
     return eqx.partition(parameters, experiment.student.trainable(parameters))[1]
 
 
-def restore_frozen(frozen: Any, state: State) -> State:
+def restore_frozen(frozen: PyTree, state: State) -> State:
     """The run that `drop_frozen` was given."""
     parameters = eqx.combine(state.parameters, frozen)
     return eqx.tree_at(lambda s: s.parameters, state, parameters, is_leaf=lambda x: x is None)
@@ -103,7 +101,9 @@ def advance(
         squares = jax.tree.map(jnp.square, gradient)
         finite = _all_finite((new, moments, squares)) & (state.status == FINISHED)
 
-        def keep_finite(after: Array, before: Array) -> Array:
+        def keep_finite(
+            after: Shaped[Array, "*shape"], before: Shaped[Array, "*shape"]
+        ) -> Shaped[Array, "*shape"]:
             return jnp.where(finite, after, before)
 
         return State(
@@ -146,6 +146,6 @@ def observe(
     }
 
 
-def _all_finite(tree: object) -> Array:
+def _all_finite(tree: PyTree) -> Bool[Array, ""]:
     leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))
     return jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]).all()

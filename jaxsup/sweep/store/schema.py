@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import Shaped
 
 from jaxsup import __version__
 from jaxsup._internal.validation import fail
@@ -288,7 +289,7 @@ def _explain(program: Program) -> str:
     return f"{where}: {update.kind}: {update.describe()}" + f" ({reasons})" * bool(reasons)
 
 
-def _labels(values: tuple[Any, ...]) -> np.ndarray:
+def _labels(values: tuple[Any, ...]) -> Shaped[np.ndarray, " values"]:
     """Coordinate values: numbers as they are, names and objects' configurations as text.
 
     Text has the object dtype, which xarray writes with a type that Zarr's specification knows.

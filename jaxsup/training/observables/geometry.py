@@ -105,7 +105,7 @@ def _of_each(
     return measure_each
 
 
-def _over_represented(values: Array, network: Network) -> Float[Array, ""]:
+def _over_represented(values: Float[Array, " features"], network: Network) -> Float[Array, ""]:
     """Mean over the features that W represents; NaN if there are none."""
     represented = _spectrum(network).represented
     return jnp.sum(jnp.where(represented, values, 0.0)) / jnp.sum(represented).astype(values.dtype)

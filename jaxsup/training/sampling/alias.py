@@ -19,7 +19,7 @@ def alias_table(
     order = jnp.argsort(large, stable=True)
     smalls = n - jnp.sum(large)
 
-    def settle(_: Array, state: tuple) -> tuple:
+    def settle(_: Int[Array, ""], state: tuple[Array, ...]) -> tuple[Array, ...]:
         small, big, remaining, error, accepted, alias = state
         current = order[jnp.minimum(big, n - 1)]
         take_small = (small < smalls) & ((remaining > 1.0) | (big >= n))

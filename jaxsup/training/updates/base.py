@@ -4,7 +4,7 @@ import abc
 from typing import Any, ClassVar
 
 import equinox as eqx
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
@@ -49,13 +49,18 @@ class AbstractUpdate(eqx.Module):
 
     @abc.abstractmethod
     def gradient(
-        self, experiment: Experiment, tables: Any, learned: Any, frozen: Any, key: Key[Array, ""]
-    ) -> Any:
+        self,
+        experiment: Experiment,
+        tables: Any,
+        learned: PyTree,
+        frozen: PyTree,
+        key: Key[Array, ""],
+    ) -> PyTree:
         """Derivative of the training loss in the `learned` arrays, by fresh samples of `key`."""
 
     @abc.abstractmethod
     def squared_errors(
-        self, experiment: Experiment, tables: Any, parameters: Any, key: Key[Array, ""]
+        self, experiment: Experiment, tables: Any, parameters: PyTree, key: Key[Array, ""]
     ) -> Float[Array, " features"]:
         """Squared errors of each feature, summed over the samples that `tables` were made for."""
 

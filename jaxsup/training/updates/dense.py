@@ -1,11 +1,11 @@
 """The plain update: samples drawn feature by feature, the loss differentiated by JAX."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
@@ -42,12 +42,17 @@ class Dense(AbstractUpdate):
         return "dense samples, the loss differentiated by JAX"
 
     def gradient(
-        self, experiment: Experiment, tables: int, learned: Any, frozen: Any, key: Key[Array, ""]
-    ) -> Any:
+        self,
+        experiment: Experiment,
+        tables: int,
+        learned: PyTree,
+        frozen: PyTree,
+        key: Key[Array, ""],
+    ) -> PyTree:
         """Derivative of sum_i w_i e_i, e the `sampled_errors` of a fresh batch."""
         features = experiment.features
 
-        def loss(learned: Any, frozen: Any) -> Float[Array, ""]:
+        def loss(learned: PyTree, frozen: PyTree) -> Float[Array, ""]:
             parameters = eqx.combine(learned, frozen)
             weights = loss_weights(features.count, experiment.importance, experiment.reduction)
             x = features.sample_batch(key, tables)
@@ -57,14 +62,16 @@ class Dense(AbstractUpdate):
         return jax.grad(loss)(learned, frozen)
 
     def squared_errors(
-        self, experiment: Experiment, tables: int, parameters: Any, key: Key[Array, ""]
+        self, experiment: Experiment, tables: int, parameters: PyTree, key: Key[Array, ""]
     ) -> Float[Array, " features"]:
         """Squared errors of each feature, summed over `tables` new samples, few at a time."""
         pieces = -(-tables // _EVALUATED_AT_ONCE)
         even = tables // pieces * pieces
         x = experiment.features.sample_batch(key, tables)
 
-        def add_rows(total: Float[Array, " features"], x: Array) -> tuple[Array, None]:
+        def add_rows(
+            total: Float[Array, " features"], x: Float[Array, "rows features"]
+        ) -> tuple[Array, None]:
             errors = sampled_errors(experiment.student, experiment.teacher, parameters, x)
             return total + errors * x.shape[0], None
 

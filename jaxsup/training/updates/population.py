@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
@@ -21,7 +21,7 @@ class AbstractPopulationUpdate(AbstractUpdate):
     """Updates by the gradient of sum_i w_i e_i, e the `population_errors`: no samples are drawn."""
 
     def squared_errors(
-        self, experiment: Experiment, tables: Any, parameters: Any, key: Key[Array, ""]
+        self, experiment: Experiment, tables: Any, parameters: PyTree, key: Key[Array, ""]
     ) -> Float[Array, " features"]:
         """There are no samples: the evaluation is exact.
 
@@ -54,12 +54,17 @@ class Population(AbstractPopulationUpdate):
         return f"exact gradients of the population loss ({self.evaluation} closed form)"
 
     def gradient(
-        self, experiment: Experiment, tables: Any, learned: Any, frozen: Any, key: Key[Array, ""]
-    ) -> Any:
+        self,
+        experiment: Experiment,
+        tables: Any,
+        learned: PyTree,
+        frozen: PyTree,
+        key: Key[Array, ""],
+    ) -> PyTree:
         """Derivative of the expected loss."""
         del tables, key
 
-        def loss(learned: Any, frozen: Any) -> Float[Array, ""]:
+        def loss(learned: PyTree, frozen: PyTree) -> Float[Array, ""]:
             parameters, count = eqx.combine(learned, frozen), experiment.features.count
             weights = loss_weights(count, experiment.importance, experiment.reduction)
             assert self.evaluation is not None
@@ -103,8 +108,13 @@ class TiedClosedForm(AbstractPopulationUpdate):
         )
 
     def gradient(
-        self, experiment: Experiment, tables: Any, learned: Any, frozen: Any, key: Key[Array, ""]
-    ) -> Any:
+        self,
+        experiment: Experiment,
+        tables: Any,
+        learned: PyTree,
+        frozen: PyTree,
+        key: Key[Array, ""],
+    ) -> PyTree:
         """Derivative of the expected loss."""
         del tables, key
         count = experiment.features.count
@@ -115,7 +125,7 @@ class TiedClosedForm(AbstractPopulationUpdate):
 
     @staticmethod
     def loss(
-        experiment: Experiment, parameters: Any, weights: Float[Array, " features"]
+        experiment: Experiment, parameters: PyTree, weights: Float[Array, " features"]
     ) -> Float[Array, ""]:
         """sum_i weights_i e_i, with the derivative of `jaxsup.theory.one_sparse_loss`."""
         features, teacher = experiment.features, experiment.teacher

@@ -14,11 +14,11 @@ import abc
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from jaxsup._internal.batching import in_cache
 from jaxsup.experiment.activations import AbstractActivation
@@ -70,7 +70,7 @@ class AbstractPass(abc.ABC):
         hidden: Float[Array, "rows latent"],
         readout: Float[Array, "latent features"],
         *terms: Array,
-    ) -> Any:
+    ) -> PyTree:
         """The result from all rows at once."""
 
     @abc.abstractmethod
@@ -79,7 +79,7 @@ class AbstractPass(abc.ABC):
         hidden: Float[Array, "rows latent"],
         readout: Float[Array, "latent features"],
         *terms: Array,
-    ) -> Any:
+    ) -> PyTree:
         """The result from the rows that hold anything, tile by tile."""
 
     def __call__(
@@ -87,7 +87,7 @@ class AbstractPass(abc.ABC):
         hidden: Float[Array, "rows latent"],
         readout: Float[Array, "latent features"],
         terms: Terms,
-    ) -> Any:
+    ) -> PyTree:
         """The result, by the one that suits size and platform."""
         return in_cache(self.by_tiles, self.size, together=self.whole)(hidden, readout, *terms)
 
@@ -112,9 +112,9 @@ class AbstractPass(abc.ABC):
         hidden: Float[Array, "padded latent"],
         readout: Float[Array, "latent features"],
         terms: Terms,
-        add: Callable[..., Any],
-        start: Any,
-    ) -> tuple[Any, Float[Array, ""]]:
+        add: Callable[..., PyTree],
+        start: PyTree,
+    ) -> tuple[PyTree, Float[Array, ""]]:
         """Add up ``add(sums, h, residuals, first row)`` over tiles, and count the rows.
 
         Not to be batched: the loops would then run for each network as long as for the longest.
@@ -127,7 +127,7 @@ class AbstractPass(abc.ABC):
         used = jnp.max(jnp.where(pulls != 0, jnp.arange(1, row.size + 1, dtype=row.dtype), 0))
         stops = jnp.minimum(stops, used)
 
-        def pass_tile(index: Array, sums: Any) -> Any:
+        def pass_tile(index: Int[Array, ""], sums: PyTree) -> PyTree:
             first = index * self.tile
             h = lax.dynamic_slice_in_dim(hidden, first, self.tile)
             # Materialized, or the loop would start from a copy.
@@ -140,7 +140,11 @@ class AbstractPass(abc.ABC):
         return sums, (tiles * self.tile).astype(hidden.dtype)
 
     def _take_off(
-        self, terms: Terms, first: Array, arrival: Array, residuals: Float[Array, "tile features"]
+        self,
+        terms: Terms,
+        first: Int[Array, ""],
+        arrival: Int[Array, ""],
+        residuals: Float[Array, "tile features"],
     ) -> Float[Array, "tile features"]:
         """The residuals of the tile that begins at row `first`, less the pull of one arrival."""
         place = terms.row[arrival] - first, terms.feature[arrival]
@@ -184,7 +188,12 @@ class SlopesPass(AbstractPass):
     ) -> Slopes:
         """The derivatives from the rows that hold anything, tile by tile."""
 
-        def add(sums: tuple, h: Array, slope: Array, first: Array) -> tuple:
+        def add(
+            sums: PyTree,
+            h: Float[Array, "tile latent"],
+            slope: Float[Array, "tile features"],
+            first: Int[Array, ""],
+        ) -> PyTree:
             back, of_readout, of_bias = sums
             back = lax.dynamic_update_slice_in_dim(back, slope @ readout.T, first, 0)
             of_readout = of_readout + h.T @ slope if self.learns_readout else None
@@ -220,7 +229,12 @@ class SquaresPass(AbstractPass):
     ) -> tuple[Float[Array, " features"], Float[Array, ""]]:
         """The squares from the rows that hold anything, tile by tile."""
 
-        def add(squares: Array, h: Array, errors: Array, first: Array) -> Array:
+        def add(
+            squares: Float[Array, " features"],
+            h: Float[Array, "tile latent"],
+            errors: Float[Array, "tile features"],
+            first: Int[Array, ""],
+        ) -> Float[Array, " features"]:
             del h, first
             return squares + jnp.sum(errors**2, axis=0)
 
