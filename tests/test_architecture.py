@@ -34,11 +34,7 @@ PRIVATE_IMPORTS = {"sweep/processes.py: jax._src"}
 
 MOST_ENTRIES = 16
 MOST_LINES = 300
-LONG_FILES = {
-    "jaxsup/reproduce/toys.py",
-    "tests/sweep/test_run.py",
-    "tests/sweep/test_store.py",
-}
+LONG_FILES = {"jaxsup/reproduce/toys.py"}
 
 
 LAZY = """

@@ -32,9 +32,9 @@ def test_theory_curves_are_the_medians_of_what_the_seeds_do(student: dict[str, A
     assert theory is not None
     assert theory.dims == ("teacher.exponent", "step")
     np.testing.assert_allclose(theory, dataset["loss"].median("seed"), rtol=1e-4)
-    one = theory_curves(dataset.isel({"teacher.exponent": 1}, drop=False))
-    assert one is not None
-    np.testing.assert_allclose(one, theory[1])
+    curve = theory_curves(dataset.isel({"teacher.exponent": 1}, drop=False))
+    assert curve is not None
+    np.testing.assert_allclose(curve, theory[1])
 
 
 def test_there_are_no_theory_curves_without_a_closed_form() -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
+from helpers import assert_error_form
+from sweep_cases import assert_same_bits
 
 KILLS = int(os.environ.get("JAXSUP_KILLS", "2"))
 
@@ -68,29 +70,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def same_bits(one: Path, other: Path) -> None:
-    a, b = xr.open_zarr(one).load(), xr.open_zarr(other).load()
-    assert set(a.variables) == set(b.variables)
-    for name in a.variables:
-        assert a[name].values.tobytes() == b[name].values.tobytes(), name
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "terminate"])
 def test_interrupted_at_random_moments_it_ends_with_the_same_bits(folder, tmp_path, number):
     moments = random.Random(int(number))
     seconds = float((folder / "seconds").read_text())
     out = tmp_path / "out"
-    left = KILLS
+    interruptions = KILLS
     while True:
         process = start("sweep", folder / "sweep.toml", "--out", out, "--resume", *OPTIONS)
         try:
-            moment = moments.uniform(0.2 * seconds, 0.8 * seconds) if left else 600
+            moment = moments.uniform(0.2 * seconds, 0.8 * seconds) if interruptions else 600
             _, err = process.communicate(timeout=moment)
         except subprocess.TimeoutExpired:
             process.send_signal(number)
             _, err = process.communicate()
-            left -= 1
+            interruptions -= 1
             # Early enough, nobody listens yet; late enough, all is done.
             ended = {signal.SIGKILL: {-9}, signal.SIGTERM: {143, 0, -15}}[number]
             assert process.returncode in ended, err
@@ -98,8 +93,8 @@ def test_interrupted_at_random_moments_it_ends_with_the_same_bits(folder, tmp_pa
                 assert re.search(r"stopped; .* go on with: jaxsup sweep .* --resume\n$", err)
             continue
         assert process.returncode == 0, err
-        same_bits(folder / "whole", out)
-        if not left:
+        assert_same_bits(xr.open_zarr(out).load(), xr.open_zarr(folder / "whole").load())
+        if not interruptions:
             break
         shutil.rmtree(out)
     status, text, _ = jaxsup("info", out, "--json")
@@ -148,7 +143,7 @@ def test_info_names_what_is_damaged(folder, tmp_path):
     assert f"damaged   {chunk.relative_to(out)}: its checksum differs" in text
     status, text, err = jaxsup("fit", out)
     assert (status, text) == (2, "")
-    assert err.count("\n") == 1
+    assert_error_form(err.removesuffix("\n"))
     assert f"got {chunk.relative_to(out)}: its checksum differs" in err
 
 
@@ -168,18 +163,22 @@ def test_a_mistake_is_one_line_before_training(folder, tmp_path, options, messag
         "sweep", folder / "sweep.toml", "--out", tmp_path / "out", "--json", *options
     )
     assert (status, text) == (2, "")
-    assert err.count("\n") == 1
+    assert_error_form(err.removesuffix("\n"))
     assert message in err
     assert not (tmp_path / "out").exists()
 
 
+def contents(store: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
 def test_another_configuration_is_one_line(folder, tmp_path):
     (tmp_path / "other.toml").write_text(CONFIGURATION.replace("exponent = 1.5", "exponent = 1.6"))
-    before = {p: p.read_bytes() for p in (folder / "whole").rglob("*") if p.is_file()}
+    before = contents(folder / "whole")
     status, text, err = jaxsup(
         "sweep", tmp_path / "other.toml", "--out", folder / "whole", "--resume", "--json"
     )
     assert (status, text) == (2, "")
-    assert err.count("\n") == 1
+    assert_error_form(err.removesuffix("\n"))
     assert "features.exponent 1.6 instead of 1.5" in err
-    assert {p: p.read_bytes() for p in (folder / "whole").rglob("*") if p.is_file()} == before
+    assert contents(folder / "whole") == before

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 
 import jaxsup
 from jaxsup.experiment.record import Record
@@ -70,13 +71,13 @@ def test_the_count_is_within_a_quarter_of_the_peak(case, sampling):
     arguments = json.dumps({**CASES[case], "sampling": sampling})
     predicted = highest = 0
     for _ in range(3):  # on a busy machine the devices are not at their widest at one time
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, str(Path(__file__).parent / "peak_memory.py"), arguments],
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stderr
-        sizes = json.loads(done.stdout)
+        assert process.returncode == 0, process.stderr
+        sizes = json.loads(process.stdout)
         predicted, highest = sizes["predicted"], max(highest, sizes["measured"])
         assert predicted > 100e6  # else the runtime's own memory is what is measured
         if predicted / highest < 1.25:
@@ -120,7 +121,7 @@ KINDS = {
 }
 
 
-def told(program: Program, shape: tuple[int, int]) -> int:
+def compiler_bytes(program: Program, shape: tuple[int, int]) -> int:
     """What the compiler says of a size, compiled as it is for training."""
     compiled = trace_training(program, shape, jax.devices()[0]).lower().compile()
     counts = compiled.memory_analysis()
@@ -130,14 +131,14 @@ def told(program: Program, shape: tuple[int, int]) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_line_meets_what_the_compiler_says_of_another_size(kind):
+def test_the_line_agrees_with_what_the_compiler_says_of_another_size(kind):
     """2 x 200 replicas, from a line through 2 and 64, and what packing adds."""
     rates = np.linspace(0.1, 0.2, 200).tolist()
     sweep = jaxsup.Sweep(small(**KINDS[kind]), {"optimizer.learning_rate": rates}, 4)
     program = plan_programs(sweep, 1)[0]
     need = footprint(program, 4, jax.local_devices()[:1])
     assert need.constant + 400 * need.replica == pytest.approx(
-        1.1 * told(program, (2, 200)), rel=0.1
+        1.1 * compiler_bytes(program, (2, 200)), rel=0.1
     )
 
 
@@ -145,15 +146,15 @@ def test_options_for_asking_change_no_buffer():
     """Code of any quality works on the same arrays, but for a few bytes of scratch."""
     sweep = jaxsup.Sweep(small(), {"optimizer.learning_rate": [0.1, 0.2]})
     program = plan_programs(sweep, 1)[0]
-    asked = counted_bytes(program, (2, 30), jax.devices()[0])
-    assert asked == pytest.approx(told(program, (2, 30)), rel=0.03)
+    count = counted_bytes(program, (2, 30), jax.devices()[0])
+    assert count == pytest.approx(compiler_bytes(program, (2, 30)), rel=0.03)
 
 
 def test_a_version_without_these_options_is_asked_without(monkeypatch):
     sweep = jaxsup.Sweep(small(batch_size=20), {"optimizer.learning_rate": [0.1, 0.2]})
     program = plan_programs(sweep, 1)[0]
     monkeypatch.setattr(footprint_module, "_ASKING", {"cpu": {"xla_no_such_option": 0}})
-    assert counted_bytes(program, (1, 2), jax.devices()[0]) == told(program, (1, 2))
+    assert counted_bytes(program, (1, 2), jax.devices()[0]) == compiler_bytes(program, (1, 2))
 
 
 def test_small_parts_are_asked_for_where_memory_is_scarce():
@@ -172,8 +173,8 @@ def test_a_replica_takes_at_least_what_it_keeps_on():
     need = ask(small(), 100)
     embedding, core, bias = 3 * 8, 3 * 3, 8
     snapshots = 4 * 2 * (embedding + core + bias)
-    kept = 4 * 3 * (core + bias) + snapshots  # B and c with Adam's two moments each
-    assert kept < need.replica
+    constant = 4 * 3 * (core + bias) + snapshots  # B and c with Adam's two moments each
+    assert constant < need.replica
     assert need.records == 2 * (4 * 4 + snapshots)  # steps 0, 1, 2, 4
 
 
@@ -193,21 +194,21 @@ def test_programs_of_one_structure_are_asked_for_once(monkeypatch):
 def test_nothing_is_compiled_where_all_fits_by_an_upper_bound(monkeypatch):
     sweep = jaxsup.Sweep(small(batch_size=18), {"optimizer.learning_rate": [0.1, 0.2]}, 3)
     program, devices = plan_programs(sweep, 1)[0], jax.local_devices()[:1]
-    asked = footprint(program, 3, devices)
+    need = footprint(program, 3, devices)
     footprint_module._COUNTED.clear()
     monkeypatch.setattr(jax.stages.Traced, "lower", None)
     bound = footprint(program, 3, devices, enough=2**28)
     assert not bound.counted
-    assert bound.part(6) >= asked.part(6)
+    assert bound.part(6) >= need.part(6)
 
 
 def test_a_compiler_that_does_not_tell_is_guessed_from_what_is_written(monkeypatch):
-    told = ask(small(batch_size=19), 100)
+    need = ask(small(batch_size=19), 100)
     footprint_module._COUNTED.clear()
     monkeypatch.setattr(jax.stages.Compiled, "memory_analysis", lambda self: None)
-    guessed = ask(small(batch_size=19), 100)
+    guess = ask(small(batch_size=19), 100)
     footprint_module._COUNTED.clear()
-    assert 0.5 < guessed.replica / told.replica < 3
+    assert 0.5 < guess.replica / need.replica < 3
 
 
 @pytest.mark.parametrize("points", [1, 3, 100, 10**6])
@@ -220,8 +221,10 @@ def test_the_part_grows_with_memory_and_fits_into_it(points):
         assert need.part(replicas) <= budget
         assert need.part(2 * replicas) > budget
         assert replicas < points or replicas % points == 0  # whole seeds
-    with pytest.raises(ValueError, match=r"memory: expected at least .* for one network a device"):
-        choose_chunk(need, points, Budget(2**20, 2**20))
+    assert_one_line_error(
+        lambda: choose_chunk(need, points, Budget(2**20, 2**20)),
+        "memory: expected at least .* for one network a device",
+    )
 
 
 def test_a_network_larger_than_the_caches_is_trained_alone():
@@ -248,10 +251,10 @@ def test_the_budget_is_what_was_asked_for_or_what_the_device_has():
     gpu = SimpleNamespace(platform="gpu", memory_stats=lambda: {"bytes_limit": 10 * 2**30})
     assert memory_budget(None, [gpu, gpu]) == (16 * 2**30, 16 * 2**30)
     assert memory_budget("4GiB", [gpu, gpu]).limit == 4 * 2**30
-    with pytest.raises(
-        ValueError, match=r"memory: expected more than the .* of the program itself"
-    ):
-        memory_budget("1MiB", cpu)
+    assert_one_line_error(
+        lambda: memory_budget("1MiB", cpu),
+        "memory: expected more than the .* of the program itself",
+    )
 
 
 @pytest.mark.parametrize(
@@ -271,8 +274,7 @@ def test_sizes_in_words(text, size):
 
 @pytest.mark.parametrize("text", ["", "GiB", "-1", "4 GiB or so", "0", True, "1e9", "4 XB"])
 def test_what_is_no_size_is_refused(text):
-    with pytest.raises(ValueError, match="memory: expected a size in bytes; got"):
-        parse_bytes(text)
+    assert_one_line_error(lambda: parse_bytes(text), "memory: expected a size in bytes; got")
 
 
 @pytest.mark.parametrize(

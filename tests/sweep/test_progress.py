@@ -56,6 +56,6 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         assert callback is not None
         callback(halfway())
         callback(finished())
-    shown = terminal.getvalue()
-    assert "100%" in shown
-    assert "10/10 networks, 250 network-steps/s" in shown
+    text = terminal.getvalue()
+    assert "100%" in text
+    assert "10/10 networks, 250 network-steps/s" in text

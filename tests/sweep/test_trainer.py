@@ -1,8 +1,7 @@
 """Segments, compaction and devices: how replicas are trained together changes none of them.
 
 Replicas laid out otherwise (parts, devices, processes) agree bit for bit where XLA compiles the
-same loops for both shapes, and to float32 rounding elsewhere: rtol 2e-6 before the first update,
-5e-5 later.
+same loops for both shapes, and to float32 rounding elsewhere.
 """
 
 import os
@@ -16,81 +15,82 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import assert_one_line_error
+from sweep_cases import FIRST, LATER, assert_same_bits, relu, run
 
 import jaxsup
 from jaxsup.experiment.record import Record
 from jaxsup.sweep import trainer as training
 from jaxsup.sweep.compiled import Compiler
+from jaxsup.sweep.processes import join_processes, parse_shard
 
-FIRST, LATER = 2e-6, 5e-5
 RATES = [0.05, 0.1, 0.2, 0.3]
 WILD = 1e9
 
 
-def relu(**changes: Any) -> jaxsup.Experiment:
+def sweep(rates: list[float], seeds: int = 6, **changes: Any) -> jaxsup.Sweep:
     settings: dict[str, Any] = {
-        "features": jaxsup.PowerLawFeatures(8, 1.1, 2.0),
-        "teacher": jaxsup.DiagonalTeacher(0.5),
-        "student": jaxsup.Student(3, core_scale=0.3),
-        "optimizer": jaxsup.SGD(0.2),
-        "batch_size": 8,
         "steps": 12,
         "record": Record(points=4, evaluation_samples=32, parameter_steps=(12,)),
     }
-    return jaxsup.Experiment(**{**settings, **changes})
+    return jaxsup.Sweep(relu(**{**settings, **changes}), {"optimizer.learning_rate": rates}, seeds)
 
 
-def sweep(rates: list[float], seeds: int = 6, **changes: Any) -> jaxsup.Sweep:
-    return jaxsup.Sweep(relu(**changes), {"optimizer.learning_rate": rates}, seeds)
-
-
-def assert_close(got: xr.Dataset, expected: xr.Dataset) -> None:
+def assert_close(dataset: xr.Dataset, expected: xr.Dataset) -> None:
+    """Records and parameters agree but for rounding, gaps and counts without it."""
     for name in ("loss", "embedding", "core", "bias"):
-        one, other = got[name].values, expected[name].values
-        np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
-        rounding = np.nanmax(np.abs(other)) * LATER
-        np.testing.assert_allclose(one, other, rtol=LATER, atol=rounding)
-    np.testing.assert_allclose(got["loss"][..., 0], expected["loss"][..., 0], rtol=FIRST)
+        values, expected_values = dataset[name].values, expected[name].values
+        np.testing.assert_array_equal(np.isnan(values), np.isnan(expected_values))
+        rounding = np.nanmax(np.abs(expected_values)) * LATER
+        np.testing.assert_allclose(values, expected_values, rtol=LATER, atol=rounding)
+    np.testing.assert_allclose(dataset["loss"][..., 0], expected["loss"][..., 0], rtol=FIRST)
     for name in ("status", "last_step", "complete"):
-        np.testing.assert_array_equal(got[name], expected[name])
+        np.testing.assert_array_equal(dataset[name], expected[name])
 
 
 @pytest.fixture(scope="module")
 def reference() -> xr.Dataset:
-    return jaxsup.run(sweep(RATES), devices=jax.local_devices()[:1], chunk=24)
+    return run(sweep(RATES), chunk=24)
 
 
-@pytest.mark.parametrize("devices", [1, 2, 4])
-@pytest.mark.parametrize("chunk", [1, 7, 64, None])
-def test_devices_and_chunks_change_nothing(reference, devices, chunk):
-    some = jax.local_devices()[:devices]
-    assert_close(jaxsup.run(sweep(RATES), devices=some, chunk=chunk), reference)
+QUICK = (4, 7)
+
+
+@pytest.mark.parametrize(
+    ("count", "chunk"),
+    [
+        pytest.param(count, chunk, marks=[] if (count, chunk) == QUICK else pytest.mark.slow)
+        for count in (1, 2, 4)
+        for chunk in (1, 7, 64, None)
+    ],
+)
+def test_devices_and_chunks_change_nothing(reference, count, chunk):
+    devices = jax.local_devices()[:count]
+    assert_close(jaxsup.run(sweep(RATES), devices=devices, chunk=chunk), reference)
 
 
 def test_short_segments_change_no_bit(reference, monkeypatch):
     monkeypatch.setattr(training, "_SEGMENT_SECONDS", 0.0)
     reports: list[Any] = []
-    one = jax.local_devices()[:1]
-    short = jaxsup.run(sweep(RATES), devices=one, chunk=24, progress=reports.append)
+    dataset = run(sweep(RATES), chunk=24, progress=reports.append)
     assert len(reports) > 12  # every update is a segment of its own
-    for name in reference:
-        assert short[name].values.tobytes() == reference[name].values.tobytes()
+    assert_same_bits(dataset, reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [3, 6, 30])
 def test_one_wild_replica_in_each_part_disturbs_no_other(reference, chunk):
-    one = jax.local_devices()[:1]
-    wild = jaxsup.run(sweep([*RATES[:2], WILD, *RATES[2:]]), devices=one, chunk=chunk)
-    assert (wild["status"].sel({"optimizer.learning_rate": WILD}) == 1).all()
-    assert_close(wild.drop_sel({"optimizer.learning_rate": WILD}), reference)
+    dataset = run(sweep([*RATES[:2], WILD, *RATES[2:]]), chunk=chunk)
+    assert (dataset["status"].sel({"optimizer.learning_rate": WILD}) == 1).all()
+    assert_close(dataset.drop_sel({"optimizer.learning_rate": WILD}), reference)
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, devices):
-    """Slots shrink by halves; a replica's results do not depend on when others left."""
-    some = jax.local_devices()[:devices]
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2])
+def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, count):
+    """Slots shrink by halves; a replica's results do not depend on when others are dropped."""
     rates = [0.05, WILD, 0.1, 2 * WILD, 3 * WILD, 1e7, 0.2, 1e8]
-    options: dict[str, Any] = {"devices": some, "chunk": 48}
+    options: dict[str, Any] = {"devices": jax.local_devices()[:count], "chunk": 48}
     changes: dict[str, Any] = {
         "steps": 40,
         "record": Record(
@@ -98,7 +98,7 @@ def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, devi
         ),
     }
     monkeypatch.setattr(training, "_COMPILING_WORTH", np.inf)
-    kept = jaxsup.run(sweep(rates, **changes), **options)
+    expected = jaxsup.run(sweep(rates, **changes), **options)
     monkeypatch.setattr(training, "_COMPILING_WORTH", 0.0)
     shapes: list[tuple[int, int]] = []
     compile_programs = Compiler.programs
@@ -108,24 +108,22 @@ def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, devi
         return compile_programs(self, inputs, slots, **options)
 
     monkeypatch.setattr(Compiler, "programs", programs)
-    dropped = jaxsup.run(sweep(rates, **changes), **options)
+    dataset = jaxsup.run(sweep(rates, **changes), **options)
     assert shapes[0] == (6, 8)
     assert shapes[-1] == (6, 4)
     calm = {"optimizer.learning_rate": [rate for rate in rates if rate < 1]}
-    assert_close(dropped.sel(calm), kept.sel(calm))
+    assert_close(dataset.sel(calm), expected.sel(calm))
     for name in ("status", "last_step"):
-        np.testing.assert_array_equal(dropped[name], kept[name])
-    np.testing.assert_array_equal(np.isnan(dropped["loss"]), np.isnan(kept["loss"]))
-    assert int((dropped["status"] == 1).sum()) == 5 * 6
+        np.testing.assert_array_equal(dataset[name], expected[name])
+    np.testing.assert_array_equal(np.isnan(dataset["loss"]), np.isnan(expected["loss"]))
+    assert int((dataset["status"] == 1).sum()) == 5 * 6
 
 
+@pytest.mark.slow
 def test_a_part_whose_replicas_are_all_gone_ends_early():
     reports: list[Any] = []
-    one = jax.local_devices()[:1]
     record = Record(points=40, spacing="linear", evaluation_samples=32)
-    dataset = jaxsup.run(
-        sweep([WILD, 2 * WILD], steps=400, record=record), devices=one, progress=reports.append
-    )
+    dataset = run(sweep([WILD, 2 * WILD], steps=400, record=record), progress=reports.append)
     assert (dataset["status"] == 1).all()
     assert len(reports) < 20
     assert reports[-1].network_steps_done == reports[-1].network_steps == 400 * 12
@@ -133,7 +131,7 @@ def test_a_part_whose_replicas_are_all_gone_ends_early():
 
 def test_progress_tells_rate_and_median_loss(reference):
     reports: list[Any] = []
-    jaxsup.run(sweep(RATES), devices=jax.local_devices()[:1], progress=reports.append)
+    run(sweep(RATES), progress=reports.append)
     last = reports[-1]
     assert last.median_loss == pytest.approx(float(np.median(reference["loss"][..., -1])), rel=1e-4)
     assert 0 < last.compile_seconds < last.seconds
@@ -147,7 +145,7 @@ import sys
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
 from jaxsup.sweep.processes import join_processes, parse_shard
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {folders!r}
 from test_trainer import RATES, sweep
 import jaxsup
 port, process, path = sys.argv[1:]
@@ -159,7 +157,8 @@ print(int(dataset["complete"].sum()))
 
 
 def start(*arguments: str, code: str = CODE) -> subprocess.Popen[str]:
-    code = code.format(tests=str(Path(__file__).parent))
+    folder = Path(__file__).parent
+    code = code.format(folders=[str(folder), str(folder.parent)])
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,
@@ -184,13 +183,13 @@ def test_two_processes_fill_one_store(reference, tmp_path, coordinated):
     running = [start(port, name, str(path)) for name in names]
     ended = [process.communicate(timeout=300) for process in running]
     assert [process.returncode for process in running] == [0, 0], ended
-    assert_close(jaxsup.open_store(path).load(), reference)
+    dataset = jaxsup.open_store(path).load()
+    assert_close(dataset, reference)
     complete = [int(out.splitlines()[-1]) for out, _ in ended]
     assert max(complete) == 24
-    one = jaxsup.run(sweep(RATES), tmp_path / "one", chunk=4, devices=jax.local_devices()[:2])
-    both = jaxsup.open_store(path)
-    for name in one:
-        assert one[name].values.tobytes() == both[name].values.tobytes(), name
+    devices = jax.local_devices()[:2]
+    alone = jaxsup.run(sweep(RATES), tmp_path / "alone", chunk=4, devices=devices)
+    assert_same_bits(dataset, alone)
 
 
 WAITING = """
@@ -220,35 +219,33 @@ def test_processes_that_do_not_come_are_told_in_one_line():
 def test_a_lost_process_costs_only_its_parts(reference, tmp_path):
     """One of two shares is never trained; any number of processes finish it later."""
     path = tmp_path / "store"
-    one = jax.local_devices()[:1]
-    half = jaxsup.run(sweep(RATES), path, chunk=4, devices=one, share=jaxsup.Share(1, 2))
+    half = run(sweep(RATES), path, chunk=4, share=jaxsup.Share(1, 2))
     assert int(half["complete"].sum()) == 12
     assert np.isnan(half["loss"].values[~half["complete"].values]).all()
     for index in range(3):
-        jaxsup.run(sweep(RATES), path, chunk=4, devices=one, share=jaxsup.Share(index, 3))
+        run(sweep(RATES), path, chunk=4, share=jaxsup.Share(index, 3))
     assert_close(jaxsup.open_store(path).load(), reference)
 
 
 @pytest.mark.parametrize(("index", "count"), [(2, 2), (-1, 2), (0, 0)])
 def test_a_share_that_is_none_is_refused(index, count):
-    with pytest.raises(ValueError, match=r"share\.(index|count): expected"):
-        jaxsup.Share(index, count)
+    assert_one_line_error(lambda: jaxsup.Share(index, count), r"share\.(index|count): expected")
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
 def test_a_shard_that_is_none_is_refused(text):
-    from jaxsup.sweep.processes import parse_shard
-
-    with pytest.raises(ValueError, match=r"--shard: expected I/N with 1 <= I <= N; got"):
-        parse_shard(text)
+    assert_one_line_error(lambda: parse_shard(text), r"--shard: expected I/N with 1 <= I <= N; got")
 
 
 def test_half_a_description_of_the_processes_is_refused():
-    from jaxsup.sweep.processes import join_processes
-
-    with pytest.raises(ValueError, match="expected coordinator, processes and process together"):
-        join_processes("localhost:1", None, 0)
-    with pytest.raises(ValueError, match=r"--process-id: expected 0\.\.1; got 2"):
-        join_processes("localhost:1", 2, 2)
-    with pytest.raises(ValueError, match="--processes: expected a positive integer; got 0"):
-        join_processes("localhost:1", 0, 0)
+    assert_one_line_error(
+        lambda: join_processes("localhost:1", None, 0),
+        "expected coordinator, processes and process together",
+    )
+    assert_one_line_error(
+        lambda: join_processes("localhost:1", 2, 2), r"--process-id: expected 0\.\.1; got 2"
+    )
+    assert_one_line_error(
+        lambda: join_processes("localhost:1", 0, 0),
+        "--processes: expected a positive integer; got 0",
+    )

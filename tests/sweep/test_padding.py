@@ -1,0 +1,78 @@
+"""Programs: few of them, by padding the latent dimension where it costs least."""
+
+import numpy as np
+import pytest
+from sweep_cases import assert_simulated, linear, run
+
+import jaxsup
+from jaxsup.experiment.record import Record
+from jaxsup.sweep.programs import choose_widths, plan_programs
+
+
+def test_one_structure_is_one_program():
+    axes = {"features.exponent": [1.1, 2], "optimizer.learning_rate": [0.1, 0.2]}
+    assert len(plan_programs(jaxsup.Sweep(linear(), axes), 2)) == 1
+    widths = {"student.latent": [1, 2, 3, 4, 5, 6]}
+    for limit in (1, 2, 3, 9):
+        programs = plan_programs(jaxsup.Sweep(linear(), widths), limit)
+        assert len(programs) == min(limit, 6)
+        covered = np.concatenate([program.points for program in programs])
+        np.testing.assert_array_equal(np.sort(covered), np.arange(6))
+    programs = plan_programs(jaxsup.Sweep(linear(), {"optimizer.momentum": [0.0, 0.5, 0.9]}), 2)
+    assert len(programs) in (2, 3)  # plain descent keeps no velocity
+
+
+def test_widths_are_cut_where_padding_costs_least():
+    def cost(cut, latents, points, count):
+        return sum(
+            points[latents.index(k)] * (count * max(group) + max(group) ** 2)
+            for group in cut
+            for k in group
+        )
+
+    latents, points, count = [2, 5, 6, 9, 20], [3, 1, 4, 1, 2], 30
+    groups = choose_widths(latents, points, count, 2)
+    assert [k for group in groups for k in group] == latents
+    cuts = [(tuple(latents[:i]), tuple(latents[i:])) for i in range(1, 5)]
+    lowest = min(cost(cut, latents, points, count) for cut in cuts)
+    assert cost(groups, latents, points, count) == lowest
+    assert choose_widths([4], [1], 8, 3) == [(4,)]
+    assert choose_widths([2, 4], [1, 1], 8, 5) == [(2,), (4,)]
+
+
+@pytest.mark.parametrize("widths", [1, 2, 4])
+def test_any_number_of_padded_widths(widths):
+    sweep = jaxsup.Sweep(linear(), {"student.latent": [2, 3, 5], "teacher.exponent": [0.0, 1.0]})
+    assert len(plan_programs(sweep, widths)) == min(widths, 3)
+    dataset = run(sweep, widths=widths)
+    assert_simulated(dataset, sweep)
+
+
+PADDED = {
+    "frozen": (jaxsup.Student(3, core_scale=0.3, bias_scale=0.1), jaxsup.SGD(0.2, 0.5)),
+    "learned": (
+        jaxsup.Student(3, "learned", core_scale=0.3),
+        jaxsup.AdamW(0.01, weight_decay=0.3, eps=1e-3),
+    ),
+    "untied": (
+        jaxsup.Student(3, "untied", core=False, embedding_scale=0.2),
+        jaxsup.Adam(0.01, eps=1e-3),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PADDED)
+def test_padded_widths_equal_exact_ones(case):
+    student, optimizer = PADDED[case]
+    record = Record(points=4, parameter_steps=(8,), observables=("embedding_norm",))
+    base = linear(student, optimizer=optimizer, record=record)
+    sweep = jaxsup.Sweep(base, {"student.latent": [2, 4]}, seeds=2)
+    assert [program.width for program in plan_programs(sweep, 1)] == [4]
+    dataset = run(sweep, widths=1)
+    assert_simulated(dataset, sweep)
+    narrow = dataset.isel({"student.latent": 0, "kept_step": 0})
+    # What pads stays exactly zero through training and weight decay.
+    for name in {"embedding", "readout", "core"} & set(dataset):
+        rows = narrow[name].transpose("latent", ...).values
+        assert not rows[2:].any()
+        assert rows[:2].any()
