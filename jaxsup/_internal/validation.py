@@ -34,15 +34,17 @@ def as_matrix(value: Values) -> jax.Array | np.ndarray:
     return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
 
 
-def fail(name: str, expected: str, got: object, do: str, *, described: bool = False) -> ValueError:
+def fail(
+    name: str, expected: str, value: object, do: str, *, described: bool = False
+) -> ValueError:
     """The error for argument `name`, to be raised by the caller.
 
     Arguments:
         name: argument, by its dotted path.
         expected: what it may be.
-        got: the value that came, quoted as Python writes it.
+        value: what came, quoted as Python writes it.
         do: advice, an imperative.
-        described: `got` is text that describes the value, and is repeated as it is.
+        described: `value` is text that describes what came, and is repeated as it is.
 
     Returns:
         A ValueError of one line: "name: expected ...; got ...; do ...".
@@ -52,7 +54,7 @@ def fail(name: str, expected: str, got: object, do: str, *, described: bool = Fa
     >>> str(fail("file", "a name", "a nice one", "leave out the blanks"))
     "file: expected a name; got 'a nice one'; leave out the blanks"
     """
-    text = " ".join((str(got) if described else repr(got)).split())
+    text = " ".join((str(value) if described else repr(value)).split())
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     return ValueError(f"{name}: expected {expected}; got {text}; {do}")
 
