@@ -51,6 +51,7 @@ def test_every_network_of_a_sweep_is_its_own_run(own: ModuleType) -> None:
             np.testing.assert_allclose(dataset["group_overlap"].values[at], overlap, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_own_classes_are_stored_resumed_shown_fitted_and_plotted(
     own: ModuleType, tmp_path: Path
 ) -> None:

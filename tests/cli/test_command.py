@@ -62,12 +62,14 @@ def test_sweep_writes_a_dataset_that_xarray_opens(folder: Path) -> None:
     assert int(dataset["status"].sum()) == 0
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_command_give_the_same_bits(folder: Path) -> None:
     jaxsup("sweep", folder / "small.toml", "--out", folder / "again", "--json")
     first, second = (xr.open_zarr(folder / name, consolidated=False) for name in ("run", "again"))
     assert first["loss"].values.tobytes() == second["loss"].values.tobytes()
 
 
+@pytest.mark.slow
 def test_sweep_prints_a_summary_for_programs(folder: Path) -> None:
     out = folder / "summary"
     options = ("--seeds", 1, "--devices", 1, "--x64", "--json")
@@ -148,6 +150,7 @@ def test_help_does_not_load_jax() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_progress_goes_to_standard_error_in_plain_lines(folder: Path) -> None:
     done = jaxsup("sweep", folder / "small.toml", "--out", folder / "plain")
     assert done.stderr.splitlines()[-1].startswith("100%  6/6 networks, ")
@@ -241,9 +244,19 @@ def test_other_mistakes_are_one_line(
     ("options", "message"),
     [
         (("--at", "student.laten=0"), "did you mean"),
-        (("--at", "student.latent=7"), "expected a position 0..2 of student.latent"),
-        (("--kind", "map"), "expected the axes features.exponent and teacher.exponent"),
-        (("--window", "60", "2"), "window: expected (first, last)"),
+        pytest.param(
+            ("--at", "student.latent=7"),
+            "expected a position 0..2 of student.latent",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("--kind", "map"),
+            "expected the axes features.exponent and teacher.exponent",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("--window", "60", "2"), "window: expected (first, last)", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_mistakes_in_a_plot_are_one_line(

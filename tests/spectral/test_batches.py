@@ -33,6 +33,7 @@ def test_jit_equals_eager(name):
     same(padded.trim(), spectral.decompose(W))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "chunks"), [((4, 9), (1, 3, 64)), ((9, 4), (3,))])
 def test_vmap_equals_loop_and_chunks_equal_whole(shape, chunks):
     rng = np.random.default_rng(5)
@@ -51,6 +52,7 @@ def test_vmap_equals_loop_and_chunks_equal_whole(shape, chunks):
     assert batch[2:4].trim().measures.shape == (2, shape[1], 1)
 
 
+@pytest.mark.slow
 def test_shares_of_cores_equal_the_whole(x64, monkeypatch):
     """In float64, which worker threads must not lose; the last of three shares overlaps."""
     Ws = np.random.default_rng(6).standard_normal((19, 4, 9))

@@ -32,6 +32,7 @@ def observed(W):
     )
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_at_degeneracy():
     """A NaN in any of them, and at any replica, would make the sum's gradient NaN."""
     gradient = jax.jit(jax.vmap(jax.grad(lambda W: jnp.sum(observed(W)))))

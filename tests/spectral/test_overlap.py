@@ -72,6 +72,7 @@ def test_mean_squared_cosine_is_that_of_all_pairs(shape, x64):
     close(spectral.mean_squared_cosine(W, chosen), mean_of_pairs(W[:, chosen]))
 
 
+@pytest.mark.slow
 def test_mean_squared_cosine_reaches_the_welch_bound_for_tight_frames(x64):
     for W in (polygon(7), simplex(3), harmonic(np.random.default_rng(15), 4, 11)):
         close(spectral.mean_squared_cosine(W), spectral.welch_bound(*W.shape[::-1]) ** 2)

@@ -36,6 +36,7 @@ def test_joint_axes_change_fields_together():
     assert_simulated(dataset, sweep)
 
 
+@pytest.mark.slow
 def test_embeddings_and_widths_on_one_joint_axis():
     joint = {"student.embedding": ["random", "identity"], "student.latent": [2, 8]}
     sweep = jaxsup.Sweep(linear(), {"crowding": joint}, seeds=2)
@@ -45,6 +46,7 @@ def test_embeddings_and_widths_on_one_joint_axis():
     assert_simulated(dataset, sweep)
 
 
+@pytest.mark.slow
 def test_objects_are_axes():
     optimizers = [jaxsup.SGD(0.2), jaxsup.Adam(0.01, eps=1e-3)]
     sweep = jaxsup.Sweep(linear(), {"optimizer": optimizers, "teacher.exponent": [0, 0.5]})

@@ -39,10 +39,10 @@ def test_how_many_programs_train_a_sweep_is_not_part_of_it() -> None:
     ("owner", "name", "value"),
     [
         (Listed, "version", 2),
-        (plan, "_LEVEL", 2**0.5),
-        (plan, "_FEWEST_FEATURES", 64),
-        (plan, "_MOST_ARRIVALS", 0.5),
-        (plan, "UNLIKELY", 1e-9),
+        pytest.param(plan, "_LEVEL", 2**0.5, marks=pytest.mark.slow),
+        pytest.param(plan, "_FEWEST_FEATURES", 64, marks=pytest.mark.slow),
+        pytest.param(plan, "_MOST_ARRIVALS", 0.5, marks=pytest.mark.slow),
+        pytest.param(plan, "UNLIKELY", 1e-9, marks=pytest.mark.slow),
     ],
 )
 def test_a_store_is_not_filled_by_other_updates(

@@ -127,6 +127,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(folder, tmp_path):
     assert "tiles are stored; the others are missing (NaN)" in err
 
 
+@pytest.mark.slow
 def test_info_names_what_is_damaged(folder, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(folder / "whole", out)
@@ -147,6 +148,7 @@ def test_info_names_what_is_damaged(folder, tmp_path):
     assert f"got {chunk.relative_to(out)}: its checksum differs" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -172,6 +174,7 @@ def contents(store: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_another_configuration_is_one_line(folder, tmp_path):
     (tmp_path / "other.toml").write_text(CONFIGURATION.replace("exponent = 1.5", "exponent = 1.6"))
     before = contents(folder / "whole")

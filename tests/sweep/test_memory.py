@@ -130,7 +130,9 @@ def compiler_bytes(program: Program, shape: tuple[int, int]) -> int:
     return counts.argument_size_in_bytes + results + counts.temp_size_in_bytes
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["listed", *(pytest.param(k, marks=pytest.mark.slow) for k in list(KINDS)[1:])]
+)
 def test_the_line_agrees_with_what_the_compiler_says_of_another_size(kind):
     """2 x 200 replicas, from a line through 2 and 64, and what packing adds."""
     rates = np.linspace(0.1, 0.2, 200).tolist()

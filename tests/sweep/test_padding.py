@@ -40,7 +40,10 @@ def test_widths_are_cut_where_padding_costs_least():
     assert choose_widths([2, 4], [1, 1], 8, 5) == [(2,), (4,)]
 
 
-@pytest.mark.parametrize("widths", [1, 2, 4])
+@pytest.mark.parametrize(
+    "widths",
+    [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(4, marks=pytest.mark.slow)],
+)
 def test_any_number_of_padded_widths(widths):
     sweep = jaxsup.Sweep(linear(), {"student.latent": [2, 3, 5], "teacher.exponent": [0.0, 1.0]})
     assert len(plan_programs(sweep, widths)) == min(widths, 3)
@@ -61,7 +64,10 @@ PADDED = {
 }
 
 
-@pytest.mark.parametrize("case", PADDED)
+@pytest.mark.parametrize(
+    "case",
+    ["learned", *(pytest.param(c, marks=pytest.mark.slow) for c in ("frozen", "untied"))],
+)
 def test_padded_widths_equal_exact_ones(case):
     student, optimizer = PADDED[case]
     record = Record(points=4, parameter_steps=(8,), observables=("embedding_norm",))

@@ -1,6 +1,7 @@
 """Sparse samples: exact laws, lists that are sets, room that suffices, numbers of the key alone."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -35,11 +36,21 @@ def draw(law, key, batch=BATCH, more=0):
     return prepare_sampler(law, plan_of(law, batch, more)).draw(key)
 
 
-@pytest.fixture(scope="module")
-def samples():
-    """x of every law, [features, samples], the empty samples left out by the lists put back."""
+def laws(*names):
+    """Laws to be tested, all but two of them in the whole run only."""
+    quick = ("a = 1.1", "dense")
+    return [
+        pytest.param(name, marks=() if name in quick else pytest.mark.slow)
+        for name in names or LAWS
+    ]
 
-    def columns(law, seed):
+
+class Samples:
+    """x of a law, [features, samples], the empty samples left out by the lists put back."""
+
+    @functools.cache  # noqa: B019 - one object
+    def __getitem__(self, name):
+        law, seed = LAWS[name], list(LAWS).index(name)
         sampler = prepare_sampler(law, plan_of(law))
         keys = jax.random.split(jax.random.key(seed), BATCHES)
         x = jax.jit(lambda: jax.lax.map(lambda key: sampler.draw(key).columns(), keys))()
@@ -47,7 +58,10 @@ def samples():
         missing = np.zeros((law.count, BATCHES, BATCH - x.shape[2]), x.dtype)
         return np.concatenate([x, missing], axis=2).reshape(law.count, -1)
 
-    return {name: columns(law, seed) for seed, (name, law) in enumerate(LAWS.items())}
+
+@pytest.fixture(scope="module")
+def samples():
+    return Samples()
 
 
 def probabilities(law):
@@ -56,7 +70,7 @@ def probabilities(law):
     return law.density * (p / p.sum() if law.normalize else p)
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", laws())
 def test_each_feature_is_active_with_its_probability(samples, name):
     """Exact binomial tails, two-sided; one of 1e6 tests fails by chance."""
     x, law = samples[name], LAWS[name]
@@ -66,7 +80,7 @@ def test_each_feature_is_active_with_its_probability(samples, name):
     assert (2 * tails).min() > 1e-6 / law.count
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", laws())
 def test_the_number_of_active_features_has_its_law(samples, name):
     """Sums of independent indicators: the exact law by convolution, a chi-square test."""
     exact = np.ones(1)
@@ -80,7 +94,7 @@ def test_the_number_of_active_features_has_its_law(samples, name):
     assert stats.chisquare(observed, expected * numbers.size / expected.sum()).pvalue > 1e-6
 
 
-@pytest.mark.parametrize("name", ["a = 1.1", "dense", "alike", "rising"])
+@pytest.mark.parametrize("name", laws("a = 1.1", "dense", "alike", "rising"))
 def test_pairs_of_features_are_independent(samples, name):
     """Standardised covariances are standard normal: none is far off, and their squares sum up."""
     p = probabilities(LAWS[name])
@@ -95,7 +109,7 @@ def test_pairs_of_features_are_independent(samples, name):
     assert low < (pairs**2).sum() < high
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", laws())
 def test_values_have_their_law_whatever_feature_and_neighbours(samples, name):
     x, law = samples[name], LAWS[name]
     values = x[x != 0]
@@ -109,7 +123,7 @@ def test_values_have_their_law_whatever_feature_and_neighbours(samples, name):
         assert shares.size < 30 or stats.kstest(shares, "uniform").pvalue > 1e-6
 
 
-@pytest.mark.parametrize("name", ["a = 1.1", "dense", "alike"])
+@pytest.mark.parametrize("name", laws("a = 1.1", "dense", "alike"))
 def test_samples_and_batches_are_independent(samples, name):
     """Active features of a batch: their number has the mean and the variance of independent draws,
     and that of the next batch does not depend on it. (Samples are in no order of their own.)"""
@@ -123,7 +137,7 @@ def test_samples_and_batches_are_independent(samples, name):
     assert abs(score) < stats.norm.isf(0.5e-6)
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", laws())
 def test_a_list_is_a_set_in_order_of_rows(name):
     """No feature twice in a sample, values where active and only there, nothing out of range."""
     law = LAWS[name]

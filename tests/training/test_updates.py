@@ -20,16 +20,27 @@ def identity(count):
     return jaxsup.Student(count, "identity", core_scale=0.1, bias_scale=0.2)
 
 
+# One of each kind for the default run; all kinds and both sizes are in the whole one.
+QUICK = {
+    *(f"{name}, {SMALL}" for name in ("frozen", "leaky", "gelu", "matrix", "padded")),
+    *(f"{name}, {LARGE}" for name in ("frozen", "tied", "identity", "abs, no bias")),
+    "bias alone",
+}
+
+
 def cases():
     """Experiments with sparse samples, each with its update."""
     for case in experiments():
         (trained,) = case.values
         assert isinstance(trained, jaxsup.Experiment)
-        yield pytest.param(trained, choose_update(trained), id=case.id)
+        marks = () if case.id in QUICK else pytest.mark.slow
+        yield pytest.param(trained, choose_update(trained), id=case.id, marks=marks)
     for count in (SMALL, LARGE):
         trained = experiment(jaxsup.Student(7, core_scale=0.3, bias_scale=0.2), count)
         padded = eqx.tree_at(lambda e: e.student, trained, trained.student.padded(12))
-        yield pytest.param(padded, choose_update(trained), id=f"padded, {count}")
+        name = f"padded, {count}"
+        marks = () if name in QUICK else pytest.mark.slow
+        yield pytest.param(padded, choose_update(trained), id=name, marks=marks)
 
 
 def experiments():
