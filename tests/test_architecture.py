@@ -34,7 +34,7 @@ PRIVATE_IMPORTS = {"sweep/processes.py: jax._src"}
 
 MOST_ENTRIES = 16
 MOST_LINES = 300
-LONG_FILES = {"jaxsup/reproduce/toys.py"}
+LONG_FILES: set[str] = set()
 
 
 LAZY = """

@@ -10,8 +10,7 @@ importance-weighted squared error averaged over samples and features, (1/N) sum_
 
 References: Elhage et al., "Toy Models of Superposition", arXiv 2209.10652, and its public notebook;
 "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224, for the closed-form loss;
-Liu, Liu, Gore, "Superposition yields robust neural scaling", arXiv 2505.10465, and its
-public scripts.
+Liu, Liu, Gore, "Superposition yields robust neural scaling", arXiv 2505.10465, with its scripts.
 """
 
 from collections.abc import Sequence
