@@ -35,7 +35,6 @@ from .experiment.teachers import ElementwiseTeacher as ElementwiseTeacher
 from .experiment.teachers import MatrixTeacher as MatrixTeacher
 from .experiment.transformations import AbstractOptimizer as AbstractOptimizer
 from .fit.exponents import measure_exponents as measure_exponents
-from .fit.power_law import PowerLawFit as PowerLawFit
 from .fit.power_law import fit_power_law as fit_power_law
 from .sweep.grid import Sweep as Sweep
 from .sweep.processes import Share as Share
@@ -47,7 +46,6 @@ from .training.simulate import simulate as simulate
 from .training.updates import AbstractUpdate as AbstractUpdate
 from .training.updates import choose_update as choose_update
 from .training.updates import explain_update as explain_update
-from .weights.diagnosis import Diagnosis as Diagnosis
 from .weights.diagnosis import diagnose as diagnose
 from .weights.read import read_weights as read_weights
 

@@ -1,6 +1,5 @@
 """Power laws of loss curves: exponents with the window they hold in and an interval."""
 
-from jaxsup.fit.exponents import exponents_to_records as exponents_to_records
 from jaxsup.fit.exponents import format_exponents as format_exponents
 from jaxsup.fit.exponents import measure_exponents as measure_exponents
 from jaxsup.fit.intervals import Estimate as Estimate
@@ -8,7 +7,5 @@ from jaxsup.fit.intervals import from_bootstrap as from_bootstrap
 from jaxsup.fit.intervals import from_fit as from_fit
 from jaxsup.fit.intervals import from_samples as from_samples
 from jaxsup.fit.intervals import from_share as from_share
-from jaxsup.fit.intervals import log_log_slope as log_log_slope
 from jaxsup.fit.power_law import PowerLawFit as PowerLawFit
 from jaxsup.fit.power_law import fit_power_law as fit_power_law
-from jaxsup.fit.refusals import Refusal as Refusal

@@ -3,10 +3,7 @@
 `classify` is the entry point. Everything runs on the host in float64 and exact integers.
 """
 
-from jaxsup.geometry.census import composition as composition
-from jaxsup.geometry.census import feature_shares as feature_shares
 from jaxsup.geometry.classify import classify as classify
 from jaxsup.geometry.report import Component as Component
-from jaxsup.geometry.report import Eigenspace as Eigenspace
 from jaxsup.geometry.report import Geometry as Geometry
 from jaxsup.geometry.scheme import AssociationScheme as AssociationScheme

@@ -10,14 +10,10 @@ from jaxsup.plot.curves import spectra_along_training as spectra_along_training
 from jaxsup.plot.diagnosis import diagnosis_figure as diagnosis_figure
 from jaxsup.plot.exponents import exponent_against_ratio as exponent_against_ratio
 from jaxsup.plot.exponents import exponent_map as exponent_map
-from jaxsup.plot.geometry import cosine_histogram as cosine_histogram
 from jaxsup.plot.geometry import feature_geometry as feature_geometry
 from jaxsup.plot.geometry import feature_geometry_3d as feature_geometry_3d
 from jaxsup.plot.geometry import gram_matrix as gram_matrix
 from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
-from jaxsup.plot.spectra import localization_histogram as localization_histogram
 from jaxsup.plot.spectra import spectral_measures as spectral_measures
-from jaxsup.plot.style import STYLE as STYLE
 from jaxsup.plot.style import new_figure as new_figure
 from jaxsup.plot.style import save_figure as save_figure
-from jaxsup.plot.style import styled as styled

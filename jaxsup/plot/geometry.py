@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.colors import color_pairs
 from jaxsup.plot.style import COLORS, COVERING, line_style, styled
-from jaxsup.spectral import welch_bound
+from jaxsup.spectral.overlap import welch_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

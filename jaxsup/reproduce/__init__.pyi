@@ -1,13 +1,8 @@
 from . import toys as toys
 from .claims import Claim as Claim
 from .claims import Published as Published
-from .claims import format_claims as format_claims
 from .figure import AbstractFigure as AbstractFigure
 from .figure import AbstractWeightsFigure as AbstractWeightsFigure
 from .figure import Findings as Findings
-from .figure import Records as Records
 from .registry import figure_titles as figure_titles
-from .registry import find_figure as find_figure
-from .run import Report as Report
 from .run import reproduce as reproduce
-from .run import summarize as summarize

@@ -166,7 +166,7 @@ def two_feature_phases(
         learning_rate: of the first step.
         seeds: starts; a single one may be caught in the wrong arrangement, so take the best.
         record: what to record; default: 8 log-spaced steps with a rough estimate of the loss, and
-            the last parameters, whose loss `jaxsup.theory.two_feature_errors` gives exactly.
+            the last parameters, whose exact loss is `theory.two_features.two_feature_errors`.
 
     Raises:
         ValueError: an argument is outside of its range.

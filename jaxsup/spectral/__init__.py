@@ -33,12 +33,8 @@ from jaxsup.spectral.batch import decompose_batch as decompose_batch
 from jaxsup.spectral.certificate import Certificate as Certificate
 from jaxsup.spectral.certificate import certify as certify
 from jaxsup.spectral.frame import capacities as capacities
-from jaxsup.spectral.frame import dimensions_per_feature as dimensions_per_feature
-from jaxsup.spectral.frame import frame_potential as frame_potential
 from jaxsup.spectral.overlap import coherence as coherence
 from jaxsup.spectral.overlap import mean_squared_cosine as mean_squared_cosine
-from jaxsup.spectral.overlap import welch_bound as welch_bound
 from jaxsup.spectral.represented import represented as represented
-from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE as CLUSTER_TOLERANCE
 from jaxsup.spectral.spectrum import FrameSpectrum as FrameSpectrum
 from jaxsup.spectral.spectrum import decompose as decompose

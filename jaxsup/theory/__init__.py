@@ -25,15 +25,10 @@ Sources: [1] Chen, Chen, Liu, Gore, arXiv:2602.01045. [2] Chen, Lau, Mendel, Wei
 arXiv:2310.06301. Docstrings that name neither contain their derivation.
 """
 
-from jaxsup.theory.asymptotics import asymptotic_loss as asymptotic_loss
 from jaxsup.theory.asymptotics import training_exponent as training_exponent
-from jaxsup.theory.bottleneck import BottleneckSolution as BottleneckSolution
 from jaxsup.theory.bottleneck import bottleneck_loss_curve as bottleneck_loss_curve
-from jaxsup.theory.bottleneck import bottleneck_solution as bottleneck_solution
 from jaxsup.theory.experiment import loss_curve as loss_curve
-from jaxsup.theory.linear import augment_with_bias as augment_with_bias
 from jaxsup.theory.linear import diagonal_loss_curve as diagonal_loss_curve
 from jaxsup.theory.linear import full_loss_curve as full_loss_curve
 from jaxsup.theory.one_sparse import one_sparse_loss as one_sparse_loss
-from jaxsup.theory.two_features import two_feature_errors as two_feature_errors
 from jaxsup.theory.two_features import two_feature_losses as two_feature_losses

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsup import spectral
-from jaxsup.spectral.overlap import mean_squared_cosine_on_host
+from jaxsup.spectral.overlap import mean_squared_cosine_on_host, welch_bound
 
 # Multiply-adds that the coherence may cost before it is cut down to a bound: below a second on two
 # quiet cores.
@@ -55,7 +55,7 @@ def measure_coherence(columns: Float[np.ndarray, "latent represented"], *, full:
         unit = (columns / np.linalg.norm(columns, axis=0)).astype(np.float32)
         rows = np.linspace(0, count - 1, affordable).round().astype(int)
         value, tested = _largest_cosine(unit, rows), affordable
-    bound = spectral.welch_bound(count, latent)
+    bound = welch_bound(count, latent)
     root_mean_square = math.sqrt(mean_squared_cosine_on_host(columns))
     return Coherence(value, tested, exact, bound, root_mean_square)
 

@@ -15,6 +15,7 @@ from jaxsup._internal.validation import fail
 from jaxsup.geometry import Geometry, classify
 from jaxsup.spectral import Certificate, FrameSpectrum
 from jaxsup.spectral.arrays import as_array
+from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.weights.coherence import Coherence, measure_coherence
 
 # Multiply-adds that the check may cost before it is left out, unless all is asked for: below a
@@ -169,7 +170,7 @@ def diagnose(
     *,
     full: bool = False,
     tolerance: float = 1e-3,
-    relative_tolerance: float = spectral.CLUSTER_TOLERANCE,
+    relative_tolerance: float = CLUSTER_TOLERANCE,
 ) -> Diagnosis:
     """Decompose F = W W^T, measure coherence and D* = K / |W|_F^2, and name the geometries.
 

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from jaxsup.geometry import classify, composition, feature_shares, isomorphism
+from jaxsup.geometry import classify, isomorphism
+from jaxsup.geometry.census import composition, feature_shares
 from jaxsup.geometry.isomorphism import is_isomorphic
 
 CELLS = list(itertools.product(range(4), repeat=2))

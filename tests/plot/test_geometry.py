@@ -7,7 +7,7 @@ import pytest
 from helpers import assert_one_line_error
 
 from jaxsup import plot
-from jaxsup.plot.geometry import _ARROW
+from jaxsup.plot.geometry import _ARROW, cosine_histogram
 
 RNG = np.random.default_rng(0)
 
@@ -115,12 +115,12 @@ def test_the_gram_matrix_is_drawn_entry_by_entry() -> None:
 def test_cosines_are_counted_beside_the_welch_bound() -> None:
     W = np.concatenate([polygon(5) * 3, np.zeros((2, 1))], axis=1)
     _, ax = plot.new_figure()
-    plot.cosine_histogram(W, ax)
+    cosine_histogram(W, ax)
     heights = {round(p.get_x(), 2): p.get_height() for p in ax.patches if p.get_height()}
     assert heights == {0.3: 5, -0.82: 5}
     assert legend(ax) == ["Welch bound ±0.632"]  # six columns: sqrt(4 / (2 * 5))
     _, ax = plot.new_figure()
-    plot.cosine_histogram(np.tile(polygon(5), 40), ax, most=50)
+    cosine_histogram(np.tile(polygon(5), 40), ax, most=50)
     assert ax.get_xlabel() == "cosine of two features (50 of 200 features)"
     assert sum(p.get_height() for p in ax.patches) == 50 * 49 / 2
 
@@ -135,7 +135,7 @@ MISTAKES = [
         r"labels: expected shape \(3,\), one a feature; got a",
     ),
     (plot.feature_geometry_3d, (polygon(3),), {}, "ax: expected a 3-D axis; got a rectilinear one"),
-    (plot.cosine_histogram, ([[0.0, 1.0]],), {}, "vectors: expected two features that are not"),
+    (cosine_histogram, ([[0.0, 1.0]],), {}, "vectors: expected two features that are not"),
 ]
 
 

@@ -9,6 +9,7 @@ from helpers import assert_one_line_error
 
 from jaxsup import plot, spectral
 from jaxsup.plot.diagnosis import choose_component
+from jaxsup.plot.spectra import localization_histogram
 from jaxsup.weights.diagnosis import diagnose
 
 
@@ -89,7 +90,7 @@ def test_localization_counts_every_represented_feature() -> None:
     for W, count in ((blocks(), 7), (np.random.default_rng(6).standard_normal((20, 50)), 50)):
         spectrum = spectral.decompose(W)
         _, ax = plot.new_figure()
-        plot.localization_histogram(spectrum, ax)
+        localization_histogram(spectrum, ax)
         assert sum(p.get_height() for p in ax.patches) == count
         assert ax.get_ylabel() == f"features (of {count} represented)"
         assert ax.get_xscale() == ("linear" if count == 7 else "log")

@@ -8,9 +8,11 @@ from helpers import assert_one_line_error
 
 import jaxsup
 from jaxsup import geometry, theory
+from jaxsup.geometry.census import composition, feature_shares
 from jaxsup.reproduce import toys
 from jaxsup.reproduce.analysis.energy_levels import find_levels
 from jaxsup.reproduce.figures import toy_geometry, toy_phase_diagram
+from jaxsup.theory.two_features import two_feature_errors
 
 PENTAGON_LOSS, RADIUS, BIAS = 0.01582563, 1.170460, -0.282297
 
@@ -81,7 +83,7 @@ def test_random_starts_end_in_the_regular_pentagon_or_in_two_digons() -> None:
         assert np.linalg.norm(weights[run], axis=0) == pytest.approx(RADIUS, abs=0.01)
     for run in excited.members:
         network = geometry.classify(weights[run], tolerance=0.02, zero_tolerance=0.1)
-        assert geometry.composition(network) == "2 digons + 1 not represented"
+        assert composition(network) == "2 digons + 1 not represented"
 
 
 @pytest.mark.parametrize(("density", "importance"), [(0.3, 0.5), (0.9, 3.0)])
@@ -89,7 +91,7 @@ def test_ideal_arrangements_have_the_stated_losses(x64, density, importance) -> 
     s, r = density, importance
     W = jnp.array([[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]])
     bias = jnp.array([[0.0, s / 2], [s / 2, 0.0], [0.0, 0.0]])
-    errors = theory.two_feature_errors(W, bias, jnp.full(3, s))
+    errors = two_feature_errors(W, bias, jnp.full(3, s))
     np.testing.assert_allclose(
         errors @ jnp.array([1.0, r]), theory.two_feature_losses(s, r), rtol=1e-10
     )
@@ -99,9 +101,7 @@ def test_the_exact_error_of_two_features_is_the_sampled_one(x64) -> None:
     rng = np.random.default_rng(0)
     W, bias, density = rng.normal(size=(6, 2)), 0.3 * rng.normal(size=(6, 2)), 0.6
     x = rng.random((400_000, 2)) * (rng.random((400_000, 2)) < density)
-    exact = theory.two_feature_errors(
-        jnp.asarray(W), jnp.asarray(bias), jnp.full(6, density, jnp.float64)
-    )
+    exact = two_feature_errors(jnp.asarray(W), jnp.asarray(bias), jnp.full(6, density, jnp.float64))
     for network in range(6):
         outputs = np.maximum(x @ np.outer(W[network], W[network]) + bias[network], 0)
         squares = (outputs - x) ** 2
@@ -153,12 +153,12 @@ def test_shares_count_features_and_not_components() -> None:
     W = np.zeros((3, 9))
     W[:2, :5] = np.cos(angles), np.sin(angles)
     W[2, 5:7] = 1, -1
-    shares = geometry.feature_shares([geometry.classify(W)])
+    shares = feature_shares([geometry.classify(W)])
     assert shares == pytest.approx({"pentagon": 5 / 7, "digon": 2 / 7})
-    assert geometry.composition(geometry.classify(W)) == "pentagon + digon + 2 not represented"
+    assert composition(geometry.classify(W)) == "pentagon + digon + 2 not represented"
     rough = geometry.classify(np.random.default_rng(0).normal(size=(2, 4)))
-    assert geometry.composition(rough) == "irregular of 4 features"
-    assert geometry.feature_shares([]) == {}
+    assert composition(rough) == "irregular of 4 features"
+    assert feature_shares([]) == {}
 
 
 def test_the_plateau_is_where_dimensions_per_feature_stay_near_a_half() -> None:

@@ -8,6 +8,7 @@ from tight_frames import MATRICES, TIGHT, close, pad, polygon
 
 from jaxsup import spectral
 from jaxsup.spectral import frame
+from jaxsup.spectral.frame import dimensions_per_feature, frame_potential
 
 
 def observed(W):
@@ -15,10 +16,10 @@ def observed(W):
     spectrum = spectral.decompose(W)
     return jnp.stack(
         [
-            spectral.frame_potential(W),
+            frame_potential(W),
             jnp.sum(spectral.capacities(W) ** 2),
             jnp.sum(frame.squared_overlaps(W) ** 2),
-            spectral.dimensions_per_feature(W),
+            dimensions_per_feature(W),
             jnp.sum(frame.feature_norms(W)),
             spectral.coherence(W),
             spectrum.saturation,

@@ -6,6 +6,8 @@ from helpers import assert_one_line_error
 
 from jaxsup import spectral
 from jaxsup.spectral import frame
+from jaxsup.spectral.frame import dimensions_per_feature, frame_potential
+from jaxsup.spectral.overlap import welch_bound
 
 ONE_NAN = np.array([[1.0, np.nan]])
 BAD = {
@@ -21,8 +23,8 @@ BAD = {
     "gram": (lambda: frame.gram_matrix(np.ones(4)), r"W: .*; got shape \(4,\); give"),
     "norms": (lambda: frame.feature_norms(np.ones(4)), r"W: .*; got shape \(4,\); give"),
     "overlaps": (lambda: frame.squared_overlaps(ONE_NAN), "W: .*; got NaN"),
-    "potential": (lambda: spectral.frame_potential(ONE_NAN), "W: .*; got NaN"),
-    "dimensions": (lambda: spectral.dimensions_per_feature(ONE_NAN), "W: .*; got NaN"),
+    "potential": (lambda: frame_potential(ONE_NAN), "W: .*; got NaN"),
+    "dimensions": (lambda: dimensions_per_feature(ONE_NAN), "W: .*; got NaN"),
     "matrix as batch": (
         lambda: spectral.decompose_batch(np.ones((3, 4))),
         r"Ws: expected a non-empty \[replicas, latent, features\] array; got shape \(3, 4\); give",
@@ -62,11 +64,11 @@ BAD = {
         "block: expected a positive integer; got 0; give the number of features on a side",
     ),
     "bound": (
-        lambda: spectral.welch_bound(0, 2),
+        lambda: welch_bound(0, 2),
         r"features: expected a positive integer; got 0; give W.shape\[1\]",
     ),
     "latent bound": (
-        lambda: spectral.welch_bound(2, 0),
+        lambda: welch_bound(2, 0),
         r"latent: expected a positive integer; got 0; give W.shape\[0\]",
     ),
     "foreign spectrum": (

@@ -8,7 +8,7 @@ from linear_problems import ETA, assert_gradients
 from scipy import special
 
 from jaxsup import theory
-from jaxsup.theory.asymptotics import asymptotic_amplitude
+from jaxsup.theory.asymptotics import asymptotic_amplitude, asymptotic_loss
 
 
 def test_training_exponent_broadcasts():
@@ -30,7 +30,7 @@ def test_curve_reaches_its_asymptote_within_the_sum_integral_bound(x64, a, b):
     bound = ((c / s) ** c * np.exp(-c) + tail) / integral
     arguments = (variance * i**-a, i**-b, ETA, steps)
     flow = theory.diagonal_loss_curve(*arguments, dynamics="flow")
-    ratio = flow / theory.asymptotic_loss(a, b, ETA, variance, steps)
+    ratio = flow / asymptotic_loss(a, b, ETA, variance, steps)
     assert np.all(bound < 0.08)
     assert np.all(np.abs(ratio - 1) <= bound)
     # x = eta l <= 1/4: (1-x)^2t / e^-2xt lies below 1 by at most t x^2 / (1-x), on average
@@ -45,10 +45,10 @@ def test_amplitude_is_the_loss_at_one_step(x64):
     expected = variance / (2 * a) * special.gamma(alpha) * (2 * ETA * variance) ** -alpha
     amplitude = asymptotic_amplitude(a, b, ETA, variance)
     assert amplitude == pytest.approx(expected, rel=1e-12)
-    loss = theory.asymptotic_loss(a, b, ETA, variance, [0, 1, 100])
+    loss = asymptotic_loss(a, b, ETA, variance, [0, 1, 100])
     np.testing.assert_allclose(loss[1:], expected * np.array([1, 100.0]) ** -alpha, rtol=1e-12)
     assert loss[0] == np.inf
-    assert_gradients(theory.asymptotic_loss, a, b, ETA, variance, 50.0)
+    assert_gradients(asymptotic_loss, a, b, ETA, variance, 50.0)
 
 
 def test_traced_values_are_not_checked():

@@ -18,7 +18,7 @@ from linear_problems import (
 from scipy import linalg
 
 from jaxsup import theory
-from jaxsup.theory.bottleneck import bottleneck_floor
+from jaxsup.theory.bottleneck import bottleneck_floor, bottleneck_solution
 
 
 def bottleneck_floor_by_least_squares(W, moment, teacher):
@@ -54,7 +54,7 @@ def test_bottleneck_discrete_equals_gradient_descent(x64, name, rank):
     np.testing.assert_allclose(curve, expected, rtol=1e-10)
 
     floor, optimum = bottleneck_floor_by_least_squares(W, moment, teacher)
-    solution = theory.bottleneck_solution(W, moment, teacher, ETA)
+    solution = bottleneck_solution(W, moment, teacher, ETA)
     assert solution.floor == pytest.approx(floor, rel=1e-10)
     assert bottleneck_floor(W, moment, teacher) == solution.floor
     np.testing.assert_allclose(solution.optimum, optimum, atol=1e-7 * np.abs(optimum).max())
@@ -104,7 +104,7 @@ def test_random_frame_operator_is_near_the_superposition_ratio(x64):
     features, latent = 1000, 10
     W = np.random.default_rng(6).normal(size=(latent, features))
     W /= np.linalg.norm(W, axis=0, keepdims=True)
-    solution = theory.bottleneck_solution(W, np.ones(features), np.eye(features), 1.0)
+    solution = bottleneck_solution(W, np.ones(features), np.eye(features), 1.0)
     expected = (features / latent) ** 2  # phi gamma with C = I
     assert np.abs(solution.rates / expected - 1).max() < (1 + np.sqrt(latent / features)) ** 4 - 1
 

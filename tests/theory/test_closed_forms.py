@@ -17,6 +17,7 @@ from linear_problems import (
 from scipy import linalg
 
 from jaxsup import theory
+from jaxsup.theory.linear import augment_with_bias
 
 
 @pytest.mark.parametrize("outputs", [N, 5])
@@ -79,13 +80,13 @@ def test_bias_is_the_column_of_a_constant_feature(x64):
         return loss_of(B, moment, teacher) + cross + 0.5 * c @ c
 
     curve = theory.full_loss_curve(
-        *theory.augment_with_bias(moment, mean, teacher),
+        *augment_with_bias(moment, mean, teacher),
         ETA,
         STEPS,
         start=np.column_stack([start, bias]),
     )
     np.testing.assert_allclose(curve, descend(step, (start, bias), loss), rtol=1e-10)
-    diagonal, _ = theory.augment_with_bias(np.full(N, 2.0), mean, teacher)
+    diagonal, _ = augment_with_bias(np.full(N, 2.0), mean, teacher)
     np.testing.assert_array_equal(diagonal[:N, :N], 2 * np.eye(N))
 
 

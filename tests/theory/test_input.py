@@ -6,8 +6,9 @@ import pytest
 from helpers import assert_one_line_error
 
 from jaxsup import theory
-from jaxsup.theory.asymptotics import asymptotic_amplitude
-from jaxsup.theory.bottleneck import bottleneck_floor
+from jaxsup.theory.asymptotics import asymptotic_amplitude, asymptotic_loss
+from jaxsup.theory.bottleneck import bottleneck_floor, bottleneck_solution
+from jaxsup.theory.linear import augment_with_bias
 from jaxsup.theory.one_sparse import one_sparse_errors, one_sparse_errors_from_gram
 
 EYE, ONES = np.eye(3), np.ones(3)
@@ -25,13 +26,13 @@ BAD_INPUTS = {
         lambda: asymptotic_amplitude(0.5, 0.0, 0.1, 1.0),
         r"a \+ 2b - 1: expected finite numbers > 0; got -0.5; raise",
     ),
-    "asymptote rate": (lambda: theory.asymptotic_loss(2, 0, 0.0, 1, 1), "learning_rate: .*; got 0"),
+    "asymptote rate": (lambda: asymptotic_loss(2, 0, 0.0, 1, 1), "learning_rate: .*; got 0"),
     "asymptote variance": (
-        lambda: theory.asymptotic_loss(2, 0, 1, -1, 1),
+        lambda: asymptotic_loss(2, 0, 1, -1, 1),
         "leading_variance: .*-1",
     ),
     "asymptote steps": (
-        lambda: theory.asymptotic_loss(2, 0, 1, 1, -2),
+        lambda: asymptotic_loss(2, 0, 1, 1, -2),
         "steps: .*; got -2.0; count",
     ),
     "dense variances": (
@@ -81,10 +82,10 @@ BAD_INPUTS = {
         "eigenvalues of second_moment: expected numbers >= 0; got -1.0.*; pass",
     ),
     "mean shape": (
-        lambda: theory.augment_with_bias(ONES, [1.0], EYE),
+        lambda: augment_with_bias(ONES, [1.0], EYE),
         r"mean: expected shape \[3\]",
     ),
-    "augmented teacher": (lambda: theory.augment_with_bias(ONES, ONES, ONES), "outputs, features"),
+    "augmented teacher": (lambda: augment_with_bias(ONES, ONES, ONES), "outputs, features"),
     "vector W": (
         lambda: bottleneck_floor(ONES, ONES, EYE),
         r"W: expected shape \[latent, features\]; got \[3\]; vmap",
@@ -98,7 +99,7 @@ BAD_INPUTS = {
         r"teacher: expected shape \[3, 3\]; got \[2, 3\]; match",
     ),
     "core shape": (
-        lambda: theory.bottleneck_solution(np.ones((2, 3)), ONES, EYE, 0.1, start=EYE),
+        lambda: bottleneck_solution(np.ones((2, 3)), ONES, EYE, 0.1, start=EYE),
         r"start: expected shape \[2, 2\]; got \[3, 3\]; pass",
     ),
     "indefinite bottleneck": (

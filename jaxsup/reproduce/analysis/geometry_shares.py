@@ -30,7 +30,7 @@ def draw_geometry_shares(
 
     Arguments:
         inverse_density: 1 / (1 - S) of each instance, positive and rising.
-        shares: of each instance, see `jaxsup.geometry.feature_shares`.
+        shares: of each instance, see `jaxsup.geometry.census.feature_shares`.
         ax: axis to draw on.
 
     Raises:

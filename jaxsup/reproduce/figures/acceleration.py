@@ -26,8 +26,9 @@ from jaxtyping import Float, Int
 from jaxsup import SGD, DiagonalTeacher, Experiment, PowerLawFeatures, Record, Student, Sweep, plot
 from jaxsup.fit import intervals
 from jaxsup.plot.style import COVERING, GUIDE, line_style, styled
-from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.crossings import steps_to
+from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:

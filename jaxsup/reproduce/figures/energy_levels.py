@@ -20,7 +20,8 @@ from jaxtyping import Float, Int
 from jaxsup import Sweep, plot
 from jaxsup.fit import intervals
 from jaxsup.fit.intervals import Estimate
-from jaxsup.geometry import classify, composition
+from jaxsup.geometry import classify
+from jaxsup.geometry.census import composition
 from jaxsup.plot.style import COLORS, GUIDE, MARKERS, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, toys
 from jaxsup.reproduce.analysis.energy_levels import Level, find_levels

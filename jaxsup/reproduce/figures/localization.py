@@ -23,9 +23,9 @@ from scipy.stats import linregress, spearmanr
 
 from jaxsup import AdamW, Sweep, WarmupCosine, plot
 from jaxsup.fit import intervals
-from jaxsup.geometry import feature_shares
+from jaxsup.geometry.census import feature_shares
 from jaxsup.plot.style import COVERING, GUIDE, styled
-from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.autoencoders import (
     AutoencoderScale,
     autoencoder_sweep,
@@ -33,6 +33,7 @@ from jaxsup.reproduce.analysis.autoencoders import (
     last_weights,
 )
 from jaxsup.reproduce.analysis.geometry_shares import draw_geometry_shares
+from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:

@@ -19,11 +19,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from jaxsup import Diagnosis, diagnose, plot
+from jaxsup import diagnose, plot
 from jaxsup.fit import intervals
 from jaxsup.fit.intervals import Estimate
 from jaxsup.reproduce import AbstractWeightsFigure, Claim, Findings, Published
 from jaxsup.reproduce.registry import FIGURES
+from jaxsup.weights import Diagnosis
 from jaxsup.weights.read import Weights
 
 if TYPE_CHECKING:

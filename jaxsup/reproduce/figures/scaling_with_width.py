@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from jaxsup import PowerLawFeatures, Record, Sweep, plot
 from jaxsup.fit import intervals
 from jaxsup.fit.intervals import Estimate, log_log_slope
-from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records, toys
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, toys
 from jaxsup.reproduce.analysis.widths import (
     Settings,
     Trained,
@@ -31,6 +31,7 @@ from jaxsup.reproduce.analysis.widths import (
     read_settings,
     read_trained,
 )
+from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from jaxtyping import Float, Int
 
 from jaxsup import AdamW, Sweep, WarmupCosine, plot, spectral
 from jaxsup.fit import intervals
-from jaxsup.geometry import Geometry, feature_shares
+from jaxsup.geometry import Geometry
+from jaxsup.geometry.census import feature_shares
 from jaxsup.plot.style import plain_log_axis
-from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records, toys
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, toys
 from jaxsup.reproduce.analysis.autoencoders import (
     AutoencoderScale,
     autoencoder_sweep,
@@ -30,6 +31,7 @@ from jaxsup.reproduce.analysis.autoencoders import (
 )
 from jaxsup.reproduce.analysis.capacities import draw_capacities, draw_plateau
 from jaxsup.reproduce.analysis.geometry_shares import draw_geometry_shares
+from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:

@@ -22,10 +22,12 @@ from matplotlib import colormaps
 
 from jaxsup import AdamW, Sweep, WarmupCosine, plot
 from jaxsup.fit import intervals
-from jaxsup.geometry import classify, composition
+from jaxsup.geometry import classify
+from jaxsup.geometry.census import composition
 from jaxsup.plot.style import COLORS, GUIDE, plain_log_axis, styled
-from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records, toys
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, toys
 from jaxsup.reproduce.analysis.autoencoders import last_weights
+from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:

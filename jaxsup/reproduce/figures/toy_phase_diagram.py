@@ -4,13 +4,12 @@ Claim (Elhage et al., arXiv 2209.10652, section 3): trained networks fall into p
 boundaries are those at which the losses of three ideal arrangements cross
 (`jaxsup.theory.two_feature_losses`).
 
-Every point is trained from several random starts, and the network of lowest exact loss
-(`jaxsup.theory.two_feature_errors`) counts. Its phase is read from its weights: the arrangement
-whose direction (w_1, w_2), up to sign, is nearest, (1, 0), (0, 1) or (1, -1), if it lies within
-22.5 degrees; "none of these" otherwise, and for weights shorter than 0.1. Trained pairs need not
-have equal norms: near the boundary that lowers their loss below the ideal pair's by several per
-cent, so their phase reaches a little further.
-"""
+Every point is trained from several random starts, and the network of lowest exact loss counts
+(`jaxsup.theory.two_features.two_feature_errors`). Its phase is read from its weights: the
+arrangement whose direction (w_1, w_2), up to sign, is nearest, (1, 0), (0, 1) or (1, -1), if it
+lies within 22.5 degrees; "none of these" otherwise, and for weights shorter than 0.1. Trained pairs
+need not have equal norms: near the boundary that lowers their loss below the ideal pair's by
+several per cent, so their phase reaches a little further. """
 
 from __future__ import annotations
 
@@ -27,6 +26,7 @@ from jaxsup.fit.intervals import Estimate
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, toys
 from jaxsup.reproduce.analysis.phases import NONE, PHASES, draw_excess, draw_phases
 from jaxsup.reproduce.registry import FIGURES
+from jaxsup.theory.two_features import two_feature_errors
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -91,7 +91,7 @@ def find_phases(dataset: xr.Dataset) -> Phases:
     W = last["embedding"].transpose(*order, "feature").values
     bias = last["bias"].transpose(*order, "feature").values
     density = np.broadcast_to(s[:, None], W.shape[:-1]).astype(W.dtype)
-    errors = np.asarray(theory.two_feature_errors(W, bias, density), np.float64)
+    errors = np.asarray(two_feature_errors(W, bias, density), np.float64)
     losses = errors[..., 0] + r[:, None, None] * errors[..., 1]
     losses = np.where(np.isfinite(losses), losses, np.inf)
     best = losses.argmin(axis=-1)[..., None]

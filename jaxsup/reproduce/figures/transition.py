@@ -34,7 +34,8 @@ from jaxsup import (
 )
 from jaxsup.fit import intervals
 from jaxsup.fit.exponents import exponents_to_records, format_exponents
-from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
+from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:

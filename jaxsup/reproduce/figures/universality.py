@@ -38,7 +38,7 @@ from jaxsup import (
 )
 from jaxsup.fit import intervals
 from jaxsup.fit.exponents import exponents_to_records
-from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, Records
+from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.factors import (
     draw_atlas,
     draw_by_factor,
@@ -47,6 +47,7 @@ from jaxsup.reproduce.analysis.factors import (
     median_exponents,
     spread_ratio,
 )
+from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
