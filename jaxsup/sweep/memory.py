@@ -34,6 +34,8 @@ class Budget(NamedTuple):
 def choose_chunk(need: Footprint, points: int, budget: Budget) -> int:
     """How many replicas to train at once: at least one a device, whole seeds where any fits.
 
+    Less than a seed is a multiple of the devices, as they would train padding beside it.
+
     Arguments:
         need: what replicas take.
         points: settings that the program trains: so many replicas share a seed.
@@ -52,7 +54,8 @@ def choose_chunk(need: Footprint, points: int, budget: Budget) -> int:
             described=True,
         )
     replicas = need.fitting(min(budget.limit, budget.preferred))
-    return max(need.devices, replicas - replicas % points if replicas >= points else replicas)
+    unit = points if replicas >= points else need.devices
+    return max(need.devices, replicas - replicas % unit)
 
 
 def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> Budget:

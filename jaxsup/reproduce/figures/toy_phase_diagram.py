@@ -9,7 +9,7 @@ Every point is trained from several random starts, and the network of lowest exa
 arrangement whose direction (w_1, w_2), up to sign, is nearest, (1, 0), (0, 1) or (1, -1), if it
 lies within 22.5 degrees; "none of these" otherwise, and for weights shorter than 0.1. Trained pairs
 need not have equal norms: near the boundary that lowers their loss below the ideal pair's by
-several per cent, so their phase reaches a little further. """
+several per cent, so their phase reaches a little further."""
 
 from __future__ import annotations
 
