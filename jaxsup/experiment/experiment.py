@@ -14,6 +14,7 @@ from jaxsup._internal.validation import (
     fail,
 )
 from jaxsup.experiment.closed_forms import ClosedForm, closed_form
+from jaxsup.experiment.contracts import check_contracts
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.record import Record
 from jaxsup.experiment.students import AbstractStudent
@@ -98,6 +99,7 @@ class Experiment(eqx.Module):
         count = self.features.count
         self.student.check_features(count)
         self.teacher.check_features(count)
+        check_contracts(self.features, self.teacher, self.student)
         shape = jnp.shape(self.importance)
         if shape not in ((), (count,)):
             expected = f"a number or {count} weights"
