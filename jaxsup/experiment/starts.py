@@ -34,6 +34,23 @@ def scale_columns(
     return W / jnp.linalg.norm(W, axis=0, keepdims=True)
 
 
+def mix_columns(
+    W: Float[Array, "latent features"], randomness: Scalar
+) -> Float[Array, "latent features"]:
+    """Unit columns between orthogonal and independent ones, see `Student`.
+
+    Arguments:
+        W: independent normals; rows of zeros, which pad it, are last and stay.
+        randomness: r in [0, 1]; at 1 the columns are those of W, to the bit.
+    """
+    # Rows one after the other, so that those in use do not feel the padding behind them.
+    rotation, triangle = jnp.linalg.qr(W.T)
+    rows = rotation.T * jnp.sign(jnp.diagonal(triangle))[:, None]
+    independent = scale_columns(W, None)
+    mixed = (1.0 - randomness) * scale_columns(rows, None) + randomness * independent
+    return jnp.where(jnp.equal(randomness, 1.0), independent, scale_columns(mixed, None))
+
+
 def sample_rows(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:
     """Standard normals whose row k depends on the key, k and the number of columns alone."""
     keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(rows))

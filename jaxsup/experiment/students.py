@@ -16,11 +16,12 @@ from jaxsup._internal.validation import (
     Scalar,
     check_boolean,
     check_choice,
+    check_number,
     check_positive_integer,
     fail,
 )
 from jaxsup.experiment.activations import AbstractActivation, as_activation
-from jaxsup.experiment.starts import check_scales, sample_rows, scale_columns
+from jaxsup.experiment.starts import check_scales, mix_columns, sample_rows, scale_columns
 
 _EMBEDDINGS = ("random", "identity", "learned", "untied")
 
@@ -116,9 +117,15 @@ class Student(AbstractStudent):
         bias_scale: standard deviation of the bias's start; 0 = zero start.
         embedding_scale: None: columns of W (and V) start with unit norm in random directions;
             a number: entries start as independent normals of that standard deviation.
+        randomness: r in [0, 1]: columns of W (and V) start as those of (1 - r) O + r G,
+            normalized. G has independent random unit columns; O, made of G's rows by
+            Gram-Schmidt, has orthonormal rows scaled to unit columns: a rotation for K = N, close
+            to a tight frame below. The mean squared overlap rises from 0 (K = N) or about
+            (N - K) / (K (N - 1)) (K < N) at r = 0 to 1/K at r = 1. None: G, as r = 1.
 
     Raises:
-        ValueError: an argument is outside of its range, or nothing would be learned.
+        ValueError: an argument is outside of its range, nothing would be learned, or a randomness
+            is given where columns do not start with unit norm.
 
     Reference: arXiv 2602.01045 (frozen W, learned core); Elhage et al., arXiv 2209.10652 (the
     autoencoder: ``embedding="learned", core=False``).
@@ -139,6 +146,7 @@ class Student(AbstractStudent):
     bias: bool = eqx.field(static=True, default=True)
     bias_scale: Scalar = 0.0
     embedding_scale: Scalar | None = None
+    randomness: Scalar | None = None
 
     def __check_init__(self) -> None:
         check_positive_integer("student.latent", self.latent, "give the latent dimension K")
@@ -146,6 +154,8 @@ class Student(AbstractStudent):
         check_boolean("student.core", self.core)
         check_boolean("student.bias", self.bias)
         check_scales(self.embedding_scale, core_scale=self.core_scale, bias_scale=self.bias_scale)
+        if self.randomness is not None:
+            self._check_randomness()
         if not (self.core or self.bias or self.learns_embedding):
             raise fail(
                 "student",
@@ -154,6 +164,14 @@ class Student(AbstractStudent):
                 "set core or bias, or learn the embedding",
                 described=True,
             )
+
+    def _check_randomness(self) -> None:
+        advice = "take 0 for columns as orthogonal as K allows, 1 for independent ones"
+        check_number("student.randomness", self.randomness, advice, low=0, high=1)
+        if self.embedding == "identity" or self.embedding_scale is not None:
+            culprit = "W = I" if self.embedding == "identity" else "an embedding_scale"
+            expected, do = "a start with random unit columns", "leave the randomness out"
+            raise fail("student.randomness", expected, culprit, do, described=True)
 
     @property
     def learns_embedding(self) -> bool:
@@ -252,6 +270,8 @@ class Student(AbstractStudent):
     def _init_embedding(self, key: Key[Array, ""], count: int) -> Float[Array, "latent features"]:
         W = sample_rows(key, self.latent, count)
         W = W * self._in_use(W.dtype)[:, None]
+        if self.randomness is not None:
+            return mix_columns(W, self.randomness)
         return scale_columns(W, self.embedding_scale)
 
 
