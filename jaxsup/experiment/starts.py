@@ -4,7 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from jaxsup._internal.serial import one_at_a_time
 from jaxsup._internal.validation import Scalar, check_number
+
+_decompose = one_at_a_time(lambda columns: tuple(jnp.linalg.qr(columns)))
 
 
 def check_scales(embedding_scale: Scalar | None, **scales: Scalar) -> None:
@@ -44,7 +47,7 @@ def mix_columns(
         randomness: r in [0, 1]; at 1 the columns are those of W, to the bit.
     """
     # Rows one after the other, so that those in use do not feel the padding behind them.
-    rotation, triangle = jnp.linalg.qr(W.T)
+    rotation, triangle = _decompose(W.T)
     rows = rotation.T * jnp.sign(jnp.diagonal(triangle))[:, None]
     independent = scale_columns(W, None)
     mixed = (1.0 - randomness) * scale_columns(rows, None) + randomness * independent

@@ -3,7 +3,6 @@
 import re
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
@@ -127,13 +126,3 @@ def test_where_columns_are_orthogonal_a_rotation_learns_as_the_identity_does():
 )
 def test_bad_randomness_gets_one_clear_line(arguments, start):
     assert_one_line_error(lambda: Student(4, **arguments), re.escape(start))
-
-
-def test_differentiable_where_columns_are_learned():
-    def total(randomness: jax.Array) -> jax.Array:
-        student = Student(6, "learned", core=False, randomness=randomness)
-        parameters = student.init_parameters(jax.random.key(0), 8)
-        assert parameters.embedding is not None
-        return jnp.sum(parameters.embedding**4)
-
-    assert np.isfinite(jax.grad(total)(jnp.asarray(0.4)))

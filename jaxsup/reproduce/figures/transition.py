@@ -1,23 +1,35 @@
-"""Training exponent against the superposition ratio, from K = N to crowded networks.
+"""Training exponents on both sides of the transition into superposition, and what causes it.
 
-Claim ("Superposition unifies power-law training dynamics", arXiv 2602.01045): without
-superposition the exponent is (a + 2b - 1)/a and depends on data and channel importance; with it,
-the exponent is about 1 whatever they are.
+Claim ("Superposition unifies power-law training dynamics", arXiv 2602.01045): without superposition
+the exponent is (a + 2b - 1)/a and depends on data and channel importance; with it, the exponent is
+about 1 whatever they are.
 
-Here: sparse power-law data of density 1, ReLU students with bias; W = I at K = N, frozen random
-unit-norm columns below; the core B and the bias are learned by plain gradient descent at step size
-0.5 (0.25 at N/K = 16, where 0.5 diverges). Every exponent is fitted over seeds, in the window where
-its own loss curve is steadiest, after 10 steps: 2 eta l_1 t is then 3 (a = 1.1) to 8 (a = 2), and
-the law in t begins.
+**Protocol**, fixed before any run. Sparse power-law data of density 1, values on [0, 2], p_i ~ i^-a;
+teacher diag(i^-b); ReLU students with bias, loss 1/2 E |phi(z) - y|^2; W frozen, unit columns; the
+core B starts at standard deviation 1e-3, the bias at 0; plain SGD. Laws (a, b): b = 0 with a = 1.1,
+1.3, 1.5, 2, and a = 1.5 with b = 0.25, 0.5.
+
+- *Students.* Random W, N/K = 1 to 16, fine near 1. Three controls have no bottleneck, K = N: W = I;
+  a random rotation (no overlap either); and columns between the rotation and random ones (overlap).
+  So overlap and bottleneck are told apart.
+- *Step size* eta: 1 for random columns, less where it would diverge (4 / (N/K) beyond N/K = 4).
+  Where columns overlap less a step of 1 kills outputs for good (`acceleration` shows that trap):
+  0.1 for W = I and for the rotation, 0.3 between it and random columns; one W = I at 1 shows the
+  trap here. Times are eta t: noise apart, runs of different step sizes follow the same flow.
+- *Exponents*, the same for every student: `jaxsup.fit.regimes` at its defaults on the curves of all
+  seeds. The exponent of the last power law before the floor, and that of the first, with their 95%
+  intervals. Where only one power law is found it is both. Local exponents are those of
+  `jaxsup.fit.local_exponent`.
+
+Overlap is the mean squared cosine between columns, mean over seeds: 1/K for independent columns, 0
+for a rotation.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from jaxtyping import Float
+import math
+from typing import TYPE_CHECKING
 
 from jaxsup import (
     SGD,
@@ -27,166 +39,200 @@ from jaxsup import (
     Record,
     Student,
     Sweep,
-    fit_power_law,
-    measure_exponents,
-    plot,
     theory,
 )
-from jaxsup.fit import intervals
-from jaxsup.fit.exponents import exponents_to_records, format_exponents
+from jaxsup.fit.intervals import Estimate
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
-from jaxsup.reproduce.figure import Records
+from jaxsup.reproduce.analysis import transition_panels, transition_table
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.figure import Figure
 
-SETTINGS = ((1.1, 0.0), (1.5, 0.0), (1.5, 0.5), (2.0, 0.0), (2.0, 1.0))
+    from jaxsup.reproduce.analysis.transition_table import Row
+
+LAWS = ((1.1, 0.0), (1.3, 0.0), (1.5, 0.0), (2.0, 0.0), (1.5, 0.25), (1.5, 0.5))
 """The pairs (a, b)."""
-FIRST_STEP = 10
-"""Earlier steps belong to no fit."""
-TOLERANCE = 0.05
-"""How far a finite, noisy ReLU network may be from the linear theory."""
+RATIOS = (1, 1.02, 1.07, 1.33, 2, 4, 8, 16)
+TOLERANCE = 0.2
+"""Half the width of "about 1"."""
+EXAMPLE_RATIO = 2
+"""The ratio whose curves are drawn."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """How large the experiment is."""
+    """How large the experiment is.
+
+    Attributes:
+        features: N.
+        steps, batch_size, seeds, evaluation_samples: as the experiment takes them.
+        laws: pairs (a, b).
+        ratios: N/K of random embeddings.
+        randomness: of the embeddings between a rotation and random columns, K = N.
+        controls: whether W = I and the rotation are trained too.
+    """
 
     features: int
-    ratios: tuple[int, ...]
     steps: int
     batch_size: int
     seeds: int
+    laws: tuple[tuple[float, float], ...] = LAWS
+    ratios: tuple[float, ...] = RATIOS
+    randomness: tuple[float, ...] = (0.25, 0.5)
+    controls: bool = True
     evaluation_samples: int = 8192
 
 
+_CURVES = ((1.1, 0.0), (1.5, 0.0), (2.0, 0.0))
 SCALES = {
-    "smoke": Scale(32, (1, 2), 200, 32, 2, 512),
-    "quick": Scale(256, (1, 2, 4, 8, 16), 4000, 128, 4),
-    "paper": Scale(1024, (1, 2, 4, 8, 16), 30_000, 256, 16, 65536),
+    "smoke": Scale(32, 300, 32, 2, ((1.1, 0.0), (2.0, 0.0)), (1, 2), (0.5,), True, 512),
+    "quick": Scale(256, 8000, 64, 3, _CURVES, (1, 1.07, 2, 8), (), True, 4096),
+    "standard": Scale(512, 8000, 128, 3, (*_CURVES, (1.5, 0.5)), RATIOS, (0.25,)),
+    "paper": Scale(1024, 30_000, 256, 5, evaluation_samples=16384),
+    "large": Scale(4096, 20_000, 256, 5, LAWS[:4], (2,), (), False, 16384),
 }
 
 
-def exact_exponents(sweep: Sweep) -> Float[np.ndarray, " settings"]:
-    """Exponents of the linear student without superposition at this N and step size.
+@dataclasses.dataclass(frozen=True)
+class Arrangement:
+    """A student of the scan: how its columns lie, and its step size.
 
-    They are fitted to the closed-form curve like the others are to theirs: beside
-    (a + 2b - 1)/a they show what finite N and a finite window do to an exponent.
+    Attributes:
+        embedding: as `jaxsup.Student` takes it.
+        latent: K.
+        randomness: as `jaxsup.Student` takes it.
+        learning_rate: eta.
     """
-    exponents = []
-    for a, b in SETTINGS:
-        linear = dataclasses.replace(
-            sweep.experiment,
-            features=dataclasses.replace(sweep.experiment.features, exponent=a),
-            teacher=DiagonalTeacher(b),
-            student=Student(
-                sweep.experiment.features.count,
-                "identity",
-                core_scale=0.0,
-                activation="identity",
-                bias=False,
-            ),
-        )
-        steps = linear.recorded_steps[linear.recorded_steps >= FIRST_STEP]
-        exponents.append(fit_power_law(steps, theory.loss_curve(linear, steps)).exponent)
-    return np.asarray(exponents)
+
+    embedding: str
+    latent: int
+    randomness: float | None
+    learning_rate: float
 
 
-def _ratio(record: dict[str, Any]) -> float:
-    return record["superposition_ratio"]
-
-
-def _claim(record: dict[str, Any], *, crowded: bool) -> Claim:
-    a, b = record["features.exponent"], record["teacher.exponent"]
-    if crowded:
-        statement = "In superposition the exponent is about 1, whatever data and channels are."
-        published = Published.about(1.0, 0.2, "about 1; tolerance 0.2")
-    else:
-        statement = "Without superposition the exponent is (a + 2b - 1)/a."
-        levels = [x for x in (record["theory"], record["exact"]) if x is not None]
-        at_size = "no power law" if record["exact"] is None else f"{record['exact']:.2f}"
-        words = f"{record['theory']:.2f}; {at_size} at this N and window; tolerance {TOLERANCE}"
-        published = Published(min(levels) - TOLERANCE, max(levels) + TOLERANCE, words)
-    return Claim(
-        f"exponent at N/K = {_ratio(record):g}, (a, b) = ({a:g}, {b:g})",
-        statement,
-        "arXiv 2602.01045, abstract" if crowded else "arXiv 2602.01045, theory",
-        published,
-        intervals.from_fit(record),
-        "" if record["found"] else record["reason"],
-    )
+def arrangements(scale: Scale) -> list[Arrangement]:
+    """The students of a scale: controls without a bottleneck, then random columns by N/K."""
+    N = scale.features
+    students = []
+    if scale.controls:
+        students = [
+            Arrangement("identity", N, None, 1.0),
+            Arrangement("identity", N, None, 0.1),
+            Arrangement("random", N, 0.0, 0.1),
+        ]
+    students += [Arrangement("random", N, randomness, 0.3) for randomness in scale.randomness]
+    return students + [
+        Arrangement("random", round(N / ratio), 1.0, min(1.0, 4 / ratio)) for ratio in scale.ratios
+    ]
 
 
 class Transition(AbstractFigure[Scale]):
-    """Exponents of students from K = N to crowded networks, over five pairs (a, b)."""
+    """Exponents of the first and the last regime, from K = N to crowded networks."""
 
     name = "transition"
     title = FIGURES[name].title
     scales = SCALES
+    widths = 4
 
     def configure(self, scale: Scale) -> Sweep:
-        """The sweep over (a, b) x N/K x seeds."""
-        count = scale.features
+        """The sweep over laws x students x seeds."""
+        students = arrangements(scale)
         experiment = Experiment(
-            PowerLawFeatures(count, SETTINGS[0][0]),
-            DiagonalTeacher(SETTINGS[0][1]),
-            Student(count, "identity"),
-            SGD(0.5),
+            PowerLawFeatures(scale.features, scale.laws[0][0]),
+            DiagonalTeacher(scale.laws[0][1]),
+            Student(scale.features, randomness=1.0),
+            SGD(1.0),
             batch_size=scale.batch_size,
             steps=scale.steps,
-            record=Record(points=80, evaluation_samples=scale.evaluation_samples),
+            record=Record(points=120, evaluation_samples=scale.evaluation_samples),
         )
         axes = {
-            "setting": {
-                "features.exponent": [a for a, _ in SETTINGS],
-                "teacher.exponent": [b for _, b in SETTINGS],
+            "law": {
+                "features.exponent": [a for a, _ in scale.laws],
+                "teacher.exponent": [b for _, b in scale.laws],
             },
-            "ratio": {
-                "student.embedding": ["identity" if r == 1 else "random" for r in scale.ratios],
-                "student.latent": [count // r for r in scale.ratios],
-                "optimizer.learning_rate": [min(0.5, 4 / r) for r in scale.ratios],
+            "arrangement": {
+                "student.embedding": [s.embedding for s in students],
+                "student.latent": [s.latent for s in students],
+                "student.randomness": [s.randomness for s in students],
+                "optimizer.learning_rate": [s.learning_rate for s in students],
             },
         }
         return Sweep(experiment, axes, scale.seeds)
 
     def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
-        """Exponents at every setting and ratio, beside those of exact linear students."""
-        table = measure_exponents(dataset, after=FIRST_STEP)
-        table["exact"] = ("setting", exact_exponents(sweep))
-        table["exact"].attrs["long_name"] = "exponent of the exact linear curve at this N, K = N"
-        text = [format_exponents(table), "", *self.summarize(table)]
-        records = exponents_to_records(table)
-        return Findings(records, text, self.draw(dataset, table), self.claims(records))
+        """Both regimes of every law and student, and the overlap of its columns."""
+        table = transition_table.measure(dataset, sweep)
+        text = [*transition_table.lines(table), "", *transition_table.summary(table)]
+        figure = transition_panels.draw(table, EXAMPLE_RATIO)
+        return Findings([row.to_dict() for row in table], text, figure, self.claims(table))
 
-    def summarize(self, table: xr.Dataset) -> list[str]:
-        """What the exponents say of the claim, a sentence a ratio."""
-        lines = []
-        for ratio, column in table.groupby("superposition_ratio"):
-            exponents = column["exponent"].values[column["found"].values]
-            near = int(((exponents > 0.8) & (exponents < 1.2)).sum())
-            where = "without superposition" if ratio == 1 else "in superposition"
-            counts = f"{exponents.size} of {column['found'].size}"
-            lines.append(
-                f"N/K = {ratio:g} ({where}): {counts} settings follow a power law; exponents "
-                f"{exponents.min():.2f} to {exponents.max():.2f}, {near} within 0.8..1.2"
-                if exponents.size
-                else f"N/K = {ratio:g} ({where}): no setting follows a power law"
-            )
-        return lines
+    def claims(self, table: list[Row]) -> list[Claim]:
+        """The exponents that the source states, and the control that it does not have."""
+        rows = [row for row in table if row.kind != "between"]
+        random = [row for row in rows if row.kind == "random"]
+        crowded = min({r.ratio for r in random} - {1.0}, key=lambda r: abs(r - EXAMPLE_RATIO))
+        claims = [_without(row) for row in rows if row.kind == "identity"]
+        claims += [_within(row) for row in random if row.ratio == crowded]
+        return claims + [_control(row) for row in random if row.ratio == 1]
 
-    def draw(self, dataset: xr.Dataset, table: xr.Dataset) -> Figure:
-        """Loss curves of the first setting beside exponent against ratio."""
-        figure, (left, right) = plot.new_figure(2, width=4.9, height=3.7)
-        plot.loss_curves(dataset.isel(setting=0), left)
-        a, b = SETTINGS[0]
-        left.set_title(f"a = {a:g}, b = {b:g}: median and range over seeds", fontsize=9)
-        plot.exponent_against_ratio(table, right)
-        return figure
 
-    def claims(self, records: Records) -> list[Claim]:
-        """Exponents at K = N, at the onset of superposition and at the highest ratio."""
-        crowded = [_ratio(record) for record in records if _ratio(record) > 1]
-        ends = sorted({1.0, min(crowded), max(crowded)})
-        return [_claim(r, crowded=end > 1) for end in ends for r in records if _ratio(r) == end]
+def _quantity(row: Row) -> str:
+    return (
+        f"last exponent, {row.name}, eta = {row.learning_rate:g}, (a, b) = ({row.a:g}, {row.b:g})"
+    )
+
+
+def _estimate(row: Row) -> tuple[Estimate | None, str]:
+    """The exponent of the last regime, and why there is none."""
+    if row.last is None:
+        return None, "every seed diverged" if row.regimes is None else "no regime is a power law"
+    low, high = row.last.interval
+    if not math.isfinite(low):
+        return None, "its interval cannot be known from these curves"
+    first, last = row.last.window
+    basis = f"steps {first:.0f} to {last:.0f}, {len(row.loss)} seeds"
+    return Estimate(row.last.exponent, low, high, basis), ""
+
+
+def _without(row: Row) -> Claim:
+    """W = I against theory, at this N and window."""
+    measured, reason = _estimate(row)
+    limit = float(theory.training_exponent(row.a, row.b))
+    levels = (limit, limit if math.isnan(row.theory) else row.theory)
+    words = f"{limit:.2f}; {levels[1]:.2f} for the linear student at this N and window; +- 0.05"
+    return Claim(
+        _quantity(row),
+        "Without superposition the exponent is (a + 2b - 1)/a.",
+        "arXiv 2602.01045, theory",
+        Published(min(levels) - 0.05, max(levels) + 0.05, words),
+        measured,
+        reason,
+    )
+
+
+def _within(row: Row) -> Claim:
+    """A random bottleneck against "about 1"."""
+    measured, reason = _estimate(row)
+    return Claim(
+        _quantity(row),
+        "In superposition the exponent is about 1, whatever data and channels are.",
+        "arXiv 2602.01045, abstract",
+        Published.about(1.0, TOLERANCE, f"about 1; tolerance {TOLERANCE}"),
+        measured,
+        reason,
+    )
+
+
+def _control(row: Row) -> Claim:
+    """Overlap without a bottleneck: the source has no such student."""
+    measured, reason = _estimate(row)
+    return Claim(
+        _quantity(row),
+        "Control: do overlapping columns without a bottleneck (K = N) learn as fast?",
+        "not in arXiv 2602.01045",
+        None,
+        measured,
+        reason or "the source does not have this student; compare it with N/K > 1",
+    )

@@ -1,0 +1,205 @@
+"""Regimes of every law and student of the transition, with the overlap of the student's columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxsup import DiagonalTeacher, Student, Sweep, fit, theory
+from jaxsup.experiment.experiment import initial_parameters
+from jaxsup.fit.stretches import Regimes, Stretch
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from jaxsup.experiment.experiment import Experiment
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A law and a student: curves of all seeds and what they show.
+
+    Attributes:
+        a, b: exponents of the features and of the teacher.
+        kind: "identity", "rotation", "between" or "random": how columns of W lie.
+        ratio: N/K.
+        latent: K.
+        randomness: of the columns, 0 for a rotation, 1 for independent ones.
+        overlap: mean squared cosine between columns, mean over seeds.
+        learning_rate: eta.
+        steps: recorded steps > 0.
+        loss: of the seeds that did not diverge.
+        diverged: seeds that did.
+        regimes: of the loss, over all seeds; None where every seed diverged.
+        theory: -d log L / d log t of the linear student without superposition, in closed form at
+            this N and eta, over the window of `last`; NaN without one.
+    """
+
+    a: float
+    b: float
+    kind: str
+    ratio: float
+    latent: int
+    randomness: float
+    overlap: float
+    learning_rate: float
+    steps: Int[np.ndarray, " steps"]
+    loss: Float[np.ndarray, "seeds steps"]
+    diverged: int
+    regimes: Regimes | None
+    theory: float
+
+    @property
+    def laws(self) -> list[Stretch]:
+        """The stretches that are power laws, from early to late."""
+        return list(self.regimes.power_laws) if self.regimes else []
+
+    @property
+    def first(self) -> Stretch | None:
+        """The first power law."""
+        return self.laws[0] if self.laws else None
+
+    @property
+    def last(self) -> Stretch | None:
+        """The last power law before the floor, or before the end of training."""
+        return self.laws[-1] if self.laws else None
+
+    @property
+    def name(self) -> str:
+        """The student in a few words."""
+        names = {"identity": "W = I", "rotation": "rotation, K = N"}
+        if self.kind == "between":
+            return f"randomness {self.randomness:g}, K = N"
+        return names.get(self.kind, f"random W, N/K = {self.ratio:.3g}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row without its curves, JSON-safe."""
+        hidden = ("steps", "loss", "regimes", "theory")
+        names = [f.name for f in dataclasses.fields(self) if f.name not in hidden]
+        numbers = {name: getattr(self, name) for name in names}
+        regimes = self.regimes.to_dict() if self.regimes else None
+        known = None if np.isnan(self.theory) else self.theory
+        return {**numbers, "theory": known, "seeds": len(self.loss), "regimes": regimes}
+
+
+def measure(dataset: xr.Dataset, sweep: Sweep) -> list[Row]:
+    """One row a law and student, in the order of the sweep.
+
+    Arguments:
+        dataset: of `transition`'s sweep, with axes "law" and "arrangement".
+        sweep: that sweep.
+    """
+    overlaps = list(_overlaps(sweep))
+    return [
+        _measure_row(dataset, sweep, law, arrangement, overlaps[arrangement])
+        for law in range(sweep.shape[0])
+        for arrangement in range(sweep.shape[1])
+    ]
+
+
+def _overlaps(sweep: Sweep) -> Iterator[float]:
+    """Mean squared cosine between columns of W at every student, mean over seeds."""
+    for arrangement in range(sweep.shape[1]):
+        experiment = sweep.experiment_at((0, arrangement))
+        means = [_overlap(experiment, seed) for seed in sweep.seeds]
+        yield float(np.mean(means))
+
+
+def _overlap(experiment: Experiment, seed: int) -> float:
+    """(|W W^T|^2 - N) / (N (N - 1)): columns have unit norm."""
+    W = initial_parameters(experiment, jax.random.key(seed)).embedding
+    if W is None:
+        return 0.0
+    columns = np.asarray(W, np.float64)
+    count = columns.shape[1]
+    return max((float(np.sum((columns @ columns.T) ** 2)) - count) / (count * (count - 1)), 0.0)
+
+
+def _measure_row(
+    dataset: xr.Dataset, sweep: Sweep, law: int, arrangement: int, overlap: float
+) -> Row:
+    experiment = sweep.experiment_at((law, arrangement))
+    student = experiment.student
+    assert isinstance(student, Student)
+    cell = dataset.isel(law=law, arrangement=arrangement).transpose("seed", "step", ...)
+    later = cell["step"].values > 0
+    steps, whole = cell["step"].values[later], cell["status"].values == 0
+    loss = cell["loss"].values[whole][:, later].astype(np.float64)
+    regimes = fit.regimes(steps, loss) if len(loss) else None
+    randomness = 0.0 if student.randomness is None else float(student.randomness)
+    kinds = {0.0: "rotation", 1.0: "random"}
+    row = Row(
+        a=float(experiment.features.exponent),
+        b=float(experiment.teacher.exponent),
+        kind="identity" if student.embedding == "identity" else kinds.get(randomness, "between"),
+        ratio=experiment.features.count / student.latent,
+        latent=student.latent,
+        randomness=randomness,
+        overlap=overlap,
+        learning_rate=float(experiment.optimizer.learning_rate),
+        steps=steps,
+        loss=loss,
+        diverged=int((cell["status"].values == 1).sum()),
+        regimes=regimes,
+        theory=float("nan"),
+    )
+    return dataclasses.replace(row, theory=_theory(experiment, row))
+
+
+def _theory(experiment: Experiment, row: Row) -> float:
+    """The slope of the closed-form curve of the linear student, K = N, over the last window."""
+    if row.last is None:
+        return float("nan")
+    N = experiment.features.count
+    student = Student(N, "identity", core_scale=0.0, activation="identity", bias=False)
+    linear = dataclasses.replace(experiment, student=student, teacher=DiagonalTeacher(row.b))
+    first, last = row.last.window
+    steps = row.steps[(row.steps >= first) & (row.steps <= last)]
+    loss = np.asarray(theory.loss_curve(linear, steps), np.float64)
+    return -float(np.polyfit(np.log(steps), np.log(loss), 1)[0])
+
+
+def lines(table: Sequence[Row]) -> list[str]:
+    """The table as aligned text, a line a row."""
+    header = f"{'a':>4} {'b':>5}  {'student':<23} {'K^-1':>7} {'overlap':>8} {'eta':>5}"
+    header += f"  {'first power law':<34}  {'last power law':<34}  {'linear':>6}  after it"
+    return [header, *(_line(row) for row in table)]
+
+
+def _line(row: Row) -> str:
+    cells = f"{row.a:4g} {row.b:5g}  {row.name:<23} {1 / row.latent:7.5f} {row.overlap:8.5f}"
+    cells += f" {row.learning_rate:5g}"
+    if row.regimes is None:
+        return f"{cells}  every seed diverged"
+    theory_text = "-" if np.isnan(row.theory) else f"{row.theory:.3f}"
+    end = row.regimes.stretches[-1]
+    after = "end of training" if end is row.last else end.kind
+    return f"{cells}  {_cell(row.first):<34}  {_cell(row.last):<34}  {theory_text:>6}  {after}"
+
+
+def _cell(stretch: Stretch | None) -> str:
+    if stretch is None:
+        return "none"
+    (low, high), (first, last) = stretch.interval, stretch.window
+    return f"{stretch.exponent:.2f} ({low:.2f} to {high:.2f}) {first:.0f}..{last:.0f}"
+
+
+def summary(table: Sequence[Row]) -> list[str]:
+    """What the table says of the claim, a sentence a kind of student."""
+    sentences = []
+    for name in dict.fromkeys((row.name, row.learning_rate) for row in table):
+        rows = [row for row in table if (row.name, row.learning_rate) == name and row.b == 0]
+        laws = [row.last.exponent for row in rows if row.last is not None]
+        near = sum(0.8 <= exponent <= 1.2 for exponent in laws)
+        if laws:
+            found = f"last power laws {min(laws):.2f} to {max(laws):.2f} over a, b = 0; "
+            found += f"{near} of {len(rows)} within 0.8..1.2"
+        else:
+            found = "no power law, b = 0"
+        sentences.append(f"{name[0]} (eta = {name[1]:g}): {found}")
+    return sentences
