@@ -101,11 +101,12 @@ def name_kinds(cores: list[Core], end: tuple[int, Tail] | None, rules: Rules) ->
     kinds = []
     for place, core in enumerate(cores):
         bent = end[1].kind if end is not None and place > end[0] else ""
-        kinds.append(_name_kind(place, core, cores, bent, rules))
+        starts = end is not None and place == end[0]
+        kinds.append(_name_kind(place, core, cores, bent, starts, rules))
     return kinds
 
 
-def _name_kind(place: int, core: Core, cores: list[Core], bent: str, rules: Rules) -> str:
+def _name_kind(place: int, core: Core, cores: list[Core], bent: str, starts: bool, rules: Rules) -> str:
     """One piece's kind, with its neighbors at hand and the bent law that it belongs to."""
     long_enough = core.decades >= rules.min_decades * (1 - 1e-9)
     if abs(core.exponent) <= max(rules.flat, _CLEAR * core.error) and (
@@ -114,7 +115,7 @@ def _name_kind(place: int, core: Core, cores: list[Core], bent: str, rules: Rule
         return PLATEAU
     if bent:
         return CUT_OFF if bent == "cut-off" else CROSSOVER
-    if not long_enough or core.exponent <= 0 or _drifts(place, core, cores, rules):
+    if not long_enough or core.exponent <= 0 or (not starts and _drifts(place, core, cores, rules)):
         return CROSSOVER
     return POWER_LAW
 
@@ -125,7 +126,7 @@ def _drifts(place: int, core: Core, cores: list[Core], rules: Rules) -> bool:
     Between two neighbors, one lower and one higher, a piece has to be steadier than half of the
     drift of a smooth passage. Any piece may drift by `max_drift` or by what noise explains.
     """
-    if abs(core.drift) > max(rules.max_drift * core.exponent, _CLEAR * core.drift_error):
+    if abs(core.drift) > max(rules.max_drift * core.exponent, 3 * core.drift_error):
         return True
     if not 0 < place < len(cores) - 1:
         return False
@@ -149,3 +150,10 @@ def _measure_drift(
     q, r = np.linalg.qr(np.stack([np.ones_like(z), z, z * z], 1) * w[:, None])
     scale = 2 / (float(r[2, 2]) * float(x[-1] - x[0]))
     return -scale * float(q[:, 2] @ (y * w)), scale**2
+
+
+def suspect_end(curve: Curve, lines: Lines, noise: Noise, core: Core, least: float) -> list[Tail]:
+    """Bent laws that fit the last piece better than its line by more than luck explains."""
+    cost = float(lines.cost[core.first, core.last])
+    tails = [fit(curve, noise.total, core.first) for fit in (fit_floor, fit_cutoff)]
+    return [t for t in tails if t is not None and cost - t.cost > least * noise.inflation]

@@ -15,12 +15,14 @@ from jaxsup.fit.kinds import (
     POWER_LAW,
     Core,
     Rules,
+    suspect_end,
     explain_end,
     measure_core,
     name_kinds,
 )
 from jaxsup.fit.power_law import json_safe
 from jaxsup.fit.segmentation import (
+    Lines,
     Noise,
     Piece,
     cut,
@@ -166,7 +168,7 @@ def regimes(
     end = explain_end(curve, lines, noise, pieces, cores, price)
     kinds = name_kinds(cores, end, Rules(price, min_decades, max_drift, flat))
     stretches = tuple(
-        _describe(curve, losses, noise, group, confidence, end)
+        _describe(curve, losses, noise, lines, group, confidence, end)
         for group in _group(pieces, cores, kinds)
     )
     floor = _find_floor(curve, noise, stretches, pieces, end, confidence)
@@ -190,6 +192,7 @@ def _describe(
     curve: Curve,
     losses: Losses,
     noise: Noise,
+    lines: Lines,
     group: tuple[str, Piece, Core | None, int],
     confidence: float,
     end: tuple[int, Tail] | None,
@@ -252,7 +255,8 @@ def _interval(
         w = 1 / v
         d = x - (w @ x) / w.sum()
         slopes = deviations @ (w * d) / ((w * d) @ d)
-        margin = float(np.std(slopes, ddof=1)) / math.sqrt(seeds) * stdtrit(seeds - 1, level)
+        error = float(np.std(slopes, ddof=1)) / math.sqrt(seeds)
+        margin = max(margin, error * stdtrit(seeds - 1, level))
     margin = math.hypot(float(margin), float(systematic))
     return core.exponent - margin, core.exponent + margin
 

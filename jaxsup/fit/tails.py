@@ -12,7 +12,8 @@ from jaxtyping import Float
 from jaxsup.fit.curves import Curve
 
 _EXPONENTS = np.geomspace(0.02, 6.0, 48)
-_REFINED = np.linspace(-1, 1, 17)[:, None] * np.log(_EXPONENTS[1] / _EXPONENTS[0])
+_RATIO = float(np.log(_EXPONENTS[1] / _EXPONENTS[0]))
+_REFINEMENTS = [np.linspace(-1, 1, 13) * _RATIO / 6**level for level in range(3)]
 _LEAST_VISIBLE = 2.0  # a floor's share of the last loss / its standard error
 
 
@@ -44,9 +45,11 @@ def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) 
     """
     x, y, v = curve.x[first:], curve.y[first:], variance[first:]
     shape = x[0] - x
-    best = _EXPONENTS[[_search_floor(shape, y, v, _EXPONENTS)[0]]]
-    exponents = np.exp(np.log(best) + _REFINED[:, 0])
+    exponents = _EXPONENTS
     place, costs, power, offset = _search_floor(shape, y, v, exponents)
+    for finer in _REFINEMENTS:
+        exponents = exponents[place] * np.exp(finer)
+        place, costs, power, offset = _search_floor(shape, y, v, exponents)
     exponent, cost = float(exponents[place]), float(costs[place])
     if not math.isfinite(cost):
         return None
