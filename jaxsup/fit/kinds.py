@@ -14,6 +14,7 @@ POWER_LAW, CROSSOVER, PLATEAU, CUT_OFF = "power-law", "crossover", "plateau", "c
 _MARGIN = 0.15  # of a piece's bins at an end that meets another piece: a crossover starts there
 _FEWEST = 3
 _CLEAR = 2.0  # standard errors
+_LEAST_FOLDS = 2.0  # times that an exponential cut-off divides the loss by e, to be called one
 
 
 class Core(NamedTuple):
@@ -25,7 +26,7 @@ class Core(NamedTuple):
         exponent: -d log L / d log t.
         error: its standard error by the noise, tolerance included.
         drift: change of the local exponent from end to end, by a parabola.
-        drift_error: its standard error by the noise, tolerance included.
+        drift_error: its standard error by the noise alone.
         decades: of steps, of the whole piece.
     """
 
@@ -61,7 +62,7 @@ def measure_core(curve: Curve, lines: Lines, noise: Noise, piece: Piece) -> Core
     first = piece.first + margin * (piece.first > 0)
     last = piece.last - margin * (piece.last < n - 1)
     bins = slice(first, last + 1)
-    drift, drift_variance = _measure_drift(curve.x[bins], curve.y[bins], noise.total[bins])
+    drift, drift_variance = _measure_drift(curve.x[bins], curve.y[bins], noise.white[bins])
     return Core(
         first,
         last,
@@ -74,7 +75,7 @@ def measure_core(curve: Curve, lines: Lines, noise: Noise, piece: Piece) -> Core
 
 
 def explain_end(
-    curve: Curve, lines: Lines, noise: Noise, pieces: list[Piece], cores: list[Core], price: float
+    curve: Curve, lines: Lines, noise: Noise, pieces: list[Piece], cores: list[Core], rules: Rules
 ) -> tuple[int, Tail] | None:
     """The piece from which one bent law does better than all the lines, and that law.
 
@@ -83,14 +84,14 @@ def explain_end(
     best, chosen = 0.0, None
     saved = 0.0
     for place in range(len(pieces) - 1, -1, -1):
-        saved += float(lines.cost[pieces[place]]) + price
-        if place == len(pieces) - 1:
+        saved += float(lines.cost[pieces[place]]) + rules.price
+        if place == len(pieces) - 1 or cores[place].decades < rules.min_decades:
             continue
         for fit in (fit_floor, fit_cutoff):
             tail = fit(curve, noise.total, cores[place].first)
             if tail is None:
                 continue
-            gain = saved - tail.cost - 1.5 * price
+            gain = saved - tail.cost - 1.5 * rules.price
             if gain > best:
                 best, chosen = gain, (place, tail)
     return chosen
@@ -100,7 +101,9 @@ def name_kinds(cores: list[Core], end: tuple[int, Tail] | None, rules: Rules) ->
     """The kind of every piece."""
     kinds = []
     for place, core in enumerate(cores):
-        bent = end[1].kind if end is not None and place > end[0] else ""
+        bent = ""
+        if end is not None and place > end[0]:
+            bent = CUT_OFF if end[1].folds >= _LEAST_FOLDS else CROSSOVER
         starts = end is not None and place == end[0]
         kinds.append(_name_kind(place, core, cores, bent, starts, rules))
     return kinds
@@ -109,12 +112,10 @@ def name_kinds(cores: list[Core], end: tuple[int, Tail] | None, rules: Rules) ->
 def _name_kind(place: int, core: Core, cores: list[Core], bent: str, starts: bool, rules: Rules) -> str:
     """One piece's kind, with its neighbors at hand and the bent law that it belongs to."""
     long_enough = core.decades >= rules.min_decades * (1 - 1e-9)
-    if abs(core.exponent) <= max(rules.flat, _CLEAR * core.error) and (
-        long_enough or (bent == "floor" and place == len(cores) - 1)
-    ):
+    if abs(core.exponent) <= max(rules.flat, _CLEAR * core.error) and long_enough:
         return PLATEAU
     if bent:
-        return CUT_OFF if bent == "cut-off" else CROSSOVER
+        return bent
     if not long_enough or core.exponent <= 0 or (not starts and _drifts(place, core, cores, rules)):
         return CROSSOVER
     return POWER_LAW

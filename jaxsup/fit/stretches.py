@@ -165,8 +165,9 @@ def regimes(
     price *= noise.inflation
     pieces = cut(lines, price)
     cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
-    end = explain_end(curve, lines, noise, pieces, cores, price)
-    kinds = name_kinds(cores, end, Rules(price, min_decades, max_drift, flat))
+    rules = Rules(price, min_decades, max_drift, flat)
+    end = explain_end(curve, lines, noise, pieces, cores, rules)
+    kinds = name_kinds(cores, end, rules)
     stretches = tuple(
         _describe(curve, losses, noise, lines, group, confidence, end)
         for group in _group(pieces, cores, kinds)

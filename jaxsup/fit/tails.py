@@ -27,6 +27,7 @@ class Tail(NamedTuple):
         local: -d log L / d log t of the fit, at each of its bins.
         level: the floor, in units of the loss; 0 with a cut-off.
         error: standard error of the floor's logarithm.
+        folds: t / tau at the end of the curve; 0 with a floor.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Tail(NamedTuple):
     local: Float[np.ndarray, " points"]
     level: float
     error: float
+    folds: float
 
 
 def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) -> Tail | None:
@@ -64,7 +66,7 @@ def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) 
     if error * _LEAST_VISIBLE > 1:
         return None
     scale = math.exp(float(y[0]))
-    return Tail("floor", cost, exponent, exponent * share, scale * float(offset[place]), error)
+    return Tail("floor", cost, exponent, exponent * share, scale * float(offset[place]), error, 0.0)
 
 
 def fit_cutoff(curve: Curve, variance: Float[np.ndarray, " points"], first: int) -> Tail | None:
@@ -77,7 +79,7 @@ def fit_cutoff(curve: Curve, variance: Float[np.ndarray, " points"], first: int)
         return None
     cost = float(np.sum((y * w - solution @ design) ** 2))
     exponent, rate = float(solution[1]), float(solution[2])
-    return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, math.nan)
+    return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, math.nan, rate)
 
 
 def _search_floor(
