@@ -25,6 +25,7 @@ class Core(NamedTuple):
         last: last bin, included.
         exponent: -d log L / d log t.
         error: its standard error by the noise, tolerance included.
+        shift: what the margins change of the exponent.
         drift: change of the local exponent from end to end, by a parabola.
         drift_error: its standard error by the noise alone.
         decades: of steps, of the whole piece.
@@ -34,6 +35,7 @@ class Core(NamedTuple):
     last: int
     exponent: float
     error: float
+    shift: float
     drift: float
     drift_error: float
     decades: float
@@ -68,6 +70,7 @@ def measure_core(curve: Curve, lines: Lines, noise: Noise, piece: Piece) -> Core
         last,
         -float(lines.slope[first, last]),
         math.sqrt(noise.inflation / float(lines.square[first, last])),
+        float(lines.slope[first, last] - lines.slope[piece]),
         drift,
         math.sqrt(noise.inflation * drift_variance),
         float(curve.x[piece.last] - curve.x[piece.first]) / math.log(10),
@@ -156,5 +159,22 @@ def _measure_drift(
 def suspect_end(curve: Curve, lines: Lines, noise: Noise, core: Core, least: float) -> list[Tail]:
     """Bent laws that fit the last piece better than its line by more than luck explains."""
     cost = float(lines.cost[core.first, core.last])
-    tails = [fit(curve, noise.total, core.first) for fit in (fit_floor, fit_cutoff)]
+    tails = [
+        fit_floor(curve, noise.total, core.first, least_visible=0.0),
+        fit_cutoff(curve, noise.total, core.first),
+    ]
     return [t for t in tails if t is not None and cost - t.cost > least * noise.inflation]
+
+
+def merge(curve: Curve, lines: Lines, noise: Noise, pieces: list[Piece], min_decades: float | int) -> list[Piece]:
+    """Long neighbors whose exponents do not differ are one: a jump makes no new law."""
+    merged = pieces[:1]
+    for piece in pieces[1:]:
+        before, after = (measure_core(curve, lines, noise, each) for each in (merged[-1], piece))
+        long_enough = min(before.decades, after.decades) >= min_decades * (1 - 1e-9)
+        apart = abs(before.exponent - after.exponent)
+        if long_enough and apart < _CLEAR * math.hypot(before.error, after.error):
+            merged[-1] = Piece(merged[-1].first, piece.last)
+        else:
+            merged.append(piece)
+    return merged

@@ -18,6 +18,7 @@ from jaxsup.fit.kinds import (
     suspect_end,
     explain_end,
     measure_core,
+    merge,
     name_kinds,
 )
 from jaxsup.fit.power_law import json_safe
@@ -27,9 +28,9 @@ from jaxsup.fit.segmentation import (
     Piece,
     cut,
     fit_lines,
-    measure_inflation,
     measure_noise,
     seed_deviations,
+    seed_inflation,
 )
 from jaxsup.fit.tails import Tail
 
@@ -160,10 +161,11 @@ def regimes(
     noise = measure_noise(curve, tolerance)
     lines = fit_lines(curve, noise.total)
     price = penalty * math.log(n)
-    pieces = cut(lines, price)
-    noise = noise._replace(inflation=measure_inflation(curve, lines, pieces, noise))
-    price *= noise.inflation
-    pieces = cut(lines, price)
+    least = seed_inflation(losses, curve, lines, noise, 2 * min_decades)
+    pieces, inflation = cut(curve, lines, noise, price, least)
+    noise = noise._replace(inflation=inflation)
+    price *= inflation
+    pieces = merge(curve, lines, noise, pieces, min_decades)
     cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
     rules = Rules(price, min_decades, max_drift, flat)
     end = explain_end(curve, lines, noise, pieces, cores, rules)
@@ -258,7 +260,7 @@ def _interval(
         slopes = deviations @ (w * d) / ((w * d) @ d)
         error = float(np.std(slopes, ddof=1)) / math.sqrt(seeds)
         margin = max(margin, error * stdtrit(seeds - 1, level))
-    margin = math.hypot(float(margin), float(systematic))
+    margin = math.hypot(float(margin), float(systematic), core.shift)
     return core.exponent - margin, core.exponent + margin
 
 

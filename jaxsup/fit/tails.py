@@ -39,7 +39,12 @@ class Tail(NamedTuple):
     folds: float
 
 
-def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) -> Tail | None:
+def fit_floor(
+    curve: Curve,
+    variance: Float[np.ndarray, " points"],
+    first: int,
+    least_visible: float = _LEAST_VISIBLE,
+) -> Tail | None:
     """c + A t^-alpha, c > 0, from bin `first` on; None where there is no such floor.
 
     At each alpha of a grid, and then of a finer one, c and A follow from least squares of the
@@ -63,7 +68,7 @@ def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) 
     if np.linalg.cond(information) > 1e12:
         return None
     error = math.sqrt(float(np.linalg.inv(information)[2, 2]))
-    if error * _LEAST_VISIBLE > 1:
+    if error * least_visible > 1:
         return None
     scale = math.exp(float(y[0]))
     return Tail("floor", cost, exponent, exponent * share, scale * float(offset[place]), error, 0.0)
