@@ -202,19 +202,28 @@ def residuals(curve: Curve, lines: Lines, piece: Piece) -> Float[np.ndarray, " p
 def seed_inflation(
     losses: Losses, curve: Curve, lines: Lines, noise: Noise, decades: float | int
 ) -> float:
-    """Variance of slopes over seeds / what their scatter says, in windows of `decades`; >= 1."""
+    """Variance over seeds of the change of slope between neighboring windows / what `noise` says.
+
+    Seeds that differ in slope all along the curve make no breaks, so it is the change that counts.
+    The median over the curve: one stormy passage says nothing of the rest. At least 1.
+    """
     from scipy.special import gammaincinv
 
-    seeds, x = len(losses.values), curve.x
+    seeds, x, n = len(losses.values), curve.x, len(curve.x)
     last = np.searchsorted(x, x + decades * math.log(10) * (1 - 1e-9))
-    first = np.flatnonzero((last < len(x)) & (last - np.arange(len(x)) >= _FEWEST))
+    last = np.maximum(last, np.arange(n) + _FEWEST - 1)
+    first = np.flatnonzero(last < n)
     if seeds < 2 or not first.size:
         return 1.0
-    last, index = last[first], np.arange(len(x))
+    last, index = last[first], np.arange(n)
     weight = ((index >= first[:, None]) & (index <= last[:, None])) / noise.total
-    center = weight @ x / weight.sum(1)
-    influence = weight * (x - center[:, None]) / lines.square[first, last][:, None]
-    slopes = seed_deviations(losses, curve) @ influence.T
-    variance = np.var(slopes, axis=0, ddof=1) / seeds * lines.square[first, last]
-    # The median, as one stormy passage says nothing of the rest; over that of chi^2 / freedom.
-    return max(1.0, float(np.median(variance) * (seeds - 1) / (2 * gammaincinv((seeds - 1) / 2, 0.5))))
+    square = lines.square[first, last]
+    influence = weight * (x - (weight @ x / weight.sum(1))[:, None]) / square[:, None]
+    left = np.flatnonzero(last + 1 <= first[-1])
+    right = last[left] + 1 - first[0]
+    if not left.size:
+        return 1.0
+    changes = seed_deviations(losses, curve) @ (influence[right] - influence[left]).T
+    ratio = np.var(changes, axis=0, ddof=1) / seeds / (1 / square[right] + 1 / square[left])
+    typical = 2 * gammaincinv((seeds - 1) / 2, 0.5) / (seeds - 1)  # median of chi^2 / freedom
+    return max(1.0, float(np.median(ratio)) / typical)
