@@ -11,6 +11,7 @@ from jaxsup.fit.kinds import Core
 from jaxsup.fit.segmentation import Noise, Piece, seed_deviations
 from jaxsup.fit.tails import Tail
 
+_MOST_ERROR = 0.5  # of a bend's logarithm: beyond, the bend is hardly seen, and it is small
 _BORROWED = 6  # degrees of freedom that a short stretch has of the whole curve's noise
 
 
@@ -44,7 +45,8 @@ def measure_interval(
 
     Returns:
         Noise (Student's t by the scatter or over the seeds, whichever is wider), drift beyond the
-        noise and the margins' shift in quadrature; then the tails on their side.
+        noise and the margins' shift in quadrature; then the tails on their side, each with the
+        error of its bend.
     """
     from scipy.special import ndtri, stdtrit
 
@@ -58,7 +60,10 @@ def measure_interval(
         margin = max(margin, error * float(stdtrit(seeds - 1, level)))
     drift = math.sqrt(max(core.drift**2 - 4 * core.drift_error**2, 0) / 12) * float(ndtri(level))
     margin = math.hypot(margin, drift, core.shift)
-    biases = [_bias(curve, influence, core, tail) for tail in tails]
+    z = float(ndtri(level)) * math.sqrt(noise.inflation)
+    biases = [
+        _bias(curve, influence, core, tail) * (1 + z * min(tail.error, 0.5)) for tail in tails
+    ]
     low, high = min([0.0, *biases]), max([0.0, *biases])
     return core.exponent - margin + low, core.exponent + margin + high
 
