@@ -10,4 +10,4 @@ from jaxsup.fit.intervals import from_share as from_share
 from jaxsup.fit.local_exponents import local_exponent as local_exponent
 from jaxsup.fit.power_law import PowerLawFit as PowerLawFit
 from jaxsup.fit.power_law import fit_power_law as fit_power_law
-from jaxsup.fit.stretches import regimes as regimes
+from jaxsup.fit.regime_search import regimes as regimes

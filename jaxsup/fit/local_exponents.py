@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -9,10 +10,15 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
-from jaxsup.fit.segmentation import long_run_inflation, measure_noise, seed_deviations
+from jaxsup.fit.segmentation import measure_noise, seed_deviations
 
 _NEIGHBORS = 2  # bins at each side that a line uses at least, where there are as many
 _FEWEST_POINTS = 3
+_WIDE = 2.0  # bandwidths of the lines that show correlated noise, and what bends
+_BENT = 0.5  # of the change from the wide lines; a third where the exponent has a steady curvature
+_REACH = 0.7  # decades around a point in which residuals are looked at
+_MOST_SPENT = 0.7  # parameters of the wide lines a bin: beyond, nothing is left to see noise by
+_MOST_CORRELATED = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +28,8 @@ class LocalExponents:
     Attributes:
         steps: geometric mean of the steps of each bin, [points].
         exponent: alpha, positive where the loss falls, [points].
-        interval: its ends, at level `confidence`, [points, 2]; NaN where they cannot be known. They
-            are for each point by itself, and of the local line's slope: where alpha changes within
-            the bandwidth they do not hold what the line leaves out.
+        interval: its ends, at level `confidence`, for each point by itself, [points, 2]; NaN where
+            they cannot be known.
         confidence: level of the intervals, in (0, 1).
         bandwidth: half-width of the kernel, in decades of steps.
         seeds_used: seeds whose mean curve is used.
@@ -65,7 +70,8 @@ def local_exponent(
     Returns:
         The local exponents with intervals: with two seeds or more, Student's t over the seeds, by
         each seed's effect on the slope of the mean curve; with one curve, the noise seen by second
-        differences, widened by the size and lag-1 correlation of the residuals.
+        differences, widened by the size and lag-1 correlation of the residuals about lines of twice
+        the bandwidth. Half of the change from their slopes is added in quadrature, for what bends.
 
     Raises:
         ValueError: for arguments outside these ranges, or fewer than 3 positive steps.
@@ -87,9 +93,15 @@ def local_exponent(
     exponent = np.full_like(curve.x, np.nan)
     interval = np.full((len(curve.x), 2), np.nan)
     if len(curve.x) >= _FEWEST_POINTS:
-        influence, smooth = _local_lines(curve.x, bandwidth * math.log(10))
-        exponent = -influence @ curve.y
-        margin = _margin(curve, losses, influence, smooth, (1 + confidence) / 2)
+        near = _local_lines(curve.x, bandwidth * math.log(10))
+        wide = _local_lines(curve.x, _WIDE * bandwidth * math.log(10))
+        exponent = -near.slope @ curve.y
+        level = (1 + confidence) / 2
+        if len(losses.values) > 1:
+            margin = _seed_margin(curve, losses, near, level)
+        else:
+            margin = _scatter_margin(curve, near, wide, level)
+        margin = np.hypot(margin, _BENT * (exponent + wide.slope @ curve.y))
         interval = exponent[:, None] + margin[:, None] * np.array([-1.0, 1.0])
     return LocalExponents(
         np.exp(curve.x),
@@ -102,10 +114,15 @@ def local_exponent(
     )
 
 
-def _local_lines(
-    x: Float[np.ndarray, " points"], half_width: float
-) -> tuple[Float[np.ndarray, "points points"], Float[np.ndarray, "points points"]]:
-    """Slope and height at each point of the line fitted around it, as matrices to apply to y."""
+class _LocalLines(NamedTuple):
+    """Lines fitted around each point, as matrices to apply to log L."""
+
+    slope: Float[np.ndarray, "points points"]
+    height: Float[np.ndarray, "points points"]
+
+
+def _local_lines(x: Float[np.ndarray, " points"], half_width: float) -> _LocalLines:
+    """Slope and height at each point of the line around it, by Epanechnikov's kernel."""
     away = x - x[:, None]
     neighbors = min(2 * _NEIGHBORS, len(x) - 1)
     nearest = np.partition(np.abs(away), neighbors, axis=1)[:, neighbors]
@@ -115,27 +132,41 @@ def _local_lines(
     center = np.sum(weight * away, 1, keepdims=True) / total
     centered = away - center
     slope = weight * centered / np.sum(weight * centered**2, 1, keepdims=True)
-    return slope, weight / total - center * slope
+    return _LocalLines(slope, weight / total - center * slope)
 
 
-def _margin(
-    curve: Curve,
-    losses: Losses,
-    influence: Float[np.ndarray, "points points"],
-    smooth: Float[np.ndarray, "points points"],
-    level: float,
+def _seed_margin(
+    curve: Curve, losses: Losses, near: _LocalLines, level: float
 ) -> Float[np.ndarray, " points"]:
-    """Half-widths of the intervals."""
+    """Student's t over what each seed does to the slope of the mean curve."""
     from scipy.special import stdtrit
 
     seeds = len(losses.values)
-    if seeds > 1:
-        slopes = seed_deviations(losses, curve) @ influence.T
-        return np.std(slopes, axis=0, ddof=1) / math.sqrt(seeds) * stdtrit(seeds - 1, level)
-    noise, spent = measure_noise(curve, 0.0), float(np.trace(smooth))
-    freedom = len(curve.x) - spent
-    if freedom < 1 or not noise.white.any():
-        return np.full_like(curve.x, np.nan)
-    residual = (curve.y - smooth @ curve.y) / np.sqrt(noise.total)
-    inflation = long_run_inflation(residual, np.ones(len(residual) - 1), spent)
-    return np.sqrt(inflation * (influence**2 @ noise.total)) * stdtrit(freedom, level)
+    slopes = seed_deviations(losses, curve) @ near.slope.T
+    return np.std(slopes, axis=0, ddof=1) / math.sqrt(seeds) * float(stdtrit(seeds - 1, level))
+
+
+def _scatter_margin(
+    curve: Curve, near: _LocalLines, wide: _LocalLines, level: float
+) -> Float[np.ndarray, " points"]:
+    """The noise seen by second differences, widened by the residuals about the wide lines.
+
+    Within `_REACH` of each point their mean square and lag-1 autocorrelation r, both corrected for
+    the lines' parameters, widen the variance by mean square * (1 + r) / (1 - r).
+    """
+    from scipy.special import stdtrit
+
+    n = len(curve.x)
+    noise, spent = measure_noise(curve, 0.0), float(np.trace(wide.height)) / n
+    if spent > _MOST_SPENT or not noise.white.any():
+        return np.full(n, np.nan)
+    residual = (curve.y - wide.height @ curve.y) / np.sqrt(noise.total)
+    within = np.abs(curve.x - curve.x[:, None]) <= _REACH * math.log(10)
+    count = within.sum(1)
+    square = within @ residual**2 / count
+    product = within[:, :-1] @ (residual[:-1] * residual[1:]) / count
+    r = product / np.maximum(square, 1 - spent)
+    r = np.clip(r + (1 + r) * spent, 0, _MOST_CORRELATED)
+    inflation = np.maximum(square / (1 - spent) * (1 + r) / (1 - r), 1)
+    error = np.sqrt(inflation * (near.slope**2 @ noise.total))
+    return error * np.asarray(stdtrit(count * (1 - spent), level))

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from jaxsup.fit.curves import Curve
 
 _EXPONENTS = np.geomspace(0.02, 6.0, 48)
-_REFINED = np.linspace(-1, 1, 17)[:, None] * np.log(_EXPONENTS[1] / _EXPONENTS[0])
+_RATIO = float(np.log(_EXPONENTS[1] / _EXPONENTS[0]))
+_REFINEMENTS = [np.linspace(-1, 1, 13) * _RATIO / 6**level for level in range(3)]
 _LEAST_VISIBLE = 2.0  # a floor's share of the last loss / its standard error
 
 
@@ -25,7 +26,8 @@ class Tail(NamedTuple):
         exponent: alpha of the law that is bent.
         local: -d log L / d log t of the fit, at each of its bins.
         level: the floor, in units of the loss; 0 with a cut-off.
-        error: standard error of the floor's logarithm.
+        error: standard error of the floor's logarithm, or of that of 1 / tau.
+        folds: t / tau at the end of the curve; 0 with a floor.
     """
 
     kind: str
@@ -34,9 +36,15 @@ class Tail(NamedTuple):
     local: Float[np.ndarray, " points"]
     level: float
     error: float
+    folds: float
 
 
-def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) -> Tail | None:
+def fit_floor(
+    curve: Curve,
+    variance: Float[np.ndarray, " points"],
+    first: int,
+    least_visible: float = _LEAST_VISIBLE,
+) -> Tail | None:
     """c + A t^-alpha, c > 0, from bin `first` on; None where there is no such floor.
 
     At each alpha of a grid, and then of a finer one, c and A follow from least squares of the
@@ -44,9 +52,11 @@ def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) 
     """
     x, y, v = curve.x[first:], curve.y[first:], variance[first:]
     shape = x[0] - x
-    best = _EXPONENTS[[_search_floor(shape, y, v, _EXPONENTS)[0]]]
-    exponents = np.exp(np.log(best) + _REFINED[:, 0])
+    exponents = _EXPONENTS
     place, costs, power, offset = _search_floor(shape, y, v, exponents)
+    for finer in _REFINEMENTS:
+        exponents = exponents[place] * np.exp(finer)
+        place, costs, power, offset = _search_floor(shape, y, v, exponents)
     exponent, cost = float(exponents[place]), float(costs[place])
     if not math.isfinite(cost):
         return None
@@ -58,10 +68,10 @@ def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) 
     if np.linalg.cond(information) > 1e12:
         return None
     error = math.sqrt(float(np.linalg.inv(information)[2, 2]))
-    if error * _LEAST_VISIBLE > 1:
+    if error * least_visible > 1:
         return None
     scale = math.exp(float(y[0]))
-    return Tail("floor", cost, exponent, exponent * share, scale * float(offset[place]), error)
+    return Tail("floor", cost, exponent, exponent * share, scale * float(offset[place]), error, 0.0)
 
 
 def fit_cutoff(curve: Curve, variance: Float[np.ndarray, " points"], first: int) -> Tail | None:
@@ -74,7 +84,8 @@ def fit_cutoff(curve: Curve, variance: Float[np.ndarray, " points"], first: int)
         return None
     cost = float(np.sum((y * w - solution @ design) ** 2))
     exponent, rate = float(solution[1]), float(solution[2])
-    return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, math.nan)
+    error = math.sqrt(float(np.linalg.inv(design @ design.T)[2, 2])) / rate
+    return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, error, rate)
 
 
 def _search_floor(
