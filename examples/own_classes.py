@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Key
 
 import jaxsup
 from jaxsup import plot
-from jaxsup.fit import from_samples
+from jaxsup.fit.intervals import from_samples
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, reproduce
 
 

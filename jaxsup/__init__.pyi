@@ -28,7 +28,6 @@ from .experiment.record import Record as Record
 from .experiment.schedules import WarmupCosine as WarmupCosine
 from .experiment.students import AbstractStudent as AbstractStudent
 from .experiment.students import Student as Student
-from .experiment.students import StudentParameters as StudentParameters
 from .experiment.teachers import AbstractTeacher as AbstractTeacher
 from .experiment.teachers import DiagonalTeacher as DiagonalTeacher
 from .experiment.teachers import ElementwiseTeacher as ElementwiseTeacher
@@ -37,16 +36,8 @@ from .experiment.transformations import AbstractOptimizer as AbstractOptimizer
 from .fit.exponents import measure_exponents as measure_exponents
 from .fit.power_law import fit_power_law as fit_power_law
 from .sweep.grid import Sweep as Sweep
-from .sweep.processes import Share as Share
 from .sweep.run import run as run
 from .sweep.store.read import open_store as open_store
-from .sweep.callbacks import Stopped as Stopped
-from .training.simulate import Trajectory as Trajectory
 from .training.simulate import simulate as simulate
-from .training.updates import AbstractUpdate as AbstractUpdate
-from .training.updates import choose_update as choose_update
-from .training.updates import explain_update as explain_update
-from .weights.diagnosis import diagnose as diagnose
-from .weights.read import read_weights as read_weights
 
 __version__: str

@@ -43,8 +43,7 @@ class FitCommand:
         Raises:
             ValueError: the folder holds no sweep, or an option does not suit it.
         """
-        from jaxsup.fit import format_exponents, measure_exponents
-        from jaxsup.fit.exponents import exponents_to_records
+        from jaxsup.fit.exponents import exponents_to_records, format_exponents, measure_exponents
         from jaxsup.sweep.store.read import open_store
 
         dataset = open_store(self.directory)

@@ -82,12 +82,11 @@ class SpectrumCommand:
             relative_tolerance=self.cluster_tolerance,
         )
         if self.out is not None:
-            from jaxsup import plot
+            from jaxsup.plot import save_figure
+            from jaxsup.plot.diagnosis import diagnosis_figure
 
-            figure = plot.diagnosis_figure(
-                diagnosis, features=self.features, component=self.component
-            )
-            plot.save_figure(figure, self.out)
+            figure = diagnosis_figure(diagnosis, features=self.features, component=self.component)
+            save_figure(figure, self.out)
         if self.json:
             print(json.dumps(self._to_dict(weights, diagnosis), allow_nan=False, indent=1))
             return

@@ -46,7 +46,7 @@ class Experiment(eqx.Module):
             law; ``"auto"``: the first where it pays. The two draw different samples of one law.
 
     How an update is computed is not part of the experiment: it follows from it
-    (`jaxsup.choose_update`).
+    (`jaxsup.training.updates.choose_update`).
 
     Raises:
         ValueError: an argument is outside of its range, or two of them do not fit together.

@@ -4,6 +4,4 @@
 """
 
 from jaxsup.geometry.classify import classify as classify
-from jaxsup.geometry.report import Component as Component
 from jaxsup.geometry.report import Geometry as Geometry
-from jaxsup.geometry.scheme import AssociationScheme as AssociationScheme

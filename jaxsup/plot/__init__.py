@@ -2,18 +2,15 @@
 
 Data are plain arrays or the objects that measured them. `new_figure` makes an axis, `save_figure`
 writes the file. What a picture of your own needs to look the same is in `jaxsup.plot.style`.
+Pictures of one object beside these: `curves.spectra_along_training`, `geometry.gram_matrix` and
+`geometry.feature_geometry_3d`, `spectra.spectral_measures`, `diagnosis.diagnosis_figure`.
 """
 
 from jaxsup.plot.curves import loss_curves as loss_curves
 from jaxsup.plot.curves import observable_curves as observable_curves
-from jaxsup.plot.curves import spectra_along_training as spectra_along_training
-from jaxsup.plot.diagnosis import diagnosis_figure as diagnosis_figure
 from jaxsup.plot.exponents import exponent_against_ratio as exponent_against_ratio
 from jaxsup.plot.exponents import exponent_map as exponent_map
 from jaxsup.plot.geometry import feature_geometry as feature_geometry
-from jaxsup.plot.geometry import feature_geometry_3d as feature_geometry_3d
-from jaxsup.plot.geometry import gram_matrix as gram_matrix
 from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
-from jaxsup.plot.spectra import spectral_measures as spectral_measures
 from jaxsup.plot.style import new_figure as new_figure
 from jaxsup.plot.style import save_figure as save_figure

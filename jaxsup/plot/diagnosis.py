@@ -1,4 +1,4 @@
-"""One figure of four panels for what `jaxsup.diagnose` diagnosis."""
+"""One figure of four panels for what `jaxsup.weights.diagnose` diagnosis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from jaxsup.geometry import Component
+    from jaxsup.geometry.report import Component
     from jaxsup.weights.diagnosis import Diagnosis
 
 _IN_SPACE = 3  # dimensions that can be drawn
@@ -35,7 +35,7 @@ def diagnosis_figure(
     """Eigenvalues, spectral measures of some features, localization, and one component.
 
     Arguments:
-        diagnosis: result of `jaxsup.diagnose`.
+        diagnosis: result of `jaxsup.weights.diagnose`.
         features: whose spectral measures are shown; default: those of largest norm.
         component: index into `diagnosis.geometry.components`; default: the largest that has a name
             and at most three dimensions, else the largest with a name, else the largest. In two or

@@ -112,6 +112,6 @@ class AbstractWeightsFigure(_Described[Scale]):
         """What the matrix holds, the claims and the picture.
 
         Arguments:
-            weights: result of `jaxsup.read_weights`.
+            weights: result of `jaxsup.weights.read_weights`.
             scale: a value of `scales`.
         """

@@ -68,7 +68,7 @@ def reproduce(
         figure: one of `jaxsup.reproduce.figure_titles`, or a figure of your own.
         scale: one of the figure's `scales`.
         out: folder; must not exist yet unless `resume` is set.
-        weights: result of `jaxsup.read_weights`, for a figure about them.
+        weights: result of `jaxsup.weights.read_weights`, for a figure about them.
         resume: go on with the dataset that is there; what is whole is measured again only.
         progress, stop: as `jaxsup.run` takes them.
 

@@ -21,8 +21,9 @@ On a CPU, matrices are decomposed one after the other by the thread that asks
 OPENBLAS_NUM_THREADS=1 for it, or threads below those fight for the same cores.
 
 In shapes, "eigenspaces" are the distinct eigenvalues and "eigenvalues" all min(K, N) of them, with
-multiplicity. What only tests and curious users need (`frame_operator`, `gram_matrix`,
-`feature_norms`, `squared_overlaps`) is in `jaxsup.spectral.frame`.
+multiplicity. `decompose` returns all that a spectrum says. Single numbers without one are in the
+modules: `capacities`, `frame_operator`, `gram_matrix`, `feature_norms` and `squared_overlaps` in
+`jaxsup.spectral.frame`, `coherence` and `mean_squared_cosine` in `jaxsup.spectral.overlap`.
 
 References: "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224; Elhage et al.,
 "Toy Models of Superposition", arXiv 2209.10652; Benedetto & Fickus, Adv. Comput. Math. 18 (2003);
@@ -30,11 +31,7 @@ Welch, IEEE Trans. Inf. Theory 20 (1974).
 """
 
 from jaxsup.spectral.batch import decompose_batch as decompose_batch
-from jaxsup.spectral.certificate import Certificate as Certificate
 from jaxsup.spectral.certificate import certify as certify
-from jaxsup.spectral.frame import capacities as capacities
-from jaxsup.spectral.overlap import coherence as coherence
-from jaxsup.spectral.overlap import mean_squared_cosine as mean_squared_cosine
 from jaxsup.spectral.represented import represented as represented
 from jaxsup.spectral.spectrum import FrameSpectrum as FrameSpectrum
 from jaxsup.spectral.spectrum import decompose as decompose

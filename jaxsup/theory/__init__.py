@@ -16,19 +16,18 @@ everywhere:
   "flow", its limit for small x, exp(-x t).
 
 An output bias that starts at zero stays there when the features have zero mean, so the curves hold
-with one too; for other features `augment_with_bias` makes it part of `full_loss_curve`.
+with one too; for other features `linear.augment_with_bias` makes it part of
+`linear.full_loss_curve`.
 
-What only tests and curious users need is in the modules: `asymptotics.asymptotic_amplitude`,
-`bottleneck.bottleneck_floor`, `one_sparse.one_sparse_errors` and `one_sparse_errors_from_gram`.
+`loss_curve` takes an experiment and chooses among the special cases. Those are in the modules:
+`linear.full_loss_curve`, `linear.diagonal_loss_curve`, `bottleneck.bottleneck_loss_curve` and
+`bottleneck.bottleneck_floor`, `asymptotics.asymptotic_amplitude`, `one_sparse.one_sparse_errors`
+and `one_sparse_errors_from_gram`, `two_features.two_feature_losses`.
 
 Sources: [1] Chen, Chen, Liu, Gore, arXiv:2602.01045. [2] Chen, Lau, Mendel, Wei, Murfet,
 arXiv:2310.06301. Docstrings that name neither contain their derivation.
 """
 
 from jaxsup.theory.asymptotics import training_exponent as training_exponent
-from jaxsup.theory.bottleneck import bottleneck_loss_curve as bottleneck_loss_curve
 from jaxsup.theory.experiment import loss_curve as loss_curve
-from jaxsup.theory.linear import diagonal_loss_curve as diagonal_loss_curve
-from jaxsup.theory.linear import full_loss_curve as full_loss_curve
 from jaxsup.theory.one_sparse import one_sparse_loss as one_sparse_loss
-from jaxsup.theory.two_features import two_feature_losses as two_feature_losses

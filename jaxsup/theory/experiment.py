@@ -38,8 +38,9 @@ def loss_curve(
 
     The student is phi = identity with a learned core and a frozen embedding, trained by plain
     gradient descent at a constant rate. Without superposition (``embedding="identity"``):
-    `full_loss_curve`, or `diagonal_loss_curve` where C and A are diagonal; a bias is the column of
-    a constant feature (`augment_with_bias`). With a random embedding: `bottleneck_loss_curve`.
+    `linear.full_loss_curve`, or `linear.diagonal_loss_curve` where C and A are diagonal; a bias is
+    the column of a constant feature (`linear.augment_with_bias`). With a random embedding:
+    `bottleneck.bottleneck_loss_curve`.
     Sampled training follows the same curve as the batch grows.
 
     Arguments:

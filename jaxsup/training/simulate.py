@@ -51,9 +51,10 @@ def simulate(
         key: typed key (`jax.random.key`). All randomness comes from it: initial parameters,
             training data and evaluation samples have streams of their own, so that experiments
             that share a key share their data.
-        update: how updates are computed; default: as `jaxsup.choose_update` says. Inside a ``jit``
-            or ``vmap`` by hand that traces the feature law's numbers it says: densely, for how
-            much is active is not known there, and a warning says so. Choose outside to keep it.
+        update: how updates are computed; default: as `jaxsup.training.updates.choose_update` says.
+            Inside a ``jit`` or ``vmap`` by hand that traces the feature law's numbers it says:
+            densely, for how much is active is not known there, and a warning says so. Choose
+            outside to keep it.
 
     Returns:
         The `Trajectory`.
@@ -81,8 +82,8 @@ def _warn_if_traced(experiment: Experiment) -> None:
     if TRACED in explain_update(experiment).values():
         warnings.warn(
             "jaxsup.simulate: the feature law is traced, so samples are drawn densely; pass "
-            "update=jaxsup.choose_update(experiment) from outside of the trace, or set "
-            "sampling='dense'",
+            "update=jaxsup.training.updates.choose_update(experiment) from outside of the trace, "
+            "or set sampling='dense'",
             stacklevel=3,
         )
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup import spectral
-from jaxsup.spectral.overlap import mean_squared_cosine_on_host, welch_bound
+from jaxsup.spectral.overlap import coherence, mean_squared_cosine_on_host, welch_bound
 
 # Multiply-adds that the coherence may cost before it is cut down to a bound: below a second on two
 # quiet cores.
@@ -50,7 +49,7 @@ def measure_coherence(columns: Float[np.ndarray, "latent represented"], *, full:
     affordable = max(1, int(_COHERENCE_WORK / (latent * count)))
     exact = full or affordable >= count
     if exact:
-        value, tested = float(spectral.coherence(columns)), count
+        value, tested = float(coherence(columns)), count
     else:
         unit = (columns / np.linalg.norm(columns, axis=0)).astype(np.float32)
         rows = np.linspace(0, count - 1, affordable).round().astype(int)

@@ -13,8 +13,9 @@ from jaxtyping import Float
 from jaxsup import spectral
 from jaxsup._internal.validation import fail
 from jaxsup.geometry import Geometry, classify
-from jaxsup.spectral import Certificate, FrameSpectrum
+from jaxsup.spectral import FrameSpectrum
 from jaxsup.spectral.arrays import as_array
+from jaxsup.spectral.certificate import Certificate
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.weights.coherence import Coherence, measure_coherence
 

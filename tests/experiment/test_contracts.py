@@ -8,6 +8,7 @@ from factories import relu_experiment
 from helpers import assert_one_line_error, untyped
 
 import jaxsup
+from jaxsup.experiment.students import StudentParameters
 
 
 class Sum(jaxsup.AbstractActivation):
@@ -23,7 +24,7 @@ class Narrow(jaxsup.AbstractStudent):
     latent: int = eqx.field(static=True)
 
     def init_parameters(self, key, count):
-        return jaxsup.StudentParameters(jnp.zeros((self.latent, count)), None, None, None)
+        return StudentParameters(jnp.zeros((self.latent, count)), None, None, None)
 
     def outputs(self, parameters, x):
         return x[:, :1]

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from helpers import assert_one_line_error
 
-from jaxsup.geometry import AssociationScheme, classify, shapes
+from jaxsup.geometry import classify, shapes
 from jaxsup.geometry.coherent import (
     Closure,
     _count_by_products,
     _count_by_sorting,
     coherent_closure,
 )
+from jaxsup.geometry.scheme import AssociationScheme
 
 
 def scheme_of(vectors) -> AssociationScheme:

@@ -6,6 +6,7 @@ import xarray as xr
 from helpers import assert_one_line_error
 
 from jaxsup import plot
+from jaxsup.plot.curves import spectra_along_training
 from jaxsup.plot.style import cell_edges, line_style
 
 
@@ -194,7 +195,7 @@ def spectra() -> xr.Dataset:
 
 
 def test_spectra_along_training_leave_out_padding_and_the_start() -> None:
-    ax = plot.spectra_along_training(spectra(), "spectrum", plot.new_figure()[1])
+    ax = spectra_along_training(spectra(), "spectrum", plot.new_figure()[1])
     assert legend_texts(ax) == ["t = 1", "t = 10", "t = 100"]
     assert [line.get_ydata() for line in ax.get_lines()] == [[3], [5], [7]]
 
@@ -209,11 +210,11 @@ BAD = {
         "name: expected at most one axis beside seed and step; got a variable over features",
     ),
     "no spectrum": (
-        lambda ax: plot.spectra_along_training(spectra(), "other", ax),
+        lambda ax: spectra_along_training(spectra(), "other", ax),
         "name: expected a variable of the dataset; got 'other'; record it",
     ),
     "spectrum without seeds": (
-        lambda ax: plot.spectra_along_training(spectra().isel(seed=0), "spectrum", ax),
+        lambda ax: spectra_along_training(spectra().isel(seed=0), "spectrum", ax),
         "name: expected a spectrum over seed and step; got a variable over step, eigenvalue",
     ),
     "falling": (lambda ax: cell_edges("rates", [2.0, 1.0]), "rates: expected two or more rising"),

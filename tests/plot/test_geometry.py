@@ -7,7 +7,7 @@ import pytest
 from helpers import assert_one_line_error
 
 from jaxsup import plot
-from jaxsup.plot.geometry import _ARROW, cosine_histogram
+from jaxsup.plot.geometry import _ARROW, cosine_histogram, feature_geometry_3d, gram_matrix
 
 RNG = np.random.default_rng(0)
 
@@ -91,7 +91,7 @@ def test_edges_are_left_out_where_they_would_say_nothing(count: int, note: str) 
 @pytest.mark.parametrize("latent", [3, 6])
 def test_a_tetrahedron_stands_in_space(latent: int) -> None:
     figure, ax = plot.new_figure(projection="3d")
-    assert plot.feature_geometry_3d(turned(tetrahedron(), latent), ax) is ax
+    assert feature_geometry_3d(turned(tetrahedron(), latent), ax) is ax
     edges = [line for line in ax.get_lines() if line.get_color() != _ARROW]
     assert len(edges) == 6
     ends = np.asarray([line.get_data_3d() for line in edges])
@@ -105,7 +105,7 @@ def test_a_tetrahedron_stands_in_space(latent: int) -> None:
 
 def test_the_gram_matrix_is_drawn_entry_by_entry() -> None:
     _, ax = plot.new_figure()
-    plot.gram_matrix(polygon(5), ax, labels=[3, 4, 5, 6, 7])
+    gram_matrix(polygon(5), ax, labels=[3, 4, 5, 6, 7])
     image = ax.get_images()[0]
     np.testing.assert_allclose(image.get_array(), polygon(5).T @ polygon(5))
     assert image.get_clim() == pytest.approx((-1, 1))
@@ -129,12 +129,12 @@ MISTAKES = [
     (plot.feature_geometry, (np.zeros(3),), {}, "vectors: expected a finite, non-empty"),
     (plot.feature_geometry, ([[np.nan]],), {}, "vectors: expected a finite, non-empty"),
     (
-        plot.gram_matrix,
+        gram_matrix,
         (polygon(3),),
         {"labels": [1]},
         r"labels: expected shape \(3,\), one a feature; got a",
     ),
-    (plot.feature_geometry_3d, (polygon(3),), {}, "ax: expected a 3-D axis; got a rectilinear one"),
+    (feature_geometry_3d, (polygon(3),), {}, "ax: expected a 3-D axis; got a rectilinear one"),
     (cosine_histogram, ([[0.0, 1.0]],), {}, "vectors: expected two features that are not"),
 ]
 

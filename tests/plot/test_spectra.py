@@ -8,8 +8,8 @@ import pytest
 from helpers import assert_one_line_error
 
 from jaxsup import plot, spectral
-from jaxsup.plot.diagnosis import choose_component
-from jaxsup.plot.spectra import localization_histogram
+from jaxsup.plot.diagnosis import choose_component, diagnosis_figure
+from jaxsup.plot.spectra import localization_histogram, spectral_measures
 from jaxsup.weights.diagnosis import diagnose
 
 
@@ -67,7 +67,7 @@ def test_the_band_of_random_features_holds_the_eigenvalues_of_random_features(sh
 
 def test_spectral_measures_are_features_against_eigenspaces() -> None:
     figure, ax = plot.new_figure()
-    plot.spectral_measures(spectral.decompose(blocks()), ax, features=[0, 6, 7])
+    spectral_measures(spectral.decompose(blocks()), ax, features=[0, 6, 7])
     image = ax.get_images()[0]
     np.testing.assert_allclose(image.get_array(), [[1, 0], [0, 1], [0, 0]], atol=1e-6)
     assert image.get_clim() == (0, 1)
@@ -79,7 +79,7 @@ def test_spectral_measures_are_features_against_eigenspaces() -> None:
 def test_many_eigenspaces_have_a_few_readable_numbers() -> None:
     W = 40 * np.random.default_rng(5).standard_normal((60, 200))
     _, ax = plot.new_figure()
-    plot.spectral_measures(spectral.decompose(W), ax)
+    spectral_measures(spectral.decompose(W), ax)
     words = [tick.get_text() for tick in ax.get_xticklabels()]
     assert len(words) == 8
     assert "e+" not in "".join(words)
@@ -107,7 +107,7 @@ def test_a_diagnosis_has_four_panels_and_the_component_that_can_be_drawn() -> No
     assert names == ["pentagon", "tetrahedron", "7-simplex"]
     assert choose_component(diagnosis, None) == 0  # the simplex is larger but has seven dimensions
     for component, kind in ((None, ""), (1, "3d"), (2, "")):
-        figure = plot.diagnosis_figure(diagnosis, component=component, features=[0, 17])
+        figure = diagnosis_figure(diagnosis, component=component, features=[0, 17])
         assert isinstance(figure, matplotlib.figure.Figure)
         panels = [panel.axes for panel in figure.subfigs]
         assert [len(axes) for axes in panels] == [1, 2, 1, 2 if component == 2 else 1]
@@ -120,7 +120,7 @@ def test_a_diagnosis_has_four_panels_and_the_component_that_can_be_drawn() -> No
 
 def test_a_component_of_many_cosines_is_drawn_without_edges() -> None:
     directions = np.random.default_rng(8).uniform(0, 2 * np.pi, 30)
-    figure = plot.diagnosis_figure(diagnose(np.stack([np.cos(directions), np.sin(directions)])))
+    figure = diagnosis_figure(diagnose(np.stack([np.cos(directions), np.sin(directions)])))
     ax = figure.subfigs[3].axes[0]
     assert len(ax.get_lines()) == 1
     note: Any = ax.get_legend()
@@ -128,10 +128,10 @@ def test_a_component_of_many_cosines_is_drawn_without_edges() -> None:
 
 
 def test_a_crowd_of_features_is_shown_by_its_cosines_and_a_zero_matrix_by_words() -> None:
-    figure = plot.diagnosis_figure(diagnose(np.random.default_rng(7).standard_normal((9, 80))))
+    figure = diagnosis_figure(diagnose(np.random.default_rng(7).standard_normal((9, 80))))
     assert figure.subfigs[3].axes[0].get_xlabel() == "cosine of two features"
     assert figure.subfigs[1].get_suptitle() == "Spectral measures of the 8 features of largest norm"
-    empty = plot.diagnosis_figure(diagnose(np.zeros((3, 4))))
+    empty = diagnosis_figure(diagnose(np.zeros((3, 4))))
     words = [text.get_text() for panel in empty.subfigs for text in panel.axes[0].texts]
     assert words == ["zero matrix: no eigenspace", "zero matrix: no component"]
 
@@ -140,17 +140,17 @@ def test_features_eigenspaces_and_components_that_are_not_there_are_refused() ->
     diagnosis = diagnose(blocks())
     _, ax = plot.new_figure()
     assert_one_line_error(
-        lambda: plot.spectral_measures(diagnosis.spectrum, ax, features=[8]),
+        lambda: spectral_measures(diagnosis.spectrum, ax, features=[8]),
         r"features: expected indices 0..7; got 8",
     )
     assert_one_line_error(
-        lambda: plot.spectral_measures(spectral.decompose(np.zeros((2, 3))), ax),
+        lambda: spectral_measures(spectral.decompose(np.zeros((2, 3))), ax),
         "spectrum: expected an eigenspace; got a zero matrix",
     )
     assert_one_line_error(
-        lambda: plot.diagnosis_figure(diagnosis, component=2), r"component: expected 0..1; got 2"
+        lambda: diagnosis_figure(diagnosis, component=2), r"component: expected 0..1; got 2"
     )
     assert_one_line_error(
-        lambda: plot.diagnosis_figure(diagnose(np.zeros((2, 3))), component=0),
+        lambda: diagnosis_figure(diagnose(np.zeros((2, 3))), component=0),
         "component: expected none, as there is no feature",
     )

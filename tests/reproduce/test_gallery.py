@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from helpers import assert_one_line_error
 
-from jaxsup import read_weights
 from jaxsup.cli.reproduce import ReproduceCommand
 from jaxsup.reproduce import reproduce
 from jaxsup.reproduce.analysis import crossings, factors
@@ -23,6 +22,7 @@ from jaxsup.reproduce.figures import (
     toy_intro,
     universality,
 )
+from jaxsup.weights import read_weights
 
 
 def test_steps_to_a_level_of_a_power_law() -> None:

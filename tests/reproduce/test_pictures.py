@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 
-from jaxsup import plot, spectral
+from jaxsup import plot
 from jaxsup.reproduce.analysis import capacities, factors, phases
 from jaxsup.reproduce.analysis.energy_levels import Level
 from jaxsup.reproduce.analysis.geometry_shares import draw_geometry_shares
@@ -24,6 +24,7 @@ from jaxsup.reproduce.figures import (
     no_superposition,
     toy_intro,
 )
+from jaxsup.spectral import frame
 
 
 def axis() -> Axes:
@@ -205,7 +206,7 @@ def test_capacities_stand_beside_the_values_of_known_geometries() -> None:
     W = np.zeros((3, 8))
     W[:2, :5] = np.cos(angles), np.sin(angles)
     W[2, 5:7] = 1, -1
-    values = np.asarray(spectral.capacities(W))
+    values = np.asarray(frame.capacities(W))
     networks = np.stack([values, values])
     ax = capacities.draw_capacities(networks, axis(), inverse_density=np.array([1.0, 4.0]))
     *guides, points = ax.get_lines()

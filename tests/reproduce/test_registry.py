@@ -23,7 +23,6 @@ from jaxsup import (
     Student,
     Sweep,
     plot,
-    read_weights,
     reproduce,
 )
 from jaxsup.cli.reproduce import ReproduceCommand
@@ -38,7 +37,7 @@ from jaxsup.reproduce import (
     registry,
     run,
 )
-from jaxsup.weights.read import Weights
+from jaxsup.weights.read import Weights, read_weights
 
 FOLDER = Path(registry.__file__).parent / "figures"
 FIGURES = {name: registry.find_figure(name) for name in registry.figure_titles()}

@@ -12,7 +12,7 @@ from jaxsup.geometry.census import composition, feature_shares
 from jaxsup.reproduce import toys
 from jaxsup.reproduce.analysis.energy_levels import find_levels
 from jaxsup.reproduce.figures import toy_geometry, toy_phase_diagram
-from jaxsup.theory.two_features import two_feature_errors
+from jaxsup.theory.two_features import two_feature_errors, two_feature_losses
 
 PENTAGON_LOSS, RADIUS, BIAS = 0.01582563, 1.170460, -0.282297
 
@@ -92,9 +92,7 @@ def test_ideal_arrangements_have_the_stated_losses(x64, density, importance) -> 
     W = jnp.array([[1.0, 0.0], [0.0, 1.0], [1.0, -1.0]])
     bias = jnp.array([[0.0, s / 2], [s / 2, 0.0], [0.0, 0.0]])
     errors = two_feature_errors(W, bias, jnp.full(3, s))
-    np.testing.assert_allclose(
-        errors @ jnp.array([1.0, r]), theory.two_feature_losses(s, r), rtol=1e-10
-    )
+    np.testing.assert_allclose(errors @ jnp.array([1.0, r]), two_feature_losses(s, r), rtol=1e-10)
 
 
 def test_the_exact_error_of_two_features_is_the_sampled_one(x64) -> None:
@@ -111,11 +109,11 @@ def test_the_exact_error_of_two_features_is_the_sampled_one(x64) -> None:
 
 def test_the_losses_cross_where_the_boundaries_are_stated() -> None:
     s = np.array([0.1, 0.3, 0.5])
-    lower = theory.two_feature_losses(s, 2 * s / (4 - 5 * s))
+    lower = two_feature_losses(s, 2 * s / (4 - 5 * s))
     np.testing.assert_allclose(lower[0], lower[2], rtol=1e-12)
-    upper = theory.two_feature_losses(s, (4 - 5 * s) / (2 * s))
+    upper = two_feature_losses(s, (4 - 5 * s) / (2 * s))
     np.testing.assert_allclose(upper[1], upper[2], rtol=1e-12)
-    np.testing.assert_allclose(np.ptp(theory.two_feature_losses(4 / 7, 1.0)), 0, atol=1e-15)
+    np.testing.assert_allclose(np.ptp(two_feature_losses(4 / 7, 1.0)), 0, atol=1e-15)
 
 
 def test_a_phase_is_the_nearest_direction_up_to_sign() -> None:
@@ -178,8 +176,8 @@ BAD = {
     "losses in a matrix": (lambda: find_levels(np.ones((2, 2))), "losses: expected one number a"),
     "negative gap": (lambda: find_levels([1.0], relative=-1), "relative: expected a finite number"),
     "negative width": (lambda: find_levels([1.0], absolute=-1), "absolute: expected a finite"),
-    "density": (lambda: theory.two_feature_losses(1.2, 1.0), "density: expected a finite number"),
-    "importance": (lambda: theory.two_feature_losses(0.5, 0.0), "importance: expected a finite"),
+    "density": (lambda: two_feature_losses(1.2, 1.0), "density: expected a finite number"),
+    "importance": (lambda: two_feature_losses(0.5, 0.0), "importance: expected a finite"),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from tight_frames import MATRICES, TIGHT, close, pad, polygon
 
 from jaxsup import spectral
-from jaxsup.spectral import frame
+from jaxsup.spectral import frame, overlap
 from jaxsup.spectral.frame import dimensions_per_feature, frame_potential
 
 
@@ -17,11 +17,11 @@ def observed(W):
     return jnp.stack(
         [
             frame_potential(W),
-            jnp.sum(spectral.capacities(W) ** 2),
+            jnp.sum(frame.capacities(W) ** 2),
             jnp.sum(frame.squared_overlaps(W) ** 2),
             dimensions_per_feature(W),
             jnp.sum(frame.feature_norms(W)),
-            spectral.coherence(W),
+            overlap.coherence(W),
             spectrum.saturation,
             jnp.sum(spectrum.localization),
             jnp.sum(spectrum.entropy_localization),

@@ -5,7 +5,7 @@ import pytest
 from helpers import assert_one_line_error
 
 from jaxsup import spectral
-from jaxsup.spectral import frame
+from jaxsup.spectral import frame, overlap
 from jaxsup.spectral.frame import dimensions_per_feature, frame_potential
 from jaxsup.spectral.overlap import welch_bound
 
@@ -16,7 +16,7 @@ BAD = {
         r"W: expected a non-empty \[latent, features\] array; got shape \(3,\); give one matrix to",
     ),
     "stack": (
-        lambda: spectral.capacities(np.ones((2, 3, 4))),
+        lambda: frame.capacities(np.ones((2, 3, 4))),
         "a stack of them to decompose_batch",
     ),
     "empty": (lambda: frame.frame_operator(np.ones((0, 4))), r"W: .*; got shape \(0, 4\); give"),
@@ -33,7 +33,7 @@ BAD = {
         lambda: spectral.decompose(ONE_NAN),
         "W: expected finite numbers; got NaN or infinity in float.*; leave out runs that diverged",
     ),
-    "infinity": (lambda: spectral.coherence(np.array([[1.0, np.inf]])), "got NaN or infinity"),
+    "infinity": (lambda: overlap.coherence(np.array([[1.0, np.inf]])), "got NaN or infinity"),
     "complex": (
         lambda: spectral.decompose(np.ones((2, 2)) * 1j),
         "W: expected real numbers; got dtype complex128; give the real part, or",
@@ -60,7 +60,7 @@ BAD = {
         "chunk: expected a positive integer; got 0; give the number of matrices to decompose",
     ),
     "block": (
-        lambda: spectral.coherence(np.eye(2), block=0),
+        lambda: overlap.coherence(np.eye(2), block=0),
         "block: expected a positive integer; got 0; give the number of features on a side",
     ),
     "bound": (
@@ -88,9 +88,9 @@ BAD = {
         r"W: expected a non-empty \[latent, features\] array; got shape \(2,\); give features as",
     ),
     "represented nan": (lambda: spectral.represented(ONE_NAN), "W: .*; got NaN"),
-    "cosine of nan": (lambda: spectral.mean_squared_cosine(ONE_NAN), "W: .*; got NaN"),
+    "cosine of nan": (lambda: overlap.mean_squared_cosine(ONE_NAN), "W: .*; got NaN"),
     "one boolean": (
-        lambda: spectral.mean_squared_cosine(np.eye(2), np.array([True])),
+        lambda: overlap.mean_squared_cosine(np.eye(2), np.array([True])),
         r"represented: expected booleans of shape \(2,\); got shape \(1,\) of bool; give one for",
     ),
 }

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsup import spectral
 from jaxsup.spectral import overlap
 from jaxsup.spectral.overlap import mean_squared_cosine_on_host, welch_bound
 
@@ -39,18 +38,18 @@ def test_coherence(block, x64):
     unit = np.delete(W, [3, 17], axis=1)
     unit = unit / np.linalg.norm(unit, axis=0)
     cosines = np.abs(unit.T @ unit) - np.eye(38)
-    close(spectral.coherence(W, block=block), cosines.max())
+    close(overlap.coherence(W, block=block), cosines.max())
 
 
 def test_coherence_limits(x64):
     """Simplices are equiangular tight frames: they reach the Welch bound (Welch 1974)."""
     for n in (1, 3, 7):
         bound = welch_bound(n + 1, n)
-        close(spectral.coherence(1e6 * simplex(n)), bound)
+        close(overlap.coherence(1e6 * simplex(n)), bound)
     random = np.random.default_rng(12).standard_normal((4, 30))
-    assert spectral.coherence(random) > welch_bound(30, 4)
-    assert spectral.coherence(np.ones((3, 1))) == spectral.coherence(np.zeros((3, 4))) == 0.0
-    close(spectral.coherence(np.ones((3, 2))), 1.0)
+    assert overlap.coherence(random) > welch_bound(30, 4)
+    assert overlap.coherence(np.ones((3, 1))) == overlap.coherence(np.zeros((3, 4))) == 0.0
+    close(overlap.coherence(np.ones((3, 2))), 1.0)
     assert welch_bound(3, 5) == welch_bound(1, 1) == 0.0
 
 
@@ -65,19 +64,19 @@ def test_mean_squared_cosine_is_that_of_all_pairs(shape, x64):
     W = 1e3 * np.random.default_rng(14).standard_normal(shape)
     W[:, 1] = 0.0
     kept = np.delete(W, 1, axis=1)
-    for whole in (spectral.mean_squared_cosine, jax.jit(spectral.mean_squared_cosine)):
+    for whole in (overlap.mean_squared_cosine, jax.jit(overlap.mean_squared_cosine)):
         close(whole(jnp.asarray(W)), mean_of_pairs(kept))
     close(mean_squared_cosine_on_host(kept), mean_of_pairs(kept))
     chosen = np.arange(shape[1]) > 1
-    close(spectral.mean_squared_cosine(W, chosen), mean_of_pairs(W[:, chosen]))
+    close(overlap.mean_squared_cosine(W, chosen), mean_of_pairs(W[:, chosen]))
 
 
 @pytest.mark.slow
 def test_mean_squared_cosine_reaches_the_welch_bound_for_tight_frames(x64):
     for W in (polygon(7), simplex(3), harmonic(np.random.default_rng(15), 4, 11)):
-        close(spectral.mean_squared_cosine(W), welch_bound(*W.shape[::-1]) ** 2)
+        close(overlap.mean_squared_cosine(W), welch_bound(*W.shape[::-1]) ** 2)
         close(mean_squared_cosine_on_host(W), welch_bound(*W.shape[::-1]) ** 2)
-    close(spectral.mean_squared_cosine(np.eye(4)), 0.0)
+    close(overlap.mean_squared_cosine(np.eye(4)), 0.0)
 
 
 def test_mean_squared_cosine_on_the_host_in_blocks(monkeypatch):
@@ -89,5 +88,5 @@ def test_mean_squared_cosine_on_the_host_in_blocks(monkeypatch):
 
 def test_fewer_than_two_features_have_no_mean_cosine():
     for W in (np.zeros((2, 3)), np.array([[1.0, 0.0], [0.0, 0.0]])):
-        assert np.isnan(spectral.mean_squared_cosine(W))
+        assert np.isnan(overlap.mean_squared_cosine(W))
     assert np.isnan(mean_squared_cosine_on_host(np.ones((3, 1))))

@@ -11,7 +11,7 @@ import xarray as xr
 from helpers import assert_one_line_error
 from sweep_cases import Stop, assert_same_bits, run_into, trained_parts
 
-import jaxsup
+from jaxsup.sweep.callbacks import Stopped
 from jaxsup.sweep.store.read import open_store, take_inventory
 
 DATA = "loss/c/0/1/0"
@@ -78,7 +78,7 @@ def test_a_checkpoint_that_does_not_fit_is_named_and_ignored(tmp_path, whole, ca
     for change in (lambda data: data[:-20], lambda data: data[:-5] + bytes(5)):
         path = tmp_path / "store"
         shutil.rmtree(path, ignore_errors=True)
-        with pytest.raises(jaxsup.Stopped):
+        with pytest.raises(Stopped):
             run_into(path, stop=Stop(2))
         file = next(path.rglob("unfinished*"))
         damage(path, str(file.relative_to(path)), change)

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from sweep_cases import Stop, assert_same_bits, rate_sweep, run, run_into, trained_parts
 
-import jaxsup
+from jaxsup.sweep.callbacks import Stopped
 from jaxsup.sweep.store.read import take_inventory
 
 
@@ -34,7 +34,7 @@ def test_no_file_mixes_what_is_committed_apart(whole):
 @pytest.mark.parametrize("after", [0, 2, 3, 5, 9])
 def test_a_stopped_sweep_goes_on_to_the_same_bits(whole, tmp_path, after, monkeypatch):
     path = tmp_path / "store"
-    with pytest.raises(jaxsup.Stopped):
+    with pytest.raises(Stopped):
         run_into(path, stop=Stop(after))
     before = take_inventory(path)
     assert before.networks_stored == 3 * ((after + 1) // 4)
@@ -54,7 +54,7 @@ def test_a_stopped_sweep_goes_on_to_the_same_bits(whole, tmp_path, after, monkey
 def test_a_stop_in_the_middle_of_a_part_loses_no_step(tmp_path):
     path = tmp_path / "store"
     reports: list[Any] = []
-    with pytest.raises(jaxsup.Stopped):
+    with pytest.raises(Stopped):
         run_into(path, stop=Stop(2))
     assert len(take_inventory(path).unfinished) == 1
     run_into(path, resume=True, progress=reports.append)

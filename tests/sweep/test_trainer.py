@@ -22,7 +22,7 @@ import jaxsup
 from jaxsup.experiment.record import Record
 from jaxsup.sweep import trainer as training
 from jaxsup.sweep.compiled import Compiler
-from jaxsup.sweep.processes import join_processes, parse_shard
+from jaxsup.sweep.processes import Share, join_processes, parse_shard
 
 RATES = [0.05, 0.1, 0.2, 0.3]
 WILD = 1e9
@@ -219,17 +219,17 @@ def test_processes_that_do_not_come_are_told_in_one_line():
 def test_a_lost_process_costs_only_its_parts(reference, tmp_path):
     """One of two shares is never trained; any number of processes finish it later."""
     path = tmp_path / "store"
-    half = run(sweep(RATES), path, chunk=4, share=jaxsup.Share(1, 2))
+    half = run(sweep(RATES), path, chunk=4, share=Share(1, 2))
     assert int(half["complete"].sum()) == 12
     assert np.isnan(half["loss"].values[~half["complete"].values]).all()
     for index in range(3):
-        run(sweep(RATES), path, chunk=4, share=jaxsup.Share(index, 3))
+        run(sweep(RATES), path, chunk=4, share=Share(index, 3))
     assert_close(jaxsup.open_store(path).load(), reference)
 
 
 @pytest.mark.parametrize(("index", "count"), [(2, 2), (-1, 2), (0, 0)])
 def test_a_share_that_is_none_is_refused(index, count):
-    assert_one_line_error(lambda: jaxsup.Share(index, count), r"share\.(index|count): expected")
+    assert_one_line_error(lambda: Share(index, count), r"share\.(index|count): expected")
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])

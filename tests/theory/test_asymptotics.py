@@ -9,6 +9,7 @@ from scipy import special
 
 from jaxsup import theory
 from jaxsup.theory.asymptotics import asymptotic_amplitude, asymptotic_loss
+from jaxsup.theory.linear import diagonal_loss_curve
 
 
 def test_training_exponent_broadcasts():
@@ -29,13 +30,13 @@ def test_curve_reaches_its_asymptote_within_the_sum_integral_bound(x64, a, b):
     integral = s**-alpha * special.gamma(alpha) / a
     bound = ((c / s) ** c * np.exp(-c) + tail) / integral
     arguments = (variance * i**-a, i**-b, ETA, steps)
-    flow = theory.diagonal_loss_curve(*arguments, dynamics="flow")
+    flow = diagonal_loss_curve(*arguments, dynamics="flow")
     ratio = flow / asymptotic_loss(a, b, ETA, variance, steps)
     assert np.all(bound < 0.08)
     assert np.all(np.abs(ratio - 1) <= bound)
     # x = eta l <= 1/4: (1-x)^2t / e^-2xt lies below 1 by at most t x^2 / (1-x), on average
     # alpha (alpha+1) / 3t.
-    shortfall = 1 - theory.diagonal_loss_curve(*arguments) / flow
+    shortfall = 1 - diagonal_loss_curve(*arguments) / flow
     assert np.all(shortfall > 0)
     assert np.all(shortfall < 1.1 * alpha * (alpha + 1) / (3 * steps))
 
@@ -54,5 +55,5 @@ def test_amplitude_is_the_loss_at_one_step(x64):
 def test_traced_values_are_not_checked():
     assert jax.jit(theory.training_exponent)(-1.0, 0.0) == 2.0
     assert jax.jit(asymptotic_amplitude)(0.5, 0.0, 0.1, 1.0) == jnp.inf
-    diverged = jax.jit(theory.diagonal_loss_curve)([1.0], [1.0], -1.0, [0, 1])
+    diverged = jax.jit(diagonal_loss_curve)([1.0], [1.0], -1.0, [0, 1])
     np.testing.assert_allclose(diverged, [0.5, 2.0])

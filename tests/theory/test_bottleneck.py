@@ -17,8 +17,8 @@ from linear_problems import (
 )
 from scipy import linalg
 
-from jaxsup import theory
-from jaxsup.theory.bottleneck import bottleneck_floor, bottleneck_solution
+from jaxsup.theory.bottleneck import bottleneck_floor, bottleneck_loss_curve, bottleneck_solution
+from jaxsup.theory.linear import full_loss_curve
 
 
 def bottleneck_floor_by_least_squares(W, moment, teacher):
@@ -50,7 +50,7 @@ def test_bottleneck_discrete_equals_gradient_descent(x64, name, rank):
         start,
         lambda B: loss_of(W.T @ B @ W, moment, teacher),
     )
-    curve = theory.bottleneck_loss_curve(W, moment, teacher, ETA, STEPS, start=start)
+    curve = bottleneck_loss_curve(W, moment, teacher, ETA, STEPS, start=start)
     np.testing.assert_allclose(curve, expected, rtol=1e-10)
 
     floor, optimum = bottleneck_floor_by_least_squares(W, moment, teacher)
@@ -59,7 +59,7 @@ def test_bottleneck_discrete_equals_gradient_descent(x64, name, rank):
     assert bottleneck_floor(W, moment, teacher) == solution.floor
     np.testing.assert_allclose(solution.optimum, optimum, atol=1e-7 * np.abs(optimum).max())
     assert np.all(solution.excess >= 0)
-    forever = theory.bottleneck_loss_curve(W, moment, teacher, 1.0, 1e12, dynamics="flow")
+    forever = bottleneck_loss_curve(W, moment, teacher, 1.0, 1e12, dynamics="flow")
     assert forever == pytest.approx(floor, rel=1e-10)
 
 
@@ -72,17 +72,15 @@ def test_bottleneck_flow_equals_matrix_exponential(x64):
     for t in STEPS:
         gap = linalg.expm(-ETA * t * generator) @ (start - optimum).ravel()
         expected.append(loss_of(W.T @ (optimum + gap.reshape(K, K)) @ W, moment, teacher))
-    curve = theory.bottleneck_loss_curve(
-        W, moment, teacher, ETA, STEPS, start=start, dynamics="flow"
-    )
+    curve = bottleneck_loss_curve(W, moment, teacher, ETA, STEPS, start=start, dynamics="flow")
     np.testing.assert_allclose(curve, expected, rtol=1e-10)
 
 
 def test_bottleneck_without_compression_is_the_full_student(x64):
     variances, teacher = np.arange(1, N + 1) ** -1.5, random_problem()[1]
     for moment in (variances, np.diag(variances)):
-        curve = theory.bottleneck_loss_curve(np.eye(N), moment, teacher, ETA, STEPS)
-        expected = theory.full_loss_curve(moment, teacher, ETA, STEPS)
+        curve = bottleneck_loss_curve(np.eye(N), moment, teacher, ETA, STEPS)
+        expected = full_loss_curve(moment, teacher, ETA, STEPS)
         np.testing.assert_allclose(curve, expected, rtol=1e-10)
         assert bottleneck_floor(np.eye(N), moment, teacher) < 1e-25
 
@@ -138,9 +136,9 @@ def test_bottleneck_in_float32_is_near_float64():
     variances, steps = np.arange(1, features + 1) ** -1.5, np.array([0, 1, 10, 1000, 10**6])
     arguments = (W, variances, np.eye(features), 0.05, steps)
     with jax.enable_x64(False):
-        single = theory.bottleneck_loss_curve(*arguments)
+        single = bottleneck_loss_curve(*arguments)
     assert single.dtype == jnp.float32
     with jax.enable_x64(True):
-        double = theory.bottleneck_loss_curve(*arguments)
+        double = bottleneck_loss_curve(*arguments)
     assert double.dtype == jnp.float64
     np.testing.assert_allclose(single, double, rtol=2e-5)

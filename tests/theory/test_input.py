@@ -7,8 +7,8 @@ from helpers import assert_one_line_error
 
 from jaxsup import theory
 from jaxsup.theory.asymptotics import asymptotic_amplitude, asymptotic_loss
-from jaxsup.theory.bottleneck import bottleneck_floor, bottleneck_solution
-from jaxsup.theory.linear import augment_with_bias
+from jaxsup.theory.bottleneck import bottleneck_floor, bottleneck_loss_curve, bottleneck_solution
+from jaxsup.theory.linear import augment_with_bias, diagonal_loss_curve, full_loss_curve
 from jaxsup.theory.one_sparse import one_sparse_errors, one_sparse_errors_from_gram
 
 EYE, ONES = np.eye(3), np.ones(3)
@@ -36,49 +36,49 @@ BAD_INPUTS = {
         "steps: .*; got -2.0; count",
     ),
     "dense variances": (
-        lambda: theory.diagonal_loss_curve(EYE, ONES, 0.1, 1),
+        lambda: diagonal_loss_curve(EYE, ONES, 0.1, 1),
         r"variances: expected shape \[features\]; got \[3, 3\]; call full_loss_curve",
     ),
     "gains": (
-        lambda: theory.diagonal_loss_curve(ONES, [1.0], 0.1, 1),
+        lambda: diagonal_loss_curve(ONES, [1.0], 0.1, 1),
         r"gains: expected shape \[3\]",
     ),
     "negative variance": (
-        lambda: theory.diagonal_loss_curve([1.0, -2.0], [1.0, 1.0], 0.1, 1),
+        lambda: diagonal_loss_curve([1.0, -2.0], [1.0, 1.0], 0.1, 1),
         "variances: expected finite numbers >= 0; got -2.0; pass",
     ),
-    "negative rate": (lambda: theory.diagonal_loss_curve(ONES, ONES, -1, 1), "learning_rate: .*-1"),
-    "several rates": (lambda: theory.diagonal_loss_curve(ONES, ONES, ONES, 1), r"\[3\]; vmap"),
+    "negative rate": (lambda: diagonal_loss_curve(ONES, ONES, -1, 1), "learning_rate: .*-1"),
+    "several rates": (lambda: diagonal_loss_curve(ONES, ONES, ONES, 1), r"\[3\]; vmap"),
     "negative steps": (
-        lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, [-1]),
+        lambda: diagonal_loss_curve(ONES, ONES, 0.1, [-1]),
         "steps: .*; got -1",
     ),
     "dynamics": (
-        lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, 1, dynamics="euler"),
+        lambda: diagonal_loss_curve(ONES, ONES, 0.1, 1, dynamics="euler"),
         "dynamics: expected one of 'discrete', 'flow'; got 'euler'; choose one of",
     ),
     "start shape": (
-        lambda: theory.diagonal_loss_curve(ONES, ONES, 0.1, 1, start=[0.0]),
+        lambda: diagonal_loss_curve(ONES, ONES, 0.1, 1, start=[0.0]),
         r"start: expected shape \[3\]; got \[1\]; pass",
     ),
     "start value": (
-        lambda: theory.full_loss_curve(ONES, EYE, 0.1, 1, start=EYE * np.nan),
+        lambda: full_loss_curve(ONES, EYE, 0.1, 1, start=EYE * np.nan),
         "start: expected finite numbers; got nan; pass",
     ),
     "vector teacher": (
-        lambda: theory.full_loss_curve(EYE, ONES, 0.1, 1),
+        lambda: full_loss_curve(EYE, ONES, 0.1, 1),
         r"teacher: expected shape \[outputs, features\]; got \[3\]; use jnp.diag",
     ),
     "moment shape": (
-        lambda: theory.full_loss_curve(np.eye(2), EYE, 0.1, 1),
+        lambda: full_loss_curve(np.eye(2), EYE, 0.1, 1),
         r"second_moment: expected shape \[3, 3\]; got \[2, 2\]; pass",
     ),
     "asymmetric moment": (
-        lambda: theory.full_loss_curve(EYE + np.eye(3, k=1), EYE, 0.1, 1),
+        lambda: full_loss_curve(EYE + np.eye(3, k=1), EYE, 0.1, 1),
         "second_moment minus its transpose: expected 0; got 1.0; pass",
     ),
     "indefinite moment": (
-        lambda: theory.full_loss_curve(np.array([[1.0, 2], [2, 1]]), np.eye(2), 0.1, 1),
+        lambda: full_loss_curve(np.array([[1.0, 2], [2, 1]]), np.eye(2), 0.1, 1),
         "eigenvalues of second_moment: expected numbers >= 0; got -1.0.*; pass",
     ),
     "mean shape": (
@@ -173,6 +173,6 @@ def test_bad_inputs_are_named(call, message):
 def test_results_have_the_dtype_of_the_arrays(x64):
     W, bias = jnp.ones((1, 2), jnp.float32), jnp.zeros(2, jnp.float32)
     assert theory.one_sparse_loss(W, bias, importance=np.ones(2)).dtype == jnp.float32
-    curve = theory.bottleneck_loss_curve(W, bias, jnp.eye(2, dtype=jnp.float32), 0.1, np.arange(3))
+    curve = bottleneck_loss_curve(W, bias, jnp.eye(2, dtype=jnp.float32), 0.1, np.arange(3))
     assert curve.dtype == jnp.float32
     assert theory.one_sparse_loss([[1, 1]], [0, 0]).dtype == jnp.float64

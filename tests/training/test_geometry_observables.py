@@ -11,6 +11,7 @@ import pytest
 import jaxsup
 from jaxsup.experiment.observables import OBSERVABLE_NAMES, Network
 from jaxsup.experiment.record import Record
+from jaxsup.experiment.students import StudentParameters
 from jaxsup.training.observables import OBSERVABLES
 from jaxsup.training.observables.geometry import GEOMETRY_OBSERVABLES
 
@@ -141,7 +142,7 @@ def test_without_superposition_the_embedding_is_known_and_not_decomposed() -> No
 def network_of(W: np.ndarray, tolerance: float | None = None) -> Network:
     latent, count = W.shape
     student = jaxsup.Student(latent, "learned", core=False)
-    parameters = jaxsup.StudentParameters(jnp.asarray(W, jnp.float32), None, None, jnp.zeros(count))
+    parameters = StudentParameters(jnp.asarray(W, jnp.float32), None, None, jnp.zeros(count))
     return Network(parameters, jnp.zeros(count), jnp.zeros(()), student, tolerance)
 
 
@@ -210,7 +211,7 @@ def test_batches_are_decomposed_one_at_a_time_on_a_cpu() -> None:
 
     def measure_all(W: jax.Array) -> list[jax.Array]:
         student = jaxsup.Student(4, "learned")
-        parameters = jaxsup.StudentParameters(W, None, W[:, :4], None)
+        parameters = StudentParameters(W, None, W[:, :4], None)
         seen = Network(parameters, jnp.zeros(6), jnp.zeros(()), student)
         return [FRAME_OBSERVABLES[name].measure(seen) for name in FRAME_OBSERVABLES]
 

@@ -16,6 +16,7 @@ from jaxsup.experiment.experiment import DATA_STREAM, initial_parameters
 from jaxsup.experiment.record import Record
 from jaxsup.training.state import observe
 from jaxsup.training.state import start as start_of
+from jaxsup.training.updates import choose_update
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -214,7 +215,7 @@ def test_population_steps_of_the_one_active_autoencoder_descend_its_gradient():
     evaluate = jax.jit(
         lambda p: observe(
             experiment,
-            jaxsup.choose_update(experiment),
+            choose_update(experiment),
             key,
             dataclasses.replace(start_of(experiment, key), parameters=p),
         )["loss"]

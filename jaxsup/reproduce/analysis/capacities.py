@@ -34,7 +34,7 @@ def draw_capacities(
     """Capacity D_i of every feature, with lines at the values of the known geometries.
 
     Arguments:
-        capacities: in [0, 1], see `jaxsup.spectral.capacities`; 0 where not represented.
+        capacities: in [0, 1], see `jaxsup.spectral.frame.capacities`; 0 where not represented.
         ax: axis to draw on.
         inverse_density: 1 / (1 - S) of each network, positive.
     """

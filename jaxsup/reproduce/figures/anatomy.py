@@ -25,6 +25,7 @@ from scipy.stats import linregress
 
 from jaxsup import SGD, DiagonalTeacher, Experiment, PowerLawFeatures, Record, Student, Sweep, plot
 from jaxsup.fit import intervals
+from jaxsup.plot.curves import spectra_along_training
 from jaxsup.plot.style import COVERING, GUIDE, MARKERS, line_style, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.crossings import steps_to_half
@@ -224,7 +225,7 @@ class Anatomy(AbstractFigure[Scale]):
         middle = np.median(times, axis=1)
         draw_learning_times(features, middle, axes[1], labels=names)
         axes[1].set_title("when each feature's error has halved", fontsize=9)
-        plot.spectra_along_training(dataset.isel(network=-1), "response_spectrum", axes[2])
+        spectra_along_training(dataset.isel(network=-1), "response_spectrum", axes[2])
         axes[2].set_title(f"spectrum of the response V^T B W, {names[-1]}", fontsize=9)
         axes[2].set_ylabel("singular value")
         shares = named.assign(

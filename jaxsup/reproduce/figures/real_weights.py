@@ -19,12 +19,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from jaxsup import diagnose, plot
 from jaxsup.fit import intervals
 from jaxsup.fit.intervals import Estimate
+from jaxsup.plot.diagnosis import diagnosis_figure
 from jaxsup.reproduce import AbstractWeightsFigure, Claim, Findings, Published
 from jaxsup.reproduce.registry import FIGURES
-from jaxsup.weights import Diagnosis
+from jaxsup.weights.diagnosis import Diagnosis, diagnose
 from jaxsup.weights.read import Weights
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class RealWeights(AbstractWeightsFigure[bool]):
 
     def draw(self, diagnosis: Diagnosis) -> Figure:
         """The diagnosis in four panels."""
-        return plot.diagnosis_figure(diagnosis)
+        return diagnosis_figure(diagnosis)
 
     def claims(
         self,

@@ -2,7 +2,7 @@
 
 Claim (Elhage et al., arXiv 2209.10652, section 3): trained networks fall into phases, and the
 boundaries are those at which the losses of three ideal arrangements cross
-(`jaxsup.theory.two_feature_losses`).
+(`jaxsup.theory.two_features.two_feature_losses`).
 
 Every point is trained from several random starts, and the network of lowest exact loss counts
 (`jaxsup.theory.two_features.two_feature_errors`). Its phase is read from its weights: the
@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxsup import Sweep, plot, theory
+from jaxsup import Sweep, plot
 from jaxsup.fit import intervals
 from jaxsup.fit.intervals import Estimate
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, toys
 from jaxsup.reproduce.analysis.phases import NONE, PHASES, draw_excess, draw_phases
 from jaxsup.reproduce.registry import FIGURES
-from jaxsup.theory.two_features import two_feature_errors
+from jaxsup.theory.two_features import two_feature_errors, two_feature_losses
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -95,7 +95,7 @@ def find_phases(dataset: xr.Dataset) -> Phases:
     losses = errors[..., 0] + r[:, None, None] * errors[..., 1]
     losses = np.where(np.isfinite(losses), losses, np.inf)
     best = losses.argmin(axis=-1)[..., None]
-    arranged = theory.two_feature_losses(s[None, :], r[:, None])
+    arranged = two_feature_losses(s[None, :], r[:, None])
     ranked = np.sort(arranged, axis=0)
     return Phases(
         trained=np.take_along_axis(outcomes(W), best, axis=-1)[..., 0],

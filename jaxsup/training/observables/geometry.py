@@ -25,9 +25,10 @@ from jaxtyping import Array, Float
 from jaxsup._internal.serial import one_at_a_time
 from jaxsup.experiment.observables import Network, Observable
 from jaxsup.experiment.students import StudentParameters
-from jaxsup.spectral import FrameSpectrum, capacities, decompose, mean_squared_cosine
+from jaxsup.spectral import FrameSpectrum, decompose
 from jaxsup.spectral.arrays import exact_product, normalize, or_one, safe_sqrt
-from jaxsup.spectral.frame import dimensions_per_feature, frame_potential
+from jaxsup.spectral.frame import capacities, dimensions_per_feature, frame_potential
+from jaxsup.spectral.overlap import mean_squared_cosine
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.training.observables.network import Measured
 
