@@ -32,11 +32,11 @@ def draw(table: Sequence[Row], ratio: float) -> Figure:
     level = [row for row in table if row.b == 0]
     crowded = sorted({row.ratio for row in level if row.kind == "random" and row.ratio > 1})
     shown = min(crowded, key=lambda other: abs(other - ratio))
-    figure, axes = plot.new_figure(4, width=4.3, height=4.0)
-    draw_curves(level, axes[0], shown)
-    draw_local_exponents(level, axes[1], shown)
-    draw_against_ratio(level, axes[2])
-    draw_against_overlap(level, axes[3])
+    figure, axes = plot.new_figure(2, rows=2, width=5.6, height=4.2)
+    draw_curves(level, axes[0, 0], shown)
+    draw_local_exponents(level, axes[0, 1], shown)
+    draw_against_ratio(level, axes[1, 0])
+    draw_against_overlap(level, axes[1, 1])
     return figure
 
 
@@ -146,7 +146,7 @@ def draw_against_ratio(rows: Sequence[Row], ax: Axes) -> Axes:
     ax.minorticks_off()
     ax.set_xlabel("N/K, random W      (I: W = I, R: rotation, K = N)")
     ax.set_ylabel("exponent")
-    ax.set_title("exponents of the first (open) and last (filled) regime")
+    ax.set_title("first (open) and last (filled) power law; dots: steepest local exponent")
     return ax
 
 
@@ -179,13 +179,17 @@ def draw_against_overlap(rows: Sequence[Row], ax: Axes) -> Axes:
 def _draw_both(
     rows: Sequence[Row], drawn: Sequence[Row], places: Sequence[float], ax: Axes, line: bool = True
 ) -> None:
-    """Both regimes' exponents with intervals at given places; one line a law through the last."""
+    """Both regimes' exponents with intervals at given places; one line a law, the steepest."""
     for a in _laws(rows):
         chosen = [(place, row) for place, row in zip(places, drawn, strict=True) if row.a == a]
         chosen.sort(key=lambda pair: pair[0])
         if not chosen:
             continue
         style: Any = {"color": _color(rows, chosen[0][1]), "marker": _marker(rows, chosen[0][1])}
+        peaks = [(place, row.steepest.exponent) for place, row in chosen if row.steepest]
+        if line and peaks:
+            dashes: Any = {"color": style["color"], "linewidth": 0.9, "linestyle": (0, (1.5, 1.5))}
+            ax.plot(*zip(*peaks, strict=True), **dashes)
         firsts = [(place, row.first) for place, row in chosen if row.first]
         lasts = [(place, row.last) for place, row in chosen if row.last]
         ax.plot([p for p, _ in firsts], [s.exponent for _, s in firsts], **_OPEN, **style)
@@ -194,5 +198,5 @@ def _draw_both(
         x, y = np.array([p for p, _ in lasts]), np.array([s.exponent for _, s in lasts])
         ends = np.array([s.interval for _, s in lasts]).T
         errors = np.nan_to_num(np.abs(ends - y))
-        shape: Any = {"linestyle": "-" if line else "", "linewidth": 0.8, "capsize": 2}
+        shape: Any = {"linestyle": "", "linewidth": 0.8, "capsize": 2}
         ax.errorbar(x, y, errors, markersize=4, **shape, **style)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +18,25 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from jaxsup.experiment.experiment import Experiment
+
+
+SETTLED = 100.0
+"""eta t from which on the steepest local exponent is looked for: 2 eta l_1 t is above 30 there."""
+
+
+class Steepest(NamedTuple):
+    """The largest local exponent of a curve.
+
+    Attributes:
+        time: eta t where it is.
+        exponent: alpha.
+        low, high: the 95% interval at that place. That it is the largest of many is not in it.
+    """
+
+    time: float
+    exponent: float
+    low: float
+    high: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +55,8 @@ class Row:
         loss: of the seeds that did not diverge.
         diverged: seeds that did.
         regimes: of the loss, over all seeds; None where every seed diverged.
+        steepest: the largest local exponent from eta t = `SETTLED` on; None likewise, or where
+            training ends before.
         theory: -d log L / d log t of the linear student without superposition, in closed form at
             this N and eta, over the window of `last`; NaN without one.
     """
@@ -52,6 +73,7 @@ class Row:
     loss: Float[np.ndarray, "seeds steps"]
     diverged: int
     regimes: Regimes | None
+    steepest: Steepest | None
     theory: float
 
     @property
@@ -79,12 +101,14 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """The row without its curves, JSON-safe."""
-        hidden = ("steps", "loss", "regimes", "theory")
+        hidden = ("steps", "loss", "regimes", "steepest", "theory")
         names = [f.name for f in dataclasses.fields(self) if f.name not in hidden]
         numbers = {name: getattr(self, name) for name in names}
         regimes = self.regimes.to_dict() if self.regimes else None
         known = None if np.isnan(self.theory) else self.theory
-        return {**numbers, "theory": known, "seeds": len(self.loss), "regimes": regimes}
+        steepest = None if self.steepest is None else self.steepest._asdict()
+        found = {"regimes": regimes, "steepest": steepest, "theory": known}
+        return {**numbers, "seeds": len(self.loss), **found}
 
 
 def measure(dataset: xr.Dataset, sweep: Sweep) -> list[Row]:
@@ -133,6 +157,7 @@ def _measure_row(
     regimes = fit.regimes(steps, loss) if len(loss) else None
     randomness = 0.0 if student.randomness is None else float(student.randomness)
     kinds = {0.0: "rotation", 1.0: "random"}
+    learning_rate = float(experiment.optimizer.learning_rate)
     row = Row(
         a=float(experiment.features.exponent),
         b=float(experiment.teacher.exponent),
@@ -141,14 +166,29 @@ def _measure_row(
         latent=student.latent,
         randomness=randomness,
         overlap=overlap,
-        learning_rate=float(experiment.optimizer.learning_rate),
+        learning_rate=learning_rate,
         steps=steps,
         loss=loss,
         diverged=int((cell["status"].values == 1).sum()),
         regimes=regimes,
+        steepest=_steepest(steps, loss, learning_rate) if len(loss) else None,
         theory=float("nan"),
     )
     return dataclasses.replace(row, theory=_theory(experiment, row))
+
+
+def _steepest(
+    steps: Int[np.ndarray, " steps"], loss: Float[np.ndarray, "seeds steps"], learning_rate: float
+) -> Steepest | None:
+    """The largest local exponent from `SETTLED` on."""
+    local = fit.local_exponent(steps, loss)
+    times = learning_rate * local.steps
+    settled = np.flatnonzero(times >= SETTLED)
+    if not settled.size:
+        return None
+    place = settled[np.argmax(local.exponent[settled])]
+    low, high = local.interval[place]
+    return Steepest(*map(float, (times[place], local.exponent[place], low, high)))
 
 
 def _theory(experiment: Experiment, row: Row) -> float:
@@ -166,20 +206,34 @@ def _theory(experiment: Experiment, row: Row) -> float:
 
 def lines(table: Sequence[Row]) -> list[str]:
     """The table as aligned text, a line a row."""
-    header = f"{'a':>4} {'b':>5}  {'student':<23} {'K^-1':>7} {'overlap':>8} {'eta':>5}"
-    header += f"  {'first power law':<34}  {'last power law':<34}  {'linear':>6}  after it"
+    header = f"{'a':>4} {'b':>5}  {'student':<23} {'overlap':>8} {'eta':>5}"
+    header += f"  {'first power law, steps':<34}  {'last power law, steps':<34}  {'linear':>6}"
+    header += f"  {'then':<15}  steepest local exponent (eta t)"
     return [header, *(_line(row) for row in table)]
 
 
 def _line(row: Row) -> str:
-    cells = f"{row.a:4g} {row.b:5g}  {row.name:<23} {1 / row.latent:7.5f} {row.overlap:8.5f}"
-    cells += f" {row.learning_rate:5g}"
+    cells = f"{row.a:4g} {row.b:5g}  {row.name:<23} {row.overlap:8.5f} {row.learning_rate:5g}"
     if row.regimes is None:
         return f"{cells}  every seed diverged"
     theory_text = "-" if np.isnan(row.theory) else f"{row.theory:.3f}"
-    end = row.regimes.stretches[-1]
-    after = "end of training" if end is row.last else end.kind
-    return f"{cells}  {_cell(row.first):<34}  {_cell(row.last):<34}  {theory_text:>6}  {after}"
+    cells += f"  {_cell(row.first):<34}  {_cell(row.last):<34}  {theory_text:>6}"
+    return f"{cells}  {_after(row):<15}  {_peak(row.steepest)}"
+
+
+def _after(row: Row) -> str:
+    """What follows the last power law."""
+    stretches = row.regimes.stretches if row.regimes else ()
+    if row.last is None or stretches[-1] is row.last:
+        return "end of training" if row.last else "-"
+    return stretches[stretches.index(row.last) + 1].kind
+
+
+def _peak(steepest: Steepest | None) -> str:
+    if steepest is None:
+        return "-"
+    interval = f"({steepest.low:.2f} to {steepest.high:.2f})"
+    return f"{steepest.exponent:.2f} {interval} at {steepest.time:.0f}"
 
 
 def _cell(stretch: Stretch | None) -> str:
@@ -192,14 +246,16 @@ def _cell(stretch: Stretch | None) -> str:
 def summary(table: Sequence[Row]) -> list[str]:
     """What the table says of the claim, a sentence a kind of student."""
     sentences = []
-    for name in dict.fromkeys((row.name, row.learning_rate) for row in table):
-        rows = [row for row in table if (row.name, row.learning_rate) == name and row.b == 0]
-        laws = [row.last.exponent for row in rows if row.last is not None]
-        near = sum(0.8 <= exponent <= 1.2 for exponent in laws)
-        if laws:
-            found = f"last power laws {min(laws):.2f} to {max(laws):.2f} over a, b = 0; "
+    for name, rate in dict.fromkeys((row.name, row.learning_rate) for row in table):
+        rows = [r for r in table if (r.name, r.learning_rate) == (name, rate) and r.b == 0]
+        last = [row.last.exponent for row in rows if row.last is not None]
+        peaks = [row.steepest.exponent for row in rows if row.steepest is not None]
+        found = "no power law"
+        if last:
+            near = sum(0.8 <= exponent <= 1.2 for exponent in last)
+            found = f"last power laws {min(last):.2f} to {max(last):.2f}, "
             found += f"{near} of {len(rows)} within 0.8..1.2"
-        else:
-            found = "no power law, b = 0"
-        sentences.append(f"{name[0]} (eta = {name[1]:g}): {found}")
+        if peaks:
+            found += f"; steepest {min(peaks):.2f} to {max(peaks):.2f}"
+        sentences.append(f"{name}, eta = {rate:g}, b = 0: {found}")
     return sentences

@@ -4,7 +4,7 @@ Claim ("Superposition unifies power-law training dynamics", arXiv 2602.01045): w
 the exponent is (a + 2b - 1)/a and depends on data and channel importance; with it, the exponent is
 about 1 whatever they are.
 
-**Protocol**, fixed before any run. Sparse power-law data of density 1, values on [0, 2], p_i ~ i^-a;
+**Protocol**, fixed before any run. Sparse power-law data of density 1, p_i ~ i^-a, values on [0, 2];
 teacher diag(i^-b); ReLU students with bias, loss 1/2 E |phi(z) - y|^2; W frozen, unit columns; the
 core B starts at standard deviation 1e-3, the bias at 0; plain SGD. Laws (a, b): b = 0 with a = 1.1,
 1.3, 1.5, 2, and a = 1.5 with b = 0.25, 0.5.
@@ -18,8 +18,9 @@ core B starts at standard deviation 1e-3, the bias at 0; plain SGD. Laws (a, b):
   trap here. Times are eta t: noise apart, runs of different step sizes follow the same flow.
 - *Exponents*, the same for every student: `jaxsup.fit.regimes` at its defaults on the curves of all
   seeds. The exponent of the last power law before the floor, and that of the first, with their 95%
-  intervals. Where only one power law is found it is both. Local exponents are those of
-  `jaxsup.fit.local_exponent`.
+  intervals. Where only one power law is found it is both. A curve that steepens all the while is a
+  crossover and has no such exponent; so the steepest `jaxsup.fit.local_exponent` from eta t = 100
+  on (later than any start-up) is given beside them, with the interval of its place.
 
 Overlap is the mean squared cosine between columns, mean over seeds: 1/K for independent columns, 0
 for a rotation.
@@ -88,7 +89,9 @@ _CURVES = ((1.1, 0.0), (1.5, 0.0), (2.0, 0.0))
 SCALES = {
     "smoke": Scale(32, 300, 32, 2, ((1.1, 0.0), (2.0, 0.0)), (1, 2), (0.5,), True, 512),
     "quick": Scale(256, 8000, 64, 3, _CURVES, (1, 1.07, 2, 8), (), True, 4096),
-    "standard": Scale(512, 8000, 128, 3, (*_CURVES, (1.5, 0.5)), RATIOS, (0.25,)),
+    "standard": Scale(
+        512, 8000, 128, 3, (*_CURVES, (1.5, 0.5)), RATIOS, (0.5,), evaluation_samples=4096
+    ),
     "paper": Scale(1024, 30_000, 256, 5, evaluation_samples=16384),
     "large": Scale(4096, 20_000, 256, 5, LAWS[:4], (2,), (), False, 16384),
 }
