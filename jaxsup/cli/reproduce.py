@@ -56,7 +56,7 @@ class ReproduceCommand:
         tyro.conf.Positional[str],
         tyro.conf.arg(metavar="{" + ",".join([*_TITLES, "all"]) + "}", help=_FIGURES),
     ]
-    scale: Literal["smoke", "quick", "paper"] = "quick"
+    scale: Literal["smoke", "quick", "standard", "paper", "large"] = "quick"
     out: Path | None = None
     resume: bool = False
     weights: Path | None = None
