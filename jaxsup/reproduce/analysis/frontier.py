@@ -13,7 +13,7 @@ on both sides, trained to that compute, is on the frontier.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -74,18 +74,15 @@ def find_frontier(
     Arguments:
         widths: K, rising.
         compute: multiply-adds until each record, > 0 and rising along steps.
-        loss: > 0.
+        loss: > 0; a curve that is not finite is nowhere best, and nobody's neighbor.
     """
     ends = np.log10(compute.min()), np.log10(compute.max())
     points = round((ends[1] - ends[0]) * _POINTS_PER_DECADE) + 1
     grid = np.linspace(*ends, points)
-    levels = np.stack(
-        [
-            np.interp(grid, np.log10(c), np.log(values), left=np.nan, right=np.nan)
-            for c, values in zip(compute, loss, strict=True)
-        ]
-    )
-    filled = np.where(np.isnan(levels), np.inf, levels)
+    filled = np.full((len(widths), points), np.inf)
+    for row in np.flatnonzero(np.isfinite(loss).all(axis=1)):
+        x, y = np.log10(compute[row]), np.log(loss[row])
+        filled[row] = np.interp(grid, x, y, left=np.inf, right=np.inf)
     best = filled.argmin(axis=0)
     columns = np.arange(points)
     lower, upper = np.maximum(best - 1, 0), np.minimum(best + 1, len(widths) - 1)
@@ -114,7 +111,7 @@ def _vertex(
 
 
 def fitted(frontier: Frontier, first: float) -> Bool[np.ndarray, " points"]:
-    """The window of a fit: bracketed, and the loss at most half of the first.
+    """The window of a fit: the longest bracketed stretch with a loss of at most half of the first.
 
     Before that, hardly anything has been learned, and curves leave their plateau together.
 
@@ -122,7 +119,14 @@ def fitted(frontier: Frontier, first: float) -> Bool[np.ndarray, " points"]:
         frontier: result of `find_frontier`.
         first: loss before training.
     """
-    return frontier.bracketed & (frontier.loss <= first / 2)
+    suited = frontier.bracketed & (frontier.loss <= first / 2)
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], suited, [False]]).astype(int)))
+    if not ends.size:
+        return suited
+    starts, stops = ends[::2], ends[1::2]
+    longest = int(np.argmax(stops - starts))
+    points = np.arange(len(suited))
+    return (points >= starts[longest]) & (points < stops[longest])
 
 
 def why_outside(frontier: Frontier, first: float, point: int) -> str:
@@ -142,15 +146,18 @@ class Exponents(NamedTuple):
     Attributes:
         loss: alpha of L* ~ C^-alpha.
         width: kappa of K* ~ C^kappa.
-        early, late: alpha over the lower and the upper half of the window; they differ where the
-            envelope is no power law.
+        loss_early, loss_late: alpha over the lower and the upper half of the window; they differ
+            where the envelope is no power law.
+        width_early, width_late: kappa likewise.
         decades: decades of compute from the first to the last point of the window.
     """
 
     loss: float
     width: float
-    early: float
-    late: float
+    loss_early: float
+    loss_late: float
+    width_early: float
+    width_late: float
     decades: float
 
 
@@ -159,10 +166,16 @@ def measure_frontier(frontier: Frontier, window: Bool[np.ndarray, " points"]) ->
     x = np.log(frontier.compute[window])
     loss, width = np.log(frontier.loss[window]), np.log(frontier.width[window])
     half = (len(x) + 1) // 2
-    decades = float(np.ptp(x)) / math.log(10) if len(x) else 0.0
-    parts = ((x[:half], loss[:half]), (x[-half:], loss[-half:]))
-    early, late = (-_slope(*part) for part in parts)
-    return Exponents(-_slope(x, loss), _slope(x, width), early, late, decades)
+    early, late = slice(half), slice(len(x) - half, None)
+    return Exponents(
+        loss=-_slope(x, loss),
+        width=_slope(x, width),
+        loss_early=-_slope(x[early], loss[early]),
+        loss_late=-_slope(x[late], loss[late]),
+        width_early=_slope(x[early], width[early]),
+        width_late=_slope(x[late], width[late]),
+        decades=float(np.ptp(x)) / math.log(10) if len(x) else 0.0,
+    )
 
 
 def _slope(x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"]) -> float:
@@ -178,9 +191,10 @@ class Measured(NamedTuple):
     Attributes:
         a: exponent of the data.
         compute: multiply-adds until each record but the first, [widths, records].
-        loss: mean over seeds, likewise.
+        loss: mean over seeds at the step size that is best at each record, likewise.
         first: loss before training.
-        frontier: their envelope.
+        rates: positions of the best step sizes along the envelope, [points].
+        frontier: the envelope of the curves.
         exponents: over its window.
         size, height: exponents of K* and of L* with their intervals; None without two seeds or a
             window.
@@ -190,6 +204,7 @@ class Measured(NamedTuple):
     compute: Float[np.ndarray, "widths steps"]
     loss: Float[np.ndarray, "widths steps"]
     first: float
+    rates: Int[np.ndarray, " points"]
     frontier: Frontier
     exponents: Exponents
     size: Estimate | None
@@ -200,7 +215,7 @@ def measure_one(
     a: float,
     widths: Int[np.ndarray, " widths"],
     compute: Float[np.ndarray, "widths steps"],
-    loss: Float[np.ndarray, "seeds widths records"],
+    loss: Float[np.ndarray, "seeds widths rates records"],
 ) -> Measured:
     """The frontier of one a, with intervals that resample the seeds.
 
@@ -208,23 +223,32 @@ def measure_one(
         a: exponent of the data.
         widths: K, rising.
         compute: multiply-adds until each record but the first.
-        loss: of every record; a seed that diverged at some width is left out.
+        loss: of every record; a step size at which any seed diverged is no candidate of its width.
     """
-    seeds = loss[np.isfinite(loss).all(axis=(1, 2))]
+    finite = np.isfinite(loss).min(axis=(0, 3), keepdims=True)
+    candidates = np.where(finite, loss, np.inf)
 
-    def envelope(draw: Float[np.ndarray, "seeds widths records"]) -> tuple[Frontier, Exponents]:
-        mean = draw.mean(axis=0)
-        frontier = find_frontier(widths, compute, mean[:, 1:])
-        return frontier, measure_frontier(frontier, fitted(frontier, float(mean[:, 0].mean())))
+    def envelope(seeds: Float[np.ndarray, "seeds widths rates records"]) -> tuple[Any, ...]:
+        mean = seeds.mean(axis=0)
+        first = float(loss[..., 0].mean())
+        frontier = find_frontier(widths, compute, mean[..., 1:].min(axis=1))
+        return mean, first, frontier, measure_frontier(frontier, fitted(frontier, first))
 
     def estimate(name: str) -> Estimate | None:
-        if len(seeds) < 2 or not np.isfinite(getattr(exponents, name)):
+        if len(loss) < 2 or not np.isfinite(getattr(exponents, name)):
             return None
-        return intervals.from_bootstrap(seeds, lambda draw: getattr(envelope(draw)[1], name))
+        return intervals.from_bootstrap(candidates, lambda draw: getattr(envelope(draw)[3], name))
 
-    frontier, exponents = envelope(seeds)
-    mean = seeds.mean(axis=0)
-    first = float(mean[:, 0].mean())
+    mean, first, frontier, exponents = envelope(candidates)
+    nearest = np.abs(np.log(compute[frontier.best] / frontier.compute[:, None])).argmin(axis=1)
     return Measured(
-        a, compute, mean[:, 1:], first, frontier, exponents, estimate("width"), estimate("loss")
+        a,
+        compute,
+        mean[..., 1:].min(axis=1),
+        first,
+        mean[frontier.best, :, 1 + nearest].argmin(axis=1),
+        frontier,
+        exponents,
+        estimate("width"),
+        estimate("loss"),
     )

@@ -10,21 +10,24 @@ learned by plain gradient descent on data of density 1, b = 0. Compute is counte
 the multiply-adds of training so far, t (B (2 N K + 2 K^2 + n K) + K^2) after t steps with batches
 of B samples of n active features, see `jaxsup.reproduce.analysis.frontier.multiply_adds`.
 
-The step size is `RATE` / (1 + sqrt(N/K))^2. The denominator is the largest eigenvalue of W W^T for
-random unit columns (the edge of the Marchenko-Pastur law), so all widths are equally far from
-instability: no width is best because its steps are larger than others' dare to be. Batch and
-number of steps are the same for all; neither is optimized.
+Step sizes are multiples of 1 / (1 + sqrt(N/K))^2, the inverse of the largest eigenvalue of W W^T
+for random unit columns (the edge of the Marchenko-Pastur law): at one multiple all widths are
+equally far from instability. Every width is trained at each of `RATES`, and its loss at a compute
+is that of the best of them, so that no width is best because its steps are larger than another's.
+Batch and number of steps are the same for all; neither is optimized.
 
 L*(C) is the lower envelope over K of the mean loss over seeds; K*(C) the lowest point of a parabola
 in log-log through the best K and its neighbors. Exponents are slopes over the compute at which the
 best K has a trained neighbor on both sides and L* is at most half of the first loss. Intervals
-resample the seeds, with the envelope and its window found anew in every draw. The slopes over both
-halves of the window tell how far the envelope is from a power law.
+resample the seeds, with the envelope, the step sizes and the window found anew in every draw. They
+are about the slope over this window and no more: the slopes over its two halves tell how far the
+frontier is from a power law.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +54,10 @@ if TYPE_CHECKING:
 
 A = (1.1, 1.5)
 """Exponents of the data; b = 0."""
-RATE = 4.0
-"""Step size times the largest eigenvalue of W W^T: at 16 the first of these networks diverge."""
+RATES = (2.0, 4.0, 8.0)
+"""Step sizes times the largest eigenvalue of W W^T; at 8 the first networks diverge, at 16 most."""
+QUANTITIES, PARTS = ("width", "loss"), ("", "_early", "_late")
+"""What has an exponent, and over which part of the window: all, lower half, upper half."""
 _SOURCE = "arXiv 2602.01045, compute-optimal frontier, by a summary"
 _UNKNOWN = (
     "what is known of the source says neither of what the exponent is nor what compute counts"
@@ -79,9 +84,9 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(32, 4, 200, 16, 2, 512),
-    "quick": Scale(256, 8, 4000, 64, 4),
-    "standard": Scale(512, 8, 8000, 128, 5),
-    "paper": Scale(1024, 16, 30_000, 256, 8, 65536),
+    "quick": Scale(256, 8, 3000, 64, 4),
+    "standard": Scale(512, 8, 6000, 64, 4),
+    "paper": Scale(1024, 16, 30_000, 256, 5, 65536),
 }
 
 
@@ -114,8 +119,9 @@ def draw_frontier(measured: Measured, widths: Sequence[int], ax: Axes) -> Axes:
             frontier.compute[window], line, color="#c8553d", lw=1.2, ls=(0, (4, 2)), label=label
         )
     ax.set(xscale="log", yscale="log")
+    plain_log_axis(ax.yaxis, measured.loss)
     ax.set_xlabel("compute C (multiply-adds of training so far)")
-    ax.set_ylabel("test loss L, mean over seeds")
+    ax.set_ylabel("test loss L, mean over seeds, best step size")
     ax.legend(loc="lower left", **COVERING)
     return ax
 
@@ -139,7 +145,10 @@ def draw_best_widths(found: Sequence[Measured], widths: Sequence[int], ax: Axes)
         frontier, exponents = measured.frontier, measured.exponents
         window = fitted(frontier, measured.first)
         early = frontier.bracketed & ~window
-        ax.plot(frontier.compute[early], frontier.width[early], ".", color=color, alpha=0.3)
+        pale = "not fitted: too little learned" if measured is found[-1] else None
+        ax.plot(
+            frontier.compute[early], frontier.width[early], ".", color=color, alpha=0.3, label=pale
+        )
         label = f"a = {measured.a:g}"
         if measured.size is not None:
             label += (
@@ -169,7 +178,7 @@ class ComputeFrontier(AbstractFigure[Scale]):
     widths = 4
 
     def configure(self, scale: Scale) -> Sweep:
-        """The sweep over a x K x seeds."""
+        """The sweep over a x (K, step size) x seeds."""
         count = scale.features
         experiment = Experiment(
             PowerLawFeatures(count, A[0]),
@@ -180,24 +189,26 @@ class ComputeFrontier(AbstractFigure[Scale]):
             steps=scale.steps,
             record=Record(points=120, evaluation_samples=scale.evaluation_samples),
         )
-        width = {
-            "student.latent": scale.widths,
+        pairs = list(itertools.product(scale.widths, RATES))
+        condition = {
+            "student.latent": [latent for latent, _ in pairs],
             "optimizer.learning_rate": [
-                RATE / (1 + (count / latent) ** 0.5) ** 2 for latent in scale.widths
+                rate / (1 + (count / latent) ** 0.5) ** 2 for latent, rate in pairs
             ],
         }
-        return Sweep(experiment, {"features.exponent": A, "width": width}, scale.seeds)
+        return Sweep(experiment, {"features.exponent": A, "condition": condition}, scale.seeds)
 
     def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
         """Envelopes and exponents at every a."""
-        experiment = sweep.experiment
-        widths = np.asarray(sweep.axes[1].fields["student.latent"])
-        active = float(experiment.features.probabilities.sum())
+        experiment, features = sweep.experiment, sweep.experiment.features
+        assert isinstance(features, PowerLawFeatures)
+        widths = np.asarray(sweep.axes[1].fields["student.latent"][:: len(RATES)])
+        active = float(features.probabilities.sum())
         batch = experiment.batch_size
-        costs = [multiply_adds(experiment.features.count, int(K), batch, active) for K in widths]
+        costs = [multiply_adds(features.count, int(K), batch, active) for K in widths]
         compute = np.outer(costs, dataset["step"].values[1:])
-        loss = dataset["loss"].transpose("features.exponent", "seed", "width", "step").values
-        loss = loss.astype(np.float64)
+        loss = dataset["loss"].transpose("features.exponent", "seed", "condition", "step").values
+        loss = loss.reshape(*loss.shape[:2], len(widths), len(RATES), -1).astype(np.float64)
         found = [measure_one(a, widths, compute, rows) for a, rows in zip(A, loss, strict=True)]
         records = [_record(measured, widths) for measured in found]
         figure = self.draw(found, widths.tolist())
@@ -210,17 +221,18 @@ class ComputeFrontier(AbstractFigure[Scale]):
             head = f"a = {r['features.exponent']:g}:"
             if r["loss_exponent"] is None:
                 lines.append(
-                    f"{head} no frontier: nowhere does a K between two others do best after the start"
+                    f"{head} no frontier: no K between two others does best after the start"
                 )
                 continue
-            low, high = r["window"]
+            (low, high), (small, large) = r["window"], r["best_widths"]
+            width, loss = ([r[f"{q}_exponent{part}"] for part in PARTS] for q in QUANTITIES)
             lines += [
                 f"{head} {r['decades']:.1f} decades of compute, {low:.2g} to {high:.2g} "
                 f"multiply-adds, where a K between the smallest and the largest is best",
-                f"  best K  ~ C^{r['width_exponent']:.3f}, from {r['best_widths'][0]:.0f} to "
-                f"{r['best_widths'][1]:.0f}",
-                f"  loss    ~ C^-{r['loss_exponent']:.3f}; over the lower half of the window "
-                f"{r['early_loss_exponent']:.3f}, over the upper {r['late_loss_exponent']:.3f}",
+                f"  best K  ~ C^{width[0]:.3f}, from {small:.0f} to {large:.0f}; over the lower "
+                f"half of the window C^{width[1]:.3f}, over the upper C^{width[2]:.3f}",
+                f"  loss    ~ C^{-loss[0]:.3f}; over the lower half C^{-loss[1]:.3f}, over the "
+                f"upper C^{-loss[2]:.3f}",
                 f"  below that, {r['why_not_below']}; above, {r['why_not_above']}",
             ]
         return lines
@@ -262,10 +274,9 @@ def _record(measured: Measured, widths: Int[np.ndarray, " widths"]) -> dict[str,
     some, places = bool(window.any()), np.flatnonzero(window)
     ends = (int(places[0]), int(places[-1])) if some else (0, 0)
     numbers = {
-        "loss_exponent": exponents.loss,
-        "early_loss_exponent": exponents.early,
-        "late_loss_exponent": exponents.late,
-        "width_exponent": exponents.width,
+        f"{quantity}_exponent{part}": getattr(exponents, quantity + part)
+        for quantity in QUANTITIES
+        for part in PARTS
     }
     return {
         "features.exponent": measured.a,
@@ -278,4 +289,5 @@ def _record(measured: Measured, widths: Int[np.ndarray, " widths"]) -> dict[str,
         "compute": frontier.compute.tolist(),
         "loss": [None if np.isnan(x) else float(x) for x in frontier.loss],
         "best": [int(widths[k]) for k in frontier.best],
+        "best_rate": [RATES[k] for k in measured.rates],
     }
