@@ -170,9 +170,13 @@ def test_the_window_is_the_longest_stretch_without_a_gap() -> None:
     expected = [False, False, False, True, True, True, False, False]
     assert frontier.fitted(found, 1.0).tolist() == expected
     assert not frontier.fitted(found, 0.9).any()  # above half of the first
-    assert frontier.why_outside(found, 0.9, 3) == "the loss is above half of the first"
-    assert "no neighbor" in frontier.why_outside(found, 1.0, 6)
-    assert frontier.why_outside(found, 1.0, 8) == "training ends"
+    assert frontier.why_outside(found, 0.9, 3, 3) == "the loss is above half of the first"
+    assert frontier.why_outside(found, 1.0, 6, 2) == "the largest K is best"
+    assert "a neighbor of the best K" in frontier.why_outside(found, 1.0, 6, 3)
+    assert frontier.why_outside(found._replace(best=0 * found.best), 1.0, 6, 3).startswith(
+        "the smallest K"
+    )
+    assert frontier.why_outside(found, 1.0, 8, 3) == "training ends"
 
 
 def test_claims_hold_neither_exponent_to_a_number_that_names_none() -> None:

@@ -237,6 +237,13 @@ def test_all_figures_end_in_one_table_and_can_be_resumed(
     assert tables["own-loss"]["claims"][0]["verdict"] == "differs"
 
 
+@pytest.mark.usefixtures("own_figures")
+def test_a_scale_that_a_figure_lacks_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    command = ReproduceCommand("all", "standard", tmp_path / "out")
+    assert_one_line_error(command.run, "scale: expected one of .*; got 'standard'")
+    assert not (tmp_path / "out").exists()
+
+
 def report(name: str, verdict: str) -> run.Report:
     measured = {"agrees": 1.0, "differs": 9.0}[verdict]
     claim = Claim(

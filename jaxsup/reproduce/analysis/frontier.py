@@ -129,15 +129,22 @@ def fitted(frontier: Frontier, first: float) -> Bool[np.ndarray, " points"]:
     return (points >= starts[longest]) & (points < stops[longest])
 
 
-def why_outside(frontier: Frontier, first: float, point: int) -> str:
-    """Why a point of the envelope belongs to no fit, in a few words."""
+def why_outside(frontier: Frontier, first: float, point: int, widths: int) -> str:
+    """Why a point of the envelope belongs to no fit, in a few words.
+
+    Arguments:
+        frontier: result of `find_frontier`.
+        first: loss before training.
+        point: its position; before the first and after the last there is no training.
+        widths: how many there are.
+    """
     if not 0 <= point < len(frontier.compute):
         return "training ends"
     if frontier.loss[point] > first / 2:
         return "the loss is above half of the first"
-    if not frontier.bracketed[point]:
-        return "the best K has no neighbor on both sides that was trained so far"
-    return "it belongs to the fit"
+    if frontier.best[point] in (0, widths - 1):
+        return f"the {'largest' if frontier.best[point] else 'smallest'} K is best"
+    return "a neighbor of the best K was not trained to this compute"
 
 
 class Exponents(NamedTuple):

@@ -110,18 +110,23 @@ def draw_frontier(measured: Measured, widths: Sequence[int], ax: Axes) -> Axes:
     frontier = measured.frontier
     window = fitted(frontier, measured.first)
     shown = np.where(window, frontier.loss, np.nan)
-    ax.plot(frontier.compute, shown, color="black", lw=2.6, label="best K, bracketed")
+    ax.plot(frontier.compute, shown, color="black", lw=2.6, label="frontier: lowest over K")
     if window.any():
         x, y = np.log(frontier.compute[window]), np.log(frontier.loss[window])
         line = np.exp(y.mean() - measured.exponents.loss * (x - x.mean()))
-        label = f"slope −{measured.exponents.loss:.2f}"
+        slopes = (
+            measured.exponents.loss,
+            measured.exponents.loss_early,
+            measured.exponents.loss_late,
+        )
+        label = "slope −{:.2f} (halves: −{:.2f}, −{:.2f})".format(*slopes)
         ax.plot(
             frontier.compute[window], line, color="#c8553d", lw=1.2, ls=(0, (4, 2)), label=label
         )
     ax.set(xscale="log", yscale="log")
     plain_log_axis(ax.yaxis, measured.loss)
     ax.set_xlabel("compute C (multiply-adds of training so far)")
-    ax.set_ylabel("test loss L, mean over seeds, best step size")
+    ax.set_ylabel("test loss L at the best step size")
     ax.legend(loc="lower left", **COVERING)
     return ax
 
@@ -145,15 +150,9 @@ def draw_best_widths(found: Sequence[Measured], widths: Sequence[int], ax: Axes)
         frontier, exponents = measured.frontier, measured.exponents
         window = fitted(frontier, measured.first)
         early = frontier.bracketed & ~window
-        pale = "not fitted: too little learned" if measured is found[-1] else None
-        ax.plot(
-            frontier.compute[early], frontier.width[early], ".", color=color, alpha=0.3, label=pale
-        )
-        label = f"a = {measured.a:g}"
-        if measured.size is not None:
-            label += (
-                f": C^{exponents.width:.2f} ({measured.size.low:.2f} to {measured.size.high:.2f})"
-            )
+        ax.plot(frontier.compute[early], frontier.width[early], ".", color=color, alpha=0.3)
+        slopes = exponents.width, exponents.width_early, exponents.width_late
+        label = "a = {:g}: C^{:.2f} (halves: {:.2f}, {:.2f})".format(measured.a, *slopes)
         ax.plot(
             frontier.compute[window], frontier.width[window], "o", color=color, ms=3, label=label
         )
@@ -161,7 +160,10 @@ def draw_best_widths(found: Sequence[Measured], widths: Sequence[int], ax: Axes)
             x, y = np.log(frontier.compute[window]), np.log(frontier.width[window])
             line = np.exp(y.mean() + exponents.width * (x - x.mean()))
             ax.plot(frontier.compute[window], line, color=color, lw=1.2)
-    ax.set(xscale="log", yscale="log", ylim=(0.7 * widths[0], 1.6 * widths[-1]))
+    ax.plot(
+        [], [], ".", color=GUIDE, alpha=0.3, label="before half of the loss is learned: not fitted"
+    )
+    ax.set(xscale="log", yscale="log", ylim=(0.7 * widths[0], 5 * widths[-1]))
     plain_log_axis(ax.yaxis, widths)
     ax.set_xlabel("compute C (multiply-adds of training so far)")
     ax.set_ylabel("best width K*")
@@ -284,8 +286,11 @@ def _record(measured: Measured, widths: Int[np.ndarray, " widths"]) -> dict[str,
         "decades": exponents.decades,
         "window": [float(compute[0]), float(compute[-1])] if some else None,
         "best_widths": [float(best[0]), float(best[-1])] if some else None,
-        "why_not_below": why_outside(frontier, measured.first, ends[0] - 1) if some else None,
-        "why_not_above": why_outside(frontier, measured.first, ends[1] + 1) if some else None,
+        **{
+            f"why_not_{side}": why_outside(frontier, measured.first, point, len(widths))
+            for side, point in (("below", ends[0] - 1), ("above", ends[1] + 1))
+            if some
+        },
         "compute": frontier.compute.tolist(),
         "loss": [None if np.isnan(x) else float(x) for x in frontier.loss],
         "best": [int(widths[k]) for k in frontier.best],
