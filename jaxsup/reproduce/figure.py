@@ -76,8 +76,12 @@ class AbstractFigure(_Described[Scale]):
         name: of the files, in lower case with hyphens.
         title: what the figure shows, in one line.
         scales: "smoke" (seconds), "quick" (at most minutes on two cores) and "paper" (an
-            accelerator), each with the value that `configure` takes.
+            accelerator), each with the value that `configure` takes; others as a figure needs them.
+        widths: padded widths that a scan over the latent dimension may compile to, see
+            `jaxsup.run`.
     """
+
+    widths: int = 2
 
     @abc.abstractmethod
     def configure(self, scale: Scale) -> Sweep:

@@ -116,7 +116,8 @@ def _train_and_measure(
 
     start = time.perf_counter()
     sweep, report = figure.configure(size), out / f"{figure.name}.json"
-    dataset = run(sweep, out / "dataset.zarr", resume=resume, progress=count, stop=stop)
+    options: dict[str, Any] = {"resume": resume, "progress": count, "stop": stop}
+    dataset = run(sweep, out / "dataset.zarr", widths=figure.widths, **options)
     halfway = time.perf_counter()
     findings = figure.measure(dataset, sweep)
     training = halfway - start
