@@ -38,6 +38,10 @@ FIGURES = {
         "EnergyLevels",
         "Energy levels: random starts end at a few discrete losses, each with its own geometry.",
     ),
+    "frontier": Entry(
+        "ComputeFrontier",
+        "The compute-optimal frontier: which width K is best for so much compute, and its loss.",
+    ),
     "localization": Entry(
         "Localization",
         "Saturation forces localization: both measured on many autoencoders, all along training.",
