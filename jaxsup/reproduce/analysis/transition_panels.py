@@ -115,8 +115,12 @@ def draw_local_exponents(rows: Sequence[Row], ax: Axes, ratio: float) -> Axes:
         if crowded:
             low, high = local.interval.T
             ax.fill_between(times, low, high, color=color, alpha=0.15, linewidth=0)
+        else:
+            linear = fit.local_exponent(row.steps, row.linear_loss)
+            ax.plot(row.learning_rate * linear.steps, linear.exponent, ":", color=color)
     if identity:
         ax.plot([], [], color=GUIDE, linestyle=(0, (4, 2)), linewidth=1.2, label="W = I")
+        ax.plot([], [], ":", color=GUIDE, label="W = I, linear (closed form)")
     ax.axhline(1, **_GUIDE)
     ax.set_xscale("log")
     ax.set_ylim(-0.1, 1.9)
@@ -146,7 +150,7 @@ def draw_against_ratio(rows: Sequence[Row], ax: Axes) -> Axes:
     ax.minorticks_off()
     ax.set_xlabel("N/K, random W      (I: W = I, R: rotation, K = N)")
     ax.set_ylabel("exponent")
-    ax.set_title("first (open) and last (filled) power law; dots: steepest local exponent")
+    ax.set_title("first (open) and last (filled) power law; dotted: steepest place")
     return ax
 
 
@@ -158,20 +162,27 @@ def draw_against_overlap(rows: Sequence[Row], ax: Axes) -> Axes:
     controls = [row for row in rows if row.kind == "rotation"]
     _draw_both(rows, whole, [row.overlap for row in whole], ax, line=False)
     _draw_both(rows, controls, [lowest] * len(controls), ax, line=False)
-    for row in whole:
+    for row in (*whole, *controls):
+        place = row.overlap if row.kind != "rotation" else lowest
+        if row.steepest:
+            style: Any = {"color": _color(rows, row), "markersize": 5, "markeredgewidth": 0.9}
+            ax.plot(place, row.steepest.exponent, "+", **style)
         if row.ratio == 1 and row.last:
-            ax.plot(row.overlap, row.last.exponent, ".", color="white", markersize=3, zorder=5)
+            ax.plot(place, row.last.exponent, ".", color="white", markersize=3, zorder=5)
     ax.axhline(1, **_GUIDE)
     ax.set_xscale("log")
     values = [lowest, *(row.overlap for row in whole)]
     plain_log_axis(ax.xaxis, values)
     ax.set_xlabel("mean squared overlap of columns (leftmost: 0)")
     ax.set_ylabel("exponent")
-    ax.set_title("against overlap; white dots: K = N, no bottleneck")
+    ax.set_title("the same against overlap; white dots: K = N, no bottleneck")
     for a in _laws(rows):
         position = _laws(rows).index(a)
-        style: Any = {"color": COLORS[position % len(COLORS)], "linestyle": ""}
+        style = {"color": COLORS[position % len(COLORS)], "linestyle": ""}
         ax.plot([], [], marker=MARKERS[position % len(MARKERS)], label=f"a = {a:g}", **style)
+    ax.plot([], [], "o", color=GUIDE, label="last power law")
+    ax.plot([], [], "o", color=GUIDE, label="first power law", **_OPEN)
+    ax.plot([], [], "+", color=GUIDE, label="steepest place")
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup import DiagonalTeacher, Student, Sweep, fit, theory
+from jaxsup import Student, Sweep, fit, theory
 from jaxsup.experiment.experiment import initial_parameters
 from jaxsup.fit.stretches import Regimes, Stretch
 
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from jaxsup.experiment.experiment import Experiment
 
 
+START = 5.0
+"""eta t from which on curves are looked at: 2 eta l_1 t is above 2 there, and a law in t begins."""
 SETTLED = 100.0
-"""eta t from which on the steepest local exponent is looked for: 2 eta l_1 t is above 30 there."""
+"""eta t from which on the steepest local exponent is looked for."""
 
 
 class Steepest(NamedTuple):
-    """The largest local exponent of a curve.
+    """The local exponent where a curve is steepest for sure: its interval's lower end is largest.
 
     Attributes:
         time: eta t where it is.
         exponent: alpha.
-        low, high: the 95% interval at that place. That it is the largest of many is not in it.
+        low, high: the 95% interval at that place. That it was chosen among many is not in it.
     """
 
     time: float
@@ -51,14 +53,14 @@ class Row:
         randomness: of the columns, 0 for a rotation, 1 for independent ones.
         overlap: mean squared cosine between columns, mean over seeds.
         learning_rate: eta.
-        steps: recorded steps > 0.
-        loss: of the seeds that did not diverge.
-        diverged: seeds that did.
+        steps: recorded steps from eta t = `START` on.
+        loss: of the seeds that learned.
+        diverged: seeds that diverged.
+        silent: seeds whose loss at the end is above half of that at the start: all outputs died.
         regimes: of the loss, over all seeds; None where every seed diverged.
-        steepest: the largest local exponent from eta t = `SETTLED` on; None likewise, or where
+        steepest: the steepest place from eta t = `SETTLED` on; None likewise, or where
             training ends before.
-        theory: -d log L / d log t of the linear student without superposition, in closed form at
-            this N and eta, over the window of `last`; NaN without one.
+        linear_loss: of the linear student without superposition at this N and eta, in closed form.
     """
 
     a: float
@@ -72,9 +74,10 @@ class Row:
     steps: Int[np.ndarray, " steps"]
     loss: Float[np.ndarray, "seeds steps"]
     diverged: int
+    silent: int
     regimes: Regimes | None
     steepest: Steepest | None
-    theory: float
+    linear_loss: Float[np.ndarray, " steps"]
 
     @property
     def laws(self) -> list[Stretch]:
@@ -92,6 +95,16 @@ class Row:
         return self.laws[-1] if self.laws else None
 
     @property
+    def theory(self) -> float:
+        """-d log L / d log t of `linear_loss` over the window of `last`; NaN without one."""
+        if self.last is None:
+            return float("nan")
+        first, last = self.last.window
+        inside = (self.steps >= first) & (self.steps <= last)
+        logs = np.log(self.steps[inside]), np.log(self.linear_loss[inside])
+        return -float(np.polyfit(*logs, 1)[0])
+
+    @property
     def name(self) -> str:
         """The student in a few words."""
         names = {"identity": "W = I", "rotation": "rotation, K = N"}
@@ -101,7 +114,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """The row without its curves, JSON-safe."""
-        hidden = ("steps", "loss", "regimes", "steepest", "theory")
+        hidden = ("steps", "loss", "regimes", "steepest", "linear_loss")
         names = [f.name for f in dataclasses.fields(self) if f.name not in hidden]
         numbers = {name: getattr(self, name) for name in names}
         regimes = self.regimes.to_dict() if self.regimes else None
@@ -150,15 +163,17 @@ def _measure_row(
     experiment = sweep.experiment_at((law, arrangement))
     student = experiment.student
     assert isinstance(student, Student)
+    learning_rate = float(experiment.optimizer.learning_rate)
     cell = dataset.isel(law=law, arrangement=arrangement).transpose("seed", "step", ...)
-    later = cell["step"].values > 0
-    steps, whole = cell["step"].values[later], cell["status"].values == 0
-    loss = cell["loss"].values[whole][:, later].astype(np.float64)
+    steps, curves = cell["step"].values, cell["loss"].values.astype(np.float64)
+    whole = cell["status"].values == 0
+    learned = whole & (curves[:, -1] < curves[:, 0] / 2)
+    later = learning_rate * steps >= START
+    steps, loss = steps[later], curves[learned][:, later]
     regimes = fit.regimes(steps, loss) if len(loss) else None
     randomness = 0.0 if student.randomness is None else float(student.randomness)
     kinds = {0.0: "rotation", 1.0: "random"}
-    learning_rate = float(experiment.optimizer.learning_rate)
-    row = Row(
+    return Row(
         a=float(experiment.features.exponent),
         b=float(experiment.teacher.exponent),
         kind="identity" if student.embedding == "identity" else kinds.get(randomness, "between"),
@@ -170,38 +185,35 @@ def _measure_row(
         steps=steps,
         loss=loss,
         diverged=int((cell["status"].values == 1).sum()),
+        silent=int((whole & ~learned).sum()),
         regimes=regimes,
         steepest=_steepest(steps, loss, learning_rate) if len(loss) else None,
-        theory=float("nan"),
+        linear_loss=_linear_loss(experiment, steps),
     )
-    return dataclasses.replace(row, theory=_theory(experiment, row))
 
 
 def _steepest(
     steps: Int[np.ndarray, " steps"], loss: Float[np.ndarray, "seeds steps"], learning_rate: float
 ) -> Steepest | None:
-    """The largest local exponent from `SETTLED` on."""
+    """The steepest place from `SETTLED` on."""
     local = fit.local_exponent(steps, loss)
     times = learning_rate * local.steps
-    settled = np.flatnonzero(times >= SETTLED)
+    settled = np.flatnonzero((times >= SETTLED) & np.isfinite(local.interval[:, 0]))
     if not settled.size:
         return None
-    place = settled[np.argmax(local.exponent[settled])]
+    place = settled[np.nanargmax(local.interval[settled, 0])]
     low, high = local.interval[place]
     return Steepest(*map(float, (times[place], local.exponent[place], low, high)))
 
 
-def _theory(experiment: Experiment, row: Row) -> float:
-    """The slope of the closed-form curve of the linear student, K = N, over the last window."""
-    if row.last is None:
-        return float("nan")
-    N = experiment.features.count
-    student = Student(N, "identity", core_scale=0.0, activation="identity", bias=False)
-    linear = dataclasses.replace(experiment, student=student, teacher=DiagonalTeacher(row.b))
-    first, last = row.last.window
-    steps = row.steps[(row.steps >= first) & (row.steps <= last)]
-    loss = np.asarray(theory.loss_curve(linear, steps), np.float64)
-    return -float(np.polyfit(np.log(steps), np.log(loss), 1)[0])
+def _linear_loss(
+    experiment: Experiment, steps: Int[np.ndarray, " steps"]
+) -> Float[np.ndarray, " steps"]:
+    """The closed form of the linear student, K = N, from a zero start."""
+    count = experiment.features.count
+    student = Student(count, "identity", core_scale=0.0, activation="identity", bias=False)
+    linear = dataclasses.replace(experiment, student=student)
+    return np.asarray(theory.loss_curve(linear, steps), np.float64)
 
 
 def lines(table: Sequence[Row]) -> list[str]:
@@ -215,10 +227,13 @@ def lines(table: Sequence[Row]) -> list[str]:
 def _line(row: Row) -> str:
     cells = f"{row.a:4g} {row.b:5g}  {row.name:<23} {row.overlap:8.5f} {row.learning_rate:5g}"
     if row.regimes is None:
-        return f"{cells}  every seed diverged"
+        return f"{cells}  every seed diverged or fell silent"
     theory_text = "-" if np.isnan(row.theory) else f"{row.theory:.3f}"
     cells += f"  {_cell(row.first):<34}  {_cell(row.last):<34}  {theory_text:>6}"
-    return f"{cells}  {_after(row):<15}  {_peak(row.steepest)}"
+    lost = ""
+    if row.silent or row.diverged:
+        lost = f"  ({row.silent} seeds silent, {row.diverged} diverged)"
+    return f"{cells}  {_after(row):<15}  {_peak(row.steepest)}{lost}"
 
 
 def _after(row: Row) -> str:
