@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxsup.fit.power_law import PowerLawFit, fit_power_law, json_safe
+from jaxsup.fit.power_law import PowerLawFit, fit_power_law
 from jaxsup.fit.references import log_slope, theory_limit
 from jaxsup.fit.settings import UNTRAINED, read_settings
+from jaxsup.fit.texts import (
+    align_columns,
+    column_title,
+    coordinate_names,
+    decimals,
+    setting_cells,
+    setting_records,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
 NONE = "no power law here: "
@@ -39,13 +45,6 @@ _LABELS = {
     "found": "whether there is a power law",
     "problem": "why there is none, in short",
     "reason": "why there is none",
-}
-_SYMBOLS = {
-    "features.exponent": "a",
-    "teacher.exponent": "b",
-    "student.latent": "K",
-    "features.count": "N",
-    "superposition_ratio": "N/K",
 }
 
 
@@ -97,7 +96,7 @@ def measure_exponents(
     coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
     attrs = {"confidence": confidence, "fit_floor": int(floor)}
     table = xr.Dataset(columns, coords=coords, attrs={**dataset.attrs, **attrs})
-    table = table.assign(theory_limit=theory_limit(table))
+    table = table.assign(theory_limit=theory_limit(table, table["exponent"]))
     return table[list(_LABELS)]
 
 
@@ -110,10 +109,7 @@ def exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
     Returns:
         Records in the order of the axes; None for numbers that are not finite.
     """
-    return [
-        {name: json_safe(value) for name, value in row.items()}
-        for row in _to_frame(table).to_dict("records")
-    ]
+    return setting_records(table, "exponent")
 
 
 def format_exponents(table: xr.Dataset) -> str:
@@ -128,26 +124,12 @@ def format_exponents(table: xr.Dataset) -> str:
     Returns:
         A header and one line a setting.
     """
-    names = [str(name) for name in table.coords if table[name].dims]
-    names.sort(key=lambda name: name == "superposition_ratio")  # last
-    header = [_SYMBOLS.get(name, name.rpartition(".")[2]) for name in names]
-    header += ["exponent", "theory", "limit", "window", "seeds"]
-    rows = [
-        [*(_number(row[name]) for name in names), *_result_cells(row)]
-        for row in _to_frame(table).to_dict("records")
-    ]
-    return align_columns([header, *rows])
-
-
-def align_columns(rows: list[list[str]]) -> str:
-    """Cells as text, columns aligned to the right.
-
-    Arguments:
-        rows: of one length, the header first.
-    """
-    columns = zip(*rows, strict=True)
-    padded = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
-    return "\n".join("  ".join(line) for line in zip(*padded, strict=True))
+    names = coordinate_names(table, "exponent")
+    header = [*map(column_title, names), "exponent", "theory", "limit", "window", "seeds"]
+    records = exponents_to_records(table)
+    return align_columns(
+        [header, *([*setting_cells(row, names), *_result_cells(row)] for row in records)]
+    )
 
 
 def _measure_settings(
@@ -183,33 +165,15 @@ def _fields(fit: PowerLawFit) -> dict[str, Any]:
     return {**vars(fit), **ends}
 
 
-def _to_frame(table: xr.Dataset) -> pd.DataFrame:
-    """One row a setting: coordinates, then the fields of the fit."""
-    flat = table if table["exponent"].dims else table.expand_dims("setting")
-    frame = flat.to_dataframe(dim_order=list(flat["exponent"].dims)).reset_index()
-    return frame.reindex(columns=[*table.coords, *table.data_vars])
-
-
 def _result_cells(row: Mapping[str, Any]) -> list[str]:
     """Exponent, theory and its limit, window and seeds of one setting as text."""
-    slope = "" if math.isnan(row["slope"]) else f" (slope {row['slope']:.3f})"
+    slope = "" if row["slope"] is None else f" (slope {row['slope']:.3f})"
     exponent = f"none: {row['problem']}{slope}"
     if row["found"]:
         exponent = f"{row['exponent']:.3f} +- {row['stderr']:.3f}"
     elif row["problem"] == UNTRAINED:
         exponent = UNTRAINED
     first, last, dropped = row["window_first"], row["window_last"], row["seeds_dropped"]
-    window = "-" if math.isnan(first) else f"{first:.0f}..{last:.0f}"
+    window = "-" if first is None else f"{first:.0f}..{last:.0f}"
     seeds = f"{row['seeds_used']}" + (f" (-{dropped} diverged)" if dropped else "")
     return [exponent, decimals(row["theory"]), decimals(row["theory_limit"]), window, seeds]
-
-
-def decimals(value: float) -> str:
-    """A number with three decimals, "-" where there is none."""
-    return f"{value:.3f}" if math.isfinite(value) else "-"
-
-
-def _number(value: object) -> str:
-    """A coordinate as text, numbers in short."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:g}" if plain else str(value)

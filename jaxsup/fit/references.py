@@ -83,12 +83,17 @@ def log_slope(
     return -float(np.polyfit(curve.x - curve.x[0], curve.y, 1)[0])
 
 
-def theory_limit(table: xr.Dataset) -> xr.DataArray:
-    """(a + 2b - 1)/a of every setting; NaN where a or b has no value, a <= 0 or a + 2b <= 1."""
+def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
+    """(a + 2b - 1)/a of every setting; NaN where a or b has no value, a <= 0 or a + 2b <= 1.
+
+    Arguments:
+        table: a sweep's coordinates and attributes.
+        like: a variable over the settings.
+    """
     a = _exponent_of(table, "features", ("power-law", "gaussian"))
     b = _exponent_of(table, "teacher", ("diagonal",))
-    limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(table["exponent"])
-    limit = limit.where(limit > 0).transpose(*table["exponent"].dims)
+    limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(like)
+    limit = limit.where(limit > 0).transpose(*like.dims)
     label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
     return limit.reset_coords(drop=True).assign_attrs(long_name=label)
 
