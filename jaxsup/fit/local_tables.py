@@ -73,7 +73,7 @@ def measure_local_exponents(
     for place, line in enumerate(lines):
         values[place, np.searchsorted(steps, line.steps)] = line.columns
     values = values.reshape(*shape, len(steps), len(_LABELS))
-    columns = {
+    columns: dict[str, Any] = {
         name: ((*dims, "step"), values[..., k], {"long_name": label})
         for k, (name, label) in enumerate(_LABELS.items())
     }

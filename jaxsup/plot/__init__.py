@@ -10,6 +10,7 @@ from jaxsup.plot.curves import spectra_along_training as spectra_along_training
 from jaxsup.plot.diagnosis import diagnosis_figure as diagnosis_figure
 from jaxsup.plot.exponents import exponent_against_ratio as exponent_against_ratio
 from jaxsup.plot.exponents import exponent_map as exponent_map
+from jaxsup.plot.exponents import local_exponents as local_exponents
 from jaxsup.plot.geometry import feature_geometry as feature_geometry
 from jaxsup.plot.geometry import feature_geometry_3d as feature_geometry_3d
 from jaxsup.plot.geometry import gram_matrix as gram_matrix
