@@ -109,7 +109,9 @@ def name_kinds(cores: list[Core], end: tuple[int, Tail] | None, rules: Rules) ->
     return kinds
 
 
-def _name_kind(place: int, core: Core, cores: list[Core], bent: str, starts: bool, rules: Rules) -> str:
+def _name_kind(
+    place: int, core: Core, cores: list[Core], bent: str, starts: bool, rules: Rules
+) -> str:
     """One piece's kind, with its neighbors at hand and the bent law that it belongs to."""
     long_enough = core.decades >= rules.min_decades * (1 - 1e-9)
     if abs(core.exponent) <= max(rules.flat, _CLEAR * core.error) and long_enough:

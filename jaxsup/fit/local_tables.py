@@ -144,8 +144,10 @@ def _measure_line(setting: Setting, confidence: float, options: dict[str, Any]) 
         return _Line(np.zeros(0), np.zeros((0, len(_LABELS))), 0)
     found = local_exponent(setting.steps, setting.loss, confidence=confidence, **options)
     theory = np.full(found.exponent.shape, math.nan)
-    if np.isfinite(setting.theory).all() and (setting.theory > 0).all():
+    if np.isfinite(setting.theory).all():
         exact = local_exponent(setting.steps, setting.theory, **options).exponent
-        theory[: len(exact)] = exact[: len(theory)]
+        # It may fall to 0 where the loss does not: the bin in which it does is another one.
+        whole = len(theory) if setting.theory[-1] > 0 else max(len(exact) - 1, 0)
+        theory[:whole] = exact[:whole]
     columns = np.column_stack([found.exponent, found.interval, theory])
     return _Line(found.steps, columns, found.seeds_used)

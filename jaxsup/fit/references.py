@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from jaxsup.theory.references import LinearReference
 
 _POINTS_PER_DECADE = 16  # as `fit_power_law` bins
-_FIELDS = ("features", "teacher", "student", "optimizer", "reduction", "importance")
-"""What the reference depends on: sections and fields of a configuration."""
+_SECTIONS = ("features", "teacher", "optimizer", "reduction", "importance")
+_FIELDS = ("student", "student.bias", "student.core")
+"""What the reference depends on: these sections, and these fields of a student."""
 
 
 def setting_references(
@@ -40,9 +41,10 @@ def setting_references(
     base = json.loads(dataset.attrs.get("configuration", "{}"))
     setting = loss.isel(seed=0, step=0, drop=True)
     scanned = {
-        str(name): coordinate.broadcast_like(setting).transpose(*setting.dims).values.ravel()
+        str(name): np.ravel(coordinate.broadcast_like(setting).transpose(*setting.dims)).tolist()
         for name, coordinate in dataset.coords.items()
-        if str(name).partition(".")[0] in _FIELDS and set(coordinate.dims) <= set(setting.dims)
+        if (str(name) in _FIELDS or str(name).partition(".")[0] in _SECTIONS)
+        and set(coordinate.dims) <= set(setting.dims)
     }
     names = sorted(scanned, key=lambda name: name.count("."))  # whole objects, then their fields
     steps = loss["step"].values

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import jaxsup
+from jaxsup.experiment.tables import to_table
 from jaxsup.fit.exponents import exponents_to_records, format_exponents
 from jaxsup.theory.references import start_up
 
@@ -98,6 +99,25 @@ def test_each_setting_has_its_own_reference() -> None:
     ]
     np.testing.assert_allclose(table["fit_after"], expected, rtol=1e-6)
     assert table["theory"].isnull().values.tolist() == [[False] * 2, [True] * 2, [False] * 2]
+
+
+def test_sizes_of_all_kinds_are_scanned() -> None:
+    """Of K nothing depends on it, of N the theory does: fewer features are learned sooner."""
+    steps = np.unique(np.round(np.geomspace(1, 5000, 80)))
+    table = jaxsup.measure_exponents(
+        xr.Dataset(
+            {
+                "loss": (
+                    ("features.count", "student.latent", "seed", "step"),
+                    np.tile(steps**-0.6, (2, 2, 1, 1)),
+                )
+            },
+            coords={"features.count": [32, 64], "student.latent": [8, 16], "step": steps},
+            attrs={"configuration": json.dumps(to_table(EXPERIMENT))},
+        )
+    )
+    assert (table["theory"][:, 0] == table["theory"][:, 1]).all()
+    assert (table["theory"][0] > table["theory"][1] + 0.05).all()
 
 
 def test_a_run_that_ends_in_its_start_up_says_so(dataset: xr.Dataset) -> None:
