@@ -11,5 +11,5 @@ from jaxsup.fit.local_exponents import local_exponent as local_exponent
 from jaxsup.fit.local_tables import measure_local_exponents as measure_local_exponents
 from jaxsup.fit.power_law import PowerLawFit as PowerLawFit
 from jaxsup.fit.power_law import fit_power_law as fit_power_law
+from jaxsup.fit.regime_search import regimes as regimes
 from jaxsup.fit.regime_tables import measure_regimes as measure_regimes
-from jaxsup.fit.stretches import regimes as regimes

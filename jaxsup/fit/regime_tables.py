@@ -12,8 +12,9 @@ from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.kinds import POWER_LAW
 from jaxsup.fit.power_law import json_safe
 from jaxsup.fit.references import log_slope, theory_limit
+from jaxsup.fit.regime_search import regimes
 from jaxsup.fit.settings import UNTRAINED, Setting, read_settings
-from jaxsup.fit.stretches import Regimes, Stretch, regimes
+from jaxsup.fit.stretches import Regimes, Stretch
 from jaxsup.fit.texts import (
     align_columns,
     column_title,

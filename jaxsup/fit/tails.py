@@ -26,7 +26,7 @@ class Tail(NamedTuple):
         exponent: alpha of the law that is bent.
         local: -d log L / d log t of the fit, at each of its bins.
         level: the floor, in units of the loss; 0 with a cut-off.
-        error: standard error of the floor's logarithm.
+        error: standard error of the floor's logarithm, or of that of 1 / tau.
         folds: t / tau at the end of the curve; 0 with a floor.
     """
 
@@ -39,7 +39,12 @@ class Tail(NamedTuple):
     folds: float
 
 
-def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) -> Tail | None:
+def fit_floor(
+    curve: Curve,
+    variance: Float[np.ndarray, " points"],
+    first: int,
+    least_visible: float = _LEAST_VISIBLE,
+) -> Tail | None:
     """c + A t^-alpha, c > 0, from bin `first` on; None where there is no such floor.
 
     At each alpha of a grid, and then of a finer one, c and A follow from least squares of the
@@ -63,7 +68,7 @@ def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) 
     if np.linalg.cond(information) > 1e12:
         return None
     error = math.sqrt(float(np.linalg.inv(information)[2, 2]))
-    if error * _LEAST_VISIBLE > 1:
+    if error * least_visible > 1:
         return None
     scale = math.exp(float(y[0]))
     return Tail("floor", cost, exponent, exponent * share, scale * float(offset[place]), error, 0.0)
@@ -79,7 +84,8 @@ def fit_cutoff(curve: Curve, variance: Float[np.ndarray, " points"], first: int)
         return None
     cost = float(np.sum((y * w - solution @ design) ** 2))
     exponent, rate = float(solution[1]), float(solution[2])
-    return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, math.nan, rate)
+    error = math.sqrt(float(np.linalg.inv(design @ design.T)[2, 2])) / rate
+    return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, error, rate)
 
 
 def _search_floor(
