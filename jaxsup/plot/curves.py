@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 from matplotlib import colormaps
 
 from jaxsup._internal.validation import fail
@@ -185,7 +185,7 @@ def _axes_of(values: xr.DataArray) -> str:
 
 def _curves(
     values: xr.DataArray, dims: Sequence[Hashable], positions: Sequence[int]
-) -> Iterator[tuple[int, Int[np.ndarray, " steps"], Float[np.ndarray, "seeds steps"]]]:
+) -> Iterator[tuple[int, Num[np.ndarray, " steps"], Float[np.ndarray, "seeds steps"]]]:
     """Position, later steps and finite seeds of every setting that has some."""
     for position in positions:
         setting = values.isel({dims[0]: position}) if dims else values
@@ -196,7 +196,7 @@ def _curves(
 
 
 def _draw_seeds(
-    steps: Int[np.ndarray, " steps"],
+    steps: Num[np.ndarray, " steps"],
     rows: Float[np.ndarray, "seeds steps"],
     ax: Axes,
     style: dict[str, Any],

@@ -25,9 +25,9 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Linear students at rates of which the last is too large: all its seeds diverge."""
     experiment = jaxsup.Experiment(
-        jaxsup.GaussianFeatures(16, 2.0),
+        jaxsup.GaussianFeatures(64, 2.0),
         jaxsup.DiagonalTeacher(0.5),
-        jaxsup.Student(16, "identity", core_scale=0.01, activation="identity", bias=False),
+        jaxsup.Student(64, "identity", core_scale=1e-3, activation="identity", bias=False),
         jaxsup.SGD(1.0),
         steps=2000,
         gradient="exact",
@@ -63,7 +63,7 @@ def test_a_setting_that_diverged_has_its_row_beside_the_others(store: Path) -> N
 def test_json_holds_both_theories_and_where_the_fit_begins(store: Path) -> None:
     first, second = json.loads(command("fit", store, "--json").stdout)
     assert first["theory_limit"] == second["theory_limit"] == 1.0
-    assert first["theory"] == pytest.approx(first["exponent"], rel=1e-3)
+    assert first["theory"] == pytest.approx(first["exponent"], rel=0.01)
     assert first["window_first"] >= first["fit_after"] > 20
     assert second["reason"] == "no power law here: all seeds diverged, 2 of 2"
     (early, _) = json.loads(command("fit", store, "--json", "--after", 3).stdout)
