@@ -79,9 +79,9 @@ def align_columns(rows: list[list[str]]) -> str:
     Arguments:
         rows: of one length, the header first.
     """
-    columns = zip(*rows, strict=True)
-    padded = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
-    return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [[c.rjust(width) for c, width in zip(row, widths, strict=True)] for row in rows]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def _in_short(value: object) -> str:

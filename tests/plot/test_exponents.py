@@ -24,7 +24,7 @@ def legend_texts(ax: Axes) -> list[str]:
 
 def dashed(ax: Axes, dashes: tuple[int, int]) -> list[Any]:
     """Data of the lines with these dashes, but for the legend's."""
-    lines = [line for line in ax.get_lines() if len(line.get_xdata())]
+    lines = [line for line in ax.get_lines() if np.size(line.get_xdata())]
     found = []
     for line in lines:
         pattern = line._unscaled_dash_pattern[1]  # pyright: ignore
