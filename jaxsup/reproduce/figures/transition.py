@@ -105,9 +105,10 @@ def _claim(record: dict[str, Any], *, crowded: bool) -> Claim:
         published = Published.about(1.0, 0.2, "about 1; tolerance 0.2")
     else:
         statement = "Without superposition the exponent is (a + 2b - 1)/a."
-        levels = [x for x in (record["theory"], record["exact"]) if x is not None]
+        limit = record["theory_limit"]
+        levels = [x for x in (limit, record["exact"]) if x is not None]
         at_size = "no power law" if record["exact"] is None else f"{record['exact']:.2f}"
-        words = f"{record['theory']:.2f}; {at_size} at this N and window; tolerance {TOLERANCE}"
+        words = f"{limit:.2f}; {at_size} at this N and window; tolerance {TOLERANCE}"
         published = Published(min(levels) - TOLERANCE, max(levels) + TOLERANCE, words)
     return Claim(
         f"exponent at N/K = {_ratio(record):g}, (a, b) = ({a:g}, {b:g})",
