@@ -89,7 +89,7 @@ def record(a: float, b: float, kind: str, exponent: float | None) -> dict:
         "teacher.exponent": b,
         "student.activation": kind,
         "exponent": exponent,
-        "theory": (a + 2 * b - 1) / a,
+        "theory_limit": (a + 2 * b - 1) / a,
         "exact": None,
         "found": exponent is not None,
     }
@@ -101,7 +101,7 @@ def test_deviations_are_of_one_student_from_one_prediction() -> None:
         record(2.0, 1.0, "identity", None),
         record(2.0, 1.0, "relu", 1.0),
     ]
-    differences = no_superposition.deviations(records, "identity", "theory")
+    differences = no_superposition.deviations(records, "identity", "theory_limit")
     np.testing.assert_allclose(differences, [0.1], rtol=1e-12)
     assert not no_superposition.deviations(records, "relu", "exact").size
 

@@ -46,7 +46,7 @@ def kinds() -> xr.Dataset:
         "interval_low": exponent - 0.1,
         "interval_high": exponent + 0.2,
         "found": np.isfinite(exponent),
-        "theory": np.array([[0.5, 1.5]] * 2),
+        "theory_limit": np.array([[0.5, 1.5]] * 2),
     }
     return xr.Dataset(
         {name: (dims, value) for name, value in values.items()},
