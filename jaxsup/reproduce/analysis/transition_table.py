@@ -96,11 +96,16 @@ class Row:
 
     @property
     def theory(self) -> float:
-        """-d log L / d log t of `linear_loss` over the window of `last`; NaN without one."""
+        """-d log L / d log t of `linear_loss` over the window of `last`.
+
+        NaN without a window, or where nothing is left to learn within it.
+        """
         if self.last is None:
             return float("nan")
         first, last = self.last.window
         inside = (self.steps >= first) & (self.steps <= last)
+        if not (self.linear_loss[inside] > 0).all():
+            return float("nan")
         logs = np.log(self.steps[inside]), np.log(self.linear_loss[inside])
         return -float(np.polyfit(*logs, 1)[0])
 

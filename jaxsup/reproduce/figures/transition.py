@@ -216,7 +216,7 @@ def _without(row: Row) -> Claim:
         "arXiv 2602.01045, theory",
         published,
         measured,
-        reason,
+        reason or ("" if published else "the linear student has nothing left to learn there"),
     )
 
 
