@@ -84,8 +84,10 @@ class PlotCommand:
         elif kind == "local":
             plot.local_exponents(fit.measure_local_exponents(dataset, after=self.after or 0), ax)
         else:
+            from jaxsup import measure_exponents
+
             draw = plot.exponent_against_ratio if kind == "ratio" else plot.exponent_map
-            draw(fit.measure_exponents(dataset, window=self.window, after=self.after), ax)
+            draw(measure_exponents(dataset, window=self.window, after=self.after), ax)
 
 
 def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:

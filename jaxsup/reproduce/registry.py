@@ -76,7 +76,7 @@ FIGURES = {
     ),
     "transition": Entry(
         "Transition",
-        "Training exponent against the superposition ratio, from K = N to crowded networks.",
+        "Training exponents on both sides of the transition into superposition, and its cause.",
     ),
     "universality": Entry(
         "Universality",

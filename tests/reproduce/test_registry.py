@@ -86,7 +86,12 @@ def test_every_figure_has_three_scales_that_are_valid(name: str) -> None:
     assert published == ["smoke", "quick", "paper"]
     sweeps = [figure.configure(scale) for scale in figure.scales.values()]
     assert all(isinstance(sweep, Sweep) for sweep in sweeps)
-    work = [sweep.replicas * sweep.experiment.steps for sweep in sweeps]
+    # "large" has larger networks, not more of them.
+    work = [
+        sweep.replicas * sweep.experiment.steps
+        for name, sweep in zip(figure.scales, sweeps, strict=True)
+        if name != "large"
+    ]
     assert work == sorted(work)
 
 

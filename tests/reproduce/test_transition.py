@@ -172,7 +172,9 @@ def test_the_picture_has_four_panels_that_say_what_they_show(measured) -> None:
     axes = transition_panels.draw(table, 2).axes
     assert len(axes) == 4
     assert all(ax.get_title() and ax.get_xlabel() and ax.get_ylabel() for ax in axes)
-    assert "a = 1.5" in [text.get_text() for text in axes[3].get_legend().get_texts()]
+    legend = axes[3].get_legend()
+    assert legend is not None
+    assert "a = 1.5" in [text.get_text() for text in legend.get_texts()]
     # Both laws' curves, with superposition and without.
     curves = [line for line in axes[0].lines if line.get_linewidth() == 1.0]
     assert sum(len(np.asarray(line.get_xdata())) > 0 for line in curves) == 4

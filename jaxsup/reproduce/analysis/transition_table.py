@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup import Student, Sweep, fit, theory
+from jaxsup import SGD, DiagonalTeacher, PowerLawFeatures, Student, Sweep, fit, theory
 from jaxsup.experiment.experiment import initial_parameters
 from jaxsup.fit.stretches import Regimes, Stretch
 
@@ -166,9 +166,12 @@ def _measure_row(
     dataset: xr.Dataset, sweep: Sweep, law: int, arrangement: int, overlap: float
 ) -> Row:
     experiment = sweep.experiment_at((law, arrangement))
-    student = experiment.student
+    student, optimizer, features = experiment.student, experiment.optimizer, experiment.features
     assert isinstance(student, Student)
-    learning_rate = float(experiment.optimizer.learning_rate)
+    assert isinstance(optimizer, SGD)
+    assert isinstance(features, PowerLawFeatures)
+    assert isinstance(experiment.teacher, DiagonalTeacher)
+    learning_rate = float(optimizer.learning_rate)
     cell = dataset.isel(law=law, arrangement=arrangement).transpose("seed", "step", ...)
     steps, curves = cell["step"].values, cell["loss"].values.astype(np.float64)
     whole = cell["status"].values == 0
@@ -179,10 +182,10 @@ def _measure_row(
     randomness = 0.0 if student.randomness is None else float(student.randomness)
     kinds = {0.0: "rotation", 1.0: "random"}
     return Row(
-        a=float(experiment.features.exponent),
+        a=float(features.exponent),
         b=float(experiment.teacher.exponent),
         kind="identity" if student.embedding == "identity" else kinds.get(randomness, "between"),
-        ratio=experiment.features.count / student.latent,
+        ratio=features.count / student.latent,
         latent=student.latent,
         randomness=randomness,
         overlap=overlap,
@@ -243,10 +246,10 @@ def _line(row: Row) -> str:
 
 def _after(row: Row) -> str:
     """What follows the last power law."""
-    stretches = row.regimes.stretches if row.regimes else ()
-    if row.last is None or stretches[-1] is row.last:
-        return "end of training" if row.last else "-"
-    return stretches[stretches.index(row.last) + 1].kind
+    if row.regimes is None or row.last is None:
+        return "-"
+    later = row.regimes.stretches[row.regimes.stretches.index(row.last) + 1 :]
+    return later[0].kind if later else "end of training"
 
 
 def _peak(steepest: Steepest | None) -> str:

@@ -1,4 +1,4 @@
-"""Training exponents on both sides of the transition into superposition, and what causes it.
+"""Training exponents on both sides of the transition into superposition, and its cause.
 
 Claim ("Superposition unifies power-law training dynamics", arXiv 2602.01045): without superposition
 the exponent is (a + 2b - 1)/a and depends on data and channel importance; with it, the exponent is
@@ -53,6 +53,7 @@ from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
     from jaxsup.reproduce.analysis.transition_table import Row
 
@@ -171,9 +172,16 @@ class Transition(AbstractFigure[Scale]):
     def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
         """Both regimes of every law and student, and the overlap of its columns."""
         table = transition_table.measure(dataset, sweep)
-        text = [*transition_table.lines(table), "", *transition_table.summary(table)]
-        figure = transition_panels.draw(table, EXAMPLE_RATIO)
-        return Findings([row.to_dict() for row in table], text, figure, self.claims(table))
+        records = [row.to_dict() for row in table]
+        return Findings(records, self.summarize(table), self.draw(table), self.claims(table))
+
+    def summarize(self, table: list[Row]) -> list[str]:
+        """A line a law and student, then a sentence a student."""
+        return [*transition_table.lines(table), "", *transition_table.summary(table)]
+
+    def draw(self, table: list[Row]) -> Figure:
+        """Curves with their regimes, local exponents, and both regimes' exponents."""
+        return transition_panels.draw(table, EXAMPLE_RATIO)
 
     def claims(self, table: list[Row]) -> list[Claim]:
         """The exponents that the source states, and the control that it does not have."""
