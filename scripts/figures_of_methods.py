@@ -36,7 +36,7 @@ def steady_climb(steps: Any) -> Any:
 
 CURVES = {
     "two laws": two_laws(STEPS),
-    "two laws and a floor": two_laws(STEPS) + two_laws(np.array([2e4]))[0],
+    "two laws and a floor": two_laws(STEPS, 60) + two_laws(np.array([4e3]), 60)[0],
     "a law with a cut-off": STEPS**-0.4 * np.exp(-STEPS / 1e4),
     "a steady climb": steady_climb(STEPS),
 }
@@ -63,7 +63,9 @@ def draw_example(axes: Any, title: str, curve: Any, loss: Any) -> None:
     for stretch in found.power_laws:
         first, last = stretch.window
         lower.fill_between([first, last], *stretch.interval, color=COLORS[2], alpha=0.4)
-        lower.plot([first, last], [stretch.exponent] * 2, color=COLORS[2], label="power law")
+        lower.plot(
+            [first, last], [stretch.exponent] * 2, color=COLORS[2], label="exponent of a power law"
+        )
         middle = np.sqrt(first * last)
         lower.annotate(
             f"{stretch.exponent:.2f}",
@@ -96,7 +98,7 @@ def draw_examples(path: Path) -> None:
         handles, labels = axes[1, 0].get_legend_handles_labels()
         named = dict(zip(labels, handles, strict=True))
         patches = [
-            Patch(facecolor=shade, edgecolor="#bbbbbb", label=f"{kind} (shade)")
+            Patch(facecolor=shade, edgecolor="#bbbbbb", label=kind)
             for kind, shade in SHADES.items()
         ]
         figure.legend(

@@ -4,6 +4,7 @@
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -141,12 +142,22 @@ def explain_end(
         saved += float(lines.cost[pieces[place]]) + rules.price
         if not rules.long_enough(cores[place]):
             continue
-        for fit in (fit_floor, fit_cutoff):
+        for fit in _ways_to_bend(place, cores):
             tail = fit(curve, noise.total, cores[place].first)
             gain = -math.inf if tail is None else saved - tail.cost - 1.5 * rules.price
             if tail is not None and gain > most:
                 most, chosen = gain, End(place, tail)
     return chosen
+
+
+def _ways_to_bend(
+    place: int, cores: list[Core]
+) -> list[Callable[[Curve, Float[np.ndarray, " points"], int], Tail | None]]:
+    """A floor where the curve flattens from a piece on, a cut-off where it steepens."""
+    change = cores[-1].exponent - cores[place].exponent
+    if place == len(cores) - 1:
+        change = cores[place].drift
+    return [fit_floor] if change < 0 else [fit_cutoff]
 
 
 def extend_law(pieces: list[Piece], cores: list[Core], end: End) -> list[Piece]:

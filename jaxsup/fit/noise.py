@@ -13,6 +13,7 @@ _PSEUDO = 1.9  # variance of a mean of squared second differences over that of i
 _FEWEST = 6  # bins
 _BANDWIDTH = 1.05  # decades, of local parabolas
 _NEAR = 2 / 3  # of it: bins whose residuals are taken together
+_QUIET = 0.4  # quantile
 _MOST_SPENT = 0.7  # parameters a bin: beyond, nothing is left to see noise by
 _MOST_CORRELATED = 0.95
 _TINY = 1e-300
@@ -90,8 +91,8 @@ def scatter_inflation(curve: Curve, noise: Noise) -> float:
     """Long-run variance of one curve's scatter over `noise.total`, >= 1.
 
     The scatter is about local parabolas, which follow what bends slowly; mean square and lag-1
-    autocorrelation are taken within a bandwidth around each bin, and the median over the bins is
-    the result, as a sharp bend swells them around it.
+    autocorrelation are taken around each bin. The result is a low quantile over the bins: a sharp
+    bend swells what is around it.
     """
     x, n = curve.x, len(curve.x)
     away = (x - x[:, None]) / (_BANDWIDTH * math.log(10))
@@ -109,4 +110,5 @@ def scatter_inflation(curve: Curve, noise: Noise) -> float:
     product = near[:, :-1] @ (residual[:-1] * residual[1:]) / count
     r = product / np.maximum(square, 1 - spent)
     r = np.clip(r + (1 + r) * spent, 0, _MOST_CORRELATED)
-    return max(1.0, float(np.median(square / (1 - spent) * (1 + r) / (1 - r))))
+    inflations = square / (1 - spent) * (1 + r) / (1 - r)
+    return max(1.0, float(np.quantile(inflations, _QUIET)))

@@ -48,7 +48,7 @@ def test_units_of_the_loss_and_of_time_do_not_matter():
 
 @pytest.mark.parametrize(
     ("seeds", "correlation", "low", "high"),
-    [(1, 0.0, 0.95, 1.0), (1, 0.9, 0.88, 1.0), (3, 0.0, 0.93, 0.98), (5, 0.9, 0.93, 0.98)],
+    [(1, 0.0, 0.95, 1.0), (1, 0.9, 0.84, 1.0), (3, 0.0, 0.93, 0.98), (5, 0.9, 0.93, 0.98)],
 )
 def test_intervals_cover(seeds, correlation, low, high):
     """Shares of 80 curves' points; about 10 of a curve are independent, so 0.95 +- 0.015.

@@ -17,7 +17,7 @@ def test_most_of_some_curves_are_read_right(make):
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [two_laws, one_law])
 def test_at_least_95_percent_of_500_curves_are_read_right(make):
-    readings = read_many(make, WHOLE, seed=141414)
+    readings = read_many(make, WHOLE, seed=271828)
     print(f"\n{make.__name__}\n{summarize(readings)}")
     assert np.mean([reading.right for _, reading in readings]) >= 0.95
     assert np.mean([reading.laws_found == len(curve.laws) for curve, reading in readings]) >= 0.95
