@@ -4,7 +4,6 @@
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -137,27 +136,28 @@ def explain_end(
 
     It has one parameter more than a line and pays half a piece more; of several the best counts.
     """
-    most, chosen, saved = 0.0, None, 0.0
+    most, chosen, beyond = 0.0, None, 0.0
     for place in range(len(pieces) - 1, -1, -1):
-        saved += float(lines.cost[pieces[place]]) + rules.price
+        first, last = cores[place].first, pieces[place].last
+        pay = float(lines.cost[first, last]) + beyond
+        beyond += float(lines.cost[pieces[place]]) + rules.price
         if not rules.long_enough(cores[place]):
             continue
-        for fit in _ways_to_bend(place, cores):
-            tail = fit(curve, noise.total, cores[place].first)
-            gain = -math.inf if tail is None else saved - tail.cost - 1.5 * rules.price
-            if tail is not None and gain > most:
-                most, chosen = gain, End(place, tail)
+        tail = _bend(curve, noise, cores, place)
+        # The lines pay for the pieces after this one; a bend costs half of one.
+        gain = -math.inf if tail is None else pay - tail.cost - rules.price / 2
+        if tail is not None and gain > most:
+            most, chosen = gain, End(place, tail)
     return chosen
 
 
-def _ways_to_bend(
-    place: int, cores: list[Core]
-) -> list[Callable[[Curve, Float[np.ndarray, " points"], int], Tail | None]]:
+def _bend(curve: Curve, noise: Noise, cores: list[Core], place: int) -> Tail | None:
     """A floor where the curve flattens from a piece on, a cut-off where it steepens."""
     change = cores[-1].exponent - cores[place].exponent
     if place == len(cores) - 1:
         change = cores[place].drift
-    return [fit_floor] if change < 0 else [fit_cutoff]
+    fit = fit_floor if change < 0 else fit_cutoff
+    return fit(curve, noise.total, cores[place].first)
 
 
 def extend_law(pieces: list[Piece], cores: list[Core], end: End) -> list[Piece]:

@@ -81,8 +81,8 @@ def regimes(
         ValueError: for arguments outside these ranges, or fewer than 3 positive steps.
 
     Reference:
-        Change points by dynamic programming: Jackson et al., IEEE Signal Process. Lett. 12 (2005)
-        105, with a penalty of the kind of Yao, Stat. Probab. Lett. 6 (1988) 181.
+        Lines by dynamic programming: Bellman, Commun. ACM 4 (1961) 284; a penalty of the kind of
+        Yao, Stat. Probab. Lett. 6 (1988) 181.
 
     >>> import numpy as np
     >>> t = np.arange(1, 10_001)

@@ -137,6 +137,27 @@ def test_few_points_give_a_reason():
     assert found.first is None
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        np.exp(-np.minimum(STEPS, 700.0)),
+        np.full_like(STEPS, 1e-300),
+        1e200 * STEPS**-3.0,
+        np.where(STEPS < 1000, 1 / STEPS, 0.0),
+        np.where(np.arange(STEPS.size) % 3, 1 / STEPS, np.nan),
+        np.exp(np.cumsum(np.random.default_rng(0).standard_normal(STEPS.size))),
+    ],
+)
+def test_extreme_curves_give_finite_stretches(loss):
+    """Warnings are errors here; 10^9 steps are as good as 1."""
+    found = regimes(STEPS * 1e9, loss)
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert found.stretches
+    assert all(math.isfinite(stretch.exponent) for stretch in found.stretches)
+    for law in found.power_laws:
+        assert law.interval[0] <= law.exponent <= law.interval[1]
+
+
 def test_results_are_json_and_text():
     found = regimes(STEPS, noisy(two_laws(STEPS) + 1e-3, 0.02, 5))
     plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
