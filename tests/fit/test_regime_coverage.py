@@ -17,7 +17,7 @@ def test_most_of_some_curves_are_read_right(make):
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [two_laws, one_law])
 def test_at_least_95_percent_of_500_curves_are_read_right(make):
-    readings = read_many(make, WHOLE, seed=20261126)
+    readings = read_many(make, WHOLE, seed=271828)
     print(f"\n{make.__name__}\n{summarize(readings)}")
     assert np.mean([reading.right for _, reading in readings]) >= 0.95
     assert np.mean([reading.laws_found == len(curve.laws) for curve, reading in readings]) >= 0.95
@@ -29,8 +29,8 @@ def test_at_least_95_percent_of_500_curves_are_read_right(make):
 
 
 # Shares of 160 curves at 80 steps, without a floor, that are to be read right: what five seeds show
-# of correlated noise, one curve cannot tell from structure.
-CORRELATED = [(5, 0.5, 0.94), (5, 0.8, 0.88), (5, 0.9, 0.8), (1, 0.5, 0.7), (1, 0.9, 0.25)]
+# of correlated noise, one curve tells less well from structure.
+CORRELATED = [(5, 0.5, 0.94), (5, 0.8, 0.88), (5, 0.9, 0.8), (1, 0.5, 0.85), (1, 0.9, 0.5)]
 
 
 @pytest.mark.slow

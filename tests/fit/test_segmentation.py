@@ -7,13 +7,8 @@ import pytest
 from regime_curves import autoregressive
 
 from jaxsup.fit.curves import bin_curve, read_losses
-from jaxsup.fit.segmentation import (
-    cut,
-    fit_lines,
-    measure_inflation,
-    measure_noise,
-    seed_inflation,
-)
+from jaxsup.fit.noise import measure_noise, scatter_inflation
+from jaxsup.fit.segmentation import cut, fit_lines, measure_inflation, seed_inflation
 from jaxsup.fit.tails import fit_cutoff, fit_floor
 
 STEPS = np.geomspace(1, 1e5, 81)  # one to a bin
@@ -108,6 +103,18 @@ def test_inflation_by_seeds_sees_correlated_noise(correlation, low, high):
         noise = measure_noise(curve, 0.0)
         lines = fit_lines(curve, noise.total)
         found.append(seed_inflation(losses, curve, lines, noise, 0.5))
+    assert low <= np.median(found) <= high
+
+
+@pytest.mark.parametrize(("correlation", "low", "high"), [(0.0, 1.0, 1.5), (0.8, 10.0, 90.0)])
+def test_inflation_by_scatter_sees_correlated_noise(correlation, low, high):
+    """Long-run over second-difference variance of AR(1): 61 at 0.8, less by what parabolas take."""
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(20):
+        z = autoregressive(rng.standard_normal(81), correlation)
+        curve = curve_of(STEPS**-0.5 * (1 + 0.03 * z))
+        found.append(scatter_inflation(curve, measure_noise(curve, 0.0)))
     assert low <= np.median(found) <= high
 
 
