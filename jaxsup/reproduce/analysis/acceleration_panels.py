@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from jaxsup.reproduce.analysis.acceleration_table import Ratio, Row, Table
 
 _DASHED: Any = {"color": GUIDE, "linewidth": 0.8, "linestyle": (0, (4, 2))}
+_LOWEST = 0.1  # of the ratios that are drawn
 _SHORT = {
     LIMIT: "the limit $(a+2b-1)/a$, N → ∞",
     SAME_WINDOW: "linear W = I, same window",
@@ -58,8 +59,9 @@ def draw(table: Table) -> Figure:
     labels = [_law(law) for law in laws]
     for ax, kind in ((axes[0, 2], RELU), (axes[1, 0], LINEAR)):
         gains = [g for g in table.gains if (g.ratio, g.reference) == (ratio, kind)]
-        draw_speed_up(LEVELS, np.array([g.speed_up.mean for g in gains]), ax, labels=labels)
-        ax.set_title(f"2. steps to a loss: N/K = {ratio:g} against {kind}\nbest step size of each")
+        title = f"2. steps to a loss, N/K = {ratio:g} against {kind}"
+        means = np.array([gain.speed_up.mean for gain in gains])
+        draw_speed_up(LEVELS, means, ax, labels=labels, title=title)
     draw_dead(table.rows, axes[1, 1])
     draw_ends(table.rows, axes[1, 2])
     return figure
@@ -149,17 +151,20 @@ def draw_ratios(ratios: Sequence[Ratio], ax: Axes) -> Axes:
         numbers = np.array([each.estimate[:3] for each in found if each.estimate]).reshape(-1, 3)
         value, low, high = numbers.T
         style: Any = {"color": COLORS[position], "marker": MARKERS[position], "linestyle": ""}
-        label = _SHORT[name] if found else f"{_SHORT[name]}: none"
-        ax.errorbar(x, value, [value - low, high - value], capsize=2, label=label, **style)
+        ax.errorbar(x, value, [value - low, high - value], capsize=2, label=_SHORT[name], **style)
+        lacking = [each for each in ratios if each.reference == name and not each.estimate]
+        x = [laws.index((each.a, each.b)) + 0.17 * (position - 1.5) for each in lacking]
+        ax.plot(x, [_LOWEST] * len(x), "x", color=COLORS[position], clip_on=False)
     ax.axhline(10, **_DASHED)
     ax.axhline(1, **_DASHED)
     ax.set_yscale("log")
-    ax.set_ylim(0.2, 100)
-    plain_log_axis(ax.yaxis, [0.2, 100])
+    ax.set_ylim(_LOWEST, 300)
+    plain_log_axis(ax.yaxis, [_LOWEST, 300])
     ax.set_xlim(-0.6, len(laws) - 0.4)
     ax.set_xticks(range(len(laws)), [_law(law) for law in laws])
     ax.set_ylabel("last exponent in superposition, over ...")
     ax.set_title("1. ratio of exponents; dashed: 1 and tenfold")
+    ax.plot([], [], "x", color=GUIDE, label="at the bottom: no last law, or its exponent may be 0")
     ax.legend(loc="upper right", **COVERING)
     return ax
 
@@ -171,6 +176,7 @@ def draw_speed_up(
     ax: Axes,
     *,
     labels: Sequence[str],
+    title: str = "",
 ) -> Axes:
     """How many times fewer steps a loss takes, against the loss relative to the first.
 
@@ -179,6 +185,7 @@ def draw_speed_up(
         gains: NaN where a level is not reached by both sides.
         ax: axis to draw on.
         labels: one a setting.
+        title: of the panel.
     """
     for level, words in ((1.0, "no gain"), (10.0, "tenfold")):
         ax.axhline(level, **_DASHED)
@@ -193,13 +200,16 @@ def draw_speed_up(
             ax.plot(levels[last], gains[position][last], "o", color=line_style(position)["color"])
     common = levels[np.isfinite(gains).any(axis=0)]
     ax.set(xscale="log", xlim=(levels.max(), 0.6 * common.min() if common.size else levels.min()))
+    low, high = min(ax.get_xlim()), max(ax.get_xlim())
+    plain_log_axis(ax.xaxis, [low, high])
+    ax.set_title(title)
     ax.set_yscale("log")
-    highest = np.nanmax(gains) if np.isfinite(gains).any() else 1.0
-    ends = (min(0.2, 0.7 * np.nanmin(gains)) if common.size else 0.2, max(30.0, 2 * highest))
+    drawn = [float(gain) for gain in gains[np.isfinite(gains)]]
+    ends = [min([0.3, *(0.7 * gain for gain in drawn)]), max([30.0, *(3 * g for g in drawn)])]
     ax.set_ylim(*ends)
     plain_log_axis(ax.yaxis, ends)
     ax.set_xlabel("loss relative to the first, L / L(0)")
-    ax.set_ylabel("how many times fewer steps")
+    ax.set_ylabel("times fewer steps, best step size of each")
     ax.legend(loc="upper right", **COVERING)
     return ax
 

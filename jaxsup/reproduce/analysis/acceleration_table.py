@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup import Student, Sweep, theory
+from jaxsup import SGD, DiagonalTeacher, PowerLawFeatures, Student, Sweep, theory
 from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.power_law import json_safe
 from jaxsup.reproduce.analysis import dead_outputs, exponent_ratios, speed_ups
@@ -177,22 +177,27 @@ def _laws(rows: Sequence[Row]) -> list[tuple[float, float]]:
 
 def _measure_row(dataset: xr.Dataset, sweep: Sweep, law: int, arrangement: int) -> Row:
     experiment = sweep.experiment_at((law, arrangement))
-    student = experiment.student
+    features, teacher = experiment.features, experiment.teacher
+    student, optimizer = experiment.student, experiment.optimizer
+    # The figure trains no others.
+    assert isinstance(features, PowerLawFeatures)
+    assert isinstance(teacher, DiagonalTeacher)
     assert isinstance(student, Student)
+    assert isinstance(optimizer, SGD)
     cell = dataset.isel(law=law, arrangement=arrangement).transpose("seed", "step", ...)
     whole = (cell["status"].values == 0).tolist()
-    learning_rate = float(experiment.optimizer.learning_rate)
-    due = dead_outputs.due_features(experiment.features, learning_rate, experiment.steps)
+    learning_rate = float(optimizer.learning_rate)
+    due = dead_outputs.due_features(features, learning_rate, experiment.steps)
     errors = cell["feature_error"].values[whole].astype(np.float64)
     own = cell["own_output"].values[whole][:, -1]
     kind = RANDOM
     if student.embedding == "identity":
         kind = RELU if student.bias else LINEAR
     return Row(
-        a=float(experiment.features.exponent),
-        b=float(experiment.teacher.exponent),
+        a=float(features.exponent),
+        b=float(teacher.exponent),
         kind=kind,
-        ratio=experiment.features.count / student.latent,
+        ratio=features.count / student.latent,
         learning_rate=learning_rate,
         steps=cell["step"].values,
         loss=cell["loss"].values.astype(np.float64),
@@ -217,7 +222,8 @@ def _ratios(law: Sequence[Row]) -> Iterator[Ratio]:
     a, b = law[0].a, law[0].b
     linear, relu = _at(law, LINEAR, 1.0, UNIT), _at(law, RELU, 1.0, SMALL)
     own, own_relu = exponent_ratios.last_exponent(linear), exponent_ratios.last_exponent(relu)
-    limit = Exponent(*[float(theory.training_exponent(a, b))] * 3)
+    exact = float(theory.training_exponent(a, b))
+    limit = Exponent(exact, exact, exact)
     for ratio in _crowded(law):
         numerator = exponent_ratios.last_exponent(_at(law, RANDOM, ratio, UNIT))
         same = exponent_ratios.exponent_over(linear, numerator.window)

@@ -83,7 +83,8 @@ def compare(student: Fastest, reference: Fastest) -> SpeedUp:
     place = common[int(np.argmax(mean))]
     rates = tuple(float(np.median(side.learning_rate[:, place])) for side in (student, reference))
     largest = mean_factor(largest_factors(factors))
-    return SpeedUp(factors, largest, LEVELS[place], LEVELS[common[-1]], (rates[0], rates[1]))
+    level, deepest = float(LEVELS[place]), float(LEVELS[common[-1]])
+    return SpeedUp(factors, largest, level, deepest, (rates[0], rates[1]))
 
 
 def largest_factors(factors: Float[np.ndarray, "seeds ..."]) -> Float[np.ndarray, " seeds"]:

@@ -132,7 +132,11 @@ def arrangements(scale: Scale) -> list[Arrangement]:
     students = [("identity", N, "relu", scale.relu), ("identity", N, "identity", scale.linear)]
     students += [("random", N, "relu", scale.overlapping)]
     students += [("random", round(N / ratio), "relu", scale.crowded) for ratio in scale.ratios]
-    return [Arrangement(*student, rate) for *student, rates in students for rate in rates]
+    return [
+        Arrangement(embedding, latent, activation, rate)
+        for embedding, latent, activation, rates in students
+        for rate in rates
+    ]
 
 
 class Acceleration(AbstractFigure[Scale]):
