@@ -154,7 +154,7 @@ def draw_ratios(ratios: Sequence[Ratio], ax: Axes) -> Axes:
         ax.errorbar(x, value, [value - low, high - value], capsize=2, label=_SHORT[name], **style)
         lacking = [each for each in ratios if each.reference == name and not each.estimate]
         x = [laws.index((each.a, each.b)) + 0.17 * (position - 1.5) for each in lacking]
-        ax.plot(x, [_LOWEST] * len(x), "x", color=COLORS[position], clip_on=False)
+        ax.plot(x, [1.15 * _LOWEST] * len(x), "x", color=COLORS[position])
     ax.axhline(10, **_DASHED)
     ax.axhline(1, **_DASHED)
     ax.set_yscale("log")
@@ -164,7 +164,8 @@ def draw_ratios(ratios: Sequence[Ratio], ax: Axes) -> Axes:
     ax.set_xticks(range(len(laws)), [_law(law) for law in laws])
     ax.set_ylabel("last exponent in superposition, over ...")
     ax.set_title("1. ratio of exponents; dashed: 1 and tenfold")
-    ax.plot([], [], "x", color=GUIDE, label="at the bottom: no last law, or its exponent may be 0")
+    if any(each.estimate is None for each in ratios):
+        ax.plot([], [], "x", color=GUIDE, label="at the bottom: no ratio, see the table")
     ax.legend(loc="upper right", **COVERING)
     return ax
 
@@ -216,11 +217,11 @@ def draw_speed_up(
 
 @styled
 def draw_dead(rows: Sequence[Row], ax: Axes) -> Axes:
-    """Dead outputs over due ones against the step size; bars: from the least to the most seeds."""
+    """Dead outputs over due ones against the step size; bars: the range over seeds."""
     _against_rate(rows, ax, lambda row: row.dead.fraction if row.dead else np.empty(0))
     ax.set_ylim(-0.03, 1)
     ax.set_ylabel("dead outputs / features that were due")
-    ax.set_title("3. the trap of W = I: outputs that died")
+    ax.set_title("3. the trap of W = I: outputs without a gradient")
     ax.legend(loc="upper left", **COVERING)
     return ax
 
@@ -228,7 +229,7 @@ def draw_dead(rows: Sequence[Row], ax: Axes) -> Axes:
 @styled
 def draw_ends(rows: Sequence[Row], ax: Axes) -> Axes:
     """The last loss against the step size, and thin, what dead outputs hold of it."""
-    _against_rate(rows, ax, lambda row: row.end)
+    _against_rate([row for row in rows if row.kind != LINEAR], ax, lambda row: row.end)
     lost = [row for row in rows if row.kind == RELU]
     for position, law in enumerate(dict.fromkeys((row.a, row.b) for row in lost)):
         points = [
@@ -239,11 +240,13 @@ def draw_ends(rows: Sequence[Row], ax: Axes) -> Axes:
         if points:
             style: Any = {"color": COLORS[position], "linestyle": "", "marker": "_"}
             ax.plot(*zip(*points, strict=True), markersize=14, markeredgewidth=2, **style)
-    ax.plot([], [], color=GUIDE, linestyle="", marker="_", markersize=14, label="of it, dead")
+    ax.plot(
+        [], [], color=GUIDE, linestyle="", marker="_", markersize=14, label="dead outputs of W = I"
+    )
     ax.set_yscale("log")
     ax.set_ylabel("L / L(0) at the end of training")
-    ax.set_title("3. where it ends; flat marks: error of dead outputs alone")
-    ax.legend(loc="lower left", **COVERING)
+    ax.set_title("3. where it ends; flat marks: what dead outputs hold of it")
+    ax.legend(loc="upper left", **COVERING)
     return ax
 
 
@@ -256,7 +259,7 @@ def _against_rate(
         RANDOM: {"marker": "s", "linestyle": "--", "markerfacecolor": "white"},
         LINEAR: {"marker": "x", "linestyle": ":"},
     }
-    names = {RELU: "W = I, ReLU", RANDOM: "random W, K = N", LINEAR: "W = I, linear"}
+    names = {RELU: "W = I, ReLU", RANDOM: "random W, ReLU, K = N", LINEAR: "W = I, linear"}
     for position, law in enumerate(dict.fromkeys((row.a, row.b) for row in rows)):
         for kind, shape in shapes.items():
             group = [r for r in rows if (r.a, r.b, r.kind, r.ratio) == (*law, kind, 1.0)]
@@ -269,7 +272,8 @@ def _against_rate(
             rates = [row.learning_rate for row in chosen]
             ax.errorbar(rates, mean, ends, color=COLORS[position], linewidth=1, capsize=2, **shape)
         ax.plot([], [], color=COLORS[position], linewidth=3, label=_law(law))
-    for kind, shape in shapes.items():
+    for kind in dict.fromkeys(row.kind for row in rows):
+        shape = shapes[kind]
         ax.plot([], [], color=GUIDE, linewidth=1, label=names[kind], **shape)
     ax.set_xscale("log")
     plain_log_axis(ax.xaxis, [row.learning_rate for row in rows])
