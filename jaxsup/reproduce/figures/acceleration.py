@@ -55,7 +55,9 @@ from jaxsup.reproduce.registry import FIGURES
 if TYPE_CHECKING:
     import xarray as xr
 
-    from jaxsup.reproduce.analysis.acceleration_table import Gain, Ratio
+    from matplotlib.figure import Figure
+
+    from jaxsup.reproduce.analysis.acceleration_table import Gain, Ratio, Table
 
 SOURCE = "arXiv 2602.01045, abstract"
 TOLERANCE = 0.2
@@ -180,10 +182,20 @@ class Acceleration(AbstractFigure[Scale]):
     def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
         """Ratios of exponents, speed-ups and dead outputs."""
         table = acceleration_table.measure(dataset, sweep)
-        text = acceleration_lines.lines(table)
-        figure = acceleration_panels.draw(table)
-        claims = [*claim_ratios(table.ratios), *claim_speed_ups(table.gains)]
-        return Findings(table.records(), text, figure, claims)
+        text, figure = self.summarize(table), self.draw(table)
+        return Findings(table.records(), text, figure, self.claims(table))
+
+    def summarize(self, table: Table) -> list[str]:
+        """Three tables: ratios of exponents, speed-ups, dead outputs."""
+        return acceleration_lines.lines(table)
+
+    def draw(self, table: Table) -> Figure:
+        """Six panels: curves, ratios, speed-ups over both references, dead outputs, last loss."""
+        return acceleration_panels.draw(table)
+
+    def claims(self, table: Table) -> list[Claim]:
+        """On both readings of "tenfold"."""
+        return [*claim_ratios(table.ratios), *claim_speed_ups(table.gains)]
 
 
 def claim_ratios(ratios: Sequence[Ratio]) -> list[Claim]:
