@@ -54,7 +54,6 @@ from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
     import xarray as xr
-
     from matplotlib.figure import Figure
 
     from jaxsup.reproduce.analysis.acceleration_table import Gain, Ratio, Table
