@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from jaxsup.reproduce.analysis.acceleration_table import Ratio, Row, Table
+    from jaxsup.reproduce.analysis.acceleration_table import Gain, Ratio, Row, Table
 
 _DASHED: Any = {"color": GUIDE, "linewidth": 0.8, "linestyle": (0, (4, 2))}
 _LOWEST = 0.1  # of the ratios that are drawn
@@ -62,6 +62,7 @@ def draw(table: Table) -> Figure:
         title = f"2. steps to a loss, N/K = {ratio:g} against {kind}"
         means = np.array([gain.speed_up.mean for gain in gains])
         draw_speed_up(LEVELS, means, ax, labels=labels, title=title)
+        _mark_largest(gains, ax)
     draw_dead(table.rows, axes[1, 1])
     draw_ends(table.rows, axes[1, 2])
     return figure
@@ -127,7 +128,8 @@ def _mark_laws(
         color = line_style(position)["color"]
         ax.plot(times[inside], mean[inside], color=color, linewidth=6, alpha=0.3)
         middle = np.flatnonzero(inside)[inside.sum() // 2]
-        words: Any = {"xytext": (5, 4), "textcoords": "offset points", "color": color}
+        beside = (-26, -8) if kind == RANDOM else (5, 4)
+        words: Any = {"xytext": beside, "textcoords": "offset points", "color": color}
         ax.annotate(f"{exponent.value:.2f}", (times[middle], mean[middle]), fontsize=8, **words)
 
 
@@ -210,9 +212,19 @@ def draw_speed_up(
     ax.set_ylim(*ends)
     plain_log_axis(ax.yaxis, ends)
     ax.set_xlabel("loss relative to the first, L / L(0)")
-    ax.set_ylabel("times fewer steps, best step size of each")
+    ax.set_ylabel("times fewer steps, best step sizes\n(bars: largest, 95% interval)")
     ax.legend(loc="upper right", **COVERING)
     return ax
+
+
+def _mark_largest(gains: Sequence[Gain], ax: Axes) -> None:
+    """The largest factor of each law with its interval, where the mean over seeds is largest."""
+    for position, gain in enumerate(gains):
+        largest = gain.speed_up.largest
+        if largest:
+            margins = [[largest.value - largest.low], [largest.high - largest.value]]
+            style: Any = {"color": line_style(position)["color"], "capsize": 3, "linewidth": 1}
+            ax.errorbar([gain.speed_up.level], [largest.value], margins, **style)
 
 
 @styled
