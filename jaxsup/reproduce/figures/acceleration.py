@@ -30,6 +30,9 @@ bottleneck) and at N/K = 2. Each at several step sizes eta, up to where the firs
    z_i <= 0 on every sample of its feature alone. Dead over due, the last loss, and how much of it
    dead outputs hold, against eta: for W = I, and for random W at K = N. The linear student shows
    whether the definition holds.
+
+The definitions stood before any run. The length of "quick" (now that of `transition`) and the step
+sizes below 1 were changed once, after a first run of 5,000 steps with 0.1, 0.3, 1 and 2.
 """
 
 from __future__ import annotations
