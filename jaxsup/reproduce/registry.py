@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 FIGURES = {
     "acceleration": Entry(
         "Acceleration",
-        'Steps to a given loss with and without superposition: where "up to tenfold" holds.',
+        'Both readings of "up to tenfold": a ratio of exponents, and steps to a given loss.',
     ),
     "anatomy": Entry(
         "Anatomy",
