@@ -97,9 +97,14 @@ def bin_means(
     stop: Int[np.ndarray, " points"],
 ) -> Float[np.ndarray, "*curves points"]:
     """Means over [start, stop) along the last axis."""
-    if not start.size:
-        return values[..., :0]
-    return np.add.reduceat(values, start, axis=-1) / (stop - start)
+    return bin_sums(values, start) / (stop - start)
+
+
+def bin_sums(
+    values: Float[np.ndarray, "*curves steps"], start: Int[np.ndarray, " points"]
+) -> Float[np.ndarray, "*curves points"]:
+    """Sums from each start to the next one along the last axis."""
+    return np.add.reduceat(values, start, axis=-1) if start.size else values[..., :0]
 
 
 def _checked(

@@ -16,9 +16,26 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.least_squares import Fits, fit_log_loss
+from jaxsup.fit.noise import Noise, Piece, measure_noise, parabolas
 from jaxsup.fit.refusals import Refusal, find_refusal, refusal_figures
-from jaxsup.fit.uncertainty import Uncertainty, measure_uncertainty, resample_seeds
-from jaxsup.fit.windows import MIN_POINTS, assess, candidate_windows, choose_window
+from jaxsup.fit.structure import find_structure
+from jaxsup.fit.uncertainty import (
+    Spread,
+    combine,
+    deviations_of_seeds,
+    spread_of_curve,
+    spread_of_seeds,
+)
+from jaxsup.fit.windows import (
+    MIN_POINTS,
+    Assessment,
+    assess,
+    candidate_windows,
+    choose_again,
+    choose_window,
+)
+
+_CHANCE = 0.003  # of calling noise structure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +121,7 @@ def fit_power_law(
     max_drift: float | int = 0.25,
     points_per_decade: int = 16,
     confidence: float = 0.95,
-    resamples: int = 1000,
+    resamples: int = 200,
     bootstrap_seed: int = 0,
 ) -> PowerLawFit:
     """Fit L(t) = A t^-alpha, or c + A t^-alpha, by least squares in log L; refuse where it fails.
@@ -159,35 +176,67 @@ def fit_power_law(
     if not len(windows.first):
         return _refuse_short(result, curve, losses, needed)
     fits = fit_log_loss(curve, curve.y[None], windows.mask(len(curve.x)), floor=floor)
-    assessment = assess(curve, fits, windows, min_decades=min_decades, max_drift=max_drift)
-    best = choose_window(assessment)
+    x, y = np.log(losses.steps), np.log(losses.values.mean(0))
+    noise = measure_noise(curve, y, parabolas(curve, x, slice(0, len(curve.x))))
+    limits = {"min_decades": min_decades, "max_drift": max_drift}
+    assessment = assess(curve, fits, windows, noise, **limits)
+    best = int(choose_window(assessment))
     bins = slice(int(windows.first[best]), int(windows.last[best]) + 1)
     result = _describe(result, curve, losses, bins, drift=float(np.ptp(assessment.slopes[best])))
     if refusal := find_refusal(assessment, best, max_drift):
         return result.refused(refusal, **refusal_figures(assessment, best))
-    draws = None
+    within = measure_noise(curve, y, _pieces(curve, x, bins, fits, best))
+    influence = fits.influence[best, bins]
+    structure = find_structure(
+        curve.x[bins], fits.residual[best, bins], fits.jacobian[best][:, bins],
+        within.covariance()[bins, bins],
+    )
+    if structure.chance < _CHANCE:
+        return result.refused(Refusal.STRUCTURE, period=structure.period)
+    generator = np.random.default_rng(bootstrap_seed)
     if seeds > 1:
-        options = {"floor": floor, "resamples": resamples, "seed": bootstrap_seed}
-        draws = resample_seeds(curve, losses, bins, **options)
-    exponent = float(fits.exponent[best])
-    errors = measure_uncertainty(exponent, assessment, best, confidence, draws=draws, seeds=seeds)
-    return _conclude(result, fits, best, errors)
-
-
-def _conclude(result: PowerLawFit, fits: Fits, best: int, errors: Uncertainty) -> PowerLawFit:
-    """The result with its power law, unless the exponent may be 0."""
-    if errors.low <= 0:
-        return result.refused(Refusal.REACHES_ZERO, low=errors.low, high=errors.high)
+        deviations = deviations_of_seeds(curve, losses)
+        spread = spread_of_seeds(deviations[:, bins], influence)
+        draws = generator.standard_normal((resamples, seeds)) @ deviations
+    else:
+        spread = spread_of_curve(within, bins, influence).inflated(math.sqrt(structure.excess))
+        draws = generator.standard_normal((resamples, len(curve.x))) @ _root(within).T
+    if len(windows.first) > 1:
+        errors = choose_again(assessment, best, fits.residual[best], draws)
+        again, kept = np.mean(errors**2, 0)
+        spread = spread.inflated(math.sqrt(max(again / max(kept, 1e-300), 1.0)))
+    systematic = float(assessment.drift[best]) / math.sqrt(12)
+    low, high = combine(float(fits.exponent[best]), spread, systematic, confidence)
+    if low <= 0:
+        return result.refused(Refusal.REACHES_ZERO, low=low, high=high)
     return dataclasses.replace(
         result,
         exponent=float(fits.exponent[best]),
-        stderr=math.hypot(errors.statistical, errors.systematic),
-        systematic=errors.systematic,
-        interval=(errors.low, errors.high),
+        stderr=math.hypot(spread.standard_error, systematic),
+        systematic=systematic,
+        interval=(low, high),
         amplitude=float(np.exp(fits.log_amplitude[best])),
         floor=float(fits.floor[best]),
         found=True,
     )
+
+
+def _root(noise):
+    c = noise.covariance()
+    return np.linalg.cholesky(c + np.eye(len(c)) * (1e-10 * np.trace(c) / len(c) + 1e-300))
+
+
+def _pieces(curve, x, bins, fits, best):
+    """The fit's own trend in its window, parabolas outside of it."""
+    entries = x[curve.start[bins.start] : curve.stop[bins.stop - 1]]
+    columns = [np.ones_like(entries), entries - entries.mean()]
+    floor = float(fits.floor[best])
+    if floor:
+        power = np.exp(fits.log_amplitude[best] - fits.exponent[best] * entries)
+        columns = [power / (power + floor), columns[1] * power / (power + floor), 1 / (power + floor)]
+    piece = Piece(bins.start, bins.stop - 1, np.stack(columns))
+    before = parabolas(curve, x, slice(0, bins.start))
+    return [*before, piece, *parabolas(curve, x, slice(bins.stop, len(curve.x)))]
 
 
 def _describe(

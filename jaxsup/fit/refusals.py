@@ -29,6 +29,14 @@ class Refusal(enum.Enum):
         "the local slope changes from {highest:.2g} to {lowest:.2g} over the window (flattening)"
     )
     MAY_DRIFT = "too noisy to see whether the local slope is steady"
+    CORRELATED = (
+        "the noise is correlated over {entries:.2g} of {points} entries, too long to tell the "
+        "exponent ({low:.2g} to {high:.2g}) from it"
+    )
+    STRUCTURE = (
+        "the residuals swing with a period of about {period:.2g} decades, which is structure or "
+        "noise correlated over as long"
+    )
     REACHES_ZERO = "the exponent's interval, {low:.2g} to {high:.2g}, reaches 0"
 
     def explain(self, **figures: float | int) -> str:
@@ -49,7 +57,7 @@ def find_refusal(assessment: Assessment, fit: int, max_drift: float | int) -> Re
         max_drift: largest accepted drift as a fraction of the exponent.
     """
     checks, slopes = assessment.checks, assessment.slopes[fit]
-    drift, error = assessment.drift[fit], assessment.noise.error[fit]
+    drift, error = assessment.drift[fit], assessment.sensitivity.error[fit]
     if not checks.falls[fit]:
         return Refusal.PLATEAU if assessment.drop[fit] > 0 else Refusal.RISES
     if checks.clear[fit]:
@@ -69,7 +77,7 @@ def refusal_figures(assessment: Assessment, fit: int) -> dict[str, float]:
     slopes = assessment.slopes[fit]
     return {
         "fall": -100 * math.expm1(-assessment.drop[fit]),
-        "error": float(assessment.noise.error[fit]),
+        "error": float(assessment.sensitivity.error[fit]),
         "lowest": float(slopes.min()),
         "highest": float(slopes.max()),
     }
