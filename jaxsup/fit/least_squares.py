@@ -23,7 +23,7 @@ class Fits(NamedTuple):
         floor: c, 0 where none is fitted.
         residual: of log L, 0 outside of the window.
         share: (L - floor) / L, 0 outside of the window.
-        jacobian: d log L / d (log A, alpha), with a floor (log A, alpha, c), 0 outside of the window.
+        jacobian: d log L / d (log A, alpha), or (log A, alpha, c); 0 outside of the window.
         inverse: d parameters / d log L, the pseudo-inverse of the jacobian.
         amplification: of the exponent's error, by fitting the floor too; 1 without.
     """
@@ -41,6 +41,17 @@ class Fits(NamedTuple):
     def influence(self) -> Float[np.ndarray, "fits points"]:
         """d alpha / d log L."""
         return self.inverse[:, 1]
+
+    def columns(
+        self, fit: int, x: Float[np.ndarray, " entries"]
+    ) -> Float[np.ndarray, "parameters entries"]:
+        """What the jacobian of a fit spans, at any log t."""
+        if self.jacobian.shape[1] == 2:
+            return np.stack([np.ones_like(x), x - x.mean()])
+        power = np.exp(self.log_amplitude[fit] - self.exponent[fit] * x)
+        loss = np.maximum(power + self.floor[fit], 1e-3 * power)
+        share = power / loss
+        return np.stack([share, (x - x.mean()) * share, 1 / loss])
 
 
 class Centered(NamedTuple):

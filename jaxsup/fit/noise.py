@@ -14,31 +14,16 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup.fit.curves import Curve, bin_sums
+from jaxsup.fit.least_squares import Fits
+from jaxsup.fit.likelihood import Piece, find_posterior, take_moments
 
-_RANGE = (-1.2, 5.0)  # of artanh rho: rho from -0.83 to 0.9999
-_NODES = (32, 16, 9)  # values of rho, over a narrower range each time
-_REACH = 8.0  # log of the posterior below its largest value that is left out
 _KERNEL = 0.75 * math.log(10)  # half width in log t of the triangle that smooths sigma^2
 _MOST_ENTRIES = 10  # that a bin counts for in sigma^2, so that late bins don't drown early ones
 _PRIOR_ENTRIES = 6.0  # that the mean of sigma^2 over all bins counts for in each
 _PIECE = math.log(10)  # length in log t of a parabola of the trend
 _PIECE_ENTRIES = 8  # at least
-_RIDGE = 1e-13  # keeps the residuals of an exact fit from 0 / 0
+_RIDGE = 1e-10  # of the mean variance: noise-free records have singular covariances
 _TINY = 1e-300
-
-
-class Piece(NamedTuple):
-    """A stretch of bins with a trend of its own.
-
-    Attributes:
-        first: first bin.
-        last: last bin, included.
-        design: columns of the trend at the entries of these bins.
-    """
-
-    first: int
-    last: int
-    design: Float[np.ndarray, "columns entries"]
 
 
 class Noise(NamedTuple):
@@ -47,8 +32,8 @@ class Noise(NamedTuple):
     Attributes:
         correlation: values of rho.
         weight: their posterior, which sums to 1.
-        variance: mean square of e for each of them, about 1.
-        scale: sigma in each bin.
+        variance: mean of sigma^2 for each of them.
+        scale: sigma in each bin, relative to its mean.
         smoothing: share of each bin's squares (second axis) in sigma^2 of another (first).
         counts: entries in each bin.
         gaps: entries between the last of one bin and the first of a later one.
@@ -64,25 +49,54 @@ class Noise(NamedTuple):
     gaps: Float[np.ndarray, "points points"]
     freedom: int
 
+    @property
+    def median(self) -> float:
+        """Median of rho's posterior."""
+        middle = np.cumsum(self.weight) - self.weight / 2
+        return math.tanh(float(np.interp(0.5, middle, np.arctanh(self.correlation))))
+
     def covariances(self, bins: slice) -> Float[np.ndarray, "nodes bins bins"]:
         """Covariance of the bins' means of log L, for each rho."""
-        counts, scale = self.counts[bins], self.scale[bins]
+        counts, square = self.counts[bins], self.scale[bins] ** 2
         rho = self.correlation[:, None]
         before, after = np.triu_indices(len(counts), 1)
-        power = rho**counts
-        sums = (1 - power) / (1 - rho) / counts * scale
+        power, one, unit = rho**counts, 1 - rho, 1 - rho**2
+        reach, energy = (1 - power) / one, (1 - power**2) / unit
+        # The last entry of a bin, and the bin's mean, are what came before and own noise.
+        last = square * energy
+        both = square * (reach - rho * energy) / one / counts
+        mean = square * (counts - 2 * rho * reach + rho**2 * energy) / (one * counts) ** 2
+        earlier = np.empty_like(last)
+        earlier[:, 0] = square[0] / unit[:, 0]
+        for k in range(1, len(counts)):
+            earlier[:, k] = power[:, k - 1] ** 2 * earlier[:, k - 1] + last[:, k - 1]
+        share = reach / counts
+        joint = rho * share * power * earlier + both
         across = _powers(rho, self.gaps[bins, bins][before, after])
-        across *= sums[:, before] * sums[:, after]
-        within = counts + 2 * rho * (counts * (1 - rho) - 1 + power) / (1 - rho) ** 2
+        across *= joint[:, before] * share[:, after]
         covariance = np.empty((len(rho), len(counts), len(counts)))
         covariance[:, before, after] = covariance[:, after, before] = across
         index = np.arange(len(counts))
-        covariance[:, index, index] = within * (scale / counts) ** 2
-        return (self.variance / (1 - self.correlation**2))[:, None, None] * covariance
+        covariance[:, index, index] = (rho * share) ** 2 * earlier + mean
+        return self.variance[:, None, None] * covariance
 
     def covariance(self) -> Float[np.ndarray, "points points"]:
-        """Their mean over rho."""
-        return np.einsum("n,nij->ij", self.weight, self.covariances(slice(None)))
+        """Their mean over rho, for all bins."""
+        return np.einsum("n,nij->ij", self.weight, self.covariances(slice(0, len(self.scale))))
+
+    def regularized(
+        self, covariance: Float[np.ndarray, "bins bins"]
+    ) -> Float[np.ndarray, "bins bins"]:
+        """A covariance that has a root: that of records without noise is singular."""
+        ridge = _RIDGE * float(np.trace(covariance)) / len(covariance) + _TINY
+        return covariance + ridge * np.eye(len(covariance))
+
+    def sample(
+        self, generator: np.random.Generator, draws: int
+    ) -> Float[np.ndarray, "draws points"]:
+        """Noise of the bins' means with this covariance."""
+        root = np.linalg.cholesky(self.regularized(self.covariance()))
+        return generator.standard_normal((draws, len(root))) @ root.T
 
     def effective_freedom(self, shares: Float[np.ndarray, " points"]) -> float:
         """Satterthwaite's degrees of freedom of a variance.
@@ -94,22 +108,6 @@ class Noise(NamedTuple):
         terms = square * ((shares / square) @ self.smoothing)
         effective = 1 / float(np.sum(terms**2 / self.counts))
         return max(effective * self.freedom / float(np.sum(self.counts)), 1.0)
-
-
-class Moments(NamedTuple):
-    """Products of the rows (trend's columns, then log L) of pieces, from which any rho follows.
-
-    Attributes:
-        tail: of entries from the second on.
-        cross: of entries with those before them.
-        head: of entries up to the last but one.
-        first: of the first entry.
-    """
-
-    tail: Float[np.ndarray, "pieces rows rows"]
-    cross: Float[np.ndarray, "pieces rows rows"]
-    head: Float[np.ndarray, "pieces rows rows"]
-    first: Float[np.ndarray, "pieces rows rows"]
 
 
 def parabolas(curve: Curve, x: Float[np.ndarray, " entries"], bins: slice) -> list[Piece]:
@@ -132,10 +130,28 @@ def parabolas(curve: Curve, x: Float[np.ndarray, " entries"], bins: slice) -> li
             end = last
         entries = x[start : curve.stop[end]]
         center = entries - entries.mean()
-        columns = min(3, len(entries) // 3)
-        pieces.append(Piece(first, end, np.stack([center**power for power in range(columns)])))
+        if columns := min(3, len(entries) // 3):
+            pieces.append(Piece(first, end, np.stack([center**power for power in range(columns)])))
         first = end + 1
-    return [piece for piece in pieces if len(piece.design)]
+    return pieces
+
+
+def trend_of_fit(
+    curve: Curve, x: Float[np.ndarray, " entries"], bins: slice, fits: Fits, fit: int
+) -> list[Piece]:
+    """The trend that a fit has in its window, and parabolas outside of it.
+
+    Arguments:
+        curve: the binned curve.
+        x: log t of every entry.
+        bins: the window's.
+        fits: of the curve.
+        fit: which of them.
+    """
+    entries = x[curve.start[bins.start] : curve.stop[bins.stop - 1]]
+    inside = Piece(bins.start, bins.stop - 1, fits.columns(fit, entries))
+    before = parabolas(curve, x, slice(0, bins.start))
+    return [*before, inside, *parabolas(curve, x, slice(bins.stop, len(curve.x)))]
 
 
 def measure_noise(
@@ -146,21 +162,16 @@ def measure_noise(
     Arguments:
         curve: the binned curve.
         values: log L of every entry.
-        pieces: contiguous stretches of its bins; what lies in none is left out.
+        pieces: stretches of its bins; what lies in none is left out.
 
     Returns:
-        Its posterior under the reference prior 1 / sqrt(1 - rho^2), and sigma along the bins.
-
-    Reference:
-        REML of AR(1): D. A. Harville, JASA 72 (1977) 320; prior: J. O. Berger and R.-Y. Yang,
-        Econometric Theory 10 (1994) 461.
+        The posterior of rho, and sigma along the bins.
     """
     counts = (curve.stop - curve.start).astype(float)
-    scale = np.ones_like(curve.x)
-    residuals, moments, unit = _take_moments(curve, values, pieces, scale)
-    nodes, weight, _ = _posterior(moments, pieces, _NODES[:1])
-    rho = float(weight @ np.tanh(nodes))
-    squares = np.zeros_like(curve.x)
+    residuals, moments = take_moments(curve, values, pieces, np.ones_like(curve.x))
+    posterior = find_posterior(moments)
+    rho = float(posterior.weight @ posterior.correlation)
+    squares, known = np.zeros_like(curve.x), np.zeros_like(curve.x)
     for piece, residual in zip(pieces, residuals, strict=True):
         innovation = np.diff(residual, prepend=0.0)
         innovation[1:] += (1 - rho) * residual[:-1]
@@ -168,15 +179,14 @@ def measure_noise(
         lost = len(residual) / (len(residual) - len(piece.design))
         bins = slice(piece.first, piece.last + 1)
         start = curve.start[bins] - curve.start[piece.first]
-        squares[bins] = lost * bin_sums(innovation**2, start)
-    smoothing = _smoothing(curve.x, counts)
+        known[bins], squares[bins] = counts[bins], lost * bin_sums(innovation**2, start)
+    smoothing = _smoothing(curve.x, known)
     scale = np.sqrt(smoothing @ (squares / counts) + _TINY)
-    _, moments, unit = _take_moments(curve, values, pieces, scale)
-    nodes, weight, remaining = _posterior(moments, pieces, _NODES)
-    freedom = sum(piece.design.shape[1] - len(piece.design) for piece in pieces)
+    scale /= scale.mean()
+    _, moments = take_moments(curve, values, pieces, scale)
     gaps = np.maximum(curve.start[None, :] - curve.stop[:, None] + 1.0, 0.0)
-    variance = unit**2 * remaining / freedom
-    return Noise(np.tanh(nodes), weight, variance, scale, smoothing, counts, gaps, freedom)
+    posterior = find_posterior(moments)
+    return Noise(*posterior, scale, smoothing, counts, gaps, moments.freedom)
 
 
 def _powers(
@@ -190,66 +200,13 @@ def _powers(
 def _smoothing(
     x: Float[np.ndarray, " points"], counts: Float[np.ndarray, " points"]
 ) -> Float[np.ndarray, "points points"]:
-    """Rows of weights that sum to 1: a triangle in log t, and the mean over all bins."""
+    """Rows of weights that sum to 1: a triangle in log t, and the mean over all bins.
+
+    Arguments:
+        x: mean log t of each bin.
+        counts: entries whose residuals are known.
+    """
     entries = np.minimum(counts, _MOST_ENTRIES)
     near = np.maximum(1 - np.abs(x[:, None] - x) / _KERNEL, 0) * entries
     mean = _PRIOR_ENTRIES * entries / entries.sum()
     return (near + mean) / (near.sum(1, keepdims=True) + _PRIOR_ENTRIES)
-
-
-def _take_moments(
-    curve: Curve,
-    values: Float[np.ndarray, " entries"],
-    pieces: Sequence[Piece],
-    scale: Float[np.ndarray, " points"],
-) -> tuple[list[Float[np.ndarray, " entries"]], Moments, float]:
-    """Residuals of every piece over sigma, products of its rows, and the residuals' unit."""
-    width = max(len(piece.design) for piece in pieces)
-    counts = curve.stop - curve.start
-    rows, residuals = [], []
-    for piece in pieces:
-        bins = slice(piece.first, piece.last + 1)
-        sigma = np.repeat(scale[bins], counts[bins])
-        basis, _ = np.linalg.qr((piece.design / sigma).T)
-        y = values[curve.start[piece.first] : curve.stop[piece.last]]
-        y = (y - y.mean()) / sigma if piece.design.shape[1] else y
-        residuals.append(y - basis @ (basis.T @ y))
-        rows.append(basis.T * math.sqrt(len(y)))
-    squares = sum(float(residual @ residual) for residual in residuals)
-    unit = math.sqrt(squares / sum(map(len, residuals))) + _TINY
-    products = []
-    for basis, residual in zip(rows, residuals, strict=True):
-        full = np.zeros((width + 1, len(residual)))
-        full[: len(basis)], full[-1] = basis, residual / unit
-        before, after = full[:, :-1], full[:, 1:]
-        tail = after @ after.T
-        # A trend with fewer columns than others gets rows that say nothing.
-        tail += np.diag([0.0] * len(basis) + [1.0] * (width - len(basis)) + [_RIDGE * len(residual)])
-        first = np.outer(full[:, 0], full[:, 0])
-        products.append((tail, after @ before.T, before @ before.T, first))
-    return residuals, Moments(*(np.stack(part) for part in zip(*products, strict=True))), unit
-
-
-def _posterior(
-    moments: Moments, pieces: Sequence[Piece], counts: Sequence[int]
-) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
-    """Nodes of artanh rho, their weights, and the sum of squares that each leaves."""
-    freedom = sum(piece.design.shape[1] - len(piece.design) for piece in pieces)
-    low, high = _RANGE
-    for count in counts:
-        nodes = np.linspace(low, high, count)
-        rho = np.tanh(nodes)[:, None, None, None]
-        cross = moments.cross + moments.cross.transpose(0, 2, 1)
-        product = moments.tail - rho * cross + rho**2 * moments.head
-        root = np.linalg.cholesky(product + (1 - rho**2) * moments.first)
-        diagonal = np.diagonal(root, axis1=2, axis2=3)
-        remaining = np.sum(diagonal[..., -1] ** 2, 1)
-        unit = 1 - rho[:, 0, 0, 0] ** 2
-        likelihood = len(pieces) * np.log(unit) / 2 - np.log(diagonal[..., :-1]).sum((1, 2))
-        likelihood -= freedom / 2 * np.log(remaining)
-        posterior = likelihood + np.log(unit) / 2  # d rho / sqrt(1 - rho^2), in artanh rho
-        posterior -= posterior.max()
-        kept = np.flatnonzero(posterior > -_REACH)
-        low, high = nodes[max(kept[0] - 1, 0)], nodes[min(kept[-1] + 1, count - 1)]
-    weight = np.exp(posterior)
-    return nodes, weight / weight.sum(), remaining

@@ -16,26 +16,11 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.least_squares import Fits, fit_log_loss
-from jaxsup.fit.noise import Noise, Piece, measure_noise, parabolas
-from jaxsup.fit.refusals import Refusal, find_refusal, refusal_figures
+from jaxsup.fit.noise import measure_noise, parabolas, trend_of_fit
+from jaxsup.fit.refusals import Evidence, Refusal, find_refusal, refusal_figures
 from jaxsup.fit.structure import find_structure
-from jaxsup.fit.uncertainty import (
-    Spread,
-    combine,
-    deviations_of_seeds,
-    spread_of_curve,
-    spread_of_seeds,
-)
-from jaxsup.fit.windows import (
-    MIN_POINTS,
-    Assessment,
-    assess,
-    candidate_windows,
-    choose_again,
-    choose_window,
-)
-
-_CHANCE = 0.003  # of calling noise structure
+from jaxsup.fit.uncertainty import Spread, choice_factor, spread_of_curve, spread_of_seeds
+from jaxsup.fit.windows import MIN_POINTS, assess, candidate_windows, choose_again, choose_window
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,41 +162,41 @@ def fit_power_law(
         return _refuse_short(result, curve, losses, needed)
     fits = fit_log_loss(curve, curve.y[None], windows.mask(len(curve.x)), floor=floor)
     x, y = np.log(losses.steps), np.log(losses.values.mean(0))
-    noise = measure_noise(curve, y, parabolas(curve, x, slice(0, len(curve.x))))
+    whole = slice(0, len(curve.x))
+    noise = measure_noise(curve, y, parabolas(curve, x, whole))
     limits = {"min_decades": min_decades, "max_drift": max_drift}
     assessment = assess(curve, fits, windows, noise, **limits)
     best = int(choose_window(assessment))
     bins = slice(int(windows.first[best]), int(windows.last[best]) + 1)
     result = _describe(result, curve, losses, bins, drift=float(np.ptp(assessment.slopes[best])))
-    if refusal := find_refusal(assessment, best, max_drift):
-        return result.refused(refusal, **refusal_figures(assessment, best))
-    within = measure_noise(curve, y, _pieces(curve, x, bins, fits, best))
-    influence = fits.influence[best, bins]
-    structure = find_structure(
-        curve.x[bins], fits.residual[best, bins], fits.jacobian[best][:, bins],
-        within.covariance()[bins, bins],
-    )
-    if structure.chance < _CHANCE:
-        return result.refused(Refusal.STRUCTURE, period=structure.period)
-    generator = np.random.default_rng(bootstrap_seed)
+    # The noise again, about the fit itself in its window: fewer parameters take less of it.
+    within = measure_noise(curve, y, trend_of_fit(curve, x, bins, fits, best))
+    structure = find_structure(curve, bins, fits, best, within)
+    evidence = Evidence(assessment, best, structure, within, bins, seeds)
+    if refusal := find_refusal(evidence):
+        return result.refused(refusal, **refusal_figures(evidence))
+    spread = spread_of_curve(within, bins, fits.influence[best, bins], structure.excess)
     if seeds > 1:
-        deviations = deviations_of_seeds(curve, losses)
-        spread = spread_of_seeds(deviations[:, bins], influence)
-        draws = generator.standard_normal((resamples, seeds)) @ deviations
-    else:
-        spread = spread_of_curve(within, bins, influence).inflated(math.sqrt(structure.excess))
-        draws = generator.standard_normal((resamples, len(curve.x))) @ _root(within).T
+        spread = spread_of_seeds(curve, losses, bins, fits.influence[best, bins])
     if len(windows.first) > 1:
+        draws = within.sample(np.random.default_rng(bootstrap_seed), resamples)
         errors = choose_again(assessment, best, fits.residual[best], draws)
-        again, kept = np.mean(errors**2, 0)
-        spread = spread.inflated(math.sqrt(max(again / max(kept, 1e-300), 1.0)))
-    systematic = float(assessment.drift[best]) / math.sqrt(12)
-    low, high = combine(float(fits.exponent[best]), spread, systematic, confidence)
+        spread = spread.inflated(choice_factor(errors))
+    return _conclude(result, evidence, fits, spread)
+
+
+def _conclude(result: PowerLawFit, evidence: Evidence, fits: Fits, spread: Spread) -> PowerLawFit:
+    """The result with its power law, unless the exponent may be 0."""
+    best = evidence.fit
+    exponent = float(fits.exponent[best])
+    systematic = float(evidence.assessment.drift[best]) / math.sqrt(12)
+    low, high = spread.interval(exponent, systematic, result.confidence)
     if low <= 0:
-        return result.refused(Refusal.REACHES_ZERO, low=low, high=high)
+        refusal = Refusal.CORRELATED if evidence.long_memory else Refusal.REACHES_ZERO
+        return result.refused(refusal, low=low, high=high, **refusal_figures(evidence))
     return dataclasses.replace(
         result,
-        exponent=float(fits.exponent[best]),
+        exponent=exponent,
         stderr=math.hypot(spread.standard_error, systematic),
         systematic=systematic,
         interval=(low, high),
@@ -219,24 +204,6 @@ def fit_power_law(
         floor=float(fits.floor[best]),
         found=True,
     )
-
-
-def _root(noise):
-    c = noise.covariance()
-    return np.linalg.cholesky(c + np.eye(len(c)) * (1e-10 * np.trace(c) / len(c) + 1e-300))
-
-
-def _pieces(curve, x, bins, fits, best):
-    """The fit's own trend in its window, parabolas outside of it."""
-    entries = x[curve.start[bins.start] : curve.stop[bins.stop - 1]]
-    columns = [np.ones_like(entries), entries - entries.mean()]
-    floor = float(fits.floor[best])
-    if floor:
-        power = np.exp(fits.log_amplitude[best] - fits.exponent[best] * entries)
-        columns = [power / (power + floor), columns[1] * power / (power + floor), 1 / (power + floor)]
-    piece = Piece(bins.start, bins.stop - 1, np.stack(columns))
-    before = parabolas(curve, x, slice(0, bins.start))
-    return [*before, piece, *parabolas(curve, x, slice(bins.stop, len(curve.x)))]
 
 
 def _describe(

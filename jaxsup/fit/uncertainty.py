@@ -32,6 +32,17 @@ class Spread(NamedTuple):
         """With every error times a factor."""
         return self._replace(error=self.error * factor)
 
+    def interval(
+        self, exponent: float, systematic: float, confidence: float
+    ) -> tuple[float, float]:
+        """Ends of the interval: statistical and systematic half widths in quadrature."""
+        from scipy.special import ndtri
+
+        half = math.hypot(
+            self.half_width(confidence), systematic * float(ndtri((1 + confidence) / 2))
+        )
+        return exponent - half, exponent + half
+
     def half_width(self, confidence: float) -> float:
         """h with P(|alpha - estimate| < h) = confidence."""
         from scipy.special import stdtr, stdtrit
@@ -46,48 +57,48 @@ class Spread(NamedTuple):
         return float(ends.mean())
 
 
-def spread_of_curve(noise: Noise, bins: slice, influence: Float[np.ndarray, " bins"]) -> Spread:
+def spread_of_curve(
+    noise: Noise, bins: slice, influence: Float[np.ndarray, " bins"], excess: float = 1.0
+) -> Spread:
     """The error that a curve's noise makes, rho left open as far as the record leaves it open.
 
     Arguments:
         noise: of the record, about the fit in its window.
         bins: the window's.
         influence: d alpha / d log L of these bins.
+        excess: variance of the bins over what the noise makes.
     """
     products = noise.covariances(bins) @ influence * influence
     variance = np.maximum(products.sum(1), 1e-300)
     shares = np.zeros_like(noise.scale)
     shares[bins] = noise.weight @ (products / variance[:, None])
-    return Spread(noise.weight, np.sqrt(variance), noise.effective_freedom(shares))
-
-
-def deviations_of_seeds(curve: Curve, losses: Losses) -> Float[np.ndarray, "seeds points"]:
-    """(L_s - mean) / mean in every bin: what each seed adds to log of the mean, times seeds."""
-    mean = losses.values.mean(0)
-    return bin_means(losses.values / mean - 1, curve.start, curve.stop)
+    error = np.sqrt(excess * variance)
+    return Spread(noise.weight, error, noise.effective_freedom(shares))
 
 
 def spread_of_seeds(
-    deviations: Float[np.ndarray, "seeds bins"], influence: Float[np.ndarray, " bins"]
+    curve: Curve, losses: Losses, bins: slice, influence: Float[np.ndarray, " bins"]
 ) -> Spread:
-    """Student's, with seeds - 1 degrees of freedom, of the seeds' influence on the exponent.
+    """Student's, with seeds - 1 degrees of freedom, of what each seed adds to the exponent.
+
+    Log of the mean curve moves by (L_s - mean) / (seeds mean) where a seed is added or left out.
 
     Arguments:
-        deviations: of every seed from the mean curve.
+        curve: the binned mean curve.
+        losses: of all seeds.
+        bins: the window's.
         influence: d alpha / d log L of these bins.
     """
-    effects = deviations @ influence
-    seeds = len(effects)
+    mean, seeds = losses.values.mean(0), len(losses.values)
+    start, stop = curve.start[bins], curve.stop[bins]
+    entries = slice(int(start[0]), int(stop[-1]))
+    relative = losses.values[:, entries] / mean[entries] - 1
+    effects = bin_means(relative, start - start[0], stop - start[0]) @ influence
     error = math.sqrt(float(np.var(effects)) / (seeds - 1))
     return Spread(np.ones(1), np.array([error]), float(seeds - 1))
 
 
-def combine(
-    exponent: float, spread: Spread, systematic: float, confidence: float
-) -> tuple[float, float]:
-    """The interval: statistical and systematic half widths in quadrature."""
-    from scipy.special import ndtri
-
-    margin = systematic * float(ndtri((1 + confidence) / 2))
-    half = math.hypot(spread.half_width(confidence), margin)
-    return exponent - half, exponent + half
+def choice_factor(errors: Float[np.ndarray, "draws 2"]) -> float:
+    """What choosing the window again makes of the root mean square error, at least 1."""
+    again, kept = np.mean(errors**2, 0)
+    return math.sqrt(max(float(again) / max(float(kept), 1e-300), 1.0))

@@ -65,7 +65,7 @@ class Sensitivity(NamedTuple):
         exponent: d alpha / d log L.
         slopes: d of the local exponents of the thirds / d log L.
         error: standard error of the exponent.
-        variance: of the differences between the thirds' local exponents, in the order of _DIFFERENCES.
+        variance: of the differences between the thirds' local exponents (_DIFFERENCES).
         bound: 95% upper bound of the noise over its estimate, as a variance.
     """
 
@@ -212,7 +212,7 @@ def choose_window(assessment: Assessment) -> Int[np.ndarray, "*draws"]:
     """The fit that passes most checks before its first failure; of those, the lowest score."""
     passed = _passed(assessment)
     most = passed == passed.max(-1, keepdims=True)
-    return np.argmin(np.where(most, assessment.score, np.inf), -1)
+    return np.asarray(np.argmin(np.where(most, assessment.score, np.inf), -1))
 
 
 def choose_again(
