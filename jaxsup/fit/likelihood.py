@@ -105,8 +105,8 @@ def take_moments(
         first = np.outer(full[:, 0], full[:, 0]) / sigma[0] ** 2
         products.append((tail, after @ before.T, before @ before.T, first))
     freedom = sum(map(len, residuals)) - sum(len(piece.design) for piece in pieces)
-    stacks = (np.stack(part) for part in zip(*products, strict=True))
-    return residuals, Moments(*stacks, freedom, unit)
+    tail, cross, head, first = (np.stack(part) for part in zip(*products, strict=True))
+    return residuals, Moments(tail, cross, head, first, freedom, unit)
 
 
 def find_posterior(moments: Moments) -> Posterior:
@@ -118,21 +118,29 @@ def find_posterior(moments: Moments) -> Posterior:
         that is flat in artanh rho: the former leaves intervals short where noise is correlated over
         the whole record, the latter makes them wide where it is over a tenth.
     """
-    low, high = _RANGE
-    cross = moments.cross + moments.cross.transpose(0, 2, 1)
-    for count in _NODES:
+    nodes = np.linspace(*_RANGE, _NODES[0])
+    logarithm, remaining = _evaluate(moments, nodes)
+    for count in _NODES[1:]:
+        kept = np.flatnonzero(logarithm > logarithm.max() - _REACH)
+        low, high = nodes[max(kept[0] - 1, 0)], nodes[min(kept[-1] + 1, len(nodes) - 1)]
         nodes = np.linspace(low, high, count)
-        rho = np.tanh(nodes)[:, None, None, None]
-        unit = 1 - np.tanh(nodes) ** 2
-        product = moments.tail - rho * cross + rho**2 * moments.head
-        root = np.linalg.cholesky(product + (1 - rho**2) * moments.first)
-        diagonal = np.diagonal(root, axis1=2, axis2=3)
-        remaining = np.sum(diagonal[..., -1] ** 2, 1)
-        logarithm = len(moments.first) * np.log(unit) / 2 - np.log(diagonal[..., :-1]).sum((1, 2))
-        logarithm += _PRIOR * np.log(unit) - moments.freedom / 2 * np.log(remaining)
-        logarithm -= logarithm.max()
-        kept = np.flatnonzero(logarithm > -_REACH)
-        low, high = nodes[max(kept[0] - 1, 0)], nodes[min(kept[-1] + 1, count - 1)]
-    weight = np.exp(logarithm)
+        logarithm, remaining = _evaluate(moments, nodes)
+    weight = np.exp(logarithm - logarithm.max())
     variance = moments.unit**2 * remaining / moments.freedom
     return Posterior(np.tanh(nodes), weight / weight.sum(), variance)
+
+
+def _evaluate(
+    moments: Moments, nodes: Float[np.ndarray, " nodes"]
+) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
+    """Log of the posterior, and the sum of squares that is left, at artanh rho."""
+    rho = np.tanh(nodes)[:, None, None, None]
+    unit = 1 - np.tanh(nodes) ** 2
+    cross = moments.cross + moments.cross.transpose(0, 2, 1)
+    product = moments.tail - rho * cross + rho**2 * moments.head + (1 - rho**2) * moments.first
+    # Of the Cholesky factor's diagonal the last is the residual, the others the columns' size.
+    diagonal = np.diagonal(np.linalg.cholesky(product), axis1=2, axis2=3)
+    remaining = np.sum(diagonal[..., -1] ** 2, 1)
+    logarithm = len(moments.first) * np.log(unit) / 2 - np.log(diagonal[..., :-1]).sum((1, 2))
+    logarithm += _PRIOR * np.log(unit) - moments.freedom / 2 * np.log(remaining)
+    return logarithm, remaining

@@ -15,13 +15,15 @@ from jaxtyping import Float
 
 from jaxsup.fit.curves import Curve, bin_sums
 from jaxsup.fit.least_squares import Fits
-from jaxsup.fit.likelihood import Piece, find_posterior, take_moments
+from jaxsup.fit.likelihood import Moments, Piece, find_posterior, take_moments
 
 _KERNEL = 0.75 * math.log(10)  # half width in log t of the triangle that smooths sigma^2
 _MOST_ENTRIES = 10  # that a bin counts for in sigma^2, so that late bins don't drown early ones
 _PRIOR_ENTRIES = 6.0  # that the mean of sigma^2 over all bins counts for in each
-_PIECE = math.log(10)  # length in log t of a parabola of the trend
+_PIECE = math.log(10)  # length in log t of a polynomial of the trend
 _PIECE_ENTRIES = 8  # at least
+_PARABOLA, _FLEXIBLE = 3, 7  # columns of the polynomials
+_BENT = 4.0  # of the innovations' squares, between the one and the other
 _RIDGE = 1e-10  # of the mean variance: noise-free records have singular covariances
 _TINY = 1e-300
 
@@ -110,36 +112,71 @@ class Noise(NamedTuple):
         return max(effective * self.freedom / float(np.sum(self.counts)), 1.0)
 
 
-def parabolas(curve: Curve, x: Float[np.ndarray, " entries"], bins: slice) -> list[Piece]:
-    """A parabola in log t for every decade or so of these bins: a trend that follows any curve.
+def trend_of_curve(
+    curve: Curve, x: Float[np.ndarray, " entries"], bins: slice, columns: int = _PARABOLA
+) -> list[Piece]:
+    """A polynomial in log t for every decade or so of these bins: a trend that follows any curve.
 
     Arguments:
         curve: the binned curve.
         x: log t of every entry.
         bins: which bins.
+        columns: of each polynomial, fewer where there are few entries.
     """
     first, last = bins.start, bins.stop - 1
     pieces: list[Piece] = []
     while first <= last:
-        reach = int(np.searchsorted(curve.x, curve.x[first] + _PIECE - 1e-9)) - 1
         start = int(curve.start[first])
+        decade = int(np.searchsorted(curve.x, curve.x[first] + _PIECE - 1e-9)) - 1
         enough = int(np.searchsorted(curve.stop, start + _PIECE_ENTRIES))
-        end = min(max(reach, enough), last)
+        end = min(max(decade, enough), last)
         rest = int(curve.stop[last] - curve.stop[end])
         if rest < _PIECE_ENTRIES or curve.x[last] - curve.x[end] < _PIECE / 2:
             end = last
         entries = x[start : curve.stop[end]]
-        center = entries - entries.mean()
-        if columns := min(3, len(entries) // 3):
-            pieces.append(Piece(first, end, np.stack([center**power for power in range(columns)])))
+        center = (entries - entries.mean()) / _PIECE
+        most = len(entries) // 3 if columns == _PARABOLA else len(entries) * 7 // 10
+        if size := min(columns, most):
+            pieces.append(Piece(first, end, np.stack([center**power for power in range(size)])))
         first = end + 1
     return pieces
+
+
+def noise_of_curve(
+    curve: Curve, x: Float[np.ndarray, " entries"], values: Float[np.ndarray, " entries"]
+) -> Noise:
+    """The noise about a trend that follows any curve.
+
+    The trend is one of parabolas. Where polynomials of the sixth degree leave a fourth of the
+    squares, beyond chance, what parabolas leave is no noise, and those are taken.
+
+    Arguments:
+        curve: the binned curve.
+        x: log t of every entry.
+        values: log L of every entry.
+    """
+    from scipy.special import fdtri
+
+    bins = slice(0, len(curve.x))
+    trends = [trend_of_curve(curve, x, bins, columns) for columns in (_PARABOLA, _FLEXIBLE)]
+    plain, flexible = (
+        take_moments(curve, values, trend, np.ones_like(curve.x))[1] for trend in trends
+    )
+    least = max(_BENT, float(fdtri(plain.freedom, flexible.freedom, 0.999)))
+    bent = _innovation(plain) > least * _innovation(flexible)
+    return measure_noise(curve, values, trends[int(bent)])
+
+
+def _innovation(moments: Moments) -> float:
+    """Mean square of the innovations."""
+    posterior = find_posterior(moments)
+    return float(posterior.weight @ posterior.variance)
 
 
 def trend_of_fit(
     curve: Curve, x: Float[np.ndarray, " entries"], bins: slice, fits: Fits, fit: int
 ) -> list[Piece]:
-    """The trend that a fit has in its window, and parabolas outside of it.
+    """The trend that a fit has in its window, and polynomials outside of it.
 
     Arguments:
         curve: the binned curve.
@@ -150,8 +187,8 @@ def trend_of_fit(
     """
     entries = x[curve.start[bins.start] : curve.stop[bins.stop - 1]]
     inside = Piece(bins.start, bins.stop - 1, fits.columns(fit, entries))
-    before = parabolas(curve, x, slice(0, bins.start))
-    return [*before, inside, *parabolas(curve, x, slice(bins.stop, len(curve.x)))]
+    before = trend_of_curve(curve, x, slice(0, bins.start))
+    return [*before, inside, *trend_of_curve(curve, x, slice(bins.stop, len(curve.x)))]
 
 
 def measure_noise(

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.least_squares import Fits, fit_log_loss
-from jaxsup.fit.noise import measure_noise, parabolas, trend_of_fit
+from jaxsup.fit.noise import measure_noise, noise_of_curve, trend_of_fit
 from jaxsup.fit.refusals import Evidence, Refusal, find_refusal, refusal_figures
 from jaxsup.fit.structure import find_structure
 from jaxsup.fit.uncertainty import Spread, choice_factor, spread_of_curve, spread_of_seeds
@@ -162,8 +162,7 @@ def fit_power_law(
         return _refuse_short(result, curve, losses, needed)
     fits = fit_log_loss(curve, curve.y[None], windows.mask(len(curve.x)), floor=floor)
     x, y = np.log(losses.steps), np.log(losses.values.mean(0))
-    whole = slice(0, len(curve.x))
-    noise = measure_noise(curve, y, parabolas(curve, x, whole))
+    noise = noise_of_curve(curve, x, y)
     limits = {"min_decades": min_decades, "max_drift": max_drift}
     assessment = assess(curve, fits, windows, noise, **limits)
     best = int(choose_window(assessment))

@@ -25,8 +25,8 @@ class Spread(NamedTuple):
 
     @property
     def standard_error(self) -> float:
-        """Root mean square of the parts' errors."""
-        return math.sqrt(float(self.weight @ self.error**2))
+        """Mean of the parts' errors."""
+        return float(self.weight @ self.error)
 
     def inflated(self, factor: float) -> "Spread":
         """With every error times a factor."""
