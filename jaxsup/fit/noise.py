@@ -15,15 +15,15 @@ from jaxtyping import Float
 
 from jaxsup.fit.curves import Curve, bin_sums
 from jaxsup.fit.least_squares import Fits
-from jaxsup.fit.likelihood import Moments, Piece, find_posterior, take_moments
+from jaxsup.fit.likelihood import Piece, find_posterior, take_moments
 
 _KERNEL = 0.75 * math.log(10)  # half width in log t of the triangle that smooths sigma^2
 _MOST_ENTRIES = 10  # that a bin counts for in sigma^2, so that late bins don't drown early ones
 _PRIOR_ENTRIES = 6.0  # that the mean of sigma^2 over all bins counts for in each
 _PIECE = math.log(10)  # length in log t of a polynomial of the trend
 _PIECE_ENTRIES = 8  # at least
-_PARABOLA, _FLEXIBLE = 3, 7  # columns of the polynomials
-_BENT = 4.0  # of the innovations' squares, between the one and the other
+_COLUMNS = (3, 4, 5, 7)  # of the polynomials
+_CHANCE = 1e-3  # that more columns than 3 are taken where noise is all there is
 _RIDGE = 1e-10  # of the mean variance: noise-free records have singular covariances
 _TINY = 1e-300
 
@@ -86,6 +86,13 @@ class Noise(NamedTuple):
         """Their mean over rho, for all bins."""
         return np.einsum("n,nij->ij", self.weight, self.covariances(slice(0, len(self.scale))))
 
+    def typical(self) -> "Noise":
+        """The same with one rho, its median."""
+        variance = np.interp(self.median, self.correlation, self.variance)
+        return self._replace(
+            correlation=np.array([self.median]), weight=np.ones(1), variance=np.array([variance])
+        )
+
     def regularized(
         self, covariance: Float[np.ndarray, "bins bins"]
     ) -> Float[np.ndarray, "bins bins"]:
@@ -113,7 +120,7 @@ class Noise(NamedTuple):
 
 
 def trend_of_curve(
-    curve: Curve, x: Float[np.ndarray, " entries"], bins: slice, columns: int = _PARABOLA
+    curve: Curve, x: Float[np.ndarray, " entries"], bins: slice, columns: int = _COLUMNS[0]
 ) -> list[Piece]:
     """A polynomial in log t for every decade or so of these bins: a trend that follows any curve.
 
@@ -135,7 +142,7 @@ def trend_of_curve(
             end = last
         entries = x[start : curve.stop[end]]
         center = (entries - entries.mean()) / _PIECE
-        most = len(entries) // 3 if columns == _PARABOLA else len(entries) * 7 // 10
+        most = len(entries) // 3 if columns == _COLUMNS[0] else len(entries) * 7 // 10
         if size := min(columns, most):
             pieces.append(Piece(first, end, np.stack([center**power for power in range(size)])))
         first = end + 1
@@ -147,8 +154,8 @@ def noise_of_curve(
 ) -> Noise:
     """The noise about a trend that follows any curve.
 
-    The trend is one of parabolas. Where polynomials of the sixth degree leave a fourth of the
-    squares, beyond chance, what parabolas leave is no noise, and those are taken.
+    The trend is one of parabolas. What they leave is no noise where polynomials of a higher degree
+    leave less, beyond chance: those with the smallest generalized cross-validation are taken then.
 
     Arguments:
         curve: the binned curve.
@@ -157,20 +164,18 @@ def noise_of_curve(
     """
     from scipy.special import fdtri
 
-    bins = slice(0, len(curve.x))
-    trends = [trend_of_curve(curve, x, bins, columns) for columns in (_PARABOLA, _FLEXIBLE)]
-    plain, flexible = (
-        take_moments(curve, values, trend, np.ones_like(curve.x))[1] for trend in trends
-    )
-    least = max(_BENT, float(fdtri(plain.freedom, flexible.freedom, 0.999)))
-    bent = _innovation(plain) > least * _innovation(flexible)
-    return measure_noise(curve, values, trends[int(bent)])
-
-
-def _innovation(moments: Moments) -> float:
-    """Mean square of the innovations."""
-    posterior = find_posterior(moments)
-    return float(posterior.weight @ posterior.variance)
+    even, trends, scores, left = np.ones_like(curve.x), [], [], []
+    for columns in _COLUMNS:
+        trends.append(trend_of_curve(curve, x, slice(0, len(curve.x)), columns))
+        moments = take_moments(curve, values, trends[-1], even)[1]
+        posterior = find_posterior(moments)
+        variance = float(posterior.weight @ posterior.variance)
+        left.append((variance * moments.freedom, moments.freedom))
+        (plain, most), (squares, freedom) = left[0], left[-1]
+        ratio = (plain - squares) / max(most - freedom, 1) / max(squares / freedom, _TINY)
+        better = most > freedom and ratio > fdtri(most - freedom, freedom, 1 - _CHANCE)
+        scores.append(variance / freedom if better or not scores else np.inf)
+    return measure_noise(curve, values, trends[int(np.argmin(scores))])
 
 
 def trend_of_fit(

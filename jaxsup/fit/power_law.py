@@ -162,7 +162,7 @@ def fit_power_law(
         return _refuse_short(result, curve, losses, needed)
     fits = fit_log_loss(curve, curve.y[None], windows.mask(len(curve.x)), floor=floor)
     x, y = np.log(losses.steps), np.log(losses.values.mean(0))
-    noise = noise_of_curve(curve, x, y)
+    noise = noise_of_curve(curve, x, y).typical()
     limits = {"min_decades": min_decades, "max_drift": max_drift}
     assessment = assess(curve, fits, windows, noise, **limits)
     best = int(choose_window(assessment))
