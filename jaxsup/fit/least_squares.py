@@ -51,7 +51,7 @@ class Fits(NamedTuple):
         power = np.exp(self.log_amplitude[fit] - self.exponent[fit] * x)
         loss = np.maximum(power + self.floor[fit], 1e-3 * power)
         share = power / loss
-        return np.stack([share, (x - x.mean()) * share, 1 / loss])
+        return np.stack([share, (x - x.mean()) * share, loss.min() / loss])
 
 
 class Centered(NamedTuple):
@@ -110,7 +110,10 @@ def fit_log_loss(
     center = (mask @ curve.x)[:, None] / count
     level = np.sum(y * mask, 1, keepdims=True) / count
     data = Centered((curve.x - center) * mask, (y - level) * mask, mask, center[:, 0], level[:, 0])
-    return _fit_floor(data, curve.spread) if floor else _fit_line(data)
+    if not floor:
+        return _fit_line(data)
+    with np.errstate(over="ignore", invalid="ignore"):  # losses that span 1e300 fit no floor
+        return _fit_floor(data, curve.spread)
 
 
 def _fit_line(data: Centered) -> Fits:

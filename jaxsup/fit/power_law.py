@@ -119,7 +119,8 @@ def fit_power_law(
     Arguments:
         steps: [steps], update counts >= 0, increasing; step 0 is left out (log 0).
         loss: [steps] or [seeds, steps]. In 2-D a seed with NaN or infinity is left out and counted;
-            in 1-D those entries are. The (mean) curve ends before its first value <= 0.
+            in 1-D those entries are; masked entries likewise. The (mean) curve ends before its
+            first value <= 0.
         window: first and last step to fit, both included, in place of the automatic window.
         floor: fit c as well, which may be negative.
         min_decades: shortest window, in decades of steps, > 0; one more is asked for with a floor.

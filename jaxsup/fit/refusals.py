@@ -97,7 +97,8 @@ def find_refusal(evidence: Evidence) -> Refusal | None:
     limit = assessment.max_drift * assessment.exponent[evidence.fit]
     if structure.chance < _CHANCE and structure.slope > limit:
         return Refusal.STRUCTURE
-    return Refusal.CORRELATED if refusal and evidence.long_memory else refusal
+    correlated = refusal is Refusal.TOO_NOISY and evidence.long_memory
+    return Refusal.CORRELATED if correlated else refusal
 
 
 def _failed_check(assessment: Assessment, fit: int) -> Refusal | None:
