@@ -22,8 +22,8 @@ _MOST_ENTRIES = 10  # that a bin counts for in sigma^2, so that late bins don't 
 _PRIOR_ENTRIES = 6.0  # that the mean of sigma^2 over all bins counts for in each
 _PIECE = math.log(10)  # length in log t of a polynomial of the trend
 _PIECE_ENTRIES = 8  # at least
-_COLUMNS = (3, 4, 5, 7)  # of the polynomials
-_CHANCE = 1e-3  # that more columns than 3 are taken where noise is all there is
+_PARABOLA, _FLEXIBLE, _OTHERS = 3, 5, (4, 7)  # columns of the polynomials
+_CHANCE = 1e-3  # that others than parabolas are taken where noise is all there is
 _RIDGE = 1e-10  # of the mean variance: noise-free records have singular covariances
 _TINY = 1e-300
 
@@ -120,7 +120,7 @@ class Noise(NamedTuple):
 
 
 def trend_of_curve(
-    curve: Curve, x: Float[np.ndarray, " entries"], bins: slice, columns: int = _COLUMNS[0]
+    curve: Curve, x: Float[np.ndarray, " entries"], bins: slice, columns: int = _PARABOLA
 ) -> list[Piece]:
     """A polynomial in log t for every decade or so of these bins: a trend that follows any curve.
 
@@ -142,7 +142,7 @@ def trend_of_curve(
             end = last
         entries = x[start : curve.stop[end]]
         center = (entries - entries.mean()) / _PIECE
-        most = len(entries) // 3 if columns == _COLUMNS[0] else len(entries) * 7 // 10
+        most = len(entries) // 3 if columns == _PARABOLA else len(entries) * 7 // 10
         if size := min(columns, most):
             pieces.append(Piece(first, end, np.stack([center**power for power in range(size)])))
         first = end + 1
@@ -154,8 +154,9 @@ def noise_of_curve(
 ) -> Noise:
     """The noise about a trend that follows any curve.
 
-    The trend is one of parabolas. What they leave is no noise where polynomials of a higher degree
-    leave less, beyond chance: those with the smallest generalized cross-validation are taken then.
+    The trend is one of parabolas. What they leave is no noise where polynomials of the fourth
+    degree leave less, beyond chance: the degree with the smallest generalized cross-validation is
+    taken then.
 
     Arguments:
         curve: the binned curve.
@@ -164,18 +165,44 @@ def noise_of_curve(
     """
     from scipy.special import fdtri
 
-    even, trends, scores, left = np.ones_like(curve.x), [], [], []
-    for columns in _COLUMNS:
-        trends.append(trend_of_curve(curve, x, slice(0, len(curve.x)), columns))
-        moments = take_moments(curve, values, trends[-1], even)[1]
+    plain = _Trial.of(curve, x, values, _PARABOLA)
+    flexible = _Trial.of(curve, x, values, _FLEXIBLE)
+    columns = max(plain.freedom - flexible.freedom, 1)
+    gain = plain.variance * plain.freedom - flexible.variance * flexible.freedom
+    ratio = gain / columns / max(flexible.variance, _TINY)
+    if ratio <= fdtri(columns, flexible.freedom, 1 - _CHANCE):
+        return measure_noise(curve, values, plain.pieces)
+    others = [_Trial.of(curve, x, values, columns) for columns in _OTHERS]
+    best = min([plain, flexible, *others], key=lambda trial: trial.variance / trial.freedom)
+    return measure_noise(curve, values, best.pieces)
+
+
+class _Trial(NamedTuple):
+    """A trend, and what it leaves.
+
+    Attributes:
+        pieces: of the trend.
+        variance: mean square of the innovations.
+        freedom: entries less columns.
+    """
+
+    pieces: list[Piece]
+    variance: float
+    freedom: int
+
+    @classmethod
+    def of(
+        cls,
+        curve: Curve,
+        x: Float[np.ndarray, " entries"],
+        values: Float[np.ndarray, " entries"],
+        columns: int,
+    ) -> "_Trial":
+        """The trend of polynomials with that many columns."""
+        pieces = trend_of_curve(curve, x, slice(0, len(curve.x)), columns)
+        moments = take_moments(curve, values, pieces, np.ones_like(curve.x))[1]
         posterior = find_posterior(moments)
-        variance = float(posterior.weight @ posterior.variance)
-        left.append((variance * moments.freedom, moments.freedom))
-        (plain, most), (squares, freedom) = left[0], left[-1]
-        ratio = (plain - squares) / max(most - freedom, 1) / max(squares / freedom, _TINY)
-        better = most > freedom and ratio > fdtri(most - freedom, freedom, 1 - _CHANCE)
-        scores.append(variance / freedom if better or not scores else np.inf)
-    return measure_noise(curve, values, trends[int(np.argmin(scores))])
+        return cls(pieces, float(posterior.weight @ posterior.variance), moments.freedom)
 
 
 def trend_of_fit(
