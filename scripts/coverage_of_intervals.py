@@ -5,11 +5,11 @@ Protocol, stated before the run. One trial is a record of
     log L = log 3 - 0.5 log t + n,    n_i = rho n_(i-1) + sigma sqrt(1 - rho^2) e_i,
 
 with n stationary (standard deviation sigma), e independent standard normal, i the place of an entry
-in the record and rho = 0, 0.9 or 0.99; several seeds have independent n. sigma is 1% and 10% for one curve, 3%
-for several seeds. Steps are 1..2,000,
-1..10,000, or 80 or 200 log-spaced real numbers from 10 to 10^5. The window is chosen by the fit
-("automatic") or is the whole record ("given"). Everything else is the default. Trial k of every
-cell draws from `numpy.random.default_rng([k, cell])`; none is left out.
+in the record and rho = 0, 0.9 or 0.99. sigma is 1% and 10% for one curve; several seeds have
+independent n, sigma 3%. Steps are 1..2,000, 1..10,000, or 80 or 200 log-spaced real numbers from 10
+to 10^5. The window is chosen by the fit ("automatic") or is the whole record ("given"). Everything
+else is the default. Trial k of row j draws from `numpy.random.default_rng([k, j])`; none is left
+out.
 
 Columns: share of the trials with a power law whose interval holds 0.5, with the binomial standard
 error of that share; share of all trials that are refused, and the most frequent reason; mean half
