@@ -42,16 +42,17 @@ class Fits(NamedTuple):
         """d alpha / d log L."""
         return self.inverse[:, 1]
 
-    def columns(
+    def evaluate(
         self, fit: int, x: Float[np.ndarray, " entries"]
-    ) -> Float[np.ndarray, "parameters entries"]:
-        """What the jacobian of a fit spans, at any log t."""
+    ) -> tuple[Float[np.ndarray, " entries"], Float[np.ndarray, "parameters entries"]]:
+        """log L of a fit at any log t, and what its derivatives by the parameters span."""
+        log_power = self.log_amplitude[fit] - self.exponent[fit] * x
         if self.jacobian.shape[1] == 2:
-            return np.stack([np.ones_like(x), x - x.mean()])
-        power = np.exp(self.log_amplitude[fit] - self.exponent[fit] * x)
+            return log_power, np.stack([np.ones_like(x), x - x.mean()])
+        power = np.exp(log_power)
         loss = np.maximum(power + self.floor[fit], 1e-3 * power)
         share = power / loss
-        return np.stack([share, (x - x.mean()) * share, loss.min() / loss])
+        return np.log(loss), np.stack([share, (x - x.mean()) * share, loss.min() / loss])
 
 
 class Centered(NamedTuple):

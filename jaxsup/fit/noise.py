@@ -205,22 +205,31 @@ class _Trial(NamedTuple):
         return cls(pieces, float(posterior.weight @ posterior.variance), moments.freedom)
 
 
-def trend_of_fit(
-    curve: Curve, x: Float[np.ndarray, " entries"], bins: slice, fits: Fits, fit: int
-) -> list[Piece]:
-    """The trend that a fit has in its window, and polynomials outside of it.
+def noise_of_fit(
+    curve: Curve,
+    x: Float[np.ndarray, " entries"],
+    values: Float[np.ndarray, " entries"],
+    bins: slice,
+    fits: Fits,
+    fit: int,
+) -> Noise:
+    """The noise about a fit in its window, and about polynomials outside of it.
 
     Arguments:
         curve: the binned curve.
         x: log t of every entry.
+        values: log L of every entry.
         bins: the window's.
         fits: of the curve.
         fit: which of them.
     """
-    entries = x[curve.start[bins.start] : curve.stop[bins.stop - 1]]
-    inside = Piece(bins.start, bins.stop - 1, fits.columns(fit, entries))
+    entries = slice(int(curve.start[bins.start]), int(curve.stop[bins.stop - 1]))
+    fitted, columns = fits.evaluate(fit, x[entries])
+    rest = values.copy()
+    rest[entries] -= fitted
     before = trend_of_curve(curve, x, slice(0, bins.start))
-    return [*before, inside, *trend_of_curve(curve, x, slice(bins.stop, len(curve.x)))]
+    after = trend_of_curve(curve, x, slice(bins.stop, len(curve.x)))
+    return measure_noise(curve, rest, [*before, Piece(bins.start, bins.stop - 1, columns), *after])
 
 
 def measure_noise(

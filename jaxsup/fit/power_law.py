@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.least_squares import Fits, fit_log_loss
-from jaxsup.fit.noise import measure_noise, noise_of_curve, trend_of_fit
+from jaxsup.fit.noise import noise_of_curve, noise_of_fit
 from jaxsup.fit.refusals import Evidence, Refusal, find_refusal, refusal_figures
 from jaxsup.fit.structure import find_structure
 from jaxsup.fit.uncertainty import Spread, choice_factor, spread_of_curve, spread_of_seeds
@@ -170,7 +170,7 @@ def fit_power_law(
     bins = slice(int(windows.first[best]), int(windows.last[best]) + 1)
     result = _describe(result, curve, losses, bins, drift=float(np.ptp(assessment.slopes[best])))
     # The noise again, about the fit itself in its window: fewer parameters take less of it.
-    within = measure_noise(curve, y, trend_of_fit(curve, x, bins, fits, best))
+    within = noise_of_fit(curve, x, y, bins, fits, best)
     structure = find_structure(curve, bins, fits, best, within)
     evidence = Evidence(assessment, best, structure, within, bins, seeds)
     if refusal := find_refusal(evidence):

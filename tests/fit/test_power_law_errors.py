@@ -149,3 +149,18 @@ def test_choosing_the_window_widens_the_interval():
         assert chosen.stderr >= 0.8 * given.stderr
         wider += chosen.stderr > given.stderr
     assert wider >= 15
+
+
+def test_error_with_a_floor_is_that_of_its_derivatives():
+    """White noise on linear steps: alpha's error by the model's derivatives at the true values."""
+    t, sigma = np.arange(1.0, 2001.0), 0.03
+    fit = fit_power_law(t, noisy(0.02 + t**-0.5, sigma, 13), floor=True, window=(1, 2000))
+    label = np.floor(np.log10(t) * 16 + 1e-6)
+    counts = np.array([np.sum(label == k) for k in np.unique(label)])
+    x = np.array([np.log(t[label == k]).mean() for k in np.unique(label)])
+    power = np.exp(-0.5 * x)
+    share = power / (0.02 + power)
+    jacobian = np.stack([share, -x * share, share / power], 1)
+    influence = np.linalg.pinv(jacobian)[1]
+    expected = sigma * math.sqrt(np.sum(influence**2 / counts))
+    assert fit.stderr == pytest.approx(expected, rel=0.2)
