@@ -112,8 +112,10 @@ def fit_power_law(
     """Fit L(t) = A t^-alpha, or c + A t^-alpha, by least squares in log L; refuse where it fails.
 
     Every decade of steps weighs alike. The window is the one with the smallest expected relative
-    error of alpha. With several seeds their mean curve is fitted, and the interval comes from
-    resampling them. A plateau, an exponential, a cut-off or a crossover is no power law.
+    error of alpha. The interval knows how the noise is correlated from entry to entry, and that the
+    window was chosen; of several seeds, whose mean curve is fitted, it is Student's with seeds - 1
+    degrees of freedom. A plateau, an exponential, a cut-off, a crossover or waves about a law are
+    no power law.
     `docs/methods/power_law_fits.md` has the formulas and what they cannot see.
 
     Arguments:
@@ -127,14 +129,15 @@ def fit_power_law(
         max_drift: largest accepted drift of the local slope as a fraction of the exponent, > 0.
         points_per_decade: bins per decade, >= 4.
         confidence: level of the interval, in (0, 1).
-        resamples: bootstrap resamples, >= 2.
+        resamples: draws of noise under which the window is chosen again, >= 2.
         bootstrap_seed: seed of their generator, >= 0. The order of the seeds does not matter.
 
     Returns:
         The exponent of the window with its error, or the reason why there is none.
 
     Raises:
-        ValueError: for arguments outside these ranges, or fewer than 3 positive steps.
+        ValueError: for arguments outside these ranges, fewer than 3 positive steps, or what is no
+            array of real numbers, or a larger one than a fit has use for.
 
     Reference:
         alpha = (a + 2b - 1) / a for power-law features: "Superposition unifies power-law training
@@ -256,7 +259,7 @@ def _check_options(
     check_number("points_per_decade", points_per_decade, "take 16", low=4)
     do = "give a fraction such as 0.95"
     check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)
-    check_number("resamples", resamples, "take 1000", low=2)
+    check_number("resamples", resamples, "take 200", low=2)
     check_number("bootstrap_seed", bootstrap_seed, "give a natural number", low=0)
 
 

@@ -65,7 +65,7 @@ BAD = {
         {"confidence": 95.0},
         "confidence: .* < 1; got 95.0; give a fraction",
     ),
-    "one resample": ({"resamples": 1}, "resamples: expected .* >= 2; got 1; take 1000"),
+    "one resample": ({"resamples": 1}, "resamples: expected .* >= 2; got 1; take 200"),
     "negative seed": ({"bootstrap_seed": -1}, "bootstrap_seed: .* >= 0; got -1; give a natural"),
 }
 
