@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup.fit.bin_noise import Noise
 from jaxsup.fit.curves import Curve
-from jaxsup.fit.noise import Noise
 from jaxsup.fit.segmentation import Lines, Piece
 from jaxsup.fit.tails import Tail, fit_cutoff, fit_floor
 

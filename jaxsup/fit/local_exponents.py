@@ -9,8 +9,8 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
+from jaxsup.fit.bin_noise import measure_noise, scatter_inflation, seed_deviations
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
-from jaxsup.fit.noise import measure_noise, scatter_inflation, seed_deviations
 
 _NEIGHBORS = 2  # bins at each side that a line uses at least, where there are as many
 _FEWEST_POINTS = 3

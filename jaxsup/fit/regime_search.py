@@ -9,6 +9,7 @@ from typing import NamedTuple
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
+from jaxsup.fit.bin_noise import Noise, measure_noise, scatter_inflation
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.kinds import (
     PLATEAU,
@@ -23,7 +24,6 @@ from jaxsup.fit.kinds import (
     name_kinds,
     suspect_end,
 )
-from jaxsup.fit.noise import Noise, measure_noise, scatter_inflation
 from jaxsup.fit.segmentation import Lines, Piece, cut, fit_lines, seed_inflation
 from jaxsup.fit.stretch_intervals import line_influence, measure_floor, measure_interval
 from jaxsup.fit.stretches import Regimes, Stretch

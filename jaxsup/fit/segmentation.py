@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup.fit.bin_noise import Noise, long_run_inflation, seed_deviations
 from jaxsup.fit.curves import Curve, Losses
-from jaxsup.fit.noise import Noise, long_run_inflation, seed_deviations
 
 _FEWEST = 3  # points of a piece: a line, and one more to see the noise by
 _MOST_PIECES = 14

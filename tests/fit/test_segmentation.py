@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from regime_curves import autoregressive
 
+from jaxsup.fit.bin_noise import measure_noise, scatter_inflation
 from jaxsup.fit.curves import bin_curve, read_losses
-from jaxsup.fit.noise import measure_noise, scatter_inflation
 from jaxsup.fit.segmentation import cut, fit_lines, measure_inflation, seed_inflation
 from jaxsup.fit.tails import fit_cutoff, fit_floor
 
