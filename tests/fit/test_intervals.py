@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
+from scipy.special import bdtr, bdtrc
 
 from jaxsup.fit.exponents import exponents_to_records, measure_exponents
 from jaxsup.fit.intervals import (
@@ -80,13 +81,15 @@ def test_equal_samples_have_an_interval_of_no_width() -> None:
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(8, 10), (1, 3), (0, 10), (10, 10), (900, 50_000)])
-def test_shares_have_wilsons_interval(hits: int, trials: int) -> None:
-    z2, share = NormalDist().inv_cdf(0.975) ** 2, hits / trials
-    center = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    reach = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * trials)) / trials) / (1 + z2 / trials)
+def test_shares_have_the_exact_interval(hits: int, trials: int) -> None:
+    """At its ends what was counted, or more or fewer, has a probability of 2.5%."""
     estimate = from_share(hits, trials)
-    np.testing.assert_allclose(estimate[:3], [share, center - reach, center + reach], atol=1e-12)
+    assert estimate.value == hits / trials
     assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+    at_least = bdtrc(hits - 1, trials, estimate.low) if hits else None
+    at_most = bdtr(hits, trials, estimate.high) if hits < trials else None
+    assert estimate.low == 0 if at_least is None else at_least == pytest.approx(0.025)
+    assert estimate.high == 1 if at_most is None else at_most == pytest.approx(0.025)
 
 
 # --- resampling ---------------------------------------------------------------------------------
