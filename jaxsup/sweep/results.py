@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from jaxsup.sweep.store.schema import Layout, machine
+from jaxsup.sweep.store.machine import machine
+from jaxsup.sweep.store.schema import Layout
 from jaxsup.sweep.work import Part
 
 if TYPE_CHECKING:

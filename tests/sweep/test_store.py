@@ -10,7 +10,7 @@ import xarray as xr
 from sweep_cases import Stop, assert_same_bits, rate_sweep, run, run_into, trained_parts
 
 from jaxsup.sweep.callbacks import Stopped
-from jaxsup.sweep.store import schema, store
+from jaxsup.sweep.store import machine, store
 from jaxsup.sweep.store.read import take_inventory
 
 
@@ -71,7 +71,7 @@ def test_a_finished_sweep_trains_nothing_again(copy, monkeypatch):
 
 
 def machine_of(*, card: str) -> Callable[[list[Any]], dict[str, Any]]:
-    return lambda devices: {**schema.machine(devices), "device": card}
+    return lambda devices: {**machine.machine(devices), "device": card}
 
 
 def test_a_store_keeps_the_machine_that_trained_it(tmp_path, monkeypatch):

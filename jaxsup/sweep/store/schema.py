@@ -15,7 +15,6 @@ import jax
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxsup import __version__
 from jaxsup._internal.validation import fail
 from jaxsup.experiment.students import named_arrays
 from jaxsup.experiment.tables import to_table
@@ -211,18 +210,6 @@ class Layout:
 def precision() -> str:
     """The precision that JAX computes with now."""
     return str(np.dtype(jax.numpy.result_type(float)))
-
-
-def machine(devices: list[Any]) -> dict[str, Any]:
-    """What trained: versions, devices, and how they multiply."""
-    return {
-        "jaxsup_version": __version__,
-        "jax_version": jax.__version__,
-        "platform": devices[0].platform,
-        "device": ", ".join(sorted({device.device_kind for device in devices})),
-        "device_count": len(devices),
-        "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
-    }
 
 
 class _Arrays:

@@ -1,0 +1,44 @@
+"""What trained a sweep: versions, devices, and how they multiply."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+
+from jaxsup import __version__
+
+_FACTS = {
+    "jaxsup_version",
+    "jax_version",
+    "platform",
+    "device",
+    "device_count",
+    "matmul_precision",
+}
+
+
+def machine(devices: list[Any]) -> dict[str, Any]:
+    """What trains here."""
+    return {
+        "jaxsup_version": __version__,
+        "jax_version": jax.__version__,
+        "platform": devices[0].platform,
+        "device": ", ".join(sorted({device.device_kind for device in devices})),
+        "device_count": len(devices),
+        "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
+    }
+
+
+def join_machines(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What trained several tiles, by their records; where they differ, all of it.
+
+    Who opens a finished store on another machine has trained nothing of it.
+    """
+    values: dict[str, dict[Any, None]] = {}
+    for record in records:
+        for name in _FACTS & record.keys():
+            values.setdefault(name, {})[record[name]] = None
+    return {
+        name: next(iter(found)) if len(found) == 1 else ", ".join(sorted(map(str, found)))
+        for name, found in sorted(values.items())
+    }
