@@ -1,0 +1,116 @@
+"""How a number moves with the size N, and what that says of N -> infinity.
+
+A limit is an extrapolation: it rests on the form that the approach is taken to have. Several forms
+with one free amplitude are fitted, and the interval that counts is the hull of theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from jaxsup.fit.intervals import Estimate
+
+FEWEST_SIZES = 3
+
+MODELS: dict[str, Callable[[Float[np.ndarray, " sizes"]], Float[np.ndarray, " sizes"]]] = {
+    "1/log N": lambda sizes: 1 / np.log(sizes),
+    "N^-1/2": lambda sizes: sizes**-0.5,
+    "1/N": lambda sizes: 1 / sizes,
+}
+"""The forms of q(N) = q_infinity + c f(N)."""
+
+
+class Line(NamedTuple):
+    """A straight line through points with errors.
+
+    Attributes:
+        constant, slope: of y = constant + slope x.
+        covariance: of the two.
+        freedom: points less two.
+        misfit: chi-squared per degree of freedom.
+    """
+
+    constant: float
+    slope: float
+    covariance: Float[np.ndarray, "2 2"]
+    freedom: int
+    misfit: float
+
+
+def fit_line(
+    x: Float[np.ndarray, " points"],
+    y: Float[np.ndarray, " points"],
+    error: Float[np.ndarray, " points"],
+) -> Line:
+    """Weighted least squares; errors are enlarged by the root of the misfit where it exceeds 1.
+
+    Arguments:
+        x, y: three or more points.
+        error: standard errors of y, > 0.
+    """
+    X = np.stack([np.ones_like(x), x], axis=1) / error[:, None]
+    covariance = np.linalg.inv(X.T @ X)
+    constant, slope = covariance @ X.T @ (y / error)
+    freedom = len(x) - 2
+    misfit = float(np.sum(((y - constant - slope * x) / error) ** 2)) / freedom
+    return Line(float(constant), float(slope), covariance * max(misfit, 1.0), freedom, misfit)
+
+
+def _around(value: float, variance: float, freedom: int, basis: str) -> Estimate:
+    half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(variance)
+    return Estimate(value, value - half, value + half, basis)
+
+
+def limits(
+    sizes: Float[np.ndarray, " sizes"],
+    values: Float[np.ndarray, " sizes"],
+    errors: Float[np.ndarray, " sizes"],
+) -> dict[str, Estimate]:
+    """q_infinity by each of `MODELS`; empty where there are fewer than three sizes.
+
+    The intervals are Student's, of the seeds' errors and of the misfit, whichever is larger, with
+    sizes - 2 degrees of freedom.
+
+    Arguments:
+        sizes: N.
+        values: q at each.
+        errors: standard errors over the seeds, > 0.
+    """
+    if len(sizes) < FEWEST_SIZES:
+        return {}
+    found = {}
+    for name, form in MODELS.items():
+        line = fit_line(form(sizes), values, errors)
+        basis = f"q + c {name} through N = {', '.join(f'{n:.0f}' for n in sizes)}"
+        found[name] = _around(line.constant, line.covariance[0, 0], line.freedom, basis)
+    return found
+
+
+def hull(estimates: dict[str, Estimate]) -> Estimate | None:
+    """The smallest interval that holds those of all models, around the middle one's value."""
+    if not estimates:
+        return None
+    values = sorted(estimate.value for estimate in estimates.values())
+    low = min(estimate.low for estimate in estimates.values())
+    high = max(estimate.high for estimate in estimates.values())
+    sizes = next(iter(estimates.values())).basis.partition(" through ")[2]
+    basis = f"hull of q + c f(N), f = {', '.join(estimates)}, through {sizes}"
+    return Estimate(values[len(values) // 2], low, high, basis)
+
+
+def growth(
+    sizes: Float[np.ndarray, " sizes"], times: Float[np.ndarray, " sizes"]
+) -> Estimate | None:
+    """z of times ~ N^z by a log-log line, Student's interval; None at fewer than three sizes."""
+    if len(sizes) < FEWEST_SIZES:
+        return None
+    line = fit_line(np.log(sizes), np.log(times), np.full(len(sizes), 1.0))
+    # No errors of the times are known: the scatter about the line is the only measure.
+    variance = line.covariance[1, 1] / max(line.misfit, 1.0) * line.misfit
+    return _around(line.slope, variance, line.freedom, f"log-log line through {len(sizes)} sizes")
