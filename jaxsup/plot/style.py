@@ -64,23 +64,29 @@ def styled(draw: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
 
 
 def new_figure(
-    columns: int = 1, *, width: float = 5.2, height: float = 3.6, projection: str | None = None
+    columns: int = 1,
+    *,
+    rows: int = 1,
+    width: float = 5.2,
+    height: float = 3.6,
+    projection: str | None = None,
 ) -> tuple[Figure, Any]:
     """An empty figure in the house style and its axes.
 
     Arguments:
         columns: how many axes stand side by side, at least 1.
+        rows: how many stand below each other, at least 1.
         width, height: of one axis, in inches.
         projection: "3d" makes axes in space.
 
     Returns:
-        The figure, and one axis or, of several columns, an array of them.
+        The figure, and one axis or, of several columns or rows, an array of them.
     """
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns, height), layout="constrained")
-        return figure, figure.subplots(1, columns, subplot_kw={"projection": projection})
+        figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+        return figure, figure.subplots(rows, columns, subplot_kw={"projection": projection})
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

@@ -19,7 +19,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jaxsup import SGD, Adam
+from jaxsup import SGD, Adam, Experiment, Sweep
 from jaxsup.experiment.activations import LeakyReLU
 
 STRUCTURAL = ("features", "batch_size", "optimizer", "values", "embedding")
@@ -106,6 +106,29 @@ class Setting:
             "student.embedding": self.embedding,
             "steps": steps,
         }
+
+
+class AtlasSweep(Sweep):
+    """A sweep along one axis "setting", that knows what its settings are.
+
+    Arguments:
+        experiment: what all settings share.
+        settings: along the axis.
+        steps: updates at each N.
+        seeds: as `jaxsup.Sweep` takes them.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        settings: Sequence[Setting],
+        steps: Mapping[int, int],
+        seeds: int,
+    ) -> None:
+        fields = [setting.fields(steps[setting.features]) for setting in settings]
+        axis = {name: [each[name] for each in fields] for name in fields[0]}
+        super().__init__(experiment, {"setting": axis}, seeds)
+        self.settings = tuple(settings)
 
 
 def describe_level(factor: str, level: Any) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from jaxsup import Sweep, fit
-from jaxsup.reproduce.analysis.atlas_design import Setting
+from jaxsup import fit
+from jaxsup.reproduce.analysis.atlas_design import AtlasSweep, Setting
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -128,19 +127,13 @@ def measure_steepest(
     return float(local.exponent[best]), float(error), float(local.steps[best]), rising
 
 
-def tabulate(dataset: xr.Dataset, sweep: Sweep, settings: Sequence[Setting]) -> pd.DataFrame:
-    """A row a setting: its fields and what was measured.
-
-    Arguments:
-        dataset: of a sweep with the one axis "setting".
-        sweep: that sweep.
-        settings: along its axis.
-    """
+def tabulate(dataset: xr.Dataset, sweep: AtlasSweep) -> pd.DataFrame:
+    """A row a setting: its fields and what was measured."""
     loss = dataset["loss"].transpose("setting", "seed", "step").values.astype(np.float64)
     status = dataset["status"].transpose("setting", "seed").values
     recorded = dataset["step"].values
     rows = []
-    for position, setting in enumerate(settings):
+    for position, setting in enumerate(sweep.settings):
         steps = sweep.experiment_at((position,)).recorded_steps
         at = np.isin(recorded, steps) & (recorded > 0)
         whole = status[position] == 0

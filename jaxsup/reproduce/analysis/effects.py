@@ -88,8 +88,10 @@ def measure_effects(
         change, half = _change(y, factor, blocks, variance, freedom)
         share = max(_residual(y, others) - mains, 0.0) / total
         effects.append(Effect(factor, change, change - half, change + half, share))
-    own = [(*pair, max(mains - _residual(y, [*blocks.values(), block]), 0.0) / total)
-           for pair, block in products.items()]
+    own = [
+        (*pair, max(mains - _residual(y, [*blocks.values(), block]), 0.0) / total)
+        for pair, block in products.items()
+    ]
     own.sort(key=lambda item: -item[2])
     noise = float("nan")
     if error is not None:
@@ -178,11 +180,11 @@ def format_effects(
     if effects is None:
         return [f"{title}: too few settings have one"]
     lines = [f"{title}: {effects.rows} settings, {effects.missing} without"]
-    for one in sorted(effects.main, key=lambda effect: -effect.share):
-        lines.append(
-            f"  {words[one.factor]:20} {levels[one.factor]:22} {one.change:+6.2f} "
-            f"({one.low:+.2f} to {one.high:+.2f})  {one.share:5.1%} of the variance"
-        )
+    lines += [
+        f"  {words[one.factor]:20} {levels[one.factor]:22} {one.change:+6.2f} "
+        f"({one.low:+.2f} to {one.high:+.2f})  {one.share:5.1%} of the variance"
+        for one in sorted(effects.main, key=lambda effect: -effect.share)
+    ]
     pairs = "; ".join(f"{words[f]} x {words[g]} {share:.1%}" for f, g, share in effects.strongest)
     noise = "" if np.isnan(effects.noise) else f", of it {effects.noise:.1%} errors of measurement"
     lines.append(f"  interactions of two factors: {effects.pairs:.1%} (largest: {pairs})")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
@@ -114,3 +115,86 @@ def growth(
     # No errors of the times are known: the scatter about the line is the only measure.
     variance = line.covariance[1, 1] / max(line.misfit, 1.0) * line.misfit
     return _around(line.slope, variance, line.freedom, f"log-log line through {len(sizes)} sizes")
+
+
+class Ladder(NamedTuple):
+    """One law at several sizes, all else alike.
+
+    Attributes:
+        a, b: exponents of features and teacher.
+        table: a row a size, rising, as `atlas_table.tabulate` makes them.
+        limits: of the steepest local exponent at N -> infinity, by model, from the sizes at which
+            it is reached before training ends.
+        last_limits: of the exponent of the last power law likewise.
+        growth: z of N^z, as which the time of the steepest stretch grows.
+    """
+
+    a: float
+    b: float
+    table: pd.DataFrame
+    limits: dict[str, Estimate]
+    last_limits: dict[str, Estimate]
+    growth: Estimate | None
+
+    @property
+    def limit(self) -> Estimate | None:
+        """The hull of the models' limits of the steepest local exponent."""
+        return hull(self.limits)
+
+
+def ladders(table: pd.DataFrame) -> list[Ladder]:
+    """One ladder an (a, b).
+
+    Arguments:
+        table: settings that differ in a, b and "features" only.
+    """
+    found = []
+    for (a, b), rows in table.groupby(["a", "b"]):  # pyright: ignore[reportGeneralTypeIssues]
+        rows = rows.sort_values("features")
+        reached = rows.loc[~rows["rising"].astype(bool)]
+        steepest = _columns(reached, "steepest", "steepest_error", "steepest_time")
+        last = _columns(rows, "last", "last_error", "last_time")
+        found.append(
+            Ladder(
+                float(a),
+                float(b),
+                rows,
+                limits(*steepest[:3]),
+                limits(*last[:3]),
+                growth(steepest[0], steepest[3]),
+            )
+        )
+    return found
+
+
+def _columns(
+    table: pd.DataFrame, value: str, error: str, time: str
+) -> list[Float[np.ndarray, " sizes"]]:
+    """Sizes, values, errors and times where there are all of them."""
+    whole = table[["features", value, error, time]].astype(np.float64).dropna()
+    whole = whole.loc[whole[error] > 0]
+    return [whole[name].to_numpy() for name in whole.columns]
+
+
+def format_ladders(found: list[Ladder]) -> list[str]:
+    """Lines for people: a size a line, then the limits by model and the growth of the time."""
+    lines = []
+    for ladder in found:
+        lines.append(f"a = {ladder.a:g}, b = {ladder.b:g}")
+        for row in ladder.table.to_dict("records"):
+            cells = [
+                "none" if math.isnan(row[name]) else f"{row[name]:.2f} ± {row[name + '_error']:.2f}"
+                for name in ("first", "last", "steepest")
+            ]
+            time = "none" if math.isnan(row["steepest_time"]) else f"{row['steepest_time']:.0f}"
+            end = ", rising when training ends" if row["rising"] else ""
+            lines.append(
+                f"  N = {row['features']:<5} first {cells[0]}, last {cells[1]}, "
+                f"steepest {cells[2]} at eta t = {time}{end}"
+            )
+        for name, limits_ in (("steepest", ladder.limits), ("last", ladder.last_limits)):
+            text = "; ".join(f"{model}: {estimate}" for model, estimate in limits_.items())
+            lines.append(f"  {name}, N -> infinity, {text or 'fewer than three sizes'}")
+        time = "fewer than three sizes" if ladder.growth is None else f"N^z, z = {ladder.growth}"
+        lines.append(f"  time of the steepest stretch: {time}")
+    return lines
