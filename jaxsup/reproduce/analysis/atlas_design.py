@@ -41,8 +41,7 @@ WORDS = {
     "embedding": "embedding",
 }
 """What people call a factor."""
-_ADAM_RATE = 0.01
-_IDENTITY_RATE = 0.1
+_RATE, _IDENTITY_RATE, _ADAM_RATE = 0.5, 0.1, 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Setting:
         part: "grid" or "screen": what it was trained for.
         a, b: exponents of features and teacher.
         ratio: N/K.
-        step: step size as a fraction of the largest one used, see `rate`.
+        step: step size as a fraction of the largest of its kind, see `rate`.
         density: mean number of active features.
         slope: of the activation below 0: 0 is ReLU, 1 the identity.
         features: N.
@@ -80,15 +79,15 @@ class Setting:
     def rate(self) -> float:
         """The learning rate eta.
 
-        SGD: `step` min(1, 4 K/N) / max(1, density), for the frame operator multiplies the gradient
-        by about N/K and active features add up; a tenth for W = I, whose outputs larger steps kill.
-        Adam: 0.01 `step`.
+        SGD: `step` / 2 K/N / max(1, density): the frame operator multiplies the gradient by about
+        N/K, and active features add up. A tenth of `step` for W = I, whose outputs larger steps
+        kill. Adam: 0.01 `step`.
         """
         if self.optimizer == "Adam":
             return self.step * _ADAM_RATE
         if self.embedding == "identity":
             return self.step * _IDENTITY_RATE
-        return self.step * min(1.0, 4 / self.ratio) / max(1.0, self.density)
+        return self.step * _RATE / self.ratio / max(1.0, self.density)
 
     def fields(self, steps: int) -> dict[str, Any]:
         """The experiment's fields, by path, at so many updates."""

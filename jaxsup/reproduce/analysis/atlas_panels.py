@@ -60,17 +60,18 @@ def atlas(table: pd.DataFrame, response: str) -> pd.DataFrame:
         table: one row a student and law.
         response: column of the table.
     """
-    students = [
-        "W = I"
-        if row.embedding == "identity"
-        else f"{describe_level('embedding', row.embedding)}, N/K = {row.ratio}"
-        for row in table.itertuples()
-    ]
-    named = table.assign(student=students, law=[(row.a, row.b) for row in table.itertuples()])
+    rows = table.to_dict("records")
+    students = [_student(row["embedding"], row["ratio"]) for row in rows]
+    named = table.assign(student=students, law=[(row["a"], row["b"]) for row in rows])
     order = sorted(dict.fromkeys(students), key=lambda name: (name[0] != "W", students.index(name)))
     grid = named.pivot(index="student", columns="law", values=response)
     laws = sorted(set(named["law"]), key=lambda law: (law[1], law[0]))
     return grid.reindex(index=order, columns=pd.Index(laws, tupleize_cols=False))
+
+
+def _student(embedding: str, ratio: int) -> str:
+    name = describe_level("embedding", embedding)
+    return name if embedding == "identity" else f"{name}, N/K = {ratio}"
 
 
 @styled

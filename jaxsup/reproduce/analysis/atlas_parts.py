@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -91,16 +90,16 @@ class Parts(NamedTuple):
 
 def _count(words: str, table: pd.DataFrame, near: tuple[float, float]) -> str:
     """How many settings have what."""
-    laws, seeds = table["laws"], int(table["diverged"].sum())
-    shares = [f"{name} {int(table[name].between(*near).sum())}" for name in RESPONSES]
-    middle = [
-        float(np.nanmedian(table[name])) if table[name].notna().any() else math.nan
+    numbers = {name: table[name].to_numpy(np.float64) for name in (*RESPONSES, "laws", "rising")}
+    near_one = [
+        f"{name} {np.sum((numbers[name] >= near[0]) & (numbers[name] <= near[1]))}"
         for name in RESPONSES
     ]
-    medians = ", ".join(f"{value:.2f}" for value in middle)
+    present = [values[np.isfinite(values)] for name, values in numbers.items() if name in RESPONSES]
+    medians = [f"{np.median(values):.2f}" if values.size else "-" for values in present]
     return (
-        f"{words}: {len(table)} settings, {int((laws > 0).sum())} with a power law, "
-        f"{int((laws > 1).sum())} with two or more, {int(table['rising'].sum())} rising at the "
-        f"end; within {near[0]:g}..{near[1]:g}: {', '.join(shares)}; medians {medians}; "
-        f"{seeds} networks diverged"
+        f"{words}: {len(table)} settings, {np.sum(numbers['laws'] > 0)} with a power law, "
+        f"{np.sum(numbers['laws'] > 1)} with two or more, {np.sum(numbers['rising']):.0f} rising "
+        f"at the end; within {near[0]:g}..{near[1]:g}: {', '.join(near_one)}; medians "
+        f"{', '.join(medians)}; {np.sum(table['diverged'].to_numpy())} networks diverged"
     )

@@ -10,7 +10,8 @@ sweep:
 
 - *Grid*, all of a x b x N/K x embedding (frozen, learned, and W = I without superposition) at one
   N, the reference elsewhere.
-- *Ladder*, the frozen students of the grid at several N; the largest at the smallest N/K only.
+- *Ladder*, the frozen students of the grid at several N; the largest at the smallest N/K and b
+  only.
 - *Screen*, all eleven factors at once on a design that confounds no main effect and no interaction
   of two factors (`jaxsup.reproduce.analysis.atlas_design`). It cannot see: what lies between or
   beyond its levels (most factors have two), and interactions of structural factors from three on,
@@ -39,6 +40,7 @@ goes on in pieces of eight minutes.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,7 +89,7 @@ class Scale:
     Attributes:
         steps: updates of every N, rising; the N are those of the ladder.
         base: N of the grid.
-        a, b, ratios: levels of the grid; the smallest ratio first.
+        a, b, ratios: levels of the grid; the smallest ratio and b first.
         levels: of the screen's factors, the reference first.
         seeds, evaluation_samples, sampling: as sweeps and experiments take them.
     """
@@ -110,9 +112,13 @@ class Scale:
         frozen = [("random", ratio) for ratio in self.ratios]
         others = [("identity", 1), *(("learned", ratio) for ratio in self.ratios)]
         *sizes, largest = self.steps
-        parts = ((frozen, sizes), (frozen[:1], [largest]), (others, [self.base]))
-        grids = [atlas_design.grid(s, self.a, self.b, n, reference) for s, n in parts]
-        return [*(each for part in grids for each in part), *atlas_design.screen(self.levels)]
+        parts = (
+            (frozen, self.b, sizes),
+            (frozen[:1], self.b[:1], [largest]),
+            (others, self.b, [self.base]),
+        )
+        grids = [atlas_design.grid(each, self.a, b, N, reference) for each, b, N in parts]
+        return [*itertools.chain(*grids), *atlas_design.screen(self.levels)]
 
 
 SCALES = {
@@ -127,7 +133,7 @@ SCALES = {
         128,
     ),
     "quick": Scale(
-        {32: 2000, 64: 3000, 128: 4000, 256: 4000},
+        {32: 2000, 64: 3000, 128: 4000, 256: 8000},
         64,
         (1.1, 1.3, 1.5, 1.75, 2.0),
         (0.0, 0.25, 0.5, 1.0),
