@@ -146,11 +146,14 @@ _NUMERIC = ("a", "b", "ratio", "step", "density", "slope", "features", "batch_si
 def half_fraction(levels: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """Combinations of two-level factors in which an even number leaves its first level.
 
+    Where a factor is held at one level nothing is left out: the others are crossed in full.
+
     Arguments:
-        levels: two of each factor, by name.
+        levels: one or two of each factor, by name.
     """
-    for picks in itertools.product((0, 1), repeat=len(levels)):
-        if sum(picks) % 2 == 0:
+    held = any(len(values) == 1 for values in levels.values())
+    for picks in itertools.product(*(range(len(values)) for values in levels.values())):
+        if held or sum(picks) % 2 == 0:
             pairs = zip(levels.items(), picks, strict=True)
             yield {name: values[pick] for (name, values), pick in pairs}
 
@@ -159,8 +162,8 @@ def screen(levels: Mapping[str, Sequence[Any]]) -> list[Setting]:
     """The screen's settings, those of one program beside each other.
 
     Arguments:
-        levels: of every factor in `FACTORS`: two of the structural ones, one or more of the others.
-            First levels are the reference.
+        levels: of every factor in `FACTORS`: one or two of the structural ones, one or more of the
+            others. First levels are the reference.
     """
     crossed = list(itertools.product(*(levels[name] for name in _CROSSED)))
     return [

@@ -10,9 +10,9 @@ sweep:
 
 - *Grid*, all of a x b x N/K x embedding (frozen, learned, and W = I without superposition) at one
   N, the reference elsewhere.
-- *Ladder*, the frozen students of the grid at several N; the largest at the smallest N/K and b
+- *Ladder*, the frozen students of the grid at several N; the large ones at the smallest N/K and b
   only.
-- *Screen*, all eleven factors at once on a design that confounds no main effect and no interaction
+- *Screen*, all eleven factors at once, on a design that confounds no main effect and no interaction
   of two factors (`jaxsup.reproduce.analysis.atlas_design`). It cannot see: what lies between or
   beyond its levels (most factors have two), and interactions of structural factors from three on,
   which it confounds with others. Step sizes of SGD and Adam are different things, and a smaller
@@ -28,13 +28,14 @@ the end of training counts as *rising*. Times are step size x updates.
 *N -> infinity*: q(N) = q + c f(N) with f = 1/log N, N^-1/2, 1/N, weighted by the seeds' errors;
 the interval is the hull of the three 95% intervals. It holds only if one of these forms does.
 
-**Sizes.** Quick, two cores, minutes: 10,432 networks of N = 32 to 256. So small, no law has room
-for decades, all ends are floors of the bottleneck or of gradient noise, and a limit from four sizes
-within a factor of eight is a guess with an interval. Paper, accelerator: 104,160 networks, N to
-4,096. With B (3 N K + 2 K^2) multiply-adds a step (2 N K more where W learns), K padded to N/2,
-they take PAPER_FLOP FLOP: HOURS hours of one H100 at 30 TFLOP/s. A part ends or is checkpointed
-every minute: `timeout 470 jaxsup reproduce universality --scale paper --resume`, again and again,
-goes on in pieces of eight minutes.
+**Sizes.** Quick, two cores, minutes: 10,312 networks of N = 32 to 256. So small, no law has room
+for decades, floors of the bottleneck or of gradient noise are near, and a limit from four sizes
+within a factor of eight is a guess with an interval. Paper, accelerator: 102,000 networks, N to
+4,096. At B (3 N K + 2 K^2) multiply-adds a step (2 N K more where W learns), K padded to N/2, they
+take 3.6e17 FLOP, 3.4 hours of one H100 at 30 TFLOP/s; the longest of its 38 programs (N = 1,024)
+takes 32 minutes. What is trained is checkpointed every minute, so that
+`timeout 470 jaxsup reproduce universality --scale paper --resume`, again and again, goes on in
+pieces of eight minutes.
 """
 
 from __future__ import annotations
@@ -67,18 +68,18 @@ _ABOUT_ONE = "In superposition the exponent is about 1, independent of data and 
 _QUICK: dict[str, tuple[Any, ...]] = {
     "a": (1.1, 2.0),
     "b": (0.0, 0.5),
-    "ratio": (2, 8),
+    "ratio": (2, 4),
     "step": (1.0, 0.5),
     "density": (1.0, 3.0),
     "slope": (0.0, 1.0),
     "features": (32, 64),
     "batch_size": (32, 8),
     "optimizer": ("SGD", "Adam"),
-    "values": ("uniform", "sign"),
+    "values": ("uniform", "unit"),
     "embedding": ("random", "learned"),
 }
-_SMOKE = {**{name: levels[:1] for name, levels in _QUICK.items()}, "a": (1.1, 2.0)}
-_SMOKE |= {name: _QUICK[name] for name in atlas_design.STRUCTURAL}
+_VARIED = ("a", "step", "embedding")
+_SMOKE = {name: levels if name in _VARIED else levels[:1] for name, levels in _QUICK.items()}
 _PAPER = {**_QUICK, "a": (1.1, 1.3, 1.5, 2.0), "b": (0.0, 0.25, 0.5), "ratio": (2, 4, 8)}
 
 
@@ -87,8 +88,9 @@ class Scale:
     """How large the atlas is.
 
     Attributes:
-        steps: updates of every N, rising; the N are those of the ladder.
+        steps: updates of every N; the N are those of the ladder.
         base: N of the grid.
+        large: N of the ladder that have the smallest N/K and b only.
         a, b, ratios: levels of the grid; the smallest ratio and b first.
         levels: of the screen's factors, the reference first.
         seeds, evaluation_samples, sampling: as sweeps and experiments take them.
@@ -96,6 +98,7 @@ class Scale:
 
     steps: dict[int, int]
     base: int
+    large: tuple[int, ...]
     a: tuple[float, ...]
     b: tuple[float, ...]
     ratios: tuple[int, ...]
@@ -111,10 +114,10 @@ class Scale:
         reference = {name: self.levels[name][0] for name in names}
         frozen = [("random", ratio) for ratio in self.ratios]
         others = [("identity", 1), *(("learned", ratio) for ratio in self.ratios)]
-        *sizes, largest = self.steps
+        sizes = [N for N in self.steps if N not in self.large]
         parts = (
             (frozen, self.b, sizes),
-            (frozen[:1], self.b[:1], [largest]),
+            (frozen[:1], self.b[:1], self.large),
             (others, self.b, [self.base]),
         )
         grids = [atlas_design.grid(each, self.a, b, N, reference) for each, b, N in parts]
@@ -123,18 +126,20 @@ class Scale:
 
 SCALES = {
     "smoke": Scale(
-        {16: 150, 24: 150, 32: 150},
+        {16: 200, 24: 200, 32: 200},
         16,
+        (32,),
         (1.1, 2.0),
         (0.0,),
         (2,),
-        _SMOKE | {"features": (16, 24)},
+        _SMOKE | {"features": (16,)},
         2,
         128,
     ),
     "quick": Scale(
         {32: 2000, 64: 3000, 128: 4000, 256: 8000},
         64,
+        (256,),
         (1.1, 1.3, 1.5, 1.75, 2.0),
         (0.0, 0.25, 0.5, 1.0),
         (2, 4, 8),
@@ -144,6 +149,7 @@ SCALES = {
     "paper": Scale(
         {128: 10_000, 256: 10_000, 512: 20_000, 1024: 30_000, 2048: 30_000, 4096: 30_000},
         512,
+        (2048, 4096),
         (1.1, 1.2, 1.3, 1.5, 1.75, 2.0),
         (0.0, 0.125, 0.25, 0.5, 1.0),
         (2, 4, 8),
