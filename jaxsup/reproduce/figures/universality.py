@@ -60,6 +60,7 @@ from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
 NEAR = (0.8, 1.2)
 """Exponents that count as about 1."""
@@ -189,8 +190,15 @@ class Universality(AbstractFigure[Scale]):
         base = next(each.features for each in sweep.settings if each.embedding == "identity")
         parts = Parts.of(table, base)
         records = atlas_table.to_records(table)
-        figure = atlas_panels.draw(parts, NEAR)
-        return Findings(records, parts.lines(NEAR), figure, self.claims(parts))
+        return Findings(records, self.summarize(parts), self.draw(parts), self.claims(parts))
+
+    def summarize(self, parts: Parts) -> list[str]:
+        """Counts, what leaving each reference level changes, and the ladders over N."""
+        return parts.lines(NEAR)
+
+    def draw(self, parts: Parts) -> Figure:
+        """The grid, what decides, and both against N."""
+        return atlas_panels.draw(parts, NEAR)
 
     def claims(self, parts: Parts) -> list[Claim]:
         """How far "about 1, whatever data and channels are" reaches."""
