@@ -14,7 +14,18 @@ from jaxsup.reproduce.figures import universality
 
 QUICK = universality.SCALES["quick"].levels
 REFERENCE = Setting(
-    "grid", 1.5, 0.0, 4, 1.0, 1.0, 0.0, 64, 32, optimizer="SGD", values="uniform", embedding="random"
+    "grid",
+    1.5,
+    0.0,
+    4,
+    1.0,
+    1.0,
+    0.0,
+    64,
+    32,
+    optimizer="SGD",
+    values="uniform",
+    embedding="random",
 )
 
 

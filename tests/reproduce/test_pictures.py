@@ -1,11 +1,8 @@
 """The pictures that figures draw for themselves: what they show, read back from the artists."""
 
-import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pytest
 import xarray as xr
 from helpers import assert_one_line_error
 from matplotlib.axes import Axes

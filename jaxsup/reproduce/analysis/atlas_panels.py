@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from jaxsup import plot
 from jaxsup.plot.style import COLORS, GUIDE, MARKERS, styled
 from jaxsup.reproduce.analysis.atlas_design import WORDS, describe_level
+from jaxsup.reproduce.analysis.atlas_table import RESPONSES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +144,7 @@ def draw_effects(effects: Mapping[str, Effects | None], names: Mapping[str, str]
         y = np.array([heights[effect.factor] + shift for effect in main])
         ends = np.array([[e.change - e.low, e.high - e.change] for e in main]).T
         style: Any = {"linestyle": "", "markersize": 4, "elinewidth": 0.9, **_MARKS[response]}
-        ax.errorbar(x, y, np.nan_to_num(ends), label=response, **style)
+        ax.errorbar(x, y, np.nan_to_num(ends), label=RESPONSES[response], **style)
     for effect in ordered:
         place: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
         text = f"{100 * effect.share:.0f}%"
