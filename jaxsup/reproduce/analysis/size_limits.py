@@ -127,6 +127,7 @@ class Ladder(NamedTuple):
             it is reached before training ends.
         last_limits: of the exponent of the last power law likewise.
         growth: z of N^z, as which the time of the steepest stretch grows.
+        last_growth: likewise of the middle of the last power law.
     """
 
     a: float
@@ -135,6 +136,7 @@ class Ladder(NamedTuple):
     limits: dict[str, Estimate]
     last_limits: dict[str, Estimate]
     growth: Estimate | None
+    last_growth: Estimate | None
 
     @property
     def limit(self) -> Estimate | None:
@@ -162,6 +164,7 @@ def ladders(table: pd.DataFrame) -> list[Ladder]:
                 limits(*steepest[:3]),
                 limits(*last[:3]),
                 growth(steepest[0], steepest[3]),
+                growth(last[0], last[3]),
             )
         )
     return found
@@ -195,6 +198,7 @@ def format_ladders(found: list[Ladder]) -> list[str]:
         for name, limits_ in (("steepest", ladder.limits), ("last", ladder.last_limits)):
             text = "; ".join(f"{model}: {estimate}" for model, estimate in limits_.items())
             lines.append(f"  {name}, N -> infinity, {text or 'fewer than three sizes'}")
-        time = "fewer than three sizes" if ladder.growth is None else f"N^z, z = {ladder.growth}"
-        lines.append(f"  time of the steepest stretch: {time}")
+        for name, z in (("steepest", ladder.growth), ("last", ladder.last_growth)):
+            power = "fewer than three sizes" if z is None else f"N^z, z = {z}"
+            lines.append(f"  time of the {name}: {power}")
     return lines

@@ -243,10 +243,10 @@ def _median_claim(words: str, table: pd.DataFrame) -> Claim:
 
 def _spread_claim(parts: Parts) -> Claim:
     """Spread of last exponents over (a, b): frozen at the smallest N/K against W = I, paired."""
-    pairs = parts.pairs("last")
+    pairs, base = parts.pairs("last"), parts.base
     enough = len(pairs) > 2
     return Claim(
-        "spread of last exponents over (a, b), in superposition over without: ReLU, SGD",
+        f"spread of last power laws over (a, b), frozen at the smallest N/K over W = I, N = {base}",
         "Superposition makes exponents independent of data and channels.",
         _SOURCE,
         Published(0.0, 0.5, "independent; read as at most half the spread without"),
