@@ -258,6 +258,17 @@ def test_points_that_no_model_fits_make_the_interval_wide() -> None:
     assert all(each.high - each.low > 1 for each in found.values())
 
 
+def test_growth_without_a_limit_is_told_from_an_approach_to_one() -> None:
+    errors = np.full(4, 0.01)
+    growing = size_limits.unlimited_growth(SIZES, 0.3 + 0.15 * np.log2(SIZES), errors)
+    assert growing is not None
+    assert growing.value == pytest.approx(0.15, rel=1e-9)
+    assert size_limits.unlimited_growth(SIZES, 1 - 10 / SIZES, errors) is None
+    # Errors that hide the bend leave both open.
+    assert size_limits.unlimited_growth(SIZES, 1 - 10 / SIZES, 10 * errors) is not None
+    assert size_limits.unlimited_growth(SIZES[:2], np.ones(2), errors[:2]) is None
+
+
 def test_two_sizes_have_no_limit_and_times_grow_by_their_power() -> None:
     assert size_limits.limits(SIZES[:2], np.ones(2), np.ones(2)) == {}
     assert size_limits.hull({}) is None

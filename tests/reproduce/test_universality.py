@@ -18,7 +18,7 @@ from jaxsup.reproduce.figures.universality import SCALES, Scale, Universality
 SMALL = Scale(
     steps={32: 100, 64: 100, 128: 100, 256: 100},
     base=64,
-    large=(256,),
+    large={256: (0.0,)},
     a=(1.1, 2.0),
     b=(0.0, 0.5),
     ratios=(2, 4),
@@ -56,10 +56,10 @@ def parts() -> Parts:
 
 def test_scales_are_as_large_as_the_figure_says() -> None:
     replicas = {name: len(scale.settings()) * scale.seeds for name, scale in SCALES.items()}
-    assert replicas["quick"] == 10_312
+    assert replicas["quick"] == 10_352
     assert replicas["paper"] == 102_000
     assert max(SCALES["paper"].steps) == 4096
-    for number in ("10,312", "102,000", "4,096"):
+    for number in ("10,352", "102,000", "4,096"):
         assert number in (universality.__doc__ or "")
 
 
@@ -174,7 +174,7 @@ def test_the_atlas_frames_what_is_about_one_and_hatches_what_is_not_there() -> N
     frames = sorted((patch.get_x(), patch.get_y()) for patch in ax.patches)  # pyright: ignore
     assert frames == [(0, 1), (1, 0), (2, 0)]
     words = [text.get_text() for text in ax.texts]
-    assert words == ["0.79", "0.80", "1.00", "1.20", "1.21", "b = 0", "b = 0.5"]
+    assert words == [".79", ".80", "1.00", "1.20", "1.21", "b = 0", "b = 0.5"]
     assert ax.patch.get_hatch()
 
 

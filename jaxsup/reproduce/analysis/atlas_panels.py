@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 
 from jaxsup import plot
-from jaxsup.plot.style import COLORS, GUIDE, MARKERS, styled
+from jaxsup.plot.style import COLORS, GUIDE, MARKERS, plain_log_axis, styled
 from jaxsup.reproduce.analysis.atlas_design import WORDS, describe_level
 from jaxsup.reproduce.analysis.atlas_table import RESPONSES
 
@@ -38,7 +38,7 @@ def draw(parts: Parts, near: tuple[float, float]) -> Figure:
         parts: of the atlas.
         near: exponents that count as about 1.
     """
-    figure, axes = plot.new_figure(2, rows=2, width=5.8, height=4.3)
+    figure, axes = plot.new_figure(2, rows=2, width=6.2, height=4.3)
     draw_atlas(atlas(parts.grid, "last"), axes[0, 0], near=near)
     title = f"last power law before the floor: N = {parts.base}, ReLU, SGD"
     axes[0, 0].set_title(title, pad=16)
@@ -92,8 +92,8 @@ def draw_atlas(grid: pd.DataFrame, ax: Axes, *, near: tuple[float, float]) -> Ax
         if np.isnan(value):
             continue
         shade = "white" if abs(value - 1) > 0.65 else "black"
-        style: Any = {"ha": "center", "va": "center", "fontsize": 6, "color": shade}
-        ax.text(column + 0.5, row + 0.5, f"{value:.2f}", **style)
+        style: Any = {"ha": "center", "va": "center", "fontsize": 5.5, "color": shade}
+        ax.text(column + 0.5, row + 0.5, f"{value:.2f}".lstrip("0"), **style)
         if near[0] <= value <= near[1]:
             ax.add_patch(Rectangle((column, row), 1, 1, fill=False, edgecolor="black", lw=1.1))
     places = np.arange(len(grid.columns)) + 0.5
@@ -196,7 +196,7 @@ def draw_sizes(found: Sequence[Ladder], ax: Axes) -> Axes:
     ax.set_xticks([*sizes, infinity], [*(f"{N}" for N in sizes), "→ ∞"])
     ax.minorticks_off()
     ax.set_ylim(-0.2, 2.2)
-    ax.set_xlabel("number of features N  (right: extrapolated, hull of 95% intervals)")
+    ax.set_xlabel("number of features N  (right: if it has a limit, hull of 95% intervals)")
     ax.set_ylabel("steepest local exponent")
     ax.legend(loc="upper left", ncols=2)
     return ax
@@ -228,6 +228,9 @@ def draw_times(found: Sequence[Ladder], ax: Axes) -> Axes:
             ax.plot(*place, linestyle="", label=label, **style, **face)
     ax.plot([], [], "o", color=GUIDE, markerfacecolor="white", label="still rising at the end")
     ax.set(xscale="log", yscale="log")
+    plain_log_axis(
+        ax.yaxis, [t for ladder in found for t in ladder.table["steepest_time"].dropna()]
+    )
     ax.set_xticks(sizes, [f"{N}" for N in sizes])
     ax.minorticks_off()
     ax.set_xlabel("number of features N")

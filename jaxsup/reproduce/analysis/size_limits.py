@@ -93,6 +93,28 @@ def limits(
     return found
 
 
+def unlimited_growth(
+    sizes: Float[np.ndarray, " sizes"],
+    values: Float[np.ndarray, " sizes"],
+    errors: Float[np.ndarray, " sizes"],
+) -> Estimate | None:
+    """Growth a doubling of N, where q + c log N fits as well as the best of `MODELS`; else None.
+
+    As well: its chi-squared is no larger by more than 3.84, the 95% quantile of one degree of
+    freedom. Then the sizes do not tell whether there is a limit.
+
+    Arguments:
+        sizes, values, errors: as `limits` takes them.
+    """
+    if len(sizes) < FEWEST_SIZES:
+        return None
+    line = fit_line(np.log2(sizes), values, errors)
+    best = min(fit_line(form(sizes), values, errors).misfit for form in MODELS.values())
+    if (line.misfit - best) * line.freedom > float(stats.chi2.ppf(0.95, 1)):
+        return None
+    return _around(line.slope, line.covariance[1, 1], line.freedom, "q + c log N")
+
+
 def hull(estimates: dict[str, Estimate]) -> Estimate | None:
     """The smallest interval that holds those of all models, around the middle one's value."""
     if not estimates:
@@ -126,6 +148,8 @@ class Ladder(NamedTuple):
         limits: of the steepest local exponent at N -> infinity, by model, from the sizes at which
             it is reached before training ends.
         last_limits: of the exponent of the last power law likewise.
+        unlimited: what a doubling of N adds to the steepest local exponent, where growth without a
+            limit fits as well as an approach to one; None where it does not.
         growth: z of N^z, as which the time of the steepest stretch grows.
         last_growth: likewise of the middle of the last power law.
     """
@@ -135,6 +159,7 @@ class Ladder(NamedTuple):
     table: pd.DataFrame
     limits: dict[str, Estimate]
     last_limits: dict[str, Estimate]
+    unlimited: Estimate | None
     growth: Estimate | None
     last_growth: Estimate | None
 
@@ -163,6 +188,7 @@ def ladders(table: pd.DataFrame) -> list[Ladder]:
                 rows,
                 limits(*steepest[:3]),
                 limits(*last[:3]),
+                unlimited_growth(*steepest[:3]),
                 growth(steepest[0], steepest[3]),
                 growth(last[0], last[3]),
             )
@@ -198,6 +224,8 @@ def format_ladders(found: list[Ladder]) -> list[str]:
         for name, limits_ in (("steepest", ladder.limits), ("last", ladder.last_limits)):
             text = "; ".join(f"{model}: {estimate}" for model, estimate in limits_.items())
             lines.append(f"  {name}, N -> infinity, {text or 'fewer than three sizes'}")
+        if ladder.unlimited is not None:
+            lines.append(f"  no limit fits as well: steepest grows {ladder.unlimited} a doubling")
         for name, z in (("steepest", ladder.growth), ("last", ladder.last_growth)):
             power = "fewer than three sizes" if z is None else f"N^z, z = {z}"
             lines.append(f"  time of the {name}: {power}")
