@@ -12,12 +12,13 @@ from typing import Any
 HEAD = """# Claims
 
 Every figure of `jaxsup reproduce` holds published statements to measured numbers with 95%
-intervals. The verdict follows by one rule (`jaxsup.reproduce.claims`): *differs* where interval and
-published range, its tolerance included, have no point in common; *not claimed* where the source
-gives no number, nothing could be measured, the experiment is too small, or the interval is too wide
-to tell; *agrees* otherwise. A verdict is of the experiment at the scale that is named: "differs" on
-a laptop is no refutation of a larger one. Where a source says a thing without a number, the reading
-that stands for it here is in the column of what was published.
+intervals. The verdict follows by one rule (`jaxsup.reproduce.claims`): *agrees* where the whole
+interval lies in the published range, its tolerance included; *differs* where the two have no point
+in common; *not claimed* where the interval reaches across an end of the range or is wider than what
+it is to decide, where the source gives no number, or where nothing could be measured. A verdict is
+of the experiment at the scale that is named: "differs" on a laptop is no refutation of a larger
+one. Where a source says a thing without a number, the reading that stands for it here is in the
+column of what was published.
 
 This page is made by `python scripts/claims.py FOLDER --out docs/claims.md` from the files that
 the commands wrote.

@@ -15,8 +15,8 @@ source scripts/environment.sh ""
 mkdir -p "$out"
 "$bin/jaxsup" sweep examples/transition.toml --out "$out/transition.zarr" --widths 4
 echo
-"$bin/jaxsup" fit "$out/transition.zarr" --after 10 | tee "$out/transition.txt"
+"$bin/jaxsup" fit "$out/transition.zarr" | tee "$out/transition.txt"
 echo
-"$bin/jaxsup" plot "$out/transition.zarr" --out "$out/transition.png" --after 10
+"$bin/jaxsup" plot "$out/transition.zarr" --out "$out/transition.png"
 echo "dataset  $out/transition.zarr"
 echo "table    $out/transition.txt"

@@ -47,12 +47,12 @@ class Reading(NamedTuple):
     """What was read of a curve."""
 
     right: bool
-    count: int
+    laws_found: int
     held: tuple[bool, ...]
     widths: tuple[float, ...]
 
 
-def two_laws(rng, turn) -> Curve:
+def two_laws(rng, turn, correlation=0.0) -> Curve:
     """t^-0.3 then t^-1.0, each for a decade at least."""
     with_floor = turn[0]
     first, second = LAWS
@@ -71,20 +71,21 @@ def two_laws(rng, turn) -> Curve:
         return np.exp(-first * (x - center) - gap * bend)
 
     floor = law(end) * SHARE / (1 - SHARE) if with_floor else 0.0
-    return make_curve(rng, law, last, LAWS, float(floor), turn)
+    return make_curve(rng, law, last, LAWS, float(floor), turn, correlation)
 
 
-def one_law(rng, turn) -> Curve:
+def one_law(rng, turn, correlation=0.0) -> Curve:
     """One power law, for a decade at least."""
     exponent = rng.uniform(0.1, 1.5)
     last = rng.uniform(4, 5) * DECADE
     floor = 0.0
     if turn[0]:
         floor = math.exp(-exponent * rng.uniform(DECADE, last)) * SHARE / (1 - SHARE)
-    return make_curve(rng, lambda x: np.exp(-exponent * x), last, (exponent,), floor, turn)
+    laws = (exponent,)
+    return make_curve(rng, lambda x: np.exp(-exponent * x), last, laws, floor, turn, correlation)
 
 
-def make_curve(rng, law, last, laws, floor, turn, correlation=0.0) -> Curve:
+def make_curve(rng, law, last, laws, floor, turn, correlation) -> Curve:
     """A law with its floor, recorded with noise; `correlation` is that of neighboring records."""
     _, points, seeds = turn
     steps = np.arange(1.0, math.floor(math.exp(last)) + 1)
@@ -124,10 +125,10 @@ def read(curve: Curve) -> Reading:
     return Reading(right, count, held, widths)
 
 
-def read_many(make, cases: int, seed: int) -> list[tuple[Curve, Reading]]:
+def read_many(make, cases, seed, turns=TURNS, correlation=0.0) -> list[tuple[Curve, Reading]]:
     """Curves of every turn, each with its reading."""
     rng = np.random.default_rng(seed)
-    curves = (make(rng, TURNS[case % len(TURNS)]) for case in range(cases))
+    curves = (make(rng, turns[case % len(turns)], correlation) for case in range(cases))
     return [(curve._replace(loss=curve.loss[..., :0]), read(curve)) for curve in curves]
 
 
@@ -147,6 +148,6 @@ def summarize(readings: list[tuple[Curve, Reading]]) -> str:
         held = " ".join(f"{np.mean([r.held[k] for r in full]):.3f}" for k in range(laws))
         width = " ".join(f"{np.median([r.widths[k] for r in full]):.4f}" for k in range(laws))
         right = np.mean([reading.right for _, reading in group])
-        many = np.mean([reading.count == laws for _, reading in group])
+        many = np.mean([reading.laws_found == laws for _, reading in group])
         lines.append(f"{len(group):6d}  {right:.3f}    {many:.3f}  {held:13s}  {width}  {name}")
     return "\n".join(lines)

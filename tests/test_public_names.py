@@ -22,20 +22,22 @@ FACE = {
         AbstractOptimizer SGD Adam AdamW NormAdamW
         simulate Sweep run open_store fit_power_law measure_exponents
     """,
-    "fit": "PowerLawFit format_exponents local_exponent regimes",
+    "fit": """
+        PowerLawFit format_exponents local_exponent regimes measure_regimes measure_local_exponents
+    """,
     "theory": "training_exponent loss_curve one_sparse_loss",
     "spectral": "decompose decompose_batch FrameSpectrum certify represented",
     "geometry": "classify Geometry",
     "weights": "read_weights diagnose",
     "plot": """
         new_figure save_figure loss_curves observable_curves exponent_against_ratio exponent_map
-        feature_geometry eigenvalue_spectrum
+        feature_geometry eigenvalue_spectrum local_exponents
     """,
     "reproduce": """
         reproduce figure_titles AbstractFigure AbstractWeightsFigure Claim Published Findings toys
     """,
 }
-FACE_SIZE = 73
+FACE_SIZE = 76
 
 
 def exported(room: str) -> list[str]:

@@ -8,38 +8,45 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from jaxsup.cli.fit import open_curves
 from jaxsup.cli.pictures import check_picture
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
 
 
 @dataclasses.dataclass
 class PlotCommand:
-    """Draw a sweep: loss curves, exponent against the superposition ratio, or its map over (a, b).
+    """Draw a sweep: loss curves, local exponents, exponent against N/K, or its map over (a, b).
 
     Try:
-      jaxsup plot runs/transition --out transition.png --after 10
-      jaxsup plot runs/transition --out curves.pdf --kind loss --at setting=0
+      jaxsup plot runs/transition --out transition.png
+      jaxsup plot runs/transition --out curves.pdf --kind loss --regimes --at setting=0
+      jaxsup plot losses.csv --out local.png --kind local
 
     Without --kind, a sweep over student.latent is drawn as exponent against ratio, one over both
     exponents as a map, any other as loss curves. Where the loss has a closed form it is laid over.
 
     Attributes:
-        directory: Folder of a sweep.
+        source: Folder of a sweep, or a CSV file with a column of steps and one for each curve.
         out: Picture to write: .png, .pdf or .svg.
         kind: What to draw.
         at: Positions of axes that the picture has no room for, as NAME=INDEX.
         window: First and last step of the fits.
-        after: Leave out earlier steps of the fits.
+        after: Leave out earlier steps of the fits; default: the start-up, as `jaxsup fit` has it.
+        regimes: Mark the regimes on loss curves, with their exponents.
+        seeds: The columns of a CSV file are seeds of one setting.
     """
 
-    directory: tyro.conf.Positional[Path]
+    source: tyro.conf.Positional[Path]
     out: Path
-    kind: Literal["loss", "ratio", "map"] | None = None
+    kind: Literal["loss", "local", "ratio", "map"] | None = None
     at: tuple[str, ...] = ()
     window: tuple[float, float] | None = None
-    after: float = 0
+    after: float | None = None
+    regimes: bool = False
+    seeds: bool = False
 
     def run(self) -> None:
         """Draw and write.
@@ -48,21 +55,39 @@ class PlotCommand:
             ValueError: the folder holds no sweep, or an option does not suit it.
         """
         from jaxsup import plot
-        from jaxsup.fit.exponents import measure_exponents
-        from jaxsup.sweep.closed_forms import theory_curves
-        from jaxsup.sweep.store.read import open_store
 
         check_picture(self.out)
-        dataset = select_positions(open_store(self.directory).load(), self.at)
-        kind = self.kind or guess_kind(dataset)
+        dataset = select_positions(open_curves(self.source, seeds=self.seeds).load(), self.at)
         figure, ax = plot.new_figure(width=6.4)
-        if kind == "loss":
-            plot.loss_curves(dataset, ax, theory=theory_curves(dataset))
-        else:
-            draw = plot.exponent_against_ratio if kind == "ratio" else plot.exponent_map
-            draw(measure_exponents(dataset, window=self.window, after=self.after), ax)
+        self._draw(dataset, self.kind or guess_kind(dataset), ax)
         plot.save_figure(figure, self.out)
         print(f"figure   {self.out}")
+
+    def _draw(self, dataset: xr.Dataset, kind: str, ax: Axes) -> None:
+        """Draw one kind of picture.
+
+        Raises:
+            ValueError: as `run`.
+        """
+        from jaxsup import fit, plot
+        from jaxsup._internal.validation import fail
+        from jaxsup.sweep.closed_forms import theory_curves
+
+        if self.regimes and kind != "loss":
+            raise fail("--regimes", "loss curves", kind, "add --kind loss")
+        if self.window is not None and kind in ("loss", "local"):
+            raise fail("--window", "a picture of fits", kind, "leave it out or add --kind ratio")
+        if kind == "loss":
+            theory = theory_curves(dataset) if "configuration" in dataset.attrs else None
+            marks = fit.measure_regimes(dataset, after=self.after) if self.regimes else None
+            plot.loss_curves(dataset, ax, theory=theory, regimes=marks)
+        elif kind == "local":
+            plot.local_exponents(fit.measure_local_exponents(dataset, after=self.after or 0), ax)
+        else:
+            from jaxsup import measure_exponents
+
+            draw = plot.exponent_against_ratio if kind == "ratio" else plot.exponent_map
+            draw(measure_exponents(dataset, window=self.window, after=self.after), ax)
 
 
 def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:

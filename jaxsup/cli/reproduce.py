@@ -42,8 +42,8 @@ class ReproduceCommand:
     run from Python, see jaxsup.reproduce.AbstractFigure.
 
     Attributes:
-        scale: smoke: seconds, to see that it works; quick: minutes on two cores; paper: an
-            accelerator.
+        scale: smoke: seconds, to see that it works; quick: minutes on two cores; standard: half an
+            hour on two cores, for figures that have it; paper: an accelerator.
         out: New folder for dataset, figure and table; default: runs/NAME-SCALE.
         resume: Go on with what the folder holds; what is whole is measured again without training.
         weights: For real-weights: .npy, .npz or .safetensors with the matrix. Nothing is unpickled.
@@ -83,6 +83,7 @@ class ReproduceCommand:
         weights = self._read_weights()
         figures = [find_figure(name) for name in (names if self.name == "all" else [self.name])]
         for figure in figures:
+            figure.scale(self.scale)  # refused before anything is trained
             check_store(self._folder(figure.name), join=self.resume)
         configure_devices(None)
         reports: dict[str, Report | None] = {}

@@ -49,9 +49,9 @@ def mix_columns(
     # Rows one after the other, so that those in use do not feel the padding behind them.
     rotation, triangle = _decompose(W.T)
     rows = rotation.T * jnp.sign(jnp.diagonal(triangle))[:, None]
-    independent = scale_columns(W, None)
-    mixed = (1.0 - randomness) * scale_columns(rows, None) + randomness * independent
-    return jnp.where(jnp.equal(randomness, 1.0), independent, scale_columns(mixed, None))
+    independent, share = scale_columns(W, None), jnp.asarray(randomness, W.dtype)
+    mixed = (1.0 - share) * scale_columns(rows, None) + share * independent
+    return jnp.where(share == 1.0, independent, scale_columns(mixed, None))
 
 
 def sample_rows(key: Key[Array, ""], rows: int, columns: int) -> Float[Array, "rows columns"]:

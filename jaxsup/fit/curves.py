@@ -1,13 +1,18 @@
 """Loss curves made ready for a fit: checked, cut to what has a logarithm, and binned in log t."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import fail
+
+_MOST_NUMBERS = {"steps": 2 * 10**6, "loss": 5 * 10**7}
+_LARGEST = 1e300  # loss that is no divergence: means over seeds are finite below
+_SMALLEST = 1e-290  # loss that is not 0: its inverse and its share of a floor are finite
 
 
 class Losses(NamedTuple):
@@ -15,7 +20,7 @@ class Losses(NamedTuple):
 
     Attributes:
         steps: update counts > 0, increasing.
-        values: losses, finite, with a positive mean over seeds, [seeds, steps].
+        values: losses, finite, with a positive mean over seeds (1e-290 is 0), [seeds, steps].
         origin: first step on record, whether or not it is within the window; bins count from it.
         dropped: seeds left out because their curve is not finite.
     """
@@ -51,16 +56,16 @@ def read_losses(
 
     Arguments:
         steps: update counts >= 0, increasing, [steps]; step 0 has no logarithm and is left out.
-        loss: [steps] or [seeds, steps]; what is not finite is left out: entries in 1-D, seeds in
-            2-D.
+        loss: [steps] or [seeds, steps]; what is masked, not finite or beyond 1e300 is left out:
+            entries in 1-D, seeds in 2-D. Steps that are masked for every seed are left out too.
         window: first and last step, both included; default: all.
 
     Returns:
         The losses, their seeds in an order that does not depend on the one given.
 
     Raises:
-        ValueError: shapes that do not match, steps out of order, fewer than 3 that are positive,
-            or a window that lies outside of them.
+        ValueError: no real numbers or too many of them, shapes that do not match, steps out of
+            order, fewer than 3 that are positive, or a window that lies outside of them.
     """
     t, losses = _checked(steps, loss)
     _check_window(window, t)
@@ -72,7 +77,7 @@ def read_losses(
         values, dropped = losses[finite], int(np.sum(~finite))
         if len(values):
             values = values[np.lexsort(values.T[:: max(1, t.size // 16)])]
-    use = np.cumsum(values.mean(0) <= 0) == 0 if len(values) else np.zeros(t.shape, bool)
+    use = np.cumsum(values.mean(0) <= _SMALLEST) == 0 if len(values) else np.zeros(t.shape, bool)
     if window is not None:
         use &= (t >= window[0]) & (t <= window[1])
     return Losses(t[use], values[:, use], float(t[0]) if t.size else 1.0, dropped)
@@ -97,21 +102,75 @@ def bin_means(
     stop: Int[np.ndarray, " points"],
 ) -> Float[np.ndarray, "*curves points"]:
     """Means over [start, stop) along the last axis."""
-    if not start.size:
-        return values[..., :0]
-    return np.add.reduceat(values, start, axis=-1) / (stop - start)
+    return bin_sums(values, start) / (stop - start)
+
+
+def bin_sums(
+    values: Float[np.ndarray, "*curves steps"], start: Int[np.ndarray, " points"]
+) -> Float[np.ndarray, "*curves points"]:
+    """Sums from each start to the next one along the last axis."""
+    return np.add.reduceat(values, start, axis=-1) if start.size else values[..., :0]
+
+
+def _as_numbers(
+    name: str, values: ArrayLike
+) -> tuple[Float[np.ndarray, "*shape"], Bool[np.ndarray, "*shape"]]:
+    """Real numbers, NaN where they are masked, and where that is.
+
+    Raises:
+        ValueError: there are too many of them, or something else.
+    """
+    expected = "an array of real numbers"
+    shape = getattr(values, "shape", None)
+    size = math.prod(shape) if isinstance(shape, tuple) else _length(values)
+    most = _MOST_NUMBERS[name]
+    if size > most:
+        do = "keep some 100 steps a decade, they hold all that a fit can use"
+        raise fail(name, f"at most {most:,} numbers", f"{size:,}", do, described=True)
+    try:
+        array = _join(values) if isinstance(values, Sequence) else np.asanyarray(values)
+    except (TypeError, ValueError):
+        do = "give every row the same length"
+        raise fail(name, expected, "rows of several lengths", do, described=True) from None
+    # Types of half precision that numpy doesn't know are of the kind "V".
+    real = array.dtype.kind in "iuf" or (array.dtype.kind == "V" and array.dtype.names is None)
+    if array.size and not real:
+        do = "convert it with numpy.asarray(..., float) if that is what it means"
+        raise fail(name, expected, f"dtype {array.dtype}", do, described=True)
+    numbers = np.ma.asarray(array.astype(float))
+    return np.where(np.ma.getmaskarray(numbers), np.nan, numbers.data), np.ma.getmaskarray(numbers)
+
+
+def _join(values: Sequence[object]) -> np.ndarray:
+    """A sequence as an array, masked where its rows or numbers are."""
+    if any(isinstance(value, np.ma.MaskedArray) for value in values):  # `np.ma.masked` is one too
+        return np.ma.stack([np.ma.asarray(value) for value in values])
+    return np.asarray(values)
+
+
+def _length(values: ArrayLike) -> int:
+    """Numbers in a sequence, or in its first row times its rows, without making an array of it."""
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return 1
+    first = values[0] if len(values) else 0
+    return len(values) * (len(first) if isinstance(first, Sequence) else 1)
 
 
 def _checked(
     steps: ArrayLike, loss: ArrayLike
 ) -> tuple[Float[np.ndarray, " steps"], Float[np.ndarray, "*seeds steps"]]:
     """Positive steps and their losses."""
-    t, losses = np.asarray(steps, float), np.asarray(loss, float)
+    t, no_step = _as_numbers("steps", steps)
+    losses, no_loss = _as_numbers("loss", loss)
     if t.ndim != 1 or losses.ndim not in (1, 2) or losses.shape[-1:] != t.shape:
         shapes = f"shapes of steps and loss {t.shape} and {losses.shape}"
         expected = "steps of shape [steps] and loss of shape [steps] or [seeds, steps]"
         do = "put the steps on the last axis of loss"
         raise fail("loss", expected, shapes, do, described=True)
+    # Masked steps are none, nor are those at which every seed is masked.
+    masked = no_step | (np.atleast_2d(no_loss).all(0) if no_loss.size else False)
+    t, losses = t[~masked], losses[..., ~masked]
+    losses = np.where(np.abs(losses) < _LARGEST, losses, np.nan)
     wrong = np.flatnonzero(~np.isfinite(t) | (t < 0) | (np.diff(t, prepend=-np.inf) <= 0))
     if wrong.size:
         culprit = f"{t[wrong[0]]:g} at index {wrong[0]}"

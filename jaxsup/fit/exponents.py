@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Num
 
-from jaxsup.fit.power_law import PowerLawFit, fit_power_law, json_safe
+from jaxsup.fit.power_law import PowerLawFit, fit_power_law
+from jaxsup.fit.references import log_slope, theory_limit
+from jaxsup.fit.settings import UNTRAINED, read_settings
+from jaxsup.fit.texts import (
+    align_columns,
+    column_title,
+    coordinate_names,
+    decimals,
+    setting_cells,
+    setting_records,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
-_PENDING, _DIVERGED = -1, 1  # values of a sweep's ``status``
-_UNTRAINED = "not trained yet"
+NONE = "no power law here: "
+"""How a reason begins."""
 _LABELS = {
     "exponent": "training exponent alpha",
     "stderr": "standard error of alpha",
     "interval_low": "lower end of alpha's interval",
     "interval_high": "upper end of alpha's interval",
+    "theory": "exponent of the linear student without superposition (K = N), this N and window",
+    "theory_limit": "exponent without superposition, infinitely many features: (a + 2b - 1)/a",
     "slope": "log-log slope over the window, sign dropped, whether or not it is a power law",
     "amplitude": "amplitude A",
     "floor": "floor c",
+    "fit_after": "step before which none is fitted",
     "window_first": "first step of the fit",
     "window_last": "last step of the fit",
     "decades": "decades of steps in the window",
@@ -34,14 +43,8 @@ _LABELS = {
     "seeds_used": "seeds used",
     "seeds_dropped": "seeds left out as diverged",
     "found": "whether there is a power law",
+    "problem": "why there is none, in short",
     "reason": "why there is none",
-}
-_SYMBOLS = {
-    "features.exponent": "a",
-    "teacher.exponent": "b",
-    "student.latent": "K",
-    "features.count": "N",
-    "superposition_ratio": "N/K",
 }
 
 
@@ -49,7 +52,7 @@ def measure_exponents(
     dataset: xr.Dataset,
     *,
     window: tuple[float, float] | None = None,
-    after: float = 0,
+    after: float | None = None,
     floor: bool = False,
     confidence: float = 0.95,
 ) -> xr.Dataset:
@@ -58,42 +61,43 @@ def measure_exponents(
     Arguments:
         dataset: result of `jaxsup.run`, with ``loss`` over (axis names..., "seed", "step").
         window: first and last step of the fit; default: chosen for each setting, and reported.
-        after: leave out earlier steps. L ~ t^-alpha is a statement about 2 eta l_1 t >> 1, with
-            the learning rate eta and the largest second moment l_1; a window that is chosen
-            automatically does not know that.
+        after: leave out earlier steps. Default: each setting's start-up, as
+            `jaxsup.theory.references.start_up` has it from a, b, the learning rate and the largest
+            second moment. Nothing is left out where `window` is given, and where that start-up is
+            not known: without power laws of data and teacher, with optimizers other than plain SGD
+            at one rate, and for students without a core.
         floor: fit a floor c as well.
         confidence: level of the interval.
 
     Returns:
         The fields of `jaxsup.fit.PowerLawFit` over (axis names...), with the sweep's coordinates,
-        and ``theory``: (a + 2b - 1) / a, the exponent without superposition (arXiv 2602.01045),
-        NaN where the data or the teacher is not of that family, or a = 0. Where no power law is
-        found, ``exponent`` is NaN and ``reason`` says why.
+        ``fit_after``, and two exponents without superposition (arXiv 2602.01045): ``theory``, the
+        log-log slope, over the same bins of the same window, of the linear student with K = N
+        features (`jaxsup.theory.references.linear_reference`), and ``theory_limit``, (a + 2b - 1)/a
+        of infinitely many features. NaN where there is none, a = 0 among them. Where no power law
+        is found, ``exponent`` is NaN and ``reason`` says why, also where all seeds diverged.
 
     Raises:
-        ValueError: as `jaxsup.fit_power_law`.
+        ValueError: as `jaxsup.fit_power_law`, where it is so at every setting.
     """
     import xarray as xr
 
     loss = dataset["loss"].transpose(..., "seed", "step")
-    loss = loss.isel(step=loss["step"].values >= after)
     dims, shape = loss.dims[:-2], loss.shape[:-2]
-    status = np.zeros(loss.shape[:-1], np.int8)
-    if "status" in dataset:
-        status = dataset["status"].transpose(..., "seed").values
     options = {"window": window, "floor": floor, "confidence": confidence}
-    rows = [
-        _fields(_fit_setting(loss["step"].values, loss.values[index], status[index], options))
-        for index in np.ndindex(shape)
-    ]
-    columns = {
+    if window is not None and after is None:
+        after = 0
+    rows = list(_measure_settings(dataset, after, options))
+    columns: dict[str, Any] = {
         name: (dims, np.asarray([row[name] for row in rows]).reshape(shape), {"long_name": label})
         for name, label in _LABELS.items()
+        if name in rows[0]
     }
     coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
-    attrs = {"confidence": confidence, "fit_floor": int(floor), "fit_after": after}
+    attrs = {"confidence": confidence, "fit_floor": int(floor)}
     table = xr.Dataset(columns, coords=coords, attrs={**dataset.attrs, **attrs})
-    return table.assign(theory=_theory(table))
+    table = table.assign(theory_limit=theory_limit(table, table["exponent"]))
+    return table[list(_LABELS)]
 
 
 def exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
@@ -105,14 +109,14 @@ def exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
     Returns:
         Records in the order of the axes; None for numbers that are not finite.
     """
-    return [
-        {name: json_safe(value) for name, value in row.items()}
-        for row in _to_frame(table).to_dict("records")
-    ]
+    return setting_records(table, "exponent")
 
 
 def format_exponents(table: xr.Dataset) -> str:
     """The table as aligned text: settings, exponent +- standard error, theory, window, seeds.
+
+    "theory" is the exponent without superposition at this N and window, "limit" that of infinitely
+    many features; "-" where there is none.
 
     Arguments:
         table: result of `measure_exponents`.
@@ -120,34 +124,38 @@ def format_exponents(table: xr.Dataset) -> str:
     Returns:
         A header and one line a setting.
     """
-    names = [str(name) for name in table.coords if table[name].dims]
-    names.sort(key=lambda name: name == "superposition_ratio")  # last
-    header = [_SYMBOLS.get(name, name.rpartition(".")[2]) for name in names]
-    rows = [
-        [*(_number(row[name]) for name in names), *_result_cells(row)]
-        for row in _to_frame(table).to_dict("records")
-    ]
-    columns = zip(*[[*header, "exponent", "theory", "window", "seeds"], *rows], strict=True)
-    padded = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
-    return "\n".join("  ".join(line) for line in zip(*padded, strict=True))
+    names = coordinate_names(table, "exponent")
+    header = [*map(column_title, names), "exponent", "theory", "limit", "window", "seeds"]
+    records = exponents_to_records(table)
+    return align_columns(
+        [header, *([*setting_cells(row, names), *_result_cells(row)] for row in records)]
+    )
 
 
-def _fit_setting(
-    steps: Num[np.ndarray, " steps"],
-    loss: Float[np.ndarray, "seeds steps"],
-    status: Num[np.ndarray, " seeds"],
-    options: Mapping[str, Any],
-) -> PowerLawFit:
-    """The fit over the steps that the setting recorded and the seeds that are trained."""
-    trained, diverged = status != _PENDING, status == _DIVERGED
-    if not trained.any():
-        fit = fit_power_law(steps, np.full_like(loss, np.nan), **options)
-        return dataclasses.replace(fit, seeds_dropped=0, refusal=None, reason=_UNTRAINED)
-    # Where every seed diverged nothing tells which steps were to be recorded.
-    recorded = ~np.isnan(loss).all(0) | diverged[trained].all()
-    # A diverged run belongs to no fit, its finite beginning neither.
-    loss = np.where(diverged[:, None], np.nan, loss)
-    return fit_power_law(steps[recorded], loss[trained][:, recorded], **options)
+def _measure_settings(
+    dataset: xr.Dataset, after: float | None, options: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """The row of each setting; a fit that is refused its arguments leaves the others theirs."""
+    errors, others = [], False
+    for setting in read_settings(dataset, after):
+        reason = setting.reason if setting.problem == UNTRAINED else NONE + setting.reason
+        fit = PowerLawFit(reason=reason, seeds_dropped=setting.dropped)
+        try:
+            if not setting.problem:
+                fit = fit_power_law(setting.steps, setting.loss, **options)
+            others = True
+        except ValueError as error:
+            errors.append(error)
+            fit = dataclasses.replace(fit, reason=f"{NONE}{error}")
+        refusal = "" if fit.refusal is None else fit.refusal.name.lower().replace("_", " ")
+        yield {
+            **_fields(fit),
+            "problem": setting.problem or refusal or ("" if fit.found else "refused"),
+            "theory": log_slope(setting.steps, setting.theory, fit.window),
+            "fit_after": setting.after,
+        }
+    if errors and not others:
+        raise errors[0]
 
 
 def _fields(fit: PowerLawFit) -> dict[str, Any]:
@@ -157,54 +165,15 @@ def _fields(fit: PowerLawFit) -> dict[str, Any]:
     return {**vars(fit), **ends}
 
 
-def _theory(table: xr.Dataset) -> xr.DataArray:
-    """(a + 2b - 1) / a of every setting; NaN where a or b has no value, or a = 0."""
-    a = _exponent_of(table, "features", ("power-law", "gaussian"))
-    b = _exponent_of(table, "teacher", ("diagonal",))
-    theory = ((a + 2 * b - 1) / a.where(a != 0)).broadcast_like(table["exponent"])
-    label = "exponent without superposition, (a + 2b - 1)/a"
-    return theory.reset_coords(drop=True).assign_attrs(long_name=label)
-
-
-def _exponent_of(table: xr.Dataset, section: str, kinds: tuple[str, ...]) -> xr.DataArray:
-    """a or b along the axes that scan it; NaN for classes that are not of these kinds."""
-    import xarray as xr
-
-    def exponent(entry: Mapping[str, Any]) -> float:
-        return float(entry["exponent"]) if entry.get("kind") in kinds else math.nan
-
-    if section in table.coords:  # whole objects are scanned, each written as JSON
-        texts = table.coords[section]
-        values = [exponent(json.loads(text)) for text in texts.values.ravel()]
-        return xr.DataArray(np.reshape(values, texts.shape), dims=texts.dims)
-    entry = json.loads(table.attrs.get("configuration", "{}")).get(section, {})
-    if f"{section}.exponent" in table.coords and entry.get("kind", kinds[0]) in kinds:
-        return table.coords[f"{section}.exponent"]
-    return xr.DataArray(exponent(entry))
-
-
-def _to_frame(table: xr.Dataset) -> pd.DataFrame:
-    """One row a setting: coordinates, then the fields of the fit."""
-    flat = table if table["exponent"].dims else table.expand_dims("setting")
-    frame = flat.to_dataframe(dim_order=list(flat["exponent"].dims)).reset_index()
-    return frame.reindex(columns=[*table.coords, *table.data_vars])
-
-
 def _result_cells(row: Mapping[str, Any]) -> list[str]:
-    """Exponent, theory, window and seeds of one setting as text."""
-    exponent = f"none (slope {row['slope']:.3f})"
+    """Exponent, theory and its limit, window and seeds of one setting as text."""
+    slope = "" if row["slope"] is None else f" (slope {row['slope']:.3f})"
+    exponent = f"none: {row['problem']}{slope}"
     if row["found"]:
         exponent = f"{row['exponent']:.3f} +- {row['stderr']:.3f}"
-    elif row["reason"] == _UNTRAINED:
-        exponent = _UNTRAINED
-    theory = "-" if math.isnan(row["theory"]) else f"{row['theory']:.3f}"
+    elif row["problem"] == UNTRAINED:
+        exponent = UNTRAINED
     first, last, dropped = row["window_first"], row["window_last"], row["seeds_dropped"]
-    window = "-" if math.isnan(first) else f"{first:.0f}..{last:.0f}"
+    window = "-" if first is None else f"{first:.0f}..{last:.0f}"
     seeds = f"{row['seeds_used']}" + (f" (-{dropped} diverged)" if dropped else "")
-    return [exponent, theory, window, seeds]
-
-
-def _number(value: object) -> str:
-    """A coordinate as text, numbers in short."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:g}" if plain else str(value)
+    return [exponent, decimals(row["theory"]), decimals(row["theory_limit"]), window, seeds]

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup.fit.bin_noise import Noise
 from jaxsup.fit.curves import Curve
-from jaxsup.fit.segmentation import Lines, Noise, Piece
+from jaxsup.fit.segmentation import Lines, Piece
 from jaxsup.fit.tails import Tail, fit_cutoff, fit_floor
 
 POWER_LAW, CROSSOVER, PLATEAU, CUT_OFF = "power-law", "crossover", "plateau", "cut-off"
@@ -19,6 +20,8 @@ _FEWEST_INSIDE = 3  # bins without the margins
 _FEWEST_POINTS = 5  # bins of a power law or plateau
 _CLEAR = 2.0  # standard errors of a slope
 _CLEAR_DRIFT = 4.0  # of a drift; many pieces are looked at
+_LAW_HOLDS = 0.1  # of an exponent: a bent law that is off by less still looks like the law
+_TINY = 1e-300
 _LEAST_FOLDS = 2.0  # times that an exponential cut-off divides the loss by e, to be called one
 
 
@@ -35,6 +38,7 @@ class Core(NamedTuple):
         drift_error: its standard error by the noise alone.
         decades: of steps, of the whole piece.
         points: bins of the whole piece.
+        share: of the whole piece's length in log t.
     """
 
     first: int
@@ -46,6 +50,7 @@ class Core(NamedTuple):
     drift_error: float
     decades: float
     points: int
+    share: float
 
 
 class Rules(NamedTuple):
@@ -92,8 +97,8 @@ def measure_core(curve: Curve, lines: Lines, noise: Noise, piece: Piece) -> Core
     margin = min(round(_MARGIN * size), (size - _FEWEST_INSIDE) // 2)
     first = piece.first + margin * (piece.first > 0)
     last = piece.last - margin * (piece.last < len(curve.x) - 1)
-    bins = slice(first, last + 1)
-    drift, variance = _measure_drift(curve.x[bins], curve.y[bins], noise.white[bins])
+    bins, x = slice(first, last + 1), curve.x
+    drift, variance = _measure_drift(x[bins], curve.y[bins], noise.white[bins])
     return Core(
         first=first,
         last=last,
@@ -102,8 +107,9 @@ def measure_core(curve: Curve, lines: Lines, noise: Noise, piece: Piece) -> Core
         shift=float(lines.slope[first, last] - lines.slope[piece]),
         drift=drift,
         drift_error=math.sqrt(noise.inflation * variance),
-        decades=float(curve.x[piece.last] - curve.x[piece.first]) / math.log(10),
+        decades=float(x[piece.last] - x[piece.first]) / math.log(10),
         points=size,
+        share=float(x[last] - x[first]) / max(float(x[piece.last] - x[piece.first]), _TINY),
     )
 
 
@@ -130,17 +136,40 @@ def explain_end(
 
     It has one parameter more than a line and pays half a piece more; of several the best counts.
     """
-    most, chosen, saved = 0.0, None, 0.0
+    most, chosen, beyond = 0.0, None, 0.0
     for place in range(len(pieces) - 1, -1, -1):
-        saved += float(lines.cost[pieces[place]]) + rules.price
+        first, last = cores[place].first, pieces[place].last
+        pay = float(lines.cost[first, last]) + beyond
+        beyond += float(lines.cost[pieces[place]]) + rules.price
         if not rules.long_enough(cores[place]):
             continue
-        for fit in (fit_floor, fit_cutoff):
-            tail = fit(curve, noise.total, cores[place].first)
-            gain = -math.inf if tail is None else saved - tail.cost - 1.5 * rules.price
-            if tail is not None and gain > most:
-                most, chosen = gain, End(place, tail)
+        tail = _bend(curve, noise, cores, place)
+        # The lines pay for the pieces after this one; a bend costs half of one.
+        gain = -math.inf if tail is None else pay - tail.cost - rules.price / 2
+        if tail is not None and gain > most:
+            most, chosen = gain, End(place, tail)
     return chosen
+
+
+def _bend(curve: Curve, noise: Noise, cores: list[Core], place: int) -> Tail | None:
+    """A floor where the curve flattens from a piece on, a cut-off where it steepens."""
+    change = cores[-1].exponent - cores[place].exponent
+    if place == len(cores) - 1:
+        change = cores[place].drift
+    fit = fit_floor if change < 0 else fit_cutoff
+    return fit(curve, noise.total, cores[place].first)
+
+
+def extend_law(pieces: list[Piece], cores: list[Core], end: End) -> list[Piece]:
+    """The pieces, those before the bend of the last law made one with its first."""
+    start, local = cores[end.place].first, end.tail.local
+    law, rest = pieces[end.place], pieces[end.place + 1 :]
+    while rest:
+        steepness = local[rest[0].first - start : rest[0].last + 1 - start]
+        if abs(float(steepness.mean()) / end.tail.exponent - 1) > _LAW_HOLDS:
+            break
+        law = Piece(law.first, rest.pop(0).last)
+    return [*pieces[: end.place], law, *rest]
 
 
 def suspect_end(curve: Curve, lines: Lines, noise: Noise, core: Core) -> list[Tail]:
@@ -175,20 +204,26 @@ def _name_kind(place: int, cores: list[Core], end: End | None, rules: Rules) -> 
 def _drifts(place: int, cores: list[Core], rules: Rules) -> bool:
     """Whether a piece's local exponent is on its way to another.
 
-    Any piece may drift by `max_drift` or by what noise explains. A piece whose exponent lies
-    between those of its neighbors has to drift less than half as much as a smooth passage would,
-    on which it covers half of the way.
+    Any piece may drift by `max_drift` or by what noise explains. Where it lies between lower and
+    higher neighbors it has to drift less than half as much as a smooth passage would, on which it
+    covers half of the way from one to the other. The first and the last piece have one neighbor,
+    and their drift towards it has to be clear as well.
     """
     core = cores[place]
-    if abs(core.drift) > max(rules.max_drift * core.exponent, _CLEAR_DRIFT * core.drift_error):
+    allowed = rules.max_drift * core.exponent
+    if abs(core.drift) > max(allowed, _CLEAR_DRIFT * core.drift_error):
         return True
-    if not 0 < place < len(cores) - 1:
+    before, after = (
+        cores[min(max(beside, 0), len(cores) - 1)].exponent for beside in (place - 1, place + 1)
+    )
+    at_an_end = place in (0, len(cores) - 1)
+    if not at_an_end and not min(before, after) < core.exponent < max(before, after):
         return False
-    before, after = cores[place - 1].exponent, cores[place + 1].exponent
-    if not min(before, after) < core.exponent < max(before, after):
+    passage = (after - before) / (1 if at_an_end else 2)
+    drift = core.drift * math.copysign(1, passage)
+    if at_an_end and drift < max(allowed, _CLEAR * core.drift_error):
         return False
-    passage = (after - before) / 2
-    return core.drift * math.copysign(1, passage) > abs(passage) / 2
+    return drift > core.share * abs(passage) / 2
 
 
 def _measure_drift(

@@ -23,7 +23,8 @@ class Fits(NamedTuple):
         floor: c, 0 where none is fitted.
         residual: of log L, 0 outside of the window.
         share: (L - floor) / L, 0 outside of the window.
-        influence: d alpha / d log L.
+        jacobian: d log L / d (log A, alpha), or (log A, alpha, c); 0 outside of the window.
+        inverse: d parameters / d log L, the pseudo-inverse of the jacobian.
         amplification: of the exponent's error, by fitting the floor too; 1 without.
     """
 
@@ -32,8 +33,26 @@ class Fits(NamedTuple):
     floor: Float[np.ndarray, " fits"]
     residual: Float[np.ndarray, "fits points"]
     share: Float[np.ndarray, "fits points"]
-    influence: Float[np.ndarray, "fits points"]
+    jacobian: Float[np.ndarray, "fits parameters points"]
+    inverse: Float[np.ndarray, "fits parameters points"]
     amplification: Float[np.ndarray, " fits"]
+
+    @property
+    def influence(self) -> Float[np.ndarray, "fits points"]:
+        """d alpha / d log L."""
+        return self.inverse[:, 1]
+
+    def evaluate(
+        self, fit: int, x: Float[np.ndarray, " entries"]
+    ) -> tuple[Float[np.ndarray, " entries"], Float[np.ndarray, "parameters entries"]]:
+        """log L of a fit at any log t, and what its derivatives by the parameters span."""
+        log_power = self.log_amplitude[fit] - self.exponent[fit] * x
+        if self.jacobian.shape[1] == 2:
+            return log_power, np.stack([np.ones_like(x), x - x.mean()])
+        power = np.exp(log_power)
+        loss = np.maximum(power + self.floor[fit], 1e-3 * power)
+        share = power / loss
+        return np.log(loss), np.stack([share, (x - x.mean()) * share, loss.min() / loss])
 
 
 class Centered(NamedTuple):
@@ -92,7 +111,10 @@ def fit_log_loss(
     center = (mask @ curve.x)[:, None] / count
     level = np.sum(y * mask, 1, keepdims=True) / count
     data = Centered((curve.x - center) * mask, (y - level) * mask, mask, center[:, 0], level[:, 0])
-    return _fit_floor(data, curve.spread) if floor else _fit_line(data)
+    if not floor:
+        return _fit_line(data)
+    with np.errstate(over="ignore", invalid="ignore"):  # losses that span 1e300 fit no floor
+        return _fit_floor(data, curve.spread)
 
 
 def _fit_line(data: Centered) -> Fits:
@@ -101,8 +123,12 @@ def _fit_line(data: Centered) -> Fits:
     exponent = -np.sum(data.dx * data.y, 1) / square
     log_amplitude, zero = data.level + exponent * data.center, np.zeros_like(exponent)
     residual = data.y + exponent[:, None] * data.dx
-    influence, share = -data.dx / square[:, None], data.mask.astype(float)
-    return Fits(exponent, log_amplitude, zero, residual, share, influence, zero + 1)
+    share = data.mask.astype(float)
+    jacobian = np.stack([share, -data.dx], 1)
+    scale = np.stack([share.sum(1), square], 1)[..., None]
+    return Fits(
+        exponent, log_amplitude, zero, residual, share, jacobian, jacobian / scale, zero + 1
+    )
 
 
 def _fit_floor(data: Centered, spread: Float[np.ndarray, " points"]) -> Fits:
@@ -111,12 +137,21 @@ def _fit_floor(data: Centered, spread: Float[np.ndarray, " points"]) -> Fits:
     theta = _start_floor(data.dx, y, data.mask)
     theta = np.repeat(theta, len(data.y) // len(theta), 0)
     theta, best = _minimize(theta, data, spread)
-    influence = _influence(best.jacobian)
+    inverse = _invert(best.jacobian)
     square = np.sum(data.dx**2, 1)
-    amplification = np.maximum(np.sqrt(np.sum(influence**2, 1) * square), 1.0)
+    amplification = np.maximum(np.sqrt(np.sum(inverse[:, 1] ** 2, 1) * square), 1.0)
     log_a, alpha, offset = theta.T
     log_amplitude, offset = log_a + alpha * data.center + data.level, offset * np.exp(data.level)
-    return Fits(alpha, log_amplitude, offset, best.residual, best.share, influence, amplification)
+    return Fits(
+        alpha,
+        log_amplitude,
+        offset,
+        best.residual,
+        best.share,
+        best.jacobian,
+        inverse,
+        amplification,
+    )
 
 
 def _start_floor(
@@ -188,8 +223,10 @@ def _minimize(
     return theta, best
 
 
-def _influence(jacobian: Float[np.ndarray, "fits 3 points"]) -> Float[np.ndarray, "fits points"]:
-    """d alpha / d log L, by the normal equations with a ridge that keeps them solvable."""
+def _invert(
+    jacobian: Float[np.ndarray, "fits 3 points"],
+) -> Float[np.ndarray, "fits 3 points"]:
+    """Pseudo-inverses, by the normal equations with a ridge that keeps them solvable."""
     normal = jacobian @ jacobian.transpose(0, 2, 1)
     ridge = 1e-13 * np.trace(normal, axis1=1, axis2=2)[:, None, None]
-    return np.linalg.solve(normal + ridge * np.eye(3), jacobian)[:, 1]
+    return np.linalg.solve(normal + ridge * np.eye(3), jacobian)

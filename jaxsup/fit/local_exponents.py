@@ -9,16 +9,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
+from jaxsup.fit.bin_noise import measure_noise, scatter_inflation, seed_deviations
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
-from jaxsup.fit.segmentation import measure_noise, seed_deviations
 
 _NEIGHBORS = 2  # bins at each side that a line uses at least, where there are as many
 _FEWEST_POINTS = 3
-_WIDE = 2.0  # bandwidths of the lines that show correlated noise, and what bends
+_WIDE = 2.0  # bandwidths of the lines that show what bends
 _BENT = 0.5  # of the change from the wide lines; a third where the exponent has a steady curvature
-_REACH = 0.7  # decades around a point in which residuals are looked at
-_MOST_SPENT = 0.7  # parameters of the wide lines a bin: beyond, nothing is left to see noise by
-_MOST_CORRELATED = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +67,8 @@ def local_exponent(
     Returns:
         The local exponents with intervals: with two seeds or more, Student's t over the seeds, by
         each seed's effect on the slope of the mean curve; with one curve, the noise seen by second
-        differences, widened by the size and lag-1 correlation of the residuals about lines of twice
-        the bandwidth. Half of the change from their slopes is added in quadrature, for what bends.
+        differences, widened by the size and lag-1 correlation of the scatter about local parabolas.
+        Half of the change from lines of twice the bandwidth is added in quadrature, for what bends.
 
     Raises:
         ValueError: for arguments outside these ranges, or fewer than 3 positive steps.
@@ -100,7 +97,7 @@ def local_exponent(
         if len(losses.values) > 1:
             margin = _seed_margin(curve, losses, near, level)
         else:
-            margin = _scatter_margin(curve, near, wide, level)
+            margin = _scatter_margin(curve, near, level)
         margin = np.hypot(margin, _BENT * (exponent + wide.slope @ curve.y))
         interval = exponent[:, None] + margin[:, None] * np.array([-1.0, 1.0])
     return LocalExponents(
@@ -146,27 +143,12 @@ def _seed_margin(
     return np.std(slopes, axis=0, ddof=1) / math.sqrt(seeds) * float(stdtrit(seeds - 1, level))
 
 
-def _scatter_margin(
-    curve: Curve, near: _LocalLines, wide: _LocalLines, level: float
-) -> Float[np.ndarray, " points"]:
-    """The noise seen by second differences, widened by the residuals about the wide lines.
+def _scatter_margin(curve: Curve, near: _LocalLines, level: float) -> Float[np.ndarray, " points"]:
+    """The noise by second differences, widened by what the scatter says of its correlation."""
+    from scipy.special import ndtri
 
-    Within `_REACH` of each point their mean square and lag-1 autocorrelation r, both corrected for
-    the lines' parameters, widen the variance by mean square * (1 + r) / (1 - r).
-    """
-    from scipy.special import stdtrit
-
-    n = len(curve.x)
-    noise, spent = measure_noise(curve, 0.0), float(np.trace(wide.height)) / n
-    if spent > _MOST_SPENT or not noise.white.any():
-        return np.full(n, np.nan)
-    residual = (curve.y - wide.height @ curve.y) / np.sqrt(noise.total)
-    within = np.abs(curve.x - curve.x[:, None]) <= _REACH * math.log(10)
-    count = within.sum(1)
-    square = within @ residual**2 / count
-    product = within[:, :-1] @ (residual[:-1] * residual[1:]) / count
-    r = product / np.maximum(square, 1 - spent)
-    r = np.clip(r + (1 + r) * spent, 0, _MOST_CORRELATED)
-    inflation = np.maximum(square / (1 - spent) * (1 + r) / (1 - r), 1)
-    error = np.sqrt(inflation * (near.slope**2 @ noise.total))
-    return error * np.asarray(stdtrit(count * (1 - spent), level))
+    noise = measure_noise(curve, 0.0)
+    if not noise.white.any():
+        return np.full(len(curve.x), np.nan)
+    inflation = scatter_inflation(curve, noise)
+    return float(ndtri(level)) * np.sqrt(inflation * (near.slope**2 @ noise.total))

@@ -16,9 +16,11 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.least_squares import Fits, fit_log_loss
-from jaxsup.fit.refusals import Refusal, find_refusal, refusal_figures
-from jaxsup.fit.uncertainty import Uncertainty, measure_uncertainty, resample_seeds
-from jaxsup.fit.windows import MIN_POINTS, assess, candidate_windows, choose_window
+from jaxsup.fit.record_noise import noise_of_curve, noise_of_fit
+from jaxsup.fit.refusals import Evidence, Refusal, find_refusal, refusal_figures
+from jaxsup.fit.structure import find_structure
+from jaxsup.fit.uncertainty import Spread, choice_factor, spread_of_curve, spread_of_seeds
+from jaxsup.fit.windows import MIN_POINTS, assess, candidate_windows, choose_again, choose_window
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,34 +106,38 @@ def fit_power_law(
     max_drift: float | int = 0.25,
     points_per_decade: int = 16,
     confidence: float = 0.95,
-    resamples: int = 1000,
+    resamples: int = 200,
     bootstrap_seed: int = 0,
 ) -> PowerLawFit:
     """Fit L(t) = A t^-alpha, or c + A t^-alpha, by least squares in log L; refuse where it fails.
 
     Every decade of steps weighs alike. The window is the one with the smallest expected relative
-    error of alpha. With several seeds their mean curve is fitted, and the interval comes from
-    resampling them. A plateau, an exponential, a cut-off or a crossover is no power law.
+    error of alpha. The interval knows how the noise is correlated from entry to entry, and that the
+    window was chosen; of several seeds, whose mean curve is fitted, it is Student's with seeds - 1
+    degrees of freedom. A plateau, an exponential, a cut-off, a crossover or waves about a law are
+    no power law.
     `docs/methods/power_law_fits.md` has the formulas and what they cannot see.
 
     Arguments:
         steps: [steps], update counts >= 0, increasing; step 0 is left out (log 0).
         loss: [steps] or [seeds, steps]. In 2-D a seed with NaN or infinity is left out and counted;
-            in 1-D those entries are. The (mean) curve ends before its first value <= 0.
+            in 1-D those entries are; masked entries likewise. The (mean) curve ends before its
+            first value <= 0.
         window: first and last step to fit, both included, in place of the automatic window.
         floor: fit c as well, which may be negative.
         min_decades: shortest window, in decades of steps, > 0; one more is asked for with a floor.
         max_drift: largest accepted drift of the local slope as a fraction of the exponent, > 0.
         points_per_decade: bins per decade, >= 4.
         confidence: level of the interval, in (0, 1).
-        resamples: bootstrap resamples, >= 2.
+        resamples: draws of noise under which the window is chosen again, >= 2.
         bootstrap_seed: seed of their generator, >= 0. The order of the seeds does not matter.
 
     Returns:
         The exponent of the window with its error, or the reason why there is none.
 
     Raises:
-        ValueError: for arguments outside these ranges, or fewer than 3 positive steps.
+        ValueError: for arguments outside these ranges, fewer than 3 positive steps, or what is no
+            array of real numbers, or a larger one than a fit has use for.
 
     Reference:
         alpha = (a + 2b - 1) / a for power-law features: "Superposition unifies power-law training
@@ -159,31 +165,44 @@ def fit_power_law(
     if not len(windows.first):
         return _refuse_short(result, curve, losses, needed)
     fits = fit_log_loss(curve, curve.y[None], windows.mask(len(curve.x)), floor=floor)
-    assessment = assess(curve, fits, windows, min_decades=min_decades, max_drift=max_drift)
-    best = choose_window(assessment)
+    x, y = np.log(losses.steps), np.log(losses.values.mean(0))
+    noise = noise_of_curve(curve, x, y).typical()
+    limits = {"min_decades": min_decades, "max_drift": max_drift}
+    assessment = assess(curve, fits, windows, noise, **limits)
+    best = int(choose_window(assessment))
     bins = slice(int(windows.first[best]), int(windows.last[best]) + 1)
     result = _describe(result, curve, losses, bins, drift=float(np.ptp(assessment.slopes[best])))
-    if refusal := find_refusal(assessment, best, max_drift):
-        return result.refused(refusal, **refusal_figures(assessment, best))
-    draws = None
+    # The noise again, about the fit itself in its window: fewer parameters take less of it.
+    within = noise_of_fit(curve, x, y, bins, fits, best)
+    structure = find_structure(curve, bins, fits, best, within)
+    evidence = Evidence(assessment, best, structure, within, bins, seeds)
+    if refusal := find_refusal(evidence):
+        return result.refused(refusal, **refusal_figures(evidence))
+    spread = spread_of_curve(within, bins, fits.influence[best, bins], structure.excess)
     if seeds > 1:
-        options = {"floor": floor, "resamples": resamples, "seed": bootstrap_seed}
-        draws = resample_seeds(curve, losses, bins, **options)
-    exponent = float(fits.exponent[best])
-    errors = measure_uncertainty(exponent, assessment, best, confidence, draws=draws, seeds=seeds)
-    return _conclude(result, fits, best, errors)
+        spread = spread_of_seeds(curve, losses, bins, fits.influence[best, bins])
+    if len(windows.first) > 1:
+        draws = within.sample(np.random.default_rng(bootstrap_seed), resamples)
+        errors = choose_again(assessment, best, fits.residual[best], draws)
+        spread = spread.inflated(choice_factor(errors))
+    return _conclude(result, evidence, fits, spread)
 
 
-def _conclude(result: PowerLawFit, fits: Fits, best: int, errors: Uncertainty) -> PowerLawFit:
+def _conclude(result: PowerLawFit, evidence: Evidence, fits: Fits, spread: Spread) -> PowerLawFit:
     """The result with its power law, unless the exponent may be 0."""
-    if errors.low <= 0:
-        return result.refused(Refusal.REACHES_ZERO, low=errors.low, high=errors.high)
+    best = evidence.fit
+    exponent = float(fits.exponent[best])
+    systematic = float(evidence.assessment.drift[best]) / math.sqrt(12)
+    low, high = spread.interval(exponent, systematic, result.confidence)
+    if low <= 0:
+        refusal = Refusal.CORRELATED if evidence.long_memory else Refusal.REACHES_ZERO
+        return result.refused(refusal, low=low, high=high, **refusal_figures(evidence))
     return dataclasses.replace(
         result,
-        exponent=float(fits.exponent[best]),
-        stderr=math.hypot(errors.statistical, errors.systematic),
-        systematic=errors.systematic,
-        interval=(errors.low, errors.high),
+        exponent=exponent,
+        stderr=math.hypot(spread.standard_error, systematic),
+        systematic=systematic,
+        interval=(low, high),
         amplitude=float(np.exp(fits.log_amplitude[best])),
         floor=float(fits.floor[best]),
         found=True,
@@ -240,7 +259,7 @@ def _check_options(
     check_number("points_per_decade", points_per_decade, "take 16", low=4)
     do = "give a fraction such as 0.95"
     check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)
-    check_number("resamples", resamples, "take 1000", low=2)
+    check_number("resamples", resamples, "take 200", low=2)
     check_number("bootstrap_seed", bootstrap_seed, "give a natural number", low=0)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
+from jaxsup.fit.bin_noise import Noise, measure_noise, scatter_inflation
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.kinds import (
     PLATEAU,
@@ -17,20 +18,13 @@ from jaxsup.fit.kinds import (
     End,
     Rules,
     explain_end,
+    extend_law,
     measure_core,
     merge,
     name_kinds,
     suspect_end,
 )
-from jaxsup.fit.segmentation import (
-    Lines,
-    Noise,
-    Piece,
-    cut,
-    fit_lines,
-    measure_noise,
-    seed_inflation,
-)
+from jaxsup.fit.segmentation import Lines, Piece, cut, fit_lines, seed_inflation
 from jaxsup.fit.stretch_intervals import line_influence, measure_floor, measure_interval
 from jaxsup.fit.stretches import Regimes, Stretch
 
@@ -87,8 +81,8 @@ def regimes(
         ValueError: for arguments outside these ranges, or fewer than 3 positive steps.
 
     Reference:
-        Change points by dynamic programming: Jackson et al., IEEE Signal Process. Lett. 12 (2005)
-        105, with a penalty of the kind of Yao, Stat. Probab. Lett. 6 (1988) 181.
+        Lines by dynamic programming: Bellman, Commun. ACM 4 (1961) 284; a penalty of the kind of
+        Yao, Stat. Probab. Lett. 6 (1988) 181.
 
     >>> import numpy as np
     >>> t = np.arange(1, 10_001)
@@ -106,13 +100,19 @@ def regimes(
     noise = measure_noise(curve, tolerance)
     lines = fit_lines(curve, noise.total)
     price = penalty * math.log(len(curve.x))
-    least = seed_inflation(losses, curve, lines, noise, min_decades)
+    if len(losses.values) > 1:
+        least = seed_inflation(losses, curve, lines, noise, min_decades)
+    else:
+        least = scatter_inflation(curve, noise)
     pieces, inflation = cut(curve, lines, noise, price, least)
     noise = noise._replace(inflation=inflation)
     rules = Rules(price * inflation, min_decades, max_drift, flat)
     pieces = merge(curve, lines, noise, pieces, rules)
     cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
     end = explain_end(curve, lines, noise, pieces, cores, rules)
+    if end is not None and end.is_bent_law:
+        pieces = extend_law(pieces, cores, end)
+        cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
     kinds = name_kinds(cores, end, rules)
     whole = _Cut(curve, losses, noise, lines, cores, end)
     groups = _join(pieces, kinds)

@@ -1,4 +1,4 @@
-"""Lines through log L against log t: a curve's noise, and its cut into pieces by change points.
+"""Lines through log L against log t: a curve's cut into pieces by change points.
 
 The curve is cut where that lowers the sum of squares over lines that need not join, each break at a
 price of `penalty` log n noise variances; dynamic programming finds the best of all cuts.
@@ -10,29 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup.fit.curves import Curve, Losses, bin_means
+from jaxsup.fit.bin_noise import Noise, long_run_inflation, seed_deviations
+from jaxsup.fit.curves import Curve, Losses
 
-_ROUNDS = 8  # of iterated least squares for the noise's trend
-_PSEUDO = 1.9  # variance of a mean of squared second differences over that of independent ones
 _FEWEST = 3  # points of a piece: a line, and one more to see the noise by
 _MOST_PIECES = 14
 _LOOK_AHEAD = 3  # pieces: a crossover takes two, and the law after it may take another
-_TINY = 1e-300
-_MOST_CORRELATED = 0.95
-
-
-class Noise(NamedTuple):
-    """Variances of log L.
-
-    Attributes:
-        white: of each bin, by second differences.
-        total: of each bin, with the tolerated misfit of a line.
-        inflation: variance of a slow average over what `total` says of it, >= 1.
-    """
-
-    white: Float[np.ndarray, " points"]
-    total: Float[np.ndarray, " points"]
-    inflation: float = 1.0
 
 
 class Lines(NamedTuple):
@@ -59,36 +42,6 @@ class Piece(NamedTuple):
 
     first: int
     last: int
-
-
-def measure_noise(curve: Curve, tolerance: float) -> Noise:
-    """Variance of each bin's log L, exp(a + b log t) / entries, by second differences.
-
-    Each bin is compared with the line through its neighbors. The trend b is found by maximum
-    likelihood for squares of normal numbers, and shrunk to 0 where it is not significant.
-
-    Arguments:
-        curve: the binned curve.
-        tolerance: misfit of log L, a standard deviation, that is no structure.
-    """
-    x, y, entries = curve.x, curve.y, (curve.stop - curve.start).astype(float)
-    if len(x) < 2 * _FEWEST:
-        return Noise(np.zeros_like(x), np.full_like(x, tolerance**2 + _TINY))
-    right = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
-    surprise = y[1:-1] - right * y[2:] - (1 - right) * y[:-2]
-    scale = 1 / entries[1:-1] + right**2 / entries[2:] + (1 - right) ** 2 / entries[:-2]
-    square, centered = surprise**2 / scale, x - x[1:-1].mean()
-    inner, trend = centered[1:-1], 0.0
-    spread = inner @ inner
-    level = math.log(square.mean() + _TINY)
-    for _ in range(_ROUNDS):
-        excess = square * np.exp(-level - trend * inner) - 1
-        level += float(np.clip(excess.mean(), -1, 1))
-        trend += float(np.clip(inner @ excess / spread, -1, 1))
-    trend *= max(0.0, 1 - 8 * _PSEUDO / max(spread * trend**2, _TINY))
-    level = math.log(float(np.mean(square * np.exp(-trend * inner))) + _TINY)
-    white = np.exp(level + trend * centered) / entries
-    return Noise(white, white + tolerance**2 + _TINY)
 
 
 def fit_lines(curve: Curve, variance: Float[np.ndarray, " points"]) -> Lines:
@@ -166,30 +119,6 @@ def measure_inflation(curve: Curve, lines: Lines, pieces: list[Piece], noise: No
     joined = np.ones(len(residual) - 1)
     joined[[piece.last for piece in pieces[:-1]]] = 0
     return long_run_inflation(residual / np.sqrt(noise.total), joined, 2 * len(pieces))
-
-
-def long_run_inflation(
-    residual: Float[np.ndarray, " points"],
-    joined: Float[np.ndarray, " pairs"],
-    spent: float,
-) -> float:
-    """Mean square * (1 + r) / (1 - r), at least 1, of residuals that should have variance 1.
-
-    Arguments:
-        residual: over their standard deviations.
-        joined: 1 where a residual and the next are of one line, 0 elsewhere.
-        spent: parameters of the lines; r, the lag-1 autocorrelation, is corrected for them.
-    """
-    n, total = len(residual), float(residual @ residual)
-    r = float(residual[1:] * residual[:-1] @ joined) / max(total, n - spent, _TINY)
-    r = min(max(r + (1 + r) * spent / n, 0.0), _MOST_CORRELATED)
-    return max(1.0, total / max(n - spent, 1.0) * (1 + r) / (1 - r))
-
-
-def seed_deviations(losses: Losses, curve: Curve) -> Float[np.ndarray, "seeds points"]:
-    """Relative deviations of the seeds from their mean in each bin: what they do to its log."""
-    relative = losses.values / losses.values.mean(0) - 1
-    return bin_means(relative, curve.start, curve.stop)
 
 
 def residuals(curve: Curve, lines: Lines, piece: Piece) -> Float[np.ndarray, " points"]:

@@ -5,10 +5,11 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup.fit.bin_noise import Noise, seed_deviations
 from jaxsup.fit.curves import Curve, Losses
 from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.kinds import Core
-from jaxsup.fit.segmentation import Noise, Piece, seed_deviations
+from jaxsup.fit.segmentation import Piece
 from jaxsup.fit.tails import Tail
 
 _MOST_ERROR = 0.5  # of a bend's logarithm: beyond, the bend is hardly seen, and it is small

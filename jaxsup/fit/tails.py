@@ -14,6 +14,7 @@ from jaxsup.fit.curves import Curve
 _EXPONENTS = np.geomspace(0.02, 6.0, 48)
 _RATIO = float(np.log(_EXPONENTS[1] / _EXPONENTS[0]))
 _REFINEMENTS = [np.linspace(-1, 1, 13) * _RATIO / 6**level for level in range(3)]
+_LARGEST = 50.0  # change of log L that is looked at: products stay finite
 _LEAST_VISIBLE = 2.0  # a floor's share of the last loss / its standard error
 
 
@@ -100,7 +101,7 @@ def _search_floor(
     Float[np.ndarray, " exponents"],
 ]:
     """Place of the best exponent, costs, A and c, in units of the first bin's loss."""
-    inverse = np.exp(y[0] - y)
+    inverse = np.exp(np.clip(y[0] - y, -_LARGEST, _LARGEST))
     law = np.exp(exponents[:, None] * shape)
     u, w = law * inverse, 1 / variance
     uu, uo, oo = (u * u) @ w, u @ (w * inverse), float(inverse**2 @ w)

@@ -1,4 +1,4 @@
-"""How well an exponent is known: from its residuals, or from resampling its seeds."""
+"""How well an exponent is known: from the noise of its curve, or from the spread of its seeds."""
 
 import math
 from typing import NamedTuple
@@ -7,89 +7,98 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup.fit.curves import Curve, Losses, bin_means
-from jaxsup.fit.least_squares import fit_log_loss
-from jaxsup.fit.windows import Assessment
-
-_HELD = 4_000_000  # resampled losses held at once
+from jaxsup.fit.record_noise import Noise
 
 
-class Uncertainty(NamedTuple):
-    """Errors of an exponent.
+class Spread(NamedTuple):
+    """The statistical error of an exponent as a mixture of Student's distributions.
 
     Attributes:
-        statistical: standard error by the noise, or over resampled seeds.
-        systematic: standard error by drift.
-        low: lower end of the interval.
-        high: upper end of the interval.
+        weight: of each part; they sum to 1.
+        error: standard error in each part.
+        freedom: degrees of freedom, of all parts.
     """
 
-    statistical: float
-    systematic: float
-    low: float
-    high: float
+    weight: Float[np.ndarray, " parts"]
+    error: Float[np.ndarray, " parts"]
+    freedom: float
+
+    @property
+    def standard_error(self) -> float:
+        """Mean of the parts' errors."""
+        return float(self.weight @ self.error)
+
+    def inflated(self, factor: float) -> "Spread":
+        """With every error times a factor."""
+        return self._replace(error=self.error * factor)
+
+    def interval(
+        self, exponent: float, systematic: float, confidence: float
+    ) -> tuple[float, float]:
+        """Ends of the interval: statistical and systematic half widths in quadrature."""
+        from scipy.special import ndtri
+
+        half = math.hypot(
+            self.half_width(confidence), systematic * float(ndtri((1 + confidence) / 2))
+        )
+        return exponent - half, exponent + half
+
+    def half_width(self, confidence: float) -> float:
+        """h with P(|alpha - estimate| < h) = confidence."""
+        from scipy.special import stdtr, stdtrit
+
+        level = (1 + confidence) / 2
+        low, high = self.error.min(), self.error.max()
+        ends = np.array([low, high]) * stdtrit(self.freedom, level)
+        while ends[1] - ends[0] > 1e-4 * ends[1]:
+            middle = ends.mean()
+            inside = self.weight @ stdtr(self.freedom, middle / np.maximum(self.error, 1e-300))
+            ends[int(inside > level)] = middle
+        return float(ends.mean())
 
 
-def measure_uncertainty(
-    exponent: float,
-    assessment: Assessment,
-    fit: int,
-    confidence: float,
-    *,
-    draws: Float[np.ndarray, " draws"] | None = None,
-    seeds: int = 1,
-) -> Uncertainty:
-    """Noise and drift in quadrature, on each side of the exponent.
+def spread_of_curve(
+    noise: Noise, bins: slice, influence: Float[np.ndarray, " bins"], excess: float = 1.0
+) -> Spread:
+    """The error that a curve's noise makes, rho left open as far as the record leaves it open.
 
     Arguments:
-        exponent: alpha.
-        assessment: of all fits of the curve.
-        fit: which of them the exponent is.
-        confidence: level of the interval, in (0, 1).
-        draws: exponents of resampled seeds; default: the noise of the one curve.
-        seeds: number of seeds that were resampled.
-
-    Returns:
-        Standard errors and the interval: Student's, or percentiles of the draws.
+        noise: of the record, about the fit in its window.
+        bins: the window's.
+        influence: d alpha / d log L of these bins.
+        excess: variance of the bins over what the noise makes.
     """
-    from scipy.special import ndtri, stdtrit
-
-    levels = (1 - confidence) / 2, (1 + confidence) / 2
-    if draws is None:
-        statistical = float(assessment.noise.error[fit])
-        tails = statistical * stdtrit(assessment.noise.freedom[fit], levels)
-    else:
-        deviations = (draws - exponent) * math.sqrt(seeds / (seeds - 1))
-        statistical, tails = float(np.std(deviations)), np.quantile(deviations, levels)
-    systematic = float(assessment.drift[fit]) / math.sqrt(12)
-    margin = systematic * float(ndtri(levels[1]))
-    low = exponent - math.hypot(min(float(tails[0]), 0.0), margin)
-    high = exponent + math.hypot(max(float(tails[1]), 0.0), margin)
-    return Uncertainty(statistical, systematic, low, high)
+    products = noise.covariances(bins) @ influence * influence
+    variance = np.maximum(products.sum(1), 1e-300)
+    shares = np.zeros_like(noise.scale)
+    shares[bins] = noise.weight @ (products / variance[:, None])
+    error = np.sqrt(excess * variance)
+    return Spread(noise.weight, error, noise.effective_freedom(shares))
 
 
-def resample_seeds(
-    curve: Curve, losses: Losses, bins: slice, *, floor: bool, resamples: int, seed: int
-) -> Float[np.ndarray, " draws"]:
-    """Exponents of the mean curves of resampled seeds, over the bins of one window.
+def spread_of_seeds(
+    curve: Curve, losses: Losses, bins: slice, influence: Float[np.ndarray, " bins"]
+) -> Spread:
+    """Student's, with seeds - 1 degrees of freedom, of what each seed adds to the exponent.
+
+    Log of the mean curve moves by (L_s - mean) / (seeds mean) where a seed is added or left out.
 
     Arguments:
         curve: the binned mean curve.
         losses: of all seeds.
         bins: the window's.
-        floor: fit a floor as well.
-        resamples: number of draws; those whose mean is not positive are left out.
-        seed: of their generator.
+        influence: d alpha / d log L of these bins.
     """
-    seeds = len(losses.values)
-    part = Curve(*(column[bins] for column in curve))
-    values = losses.values[:, part.start[0] : part.stop[-1]]
-    start, stop = part.start - part.start[0], part.stop - part.start[0]
-    generator = np.random.default_rng(seed)
-    shares = generator.multinomial(seeds, [1 / seeds] * seeds, size=resamples) / seeds
-    rows = max(1, _HELD // values.shape[1])
-    curves = []
-    for begin in range(0, resamples, rows):
-        means = shares[begin : begin + rows] @ values
-        curves.append(bin_means(np.log(means[(means > 0).all(1)]), start, stop))
-    everywhere = np.ones((1, len(part.x)), bool)
-    return fit_log_loss(part, np.concatenate(curves), everywhere, floor=floor).exponent
+    mean, seeds = losses.values.mean(0), len(losses.values)
+    start, stop = curve.start[bins], curve.stop[bins]
+    entries = slice(int(start[0]), int(stop[-1]))
+    relative = losses.values[:, entries] / mean[entries] - 1
+    effects = bin_means(relative, start - start[0], stop - start[0]) @ influence
+    error = math.sqrt(float(np.var(effects)) / (seeds - 1))
+    return Spread(np.ones(1), np.array([error]), float(seeds - 1))
+
+
+def choice_factor(errors: Float[np.ndarray, "draws 2"]) -> float:
+    """What choosing the window again makes of the root mean square error, at least 1."""
+    again, kept = np.mean(errors**2, 0)
+    return math.sqrt(max(float(again) / max(float(kept), 1e-300), 1.0))

@@ -1,8 +1,8 @@
 """Windows of a loss curve, and how far a power law fitted over each may be trusted.
 
-Each window is cut into thirds: the scatter of the residuals about a line of each third is the
-noise, the difference between those lines' slopes the drift. Formulas and the reasons for each bound
-are in docs/methods/power_law_fits.md.
+Each window is cut into thirds, and a line is fitted to the residuals of each: the differences
+between their slopes, beyond what the record's noise makes, are the drift. Formulas and the reasons
+for each bound are in docs/methods/power_law_fits.md.
 """
 
 import math
@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float, Int
 
 from jaxsup.fit.curves import Curve
 from jaxsup.fit.least_squares import Fits
+from jaxsup.fit.record_noise import Noise
 
-MIN_POINTS = 9  # three in each third: a line, and one more to see the noise by
+MIN_POINTS = 9  # three in each third: a line, and one more
 _MIN_DROP = math.log(1.1)  # a loss that falls by less over the window is a plateau
 _MIN_SIGNAL = 5.0  # exponent / bound of its error: a falling loss, not a lucky stretch of noise
 _HIDDEN = 5.0  # drift that noise may hide / accepted drift; exp(-t) drifts by 6 and more
@@ -22,8 +23,17 @@ _MIN_SHARE = 0.1  # where (L - floor) / L is less, the window shows the floor, n
 _MAX_OFFSET = 3.0  # largest -floor / L; beyond, c + A t^-alpha is a logarithm and alpha undefined
 _RESOLUTION = 1e-3  # relative error granted to one decade: of two clean windows the longer wins
 _WINDOW_ENDS = (25, 21)  # candidate ends of automatic windows, without and with a floor
-_PARAMETERS = 6  # of the three lines
-_TINY = 1e-300  # keeps the residuals of an exact fit from 0 / 0
+_RIVALS = 64  # windows that are chosen from again
+_COLUMNS = (
+    "exponent",
+    "slopes",
+    "amplification",
+    "resolution",
+    "drop",
+    "drift",
+    "score",
+)
+_DIFFERENCES = np.array([[1.0, -1, 0], [0, 1, -1], [1, 0, -1]])  # between thirds
 
 
 class Windows(NamedTuple):
@@ -48,39 +58,22 @@ class Windows(NamedTuple):
         return (index >= self.first[:, None]) & (index <= self.last[:, None])
 
 
-class Thirds(NamedTuple):
-    """A line through the residuals of each third of every window.
+class Sensitivity(NamedTuple):
+    """How the fits answer to a change of log L, and how well noise leaves them known.
 
     Attributes:
-        scatter: about the line, over sqrt(1 - leverage): its square is unbiased for white noise.
-        slope: of the line, sign dropped.
-        square: sum of squares of log t about its mean.
-        bins: bins in the third.
-    """
-
-    scatter: Float[np.ndarray, "fits 3 points"]
-    slope: Float[np.ndarray, "fits 3"]
-    square: Float[np.ndarray, "fits 3"]
-    bins: Float[np.ndarray, "fits 3"]
-
-
-class Noise(NamedTuple):
-    """What the scatter about the lines of the thirds says of the fits' errors.
-
-    Attributes:
-        mean_square: of the scatter, over the window.
-        variance: of each third's slope.
+        exponent: d alpha / d log L.
+        slopes: d of the local exponents of the thirds / d log L.
         error: standard error of the exponent.
-        freedom: degrees of freedom of that error.
-        bound: 95% upper bound of the noise over its estimate, as a variance: few bins may show
-            little noise by luck.
+        variance: of the differences between the thirds' local exponents (_DIFFERENCES).
+        bound: 95% upper bound of the noise over its estimate, as a variance.
     """
 
-    mean_square: Float[np.ndarray, " fits"]
-    variance: Float[np.ndarray, "fits 3"]
+    exponent: Float[np.ndarray, "fits points"]
+    slopes: Float[np.ndarray, "fits 3 points"]
     error: Float[np.ndarray, " fits"]
-    freedom: Float[np.ndarray, " fits"]
-    bound: Float[np.ndarray, " fits"]
+    variance: Float[np.ndarray, "fits 3"]
+    bound: float
 
 
 class Checks(NamedTuple):
@@ -93,30 +86,38 @@ class Checks(NamedTuple):
         steady: the local slope drifts little, and the noise hides no more.
     """
 
-    falls: Bool[np.ndarray, " fits"]
-    clear: Bool[np.ndarray, " fits"]
-    above_floor: Bool[np.ndarray, " fits"]
-    steady: Bool[np.ndarray, " fits"]
+    falls: Bool[np.ndarray, "*draws fits"]
+    clear: Bool[np.ndarray, "*draws fits"]
+    above_floor: Bool[np.ndarray, "*draws fits"]
+    steady: Bool[np.ndarray, "*draws fits"]
 
 
 class Assessment(NamedTuple):
     """How far the fits of one curve are to be trusted.
 
     Attributes:
-        noise: errors of the exponents.
+        exponent: alpha of each fit.
         slopes: local exponents of the thirds.
-        drift: their largest difference beyond two standard errors, amplified by fitting a floor.
+        sensitivity: of both to noise.
+        amplification: of errors, by fitting a floor.
+        resolution: relative error that a window of finite length is granted.
         drop: of log L over the window.
+        drift: largest difference of `slopes` beyond two standard errors, amplified by a floor.
         score: relative error of the exponent to expect; windows compete on it.
         checks: what each fit passes.
+        max_drift: largest accepted drift as a fraction of the exponent.
     """
 
-    noise: Noise
-    slopes: Float[np.ndarray, "fits 3"]
-    drift: Float[np.ndarray, " fits"]
+    exponent: Float[np.ndarray, "*draws fits"]
+    slopes: Float[np.ndarray, "*draws fits 3"]
+    sensitivity: Sensitivity
+    amplification: Float[np.ndarray, " fits"]
+    resolution: Float[np.ndarray, " fits"]
     drop: Float[np.ndarray, " fits"]
-    score: Float[np.ndarray, " fits"]
+    drift: Float[np.ndarray, "*draws fits"]
+    score: Float[np.ndarray, "*draws fits"]
     checks: Checks
+    max_drift: float | int
 
 
 def candidate_windows(
@@ -137,6 +138,7 @@ def assess(
     curve: Curve,
     fits: Fits,
     windows: Windows,
+    noise: Noise,
     *,
     min_decades: float | int,
     max_drift: float | int,
@@ -147,95 +149,144 @@ def assess(
         curve: the binned curve.
         fits: one a window.
         windows: what they were fitted over.
+        noise: of the whole record.
         min_decades: decades that must stand out from a fitted floor.
         max_drift: largest accepted drift as a fraction of the exponent.
 
     Returns:
         Errors, drifts and checks of every fit.
     """
-    thirds = _cut_in_thirds(curve, fits, windows)
-    noise = _measure_noise(fits, thirds, windows.size)
-    drift = _measure_drift(fits, thirds, noise)
+    thirds = _slopes_of_thirds(curve, windows)
+    slopes = fits.exponent[:, None] + np.einsum("wkp,wp->wk", thirds, fits.residual)
+    width = curve.x[windows.last] - curve.x[windows.first]
     fitted, rows = curve.y - fits.residual, np.arange(windows.first.size)
     drop = fitted[rows, windows.first] - fitted[rows, windows.last]
-    limit = max_drift * _positive_exponent(fits)
-    checks = Checks(
-        falls=(drop > _MIN_DROP) & (fits.exponent > 0),
-        clear=_positive_exponent(fits) >= _MIN_SIGNAL * np.sqrt(noise.bound) * noise.error,
-        above_floor=_stands_above_floor(curve, fits, windows, min_decades),
-        steady=(drift <= limit) & (_hidden_drift(fits, thirds, noise) <= _HIDDEN * limit),
+    nothing = np.zeros_like(drop)
+    above = _stands_above_floor(curve, fits, windows, min_decades)
+    assessment = Assessment(
+        exponent=fits.exponent,
+        slopes=slopes,
+        sensitivity=_measure_sensitivity(fits, thirds, noise),
+        amplification=fits.amplification,
+        resolution=_RESOLUTION * fits.amplification * math.log(10) / width,
+        drop=drop,
+        drift=nothing,
+        score=nothing,
+        checks=Checks((drop > _MIN_DROP) & (fits.exponent > 0), above, above, above),
+        max_drift=max_drift,
     )
-    slopes = fits.exponent[:, None] + thirds.slope
-    score = _expected_error(curve, fits, windows, noise, drift)
-    return Assessment(noise, slopes, drift, drop, score, checks)
+    return judge(assessment, fits.exponent, slopes)
 
 
-def choose_window(assessment: Assessment) -> int:
+def judge(
+    assessment: Assessment,
+    exponent: Float[np.ndarray, "*draws fits"],
+    slopes: Float[np.ndarray, "*draws fits 3"],
+) -> Assessment:
+    """The assessment with other exponents and slopes, their drifts, checks and scores.
+
+    What tells a plateau or a floor is kept.
+    """
+    sensitivity, kept = assessment.sensitivity, assessment.checks
+    positive = np.maximum(exponent, 1e-9)
+    difference = slopes @ _DIFFERENCES.T
+    excess = (difference**2 - 4 * sensitivity.variance).max(-1)
+    drift = assessment.amplification * np.sqrt(np.maximum(excess, 0))
+    # The drift that noise, at its upper bound, leaves possible: differences + 2 errors.
+    margin = 2 * np.sqrt(sensitivity.bound * sensitivity.variance[:, 2])
+    hidden = assessment.amplification * (slopes.max(-1) - slopes.min(-1) + margin)
+    limit = assessment.max_drift * positive
+    error = math.sqrt(sensitivity.bound) * sensitivity.error
+    checks = kept._replace(
+        clear=positive >= _MIN_SIGNAL * error,
+        steady=(drift <= limit) & (hidden <= _HIDDEN * limit),
+    )
+    relative = (sensitivity.error**2 + drift**2 / 12) / positive**2
+    score = np.sqrt(relative + assessment.resolution**2)
+    return assessment._replace(
+        exponent=exponent, slopes=slopes, drift=drift, score=score, checks=checks
+    )
+
+
+def choose_window(assessment: Assessment) -> Int[np.ndarray, "*draws"]:
     """The fit that passes most checks before its first failure; of those, the lowest score."""
-    passed = np.logical_and.accumulate(assessment.checks).sum(0)
-    return int(np.lexsort((assessment.score, -passed))[0])
+    passed = _passed(assessment)
+    most = passed == passed.max(-1, keepdims=True)
+    return np.asarray(np.argmin(np.where(most, assessment.score, np.inf), -1))
 
 
-def _positive_exponent(fits: Fits) -> Float[np.ndarray, " fits"]:
-    """The exponent, or next to nothing where the loss rises."""
-    return np.maximum(fits.exponent, 1e-9)
+def choose_again(
+    assessment: Assessment,
+    best: int,
+    residual: Float[np.ndarray, " points"],
+    draws: Float[np.ndarray, "draws points"],
+) -> Float[np.ndarray, "draws 2"]:
+    """Errors of alpha under noise, where the window is chosen again and where it is kept.
+
+    Arguments:
+        assessment: of all fits of the curve.
+        best: the fit that was chosen: its model stands for the curve in its window, and the curve
+            itself elsewhere.
+        residual: of that fit.
+        draws: noise of the bins' log L.
+
+    Returns:
+        For each draw, the exponent less that of the model.
+    """
+    order = np.lexsort((assessment.score, -_passed(assessment)))[:_RIVALS]
+    rivals = _select(assessment, order)
+    change = draws - residual
+    exponent = rivals.exponent + change @ rivals.sensitivity.exponent.T
+    flat = rivals.sensitivity.slopes.reshape(-1, draws.shape[1])
+    slopes = rivals.slopes + (change @ flat.T).reshape(len(draws), -1, 3)
+    chosen = choose_window(judge(rivals, exponent, slopes))
+    errors = exponent - assessment.exponent[best]
+    return np.stack([errors[np.arange(len(draws)), chosen], errors[:, 0]], 1)
 
 
-def _cut_in_thirds(curve: Curve, fits: Fits, windows: Windows) -> Thirds:
-    """Lines by least squares through the residuals of each third."""
+def _passed(assessment: Assessment) -> Int[np.ndarray, "*draws fits"]:
+    """Checks that each fit passes before its first failure."""
+    checks = np.stack(np.broadcast_arrays(*assessment.checks))
+    return np.logical_and.accumulate(checks).sum(0)
+
+
+def _select(assessment: Assessment, fits: Int[np.ndarray, " some"]) -> Assessment:
+    """The assessment of some of the fits."""
+    sensitivity = assessment.sensitivity
+    kept = {name: getattr(sensitivity, name)[fits] for name in sensitivity._fields[:-1]}
+    columns = {name: getattr(assessment, name)[fits] for name in _COLUMNS}
+    return assessment._replace(
+        **columns,
+        sensitivity=sensitivity._replace(**kept),
+        checks=Checks(*(check[fits] for check in assessment.checks)),
+    )
+
+
+def _slopes_of_thirds(curve: Curve, windows: Windows) -> Float[np.ndarray, "fits 3 points"]:
+    """What gives the slope, sign dropped, of a line by least squares through each third."""
     edges = [windows.first + (windows.size * part) // 3 for part in range(4)]
     parts = [Windows(edges[k], edges[k + 1] - 1).mask(len(curve.x)) for k in range(3)]
     inside = np.stack(parts, 1).astype(float)
     count = inside.sum(2, keepdims=True)
     dx = (curve.x - (inside @ curve.x)[..., None] / count) * inside
-    square = np.sum(dx**2, 2, keepdims=True)
-    residual = fits.residual[:, None] * inside
-    slope = -np.sum(dx * residual, 2, keepdims=True) / square
-    scatter = residual - inside * residual.sum(2, keepdims=True) / count + dx * slope
-    scatter = scatter / np.sqrt(1 - inside / count - dx**2 / square)
-    return Thirds(scatter, slope[..., 0], square[..., 0], count[..., 0])
+    return -dx / np.sum(dx**2, 2, keepdims=True)
 
 
-def _measure_noise(fits: Fits, thirds: Thirds, size: Int[np.ndarray, " fits"]) -> Noise:
-    """Errors by leverage (HC2), widened by the lag-1 autocorrelation of the scatter."""
+def _measure_sensitivity(
+    fits: Fits, thirds: Float[np.ndarray, "fits 3 points"], noise: Noise
+) -> Sensitivity:
+    """Errors by the covariance of the noise, which is one for all windows: else luck chooses."""
     from scipy.special import chdtri
 
-    total = np.sum(thirds.scatter**2, (1, 2))
-    inflation = _inflation(thirds, total, size)
-    terms = (fits.influence * thirds.scatter.sum(1)) ** 2
-    error = np.sqrt(inflation * terms.sum(1))
-    # Satterthwaite's degrees of freedom; 3 is the fourth moment of a normal.
-    effective = 3 * terms.sum(1) ** 2 / np.maximum(np.sum(terms**2, 1), _TINY)
-    spare = size - _PARAMETERS
-    freedom = np.maximum(np.minimum(effective, size) * spare / size / inflation, 1.0)
-    # A third's own noise, steadied by three points' worth of the whole window's.
-    steadied = (np.sum(thirds.scatter**2, 2) + 3 * (total / size)[:, None]) / (thirds.bins + 3)
-    variance = inflation[:, None] * steadied / thirds.square
-    return Noise(total / size, variance, error, freedom, spare / chdtri(spare, 0.95))
-
-
-def _inflation(
-    thirds: Thirds, total: Float[np.ndarray, " fits"], size: Int[np.ndarray, " fits"]
-) -> Float[np.ndarray, " fits"]:
-    """(1 + r) / (1 - r), r the lag-1 autocorrelation corrected for the lines' parameters."""
-    u = thirds.scatter.sum(1)
-    r = np.sum(u[:, 1:] * u[:, :-1], 1) / np.maximum(total, _TINY)
-    r = np.clip(r + (1 + r) * _PARAMETERS / size, 0.0, 0.9)
-    return (1 + r) / (1 - r)
-
-
-def _measure_drift(fits: Fits, thirds: Thirds, noise: Noise) -> Float[np.ndarray, " fits"]:
-    """D, D^2 = max over pairs of (s_i - s_j)^2 - 4 var(s_i - s_j), amplified by a floor."""
-    i, j = [0, 1, 0], [1, 2, 2]
-    difference, variance = thirds.slope[:, i] - thirds.slope[:, j], noise.variance
-    excess = difference**2 - 4 * (variance[:, i] + variance[:, j])
-    return fits.amplification * np.sqrt(np.maximum(excess.max(1), 0))
-
-
-def _hidden_drift(fits: Fits, thirds: Thirds, noise: Noise) -> Float[np.ndarray, " fits"]:
-    """The drift that the noise, at its upper bound, leaves possible: differences + 2 errors."""
-    error = np.sqrt(noise.bound * (noise.variance[:, 0] + noise.variance[:, 2]))
-    return fits.amplification * (np.ptp(thirds.slope, 1) + 2 * error)
+    exponent = fits.influence
+    absorbed = (thirds @ fits.jacobian.transpose(0, 2, 1)) @ fits.inverse
+    slopes = exponent[:, None] + thirds - absorbed
+    differences = _DIFFERENCES @ slopes
+    stack = np.concatenate([exponent[:, None], differences], 1)
+    variance = np.einsum("wkp,wkp->wk", stack @ noise.covariance(), stack)
+    variance = np.maximum(variance, 0.0)
+    bound = noise.freedom / float(chdtri(noise.freedom, 0.95))
+    return Sensitivity(exponent, slopes, np.sqrt(variance[:, 0]), variance[:, 1:], bound)
 
 
 def _stands_above_floor(
@@ -246,18 +297,3 @@ def _stands_above_floor(
     visible = np.max((fits.share >= _MIN_SHARE) * reach, 1)
     lowest = -_MAX_OFFSET * np.exp(curve.y[windows.first])
     return (fits.floor >= lowest) & (visible >= min_decades * math.log(10) * (1 - 1e-9))
-
-
-def _expected_error(
-    curve: Curve,
-    fits: Fits,
-    windows: Windows,
-    noise: Noise,
-    drift: Float[np.ndarray, " fits"],
-) -> Float[np.ndarray, " fits"]:
-    """sqrt(noise^2 + D^2 / 12) / alpha, combined with what a window of finite length resolves."""
-    width = curve.x[windows.last] - curve.x[windows.first]
-    resolution = _RESOLUTION * fits.amplification * math.log(10) / width
-    # Windows compete on plain noise: by their own leverage and autocorrelation luck would choose.
-    plain = noise.mean_square * np.sum(fits.influence**2, 1)
-    return np.sqrt((plain + drift**2 / 12) / _positive_exponent(fits) ** 2 + resolution**2)

@@ -10,6 +10,7 @@ from jaxsup.plot.curves import loss_curves as loss_curves
 from jaxsup.plot.curves import observable_curves as observable_curves
 from jaxsup.plot.exponents import exponent_against_ratio as exponent_against_ratio
 from jaxsup.plot.exponents import exponent_map as exponent_map
+from jaxsup.plot.exponents import local_exponents as local_exponents
 from jaxsup.plot.geometry import feature_geometry as feature_geometry
 from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
 from jaxsup.plot.style import new_figure as new_figure

@@ -6,10 +6,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Num
 from matplotlib import colormaps
 
 from jaxsup._internal.validation import fail
+from jaxsup.plot.regimes import explain_stretches, mark_stretches
 from jaxsup.plot.style import line_style, plain_log_axis, styled
 
 if TYPE_CHECKING:
@@ -20,13 +21,21 @@ _LINES = 6
 
 
 @styled
-def loss_curves(dataset: xr.Dataset, ax: Axes, *, theory: xr.DataArray | None = None) -> Axes:
+def loss_curves(
+    dataset: xr.Dataset,
+    ax: Axes,
+    *,
+    theory: xr.DataArray | None = None,
+    regimes: xr.Dataset | None = None,
+) -> Axes:
     """Loss against training steps, one line a setting: median over seeds, band from min to max.
 
     Arguments:
         dataset: a sweep with at most one axis beside "seed" and "step" (select the others first).
         ax: axis to draw on.
         theory: loss over the same axis and "step", drawn as thin black dashes.
+        regimes: `jaxsup.fit.measure_regimes` of the dataset: every power law is marked by a band
+            with its exponent, a floor in sight by a dash at the end.
 
     Raises:
         ValueError: the dataset has more than one axis.
@@ -43,10 +52,16 @@ def loss_curves(dataset: xr.Dataset, ax: Axes, *, theory: xr.DataArray | None = 
             style: Any = {"color": "black", "linewidth": 0.9, "linestyle": (0, (2, 2))}
             name = "closed form" if position == last else None
             ax.plot(exact["step"], exact, label=name, **style)
+        if regimes is not None:
+            marked = regimes.isel({dims[0]: position}) if dims else regimes
+            color = line_style(position)["color"]
+            mark_stretches(marked, steps, np.median(rows, 0), ax, color)
+    if regimes is not None:
+        explain_stretches(ax)
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel("training steps t (updates)")
     ax.set_ylabel(loss.attrs.get("long_name", "loss L"))
-    if last or theory is not None:
+    if last or theory is not None or regimes is not None:
         ax.legend()
     return ax
 
@@ -170,7 +185,7 @@ def _axes_of(values: xr.DataArray) -> str:
 
 def _curves(
     values: xr.DataArray, dims: Sequence[Hashable], positions: Sequence[int]
-) -> Iterator[tuple[int, Int[np.ndarray, " steps"], Float[np.ndarray, "seeds steps"]]]:
+) -> Iterator[tuple[int, Num[np.ndarray, " steps"], Float[np.ndarray, "seeds steps"]]]:
     """Position, later steps and finite seeds of every setting that has some."""
     for position in positions:
         setting = values.isel({dims[0]: position}) if dims else values
@@ -181,7 +196,7 @@ def _curves(
 
 
 def _draw_seeds(
-    steps: Int[np.ndarray, " steps"],
+    steps: Num[np.ndarray, " steps"],
     rows: Float[np.ndarray, "seeds steps"],
     ax: Axes,
     style: dict[str, Any],

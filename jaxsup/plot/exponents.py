@@ -1,4 +1,4 @@
-"""Training exponents: against the superposition ratio, and as a map over (a, b)."""
+"""Exponents: against the superposition ratio, as a map over (a, b), and along training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_LEVEL: Any = {"linewidth": 0.7, "linestyle": (0, (2, 3))}
+_THEORY: Any = {"linewidth": 0.9, "linestyle": (0, (4, 2))}
+_LIMIT: Any = {"linewidth": 0.7, "linestyle": (0, (1, 3))}
+_THEORY_NAME = "linear student, K = N, this N"
+_LIMIT_NAME = "(a + 2b - 1)/a, N → ∞"
+_LINES = 6
 
 
 @styled
@@ -27,13 +31,14 @@ def exponent_against_ratio(
     """Training exponent against the superposition ratio N/K, one line a setting.
 
     Filled markers are power laws with their confidence interval; open markers are plain log-log
-    slopes where `fit_power_law` found none. Dashed levels: (a + 2b - 1)/a for the same setting.
+    slopes where `fit_power_law` found none. Dashes: the linear student without superposition, with
+    the same number of features, over the window of each fit; dotted levels: (a + 2b - 1)/a.
 
     Arguments:
         table: result of `jaxsup.measure_exponents` with ``superposition_ratio`` along an axis and
             at most one more axis; ``exact``, where it is there, is marked beside the first ratio.
         ax: axis to draw on.
-        theory: draw the levels of the theory without superposition.
+        theory: draw both exponents without superposition.
         legend: draw a legend.
 
     Raises:
@@ -48,9 +53,11 @@ def exponent_against_ratio(
         shift = 1.02 ** (position - (settings - 1) / 2)
         ratios = rows["superposition_ratio"].values * shift
         _draw_setting(rows, ratios, ax, position, setting_label(table, others, position))
-        level = float(rows["theory"][0])
-        if theory and not math.isnan(level):
-            ax.axhline(level, color=line_style(position)["color"], **_LEVEL)
+        color, limit = line_style(position)["color"], float(rows["theory_limit"][0])
+        if theory:
+            ax.plot(ratios, rows["theory"], color=color, **_THEORY)
+            if not math.isnan(limit):
+                ax.axhline(limit, color=color, **_LIMIT)
     ticks = np.unique(table["superposition_ratio"])
     ax.set_xscale("log")
     ax.set_xticks(ticks, [f"{ratio:g}" for ratio in ticks])
@@ -110,15 +117,24 @@ def _explain_marks(table: xr.Dataset, ax: Axes, *, theory: bool) -> None:
         ax.plot([], [], "o", color=GUIDE, markerfacecolor="white", label=label)
     if "exact" in table:
         ax.plot([], [], "x", color=GUIDE, label="exact linear student, K = N, this N")
-    if theory and not np.isnan(table["theory"]).all():
-        ax.plot([], [], color=GUIDE, label="(a + 2b - 1)/a, no superposition", **_LEVEL)
+    if theory:
+        _explain_theory(table, ax, _THEORY_NAME + " and window")
+
+
+def _explain_theory(table: xr.Dataset, ax: Axes, name: str) -> None:
+    """Entries of the legend for the exponents without superposition that a table holds."""
+    if not np.isnan(table["theory"]).all():
+        ax.plot([], [], color=GUIDE, label=name, **_THEORY)
+    if not np.isnan(table["theory_limit"]).all():
+        ax.plot([], [], color=GUIDE, label=_LIMIT_NAME, **_LIMIT)
 
 
 @styled
 def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
-    """Heat map of the training exponent over (a, b), with (a + 2b - 1)/a below each value.
+    """Heat map of the training exponent over (a, b), the theory without superposition below it.
 
-    Cells without a power law are hatched.
+    Of the two numbers below, the first is the linear student's at this number of features and over
+    the window of the fit, the second (a + 2b - 1)/a. Cells without a power law are hatched.
 
     Arguments:
         table: result of `jaxsup.measure_exponents` with exactly the axes ``features.exponent``
@@ -146,13 +162,73 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
         text = "none" if np.isnan(value) else f"{value:.2f}"
         place: Any = {"ha": "center", "color": shade}
         ax.text(column + 0.5, row + 0.52, text, va="bottom", fontsize=9, **place)
-        theory = f"theory {float(grid['theory'][row, column]):.2f}"
-        ax.text(column + 0.5, row + 0.46, theory, va="top", fontsize=6.5, **place)
+        theory = [_in_short(grid[name][row, column]) for name in ("theory", "theory_limit")]
+        text = f"theory {theory[0]}, {theory[1]}"
+        ax.text(column + 0.5, row + 0.46, text, va="top", fontsize=6.5, **place)
     for axis, name in ((ax.xaxis, axes[1]), (ax.yaxis, axes[0])):
         values = grid[name].values
         axis.set_ticks(np.arange(len(values)) + 0.5, [f"{value:g}" for value in values])
     ax.set_xlabel("feature exponent a")
     ax.set_ylabel("importance exponent b")
-    ax.set_title("measured exponent; below: (a + 2b - 1)/a, no superposition")
+    ax.set_title("measured; below, without superposition: this N and window, (a + 2b - 1)/a")
     ax.figure.colorbar(mesh, ax=ax, label="training exponent α")
     return ax
+
+
+@styled
+def local_exponents(table: xr.Dataset, ax: Axes, *, theory: bool = True) -> Axes:
+    """Local exponent -d log L / d log t against training steps, one line a setting with its band.
+
+    Of more than six settings, six are drawn, evenly from the first to the last. Dashes: the linear
+    student without superposition with the same number of features; dotted levels: (a + 2b - 1)/a.
+
+    Arguments:
+        table: result of `jaxsup.fit.measure_local_exponents` with at most one axis beside "step".
+        ax: axis to draw on.
+        theory: draw both exponents without superposition.
+
+    Raises:
+        ValueError: the table has more axes.
+    """
+    dims = [dim for dim in table["exponent"].dims if dim != "step"]
+    if len(dims) > 1:
+        names, do = ", ".join(map(str, dims)), "select one position by .isel or .sel"
+        raise fail("table", "at most one axis beside step", names, do, described=True)
+    count = table.sizes[dims[0]] if dims else 1
+    positions = np.unique(np.linspace(0, count - 1, min(count, _LINES)).astype(int)).tolist()
+    for line, position in enumerate(positions):
+        setting = table.isel({dims[0]: position}) if dims else table
+        setting = setting.isel(step=np.isfinite(setting["exponent"].values))
+        style, steps = line_style(line), setting["step"].values
+        ax.plot(steps, setting["exponent"], label=setting_label(table, dims, position), **style)
+        ends = setting["interval_low"], setting["interval_high"]
+        ax.fill_between(steps, *ends, color=style["color"], alpha=0.15, linewidth=0)
+        if theory:
+            ax.plot(steps, setting["theory"], color=style["color"], **_THEORY)
+            ax.axhline(float(setting["theory_limit"]), color=style["color"], **_LIMIT)
+    drawn = table.isel({dims[0]: positions}) if dims else table
+    _fit_height(drawn, ax, theory=theory)
+    ax.set_xscale("log")
+    ax.set_xlabel("training steps t (updates)")
+    ax.set_ylabel("local exponent α(t) = -d log L / d log t")
+    if theory:
+        _explain_theory(drawn, ax, _THEORY_NAME)
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend()
+    return ax
+
+
+def _fit_height(table: xr.Dataset, ax: Axes, *, theory: bool) -> None:
+    """The exponents fill the axis: intervals and a late theory may leave it."""
+    values = table["exponent"].values.ravel()
+    if theory:
+        values = np.append(values, table["theory_limit"].values.ravel())
+    values = values[np.isfinite(values)]
+    if values.size:
+        low, high = min(0.0, float(values.min())), float(values.max())
+        ax.set_ylim(low - 0.1 * (high - low) * (low < 0), high + 0.15 * (high - low) + 1e-9)
+
+
+def _in_short(value: xr.DataArray) -> str:
+    """A number with two decimals, "-" where there is none."""
+    return f"{float(value):.2f}" if np.isfinite(float(value)) else "-"

@@ -75,12 +75,12 @@ def new_figure(
 
     Arguments:
         columns: how many axes stand side by side, at least 1.
-        rows: how many stand below each other, at least 1.
+        rows: how many of these rows there are, at least 1.
         width, height: of one axis, in inches.
         projection: "3d" makes axes in space.
 
     Returns:
-        The figure, and one axis or, of several columns or rows, an array of them.
+        The figure, and one axis or, of several, an array of them: [columns], or [rows, columns].
     """
     from matplotlib.figure import Figure
 

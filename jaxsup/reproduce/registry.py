@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 FIGURES = {
     "acceleration": Entry(
         "Acceleration",
-        'Steps to a given loss with and without superposition: where "up to tenfold" holds.',
+        'Both readings of "up to tenfold": a ratio of exponents, and steps to a given loss.',
     ),
     "anatomy": Entry(
         "Anatomy",
@@ -37,6 +37,10 @@ FIGURES = {
     "energy-levels": Entry(
         "EnergyLevels",
         "Energy levels: random starts end at a few discrete losses, each with its own geometry.",
+    ),
+    "frontier": Entry(
+        "ComputeFrontier",
+        "The compute-optimal frontier: which width K is best for so much compute, and its loss.",
     ),
     "localization": Entry(
         "Localization",
@@ -72,7 +76,7 @@ FIGURES = {
     ),
     "transition": Entry(
         "Transition",
-        "Training exponent against the superposition ratio, from K = N to crowded networks.",
+        "Training exponents on both sides of the transition into superposition, and its cause.",
     ),
     "universality": Entry(
         "Universality",

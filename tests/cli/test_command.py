@@ -86,7 +86,7 @@ def test_sweep_prints_a_summary_for_programs(folder: Path) -> None:
 def test_fit_prints_a_row_a_setting(folder: Path) -> None:
     done = jaxsup("fit", folder / "run")
     header, *rows = done.stdout.strip().splitlines()
-    assert header.split() == ["K", "N/K", "exponent", "theory", "window", "seeds"]
+    assert header.split() == ["K", "N/K", "exponent", "theory", "limit", "window", "seeds"]
     assert [row.split()[0] for row in rows] == ["3", "4", "6"]
     assert all("0.333" in row for row in rows)
 
@@ -96,7 +96,7 @@ def test_fit_prints_json_for_programs(folder: Path) -> None:
     records = json.loads(done.stdout)
     assert [record["student.latent"] for record in records] == [3, 4, 6]
     for record in records:
-        assert record["theory"] == pytest.approx(1 / 3, abs=1e-6)
+        assert record["theory_limit"] == pytest.approx(1 / 3, abs=1e-6)
         assert (record["exponent"] is None) == (not record["found"])
         assert bool(record["reason"]) == (not record["found"])
 

@@ -22,7 +22,8 @@ def exponent_table(*, last_fits: bool = True) -> xr.Dataset:
         "interval_low": np.where(flags, exponent - 0.05, np.nan),
         "interval_high": np.where(flags, exponent + 0.1, np.nan),
         "found": flags,
-        "theory": np.asarray([[0.09] * 3, [1.5] * 3]),
+        "theory": np.asarray([[0.3, 0.4, 0.5], [1.45] * 3]),
+        "theory_limit": np.asarray([[0.09] * 3, [np.nan] * 3]),
     }
     return xr.Dataset(
         {name: (dims, value) for name, value in values.items()},
@@ -37,10 +38,16 @@ def exponent_table(*, last_fits: bool = True) -> xr.Dataset:
 def map_table() -> xr.Dataset:
     """Exponents over a grid of (a, b), one of them not a power law."""
     exponent = np.asarray([[0.3, 1.0, 1.6], [0.5, 1.0, np.nan]])
-    theory = np.asarray([[1 / 3, 1.0, 5 / 3], [0.5, 1.0, 1.5]])
+    limit = np.asarray([[1 / 3, 1.0, 5 / 3], [0.5, 1.0, 1.5]])
+    theory = np.asarray([[0.45, 1.02, 1.66], [0.52, np.nan, 1.5]])
     dims = ("features.exponent", "teacher.exponent")
     return xr.Dataset(
-        {"exponent": (dims, exponent), "theory": (dims, theory), "found": (dims, exponent > 0)},
+        {
+            "exponent": (dims, exponent),
+            "theory": (dims, theory),
+            "theory_limit": (dims, limit),
+            "found": (dims, exponent > 0),
+        },
         coords={"features.exponent": [1.5, 2.0], "teacher.exponent": [0.0, 0.5, 1.0]},
     )
 
@@ -115,12 +122,13 @@ def test_a_slope_that_is_no_power_law_is_an_open_marker() -> None:
     assert "slope, no power law found" in legend_texts(ax)
 
 
-def test_the_map_says_measured_and_theory_in_every_cell() -> None:
+def test_the_map_says_measured_and_both_theories_in_every_cell() -> None:
     figure, ax = plot.new_figure()
     assert plot.exponent_map(map_table(), ax) is ax
     texts = [text.get_text() for text in ax.texts]
-    assert texts[:4] == ["0.30", "theory 0.33", "0.50", "theory 0.50"]
-    assert texts[-2:] == ["none", "theory 1.50"]
+    assert texts[:4] == ["0.30", "theory 0.45, 0.33", "0.50", "theory 0.52, 0.50"]
+    assert "theory -, 1.00" in texts
+    assert texts[-2:] == ["none", "theory 1.50, 1.50"]
     assert ax.get_xlabel() == "feature exponent a"
     assert len(figure.axes) == 2
 

@@ -21,30 +21,48 @@ def claim(
     published: tuple[float, float] | None,
     measured: tuple[float, float, float] | None,
     reason: str = "",
+    scale: float | None = None,
 ) -> Claim:
     return Claim(
         "exponent",
         "It is about 1.",
         "a paper",
-        None if published is None else Published(*published, "about 1"),
+        None if published is None else Published(*published, "about 1", scale),
         None if measured is None else Estimate(*measured, "by hand"),
         reason,
     )
 
 
+def share(published: tuple[float, float], hits: int, trials: int) -> Claim:
+    return claim(published, intervals.from_share(hits, trials)[:3])
+
+
 INF = math.inf
 CASES = {
     "inside": (claim((0.8, 1.2), (1.0, 0.9, 1.1)), "agrees"),
-    "overlaps from below": (claim((0.8, 1.2), (0.7, 0.5, 0.85)), "agrees"),
-    "touches": (claim((0.8, 1.2), (0.7, 0.6, 0.8)), "agrees"),
+    "the range itself": (claim((0.8, 1.2), (1.0, 0.8, 1.2)), "agrees"),
+    "value inside, reaches out": (claim((0.8, 1.2), (1.0, 0.7, 1.1)), "not claimed"),
+    "value outside, reaches in": (claim((0.8, 1.2), (0.7, 0.5, 0.85)), "not claimed"),
+    "spread of exponents, outside": (claim((0.0, 0.5), (0.5437, 0.45, 0.62)), "not claimed"),
+    "touches": (claim((0.8, 1.2), (0.7, 0.6, 0.8)), "not claimed"),
     "below": (claim((0.8, 1.2), (0.7, 0.6, 0.79)), "differs"),
     "above": (claim((0.8, 1.2), (1.3, 1.21, 1.4)), "differs"),
     "beyond on both sides": (claim((0.8, 1.2), (1.0, 0.7, 1.3)), "not claimed"),
-    "touches, wider than the range": (claim((0.5, 1.0), (0.0, 0.0, 0.66)), "not claimed"),
-    "touches, narrower than the range": (claim((0.5, 1.0), (0.3, 0.1, 0.56)), "agrees"),
-    "inside, wider than the range": (claim((0.9, 1.0), (1.0, 0.75, 1.0)), "agrees"),
-    "open range": (claim((0.5, INF), (1.0, 0.7, 9.0)), "agrees"),
+    "far below, wide": (claim((0.8, 1.2), (0.2, -0.4, 0.7)), "differs"),
+    "above the end of an open range": (claim((0.5, INF), (0.8, 0.6, 1.0)), "agrees"),
+    "wider than an open range's end": (claim((0.5, INF), (1.0, 0.7, 9.0)), "not claimed"),
+    "within a stated scale": (claim((0.5, INF), (1.0, 0.7, 9.0), scale=10.0), "agrees"),
+    "wider than a stated scale": (claim((0.5, INF), (1.0, 0.7, 1.0), scale=0.2), "not claimed"),
+    "open below": (claim((-INF, 0.75), (0.5, 0.4, 0.6)), "agrees"),
+    "reaches out of an open range": (claim((-INF, 0.75), (0.7, 0.6, 0.8)), "not claimed"),
     "below an open range": (claim((0.5, INF), (0.2, 0.1, 0.3)), "differs"),
+    "all of a million": (share((0.95, 1.0), 1_000_000, 1_000_000), "agrees"),
+    "one of two, most": (share((0.5, 1.0), 1, 2), "not claimed"),
+    "one of two, nearly all": (share((0.95, 1.0), 1, 2), "not claimed"),
+    "one of two, nearly none": (share((0.0, 0.05), 1, 2), "not claimed"),
+    "two of two, most": (share((0.5, 1.0), 2, 2), "not claimed"),
+    "six of six, most": (share((0.5, 1.0), 6, 6), "agrees"),
+    "none of six, most": (share((0.5, 1.0), 0, 6), "differs"),
     "with a reason": (claim((0.8, 1.2), (1.0, 0.9, 1.1), "too small"), "not claimed"),
     "nothing published": (claim(None, (1.0, 0.9, 1.1), "no number"), "not claimed"),
     "nothing measured": (claim((0.8, 1.2), None, "no power law"), "not claimed"),
@@ -68,6 +86,16 @@ BAD_CLAIMS = {
     "nan": (lambda: claim((0, 1), (math.nan, 0.0, 1.0)), "measured: expected low <= value"),
     "one sample": (lambda: intervals.from_samples([1.0]), "samples: expected two or more finite"),
     "not finite": (lambda: intervals.from_samples([1.0, np.nan]), "leave out what diverged"),
+    "no end": (lambda: claim((-INF, INF), (1.0, 0.0, 2.0)), "published: expected low <= high"),
+    "turned": (lambda: claim((1.0, 0.0), (1.0, 0.0, 2.0)), "published: expected low <= high"),
+    "no scale": (
+        lambda: claim((0.0, INF), (1.0, 0.9, 1.1)),
+        "published: expected a positive scale",
+    ),
+    "outside": (
+        lambda: intervals.from_samples([0.5, 1.5], ends=(0.0, 1.0)),
+        "samples: expected numbers in 0..1; got 0.5 to 1.5",
+    ),
     "no trials": (lambda: intervals.from_share(0, 0), "trials: expected a positive integer"),
     "hits": (lambda: intervals.from_share(3, 2), "hits: expected a count in 0..2; got 3"),
     "one draw": (lambda: intervals.from_bootstrap([1.0], np.mean), "samples: expected two or more"),
@@ -91,13 +119,33 @@ def test_student_intervals_have_the_textbook_quantile() -> None:
     np.testing.assert_allclose(estimate[:3], [3.0, 3.0 - reach, 3.0 + reach], rtol=1e-6)
 
 
-def test_shares_have_wilsons_interval() -> None:
-    # p = 8/10, z = 1.959964: Wilson's formula by hand gives 0.490162 to 0.943318.
-    np.testing.assert_allclose(
-        intervals.from_share(8, 10)[:3], [0.8, 0.490162, 0.943318], rtol=1e-5
-    )
-    assert intervals.from_share(10, 10).high == 1.0
-    assert intervals.from_share(0, 10).low == 0.0
+def test_intervals_of_samples_end_where_their_quantity_does() -> None:
+    estimate = intervals.from_samples([0.9, 1.0, 1.0], ends=(0.0, 1.0))
+    plain = intervals.from_samples([0.9, 1.0, 1.0])
+    assert plain.high > 1.0
+    assert estimate[:3] == (plain.value, plain.low, 1.0)
+
+
+def test_shares_have_the_exact_interval() -> None:
+    # Clopper and Pearson's ends of k = 0 and k = n are closed forms: 1 - (0.025)^(1/n).
+    end = 1 - 0.025 ** (1 / 10)
+    np.testing.assert_allclose(intervals.from_share(0, 10)[:3], [0.0, 0.0, end], rtol=1e-6)
+    np.testing.assert_allclose(intervals.from_share(10, 10)[:3], [1.0, 1 - end, 1.0], rtol=1e-6)
+    # One of two: 1 - (1 - p)^2 = 0.025 below, and its mirror image above.
+    low = 1 - 0.975**0.5
+    np.testing.assert_allclose(intervals.from_share(1, 2)[:3], [0.5, low, 1 - low], rtol=1e-6)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 5, 20])
+def test_intervals_of_shares_hold_the_share_in_95_percent_of_cases(trials: int) -> None:
+    estimates = [intervals.from_share(hits, trials) for hits in range(trials + 1)]
+    for true in np.linspace(0.001, 0.999, 500):
+        odds = [
+            math.comb(trials, k) * true**k * (1 - true) ** (trials - k)
+            for k, estimate in enumerate(estimates)
+            if estimate.low <= true <= estimate.high
+        ]
+        assert sum(odds) >= 0.95 - 1e-12
 
 
 def test_bootstrap_intervals_of_a_mean_are_those_of_its_standard_error() -> None:

@@ -13,7 +13,6 @@ from jaxsup.cli.reproduce import ReproduceCommand
 from jaxsup.reproduce import reproduce
 from jaxsup.reproduce.analysis import crossings
 from jaxsup.reproduce.figures import (
-    acceleration,
     anatomy,
     localization,
     no_superposition,
@@ -38,19 +37,6 @@ def test_steps_to_a_level_of_a_diverged_or_rising_curve() -> None:
     curves = np.array([[1.0, 0.5, np.nan, np.nan], [1.0, 0.5, 0.9, 0.25]])
     crossing = crossings.steps_to(np.array([0.25]), steps, curves)
     np.testing.assert_allclose(crossing, [[np.inf], [100.0]], rtol=1e-12)
-
-
-def test_gains_hold_ratios_to_both_references() -> None:
-    # Power laws c / t^2 from L(0) = 1 reach a level in sqrt(c / l) steps.
-    steps = np.array([0, 1, 1_000_000])
-    scale = np.array([0.4, 0.1, 0.1, 0.025])  # ReLU, linear, two ratios; one setting, one rate
-    loss = np.stack([np.ones(4), scale, scale * 1e-12], axis=-1)[None, :, None]
-    gains = acceleration.gains(loss, steps, 0)
-    assert gains.equal.shape == (2, 1, len(acceleration._LEVELS))
-    late = acceleration._LEVELS < 0.02
-    np.testing.assert_allclose(gains.equal[0, 0, late], 2.0, rtol=1e-9)
-    np.testing.assert_allclose(gains.best[1, 0, late], 4.0, rtol=1e-9)
-    np.testing.assert_allclose(gains.linear[:, 0, late], np.outer([1, 2], np.ones(late.sum())))
 
 
 def test_steps_to_half_come_after_the_last_return_above_it() -> None:
@@ -80,7 +66,7 @@ def record(a: float, b: float, kind: str, exponent: float | None) -> dict:
         "teacher.exponent": b,
         "student.activation": kind,
         "exponent": exponent,
-        "theory": (a + 2 * b - 1) / a,
+        "theory_limit": (a + 2 * b - 1) / a,
         "exact": None,
         "found": exponent is not None,
     }
@@ -92,7 +78,7 @@ def test_deviations_are_of_one_student_from_one_prediction() -> None:
         record(2.0, 1.0, "identity", None),
         record(2.0, 1.0, "relu", 1.0),
     ]
-    differences = no_superposition.deviations(records, "identity", "theory")
+    differences = no_superposition.deviations(records, "identity", "theory_limit")
     np.testing.assert_allclose(differences, [0.1], rtol=1e-12)
     assert not no_superposition.deviations(records, "relu", "exact").size
 

@@ -10,11 +10,10 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 
 from jaxsup import plot
-from jaxsup.reproduce.analysis import capacities, phases
+from jaxsup.reproduce.analysis import acceleration_panels, capacities, phases
 from jaxsup.reproduce.analysis.energy_levels import Level
 from jaxsup.reproduce.analysis.geometry_shares import draw_geometry_shares
 from jaxsup.reproduce.figures import (
-    acceleration,
     anatomy,
     energy_levels,
     localization,
@@ -43,7 +42,7 @@ def kinds() -> xr.Dataset:
         "interval_low": exponent - 0.1,
         "interval_high": exponent + 0.2,
         "found": np.isfinite(exponent),
-        "theory": np.array([[0.5, 1.5]] * 2),
+        "theory_limit": np.array([[0.5, 1.5]] * 2),
     }
     return xr.Dataset(
         {name: (dims, value) for name, value in values.items()},
@@ -67,7 +66,7 @@ def test_exponents_stand_against_theory_with_their_intervals() -> None:
 def test_a_speed_up_is_drawn_as_far_as_both_reach() -> None:
     gains = np.array([[2.0, 4.0, np.nan], [np.nan] * 3])
     levels = np.array([0.5, 0.1, 0.01])
-    ax = acceleration.draw_speed_up(levels, gains, axis(), labels=["one", "two"])
+    ax = acceleration_panels.draw_speed_up(levels, gains, axis(), labels=["one", "two"])
     assert words_of(ax) == ["one", "two: not reached by both"]
     drawn = next(line for line in ax.get_lines() if line.get_label() == "one")
     np.testing.assert_array_equal(drawn.get_xdata(), [0.5, 0.1])

@@ -1,5 +1,6 @@
 """The store of a sweep: what is committed stays, and going on changes no bit."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import xarray as xr
 from sweep_cases import Stop, assert_same_bits, rate_sweep, run, run_into, trained_parts
 
 from jaxsup.sweep.callbacks import Stopped
+from jaxsup.sweep.store import schema, store
 from jaxsup.sweep.store.read import take_inventory
 
 
@@ -66,6 +68,26 @@ def test_a_finished_sweep_trains_nothing_again(copy, monkeypatch):
     dataset = run_into(copy, resume=True)
     assert sizes == []
     assert dataset["complete"].values.all()
+
+
+def machine_of(*, card: str) -> Callable[[list[Any]], dict[str, Any]]:
+    return lambda devices: {**schema.machine(devices), "device": card}
+
+
+def test_a_store_keeps_the_machine_that_trained_it(tmp_path, monkeypatch):
+    path = tmp_path / "store"
+    monkeypatch.setattr(store, "machine", machine_of(card="card A"))
+    with pytest.raises(Stopped):
+        run_into(path, stop=Stop(5))
+    assert 0 < take_inventory(path).networks_stored < 9
+    monkeypatch.setattr(store, "machine", machine_of(card="card B"))
+    assert run_into(path, resume=True).attrs["device"] == "card A, card B"
+    # Who only looks has trained nothing.
+    monkeypatch.setattr(store, "machine", machine_of(card="card C"))
+    attrs = run_into(path, resume=True).attrs
+    assert attrs["device"] == "card A, card B"
+    assert attrs["jax_version"] == jax.__version__
+    assert attrs["matmul_precision"] == "default"
 
 
 def test_resume_without_a_store_begins_one(tmp_path):

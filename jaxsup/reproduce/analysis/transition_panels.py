@@ -32,11 +32,11 @@ def draw(table: Sequence[Row], ratio: float) -> Figure:
     level = [row for row in table if row.b == 0]
     crowded = sorted({row.ratio for row in level if row.kind == "random" and row.ratio > 1})
     shown = min(crowded, key=lambda other: abs(other - ratio))
-    figure, axes = plot.new_figure(4, width=4.3, height=4.0)
-    draw_curves(level, axes[0], shown)
-    draw_local_exponents(level, axes[1], shown)
-    draw_against_ratio(level, axes[2])
-    draw_against_overlap(level, axes[3])
+    figure, axes = plot.new_figure(2, rows=2, width=5.6, height=4.2)
+    draw_curves(level, axes[0, 0], shown)
+    draw_local_exponents(level, axes[0, 1], shown)
+    draw_against_ratio(level, axes[1, 0])
+    draw_against_overlap(level, axes[1, 1])
     return figure
 
 
@@ -115,8 +115,12 @@ def draw_local_exponents(rows: Sequence[Row], ax: Axes, ratio: float) -> Axes:
         if crowded:
             low, high = local.interval.T
             ax.fill_between(times, low, high, color=color, alpha=0.15, linewidth=0)
+        else:
+            linear = fit.local_exponent(row.steps, row.linear_loss)
+            ax.plot(row.learning_rate * linear.steps, linear.exponent, ":", color=color)
     if identity:
         ax.plot([], [], color=GUIDE, linestyle=(0, (4, 2)), linewidth=1.2, label="W = I")
+        ax.plot([], [], ":", color=GUIDE, label="W = I, linear (closed form)")
     ax.axhline(1, **_GUIDE)
     ax.set_xscale("log")
     ax.set_ylim(-0.1, 1.9)
@@ -146,7 +150,7 @@ def draw_against_ratio(rows: Sequence[Row], ax: Axes) -> Axes:
     ax.minorticks_off()
     ax.set_xlabel("N/K, random W      (I: W = I, R: rotation, K = N)")
     ax.set_ylabel("exponent")
-    ax.set_title("exponents of the first (open) and last (filled) regime")
+    ax.set_title("first (open) and last (filled) power law; dotted: steepest place")
     return ax
 
 
@@ -158,20 +162,27 @@ def draw_against_overlap(rows: Sequence[Row], ax: Axes) -> Axes:
     controls = [row for row in rows if row.kind == "rotation"]
     _draw_both(rows, whole, [row.overlap for row in whole], ax, line=False)
     _draw_both(rows, controls, [lowest] * len(controls), ax, line=False)
-    for row in whole:
+    for row in (*whole, *controls):
+        place = row.overlap if row.kind != "rotation" else lowest
+        if row.steepest:
+            style: Any = {"color": _color(rows, row), "markersize": 5, "markeredgewidth": 0.9}
+            ax.plot(place, row.steepest.exponent, "+", **style)
         if row.ratio == 1 and row.last:
-            ax.plot(row.overlap, row.last.exponent, ".", color="white", markersize=3, zorder=5)
+            ax.plot(place, row.last.exponent, ".", color="white", markersize=3, zorder=5)
     ax.axhline(1, **_GUIDE)
     ax.set_xscale("log")
     values = [lowest, *(row.overlap for row in whole)]
     plain_log_axis(ax.xaxis, values)
     ax.set_xlabel("mean squared overlap of columns (leftmost: 0)")
     ax.set_ylabel("exponent")
-    ax.set_title("against overlap; white dots: K = N, no bottleneck")
+    ax.set_title("the same against overlap; white dots: K = N, no bottleneck")
     for a in _laws(rows):
         position = _laws(rows).index(a)
-        style: Any = {"color": COLORS[position % len(COLORS)], "linestyle": ""}
+        style = {"color": COLORS[position % len(COLORS)], "linestyle": ""}
         ax.plot([], [], marker=MARKERS[position % len(MARKERS)], label=f"a = {a:g}", **style)
+    ax.plot([], [], "o", color=GUIDE, label="last power law")
+    ax.plot([], [], "o", color=GUIDE, label="first power law", **_OPEN)
+    ax.plot([], [], "+", color=GUIDE, label="steepest place")
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
 
@@ -179,13 +190,17 @@ def draw_against_overlap(rows: Sequence[Row], ax: Axes) -> Axes:
 def _draw_both(
     rows: Sequence[Row], drawn: Sequence[Row], places: Sequence[float], ax: Axes, line: bool = True
 ) -> None:
-    """Both regimes' exponents with intervals at given places; one line a law through the last."""
+    """Both regimes' exponents with intervals at given places; one line a law, the steepest."""
     for a in _laws(rows):
         chosen = [(place, row) for place, row in zip(places, drawn, strict=True) if row.a == a]
         chosen.sort(key=lambda pair: pair[0])
         if not chosen:
             continue
         style: Any = {"color": _color(rows, chosen[0][1]), "marker": _marker(rows, chosen[0][1])}
+        peaks = [(place, row.steepest.exponent) for place, row in chosen if row.steepest]
+        if line and peaks:
+            dashes: Any = {"color": style["color"], "linewidth": 0.9, "linestyle": (0, (1.5, 1.5))}
+            ax.plot(*zip(*peaks, strict=True), **dashes)
         firsts = [(place, row.first) for place, row in chosen if row.first]
         lasts = [(place, row.last) for place, row in chosen if row.last]
         ax.plot([p for p, _ in firsts], [s.exponent for _, s in firsts], **_OPEN, **style)
@@ -194,5 +209,5 @@ def _draw_both(
         x, y = np.array([p for p, _ in lasts]), np.array([s.exponent for _, s in lasts])
         ends = np.array([s.interval for _, s in lasts]).T
         errors = np.nan_to_num(np.abs(ends - y))
-        shape: Any = {"linestyle": "-" if line else "", "linewidth": 0.8, "capsize": 2}
+        shape: Any = {"linestyle": "", "linewidth": 0.8, "capsize": 2}
         ax.errorbar(x, y, errors, markersize=4, **shape, **style)

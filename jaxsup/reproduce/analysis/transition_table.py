@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup import DiagonalTeacher, Student, Sweep, fit, theory
+from jaxsup import SGD, DiagonalTeacher, PowerLawFeatures, Student, Sweep, fit, theory
 from jaxsup.experiment.experiment import initial_parameters
 from jaxsup.fit.stretches import Regimes, Stretch
 
@@ -18,6 +18,27 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from jaxsup.experiment.experiment import Experiment
+
+
+START = 5.0
+"""eta t from which on curves are looked at: 2 eta l_1 t is above 2 there, and a law in t begins."""
+SETTLED = 100.0
+"""eta t from which on the steepest local exponent is looked for."""
+
+
+class Steepest(NamedTuple):
+    """The local exponent where a curve is steepest for sure: its interval's lower end is largest.
+
+    Attributes:
+        time: eta t where it is.
+        exponent: alpha.
+        low, high: the 95% interval at that place. That it was chosen among many is not in it.
+    """
+
+    time: float
+    exponent: float
+    low: float
+    high: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +53,14 @@ class Row:
         randomness: of the columns, 0 for a rotation, 1 for independent ones.
         overlap: mean squared cosine between columns, mean over seeds.
         learning_rate: eta.
-        steps: recorded steps > 0.
-        loss: of the seeds that did not diverge.
-        diverged: seeds that did.
+        steps: recorded steps from eta t = `START` on.
+        loss: of the seeds that learned.
+        diverged: seeds that diverged.
+        silent: seeds whose loss at the end is above half of that at the start: all outputs died.
         regimes: of the loss, over all seeds; None where every seed diverged.
-        theory: -d log L / d log t of the linear student without superposition, in closed form at
-            this N and eta, over the window of `last`; NaN without one.
+        steepest: the steepest place from eta t = `SETTLED` on; None likewise, or where
+            training ends before.
+        linear_loss: of the linear student without superposition at this N and eta, in closed form.
     """
 
     a: float
@@ -51,8 +74,10 @@ class Row:
     steps: Int[np.ndarray, " steps"]
     loss: Float[np.ndarray, "seeds steps"]
     diverged: int
+    silent: int
     regimes: Regimes | None
-    theory: float
+    steepest: Steepest | None
+    linear_loss: Float[np.ndarray, " steps"]
 
     @property
     def laws(self) -> list[Stretch]:
@@ -70,6 +95,21 @@ class Row:
         return self.laws[-1] if self.laws else None
 
     @property
+    def theory(self) -> float:
+        """-d log L / d log t of `linear_loss` over the window of `last`.
+
+        NaN without a window, or where nothing is left to learn within it.
+        """
+        if self.last is None:
+            return float("nan")
+        first, last = self.last.window
+        inside = (self.steps >= first) & (self.steps <= last)
+        if not (self.linear_loss[inside] > 0).all():
+            return float("nan")
+        logs = np.log(self.steps[inside]), np.log(self.linear_loss[inside])
+        return -float(np.polyfit(*logs, 1)[0])
+
+    @property
     def name(self) -> str:
         """The student in a few words."""
         names = {"identity": "W = I", "rotation": "rotation, K = N"}
@@ -79,12 +119,14 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """The row without its curves, JSON-safe."""
-        hidden = ("steps", "loss", "regimes", "theory")
+        hidden = ("steps", "loss", "regimes", "steepest", "linear_loss")
         names = [f.name for f in dataclasses.fields(self) if f.name not in hidden]
         numbers = {name: getattr(self, name) for name in names}
         regimes = self.regimes.to_dict() if self.regimes else None
         known = None if np.isnan(self.theory) else self.theory
-        return {**numbers, "theory": known, "seeds": len(self.loss), "regimes": regimes}
+        steepest = None if self.steepest is None else self.steepest._asdict()
+        found = {"regimes": regimes, "steepest": steepest, "theory": known}
+        return {**numbers, "seeds": len(self.loss), **found}
 
 
 def measure(dataset: xr.Dataset, sweep: Sweep) -> list[Row]:
@@ -124,62 +166,97 @@ def _measure_row(
     dataset: xr.Dataset, sweep: Sweep, law: int, arrangement: int, overlap: float
 ) -> Row:
     experiment = sweep.experiment_at((law, arrangement))
-    student = experiment.student
+    student, optimizer, features = experiment.student, experiment.optimizer, experiment.features
     assert isinstance(student, Student)
+    assert isinstance(optimizer, SGD)
+    assert isinstance(features, PowerLawFeatures)
+    assert isinstance(experiment.teacher, DiagonalTeacher)
+    learning_rate = float(optimizer.learning_rate)
     cell = dataset.isel(law=law, arrangement=arrangement).transpose("seed", "step", ...)
-    later = cell["step"].values > 0
-    steps, whole = cell["step"].values[later], cell["status"].values == 0
-    loss = cell["loss"].values[whole][:, later].astype(np.float64)
+    steps, curves = cell["step"].values, cell["loss"].values.astype(np.float64)
+    whole = cell["status"].values == 0
+    learned = whole & (curves[:, -1] < curves[:, 0] / 2)
+    later = learning_rate * steps >= START
+    steps, loss = steps[later], curves[learned][:, later]
     regimes = fit.regimes(steps, loss) if len(loss) else None
     randomness = 0.0 if student.randomness is None else float(student.randomness)
     kinds = {0.0: "rotation", 1.0: "random"}
-    row = Row(
-        a=float(experiment.features.exponent),
+    return Row(
+        a=float(features.exponent),
         b=float(experiment.teacher.exponent),
         kind="identity" if student.embedding == "identity" else kinds.get(randomness, "between"),
-        ratio=experiment.features.count / student.latent,
+        ratio=features.count / student.latent,
         latent=student.latent,
         randomness=randomness,
         overlap=overlap,
-        learning_rate=float(experiment.optimizer.learning_rate),
+        learning_rate=learning_rate,
         steps=steps,
         loss=loss,
         diverged=int((cell["status"].values == 1).sum()),
+        silent=int((whole & ~learned).sum()),
         regimes=regimes,
-        theory=float("nan"),
+        steepest=_steepest(steps, loss, learning_rate) if len(loss) else None,
+        linear_loss=_linear_loss(experiment, steps),
     )
-    return dataclasses.replace(row, theory=_theory(experiment, row))
 
 
-def _theory(experiment: Experiment, row: Row) -> float:
-    """The slope of the closed-form curve of the linear student, K = N, over the last window."""
-    if row.last is None:
-        return float("nan")
-    N = experiment.features.count
-    student = Student(N, "identity", core_scale=0.0, activation="identity", bias=False)
-    linear = dataclasses.replace(experiment, student=student, teacher=DiagonalTeacher(row.b))
-    first, last = row.last.window
-    steps = row.steps[(row.steps >= first) & (row.steps <= last)]
-    loss = np.asarray(theory.loss_curve(linear, steps), np.float64)
-    return -float(np.polyfit(np.log(steps), np.log(loss), 1)[0])
+def _steepest(
+    steps: Int[np.ndarray, " steps"], loss: Float[np.ndarray, "seeds steps"], learning_rate: float
+) -> Steepest | None:
+    """The steepest place from `SETTLED` on."""
+    local = fit.local_exponent(steps, loss)
+    times = learning_rate * local.steps
+    settled = np.flatnonzero((times >= SETTLED) & np.isfinite(local.interval[:, 0]))
+    if not settled.size:
+        return None
+    place = settled[np.nanargmax(local.interval[settled, 0])]
+    low, high = local.interval[place]
+    return Steepest(*map(float, (times[place], local.exponent[place], low, high)))
+
+
+def _linear_loss(
+    experiment: Experiment, steps: Int[np.ndarray, " steps"]
+) -> Float[np.ndarray, " steps"]:
+    """The closed form of the linear student, K = N, from a zero start."""
+    count = experiment.features.count
+    student = Student(count, "identity", core_scale=0.0, activation="identity", bias=False)
+    linear = dataclasses.replace(experiment, student=student)
+    return np.asarray(theory.loss_curve(linear, steps), np.float64)
 
 
 def lines(table: Sequence[Row]) -> list[str]:
     """The table as aligned text, a line a row."""
-    header = f"{'a':>4} {'b':>5}  {'student':<23} {'K^-1':>7} {'overlap':>8} {'eta':>5}"
-    header += f"  {'first power law':<34}  {'last power law':<34}  {'linear':>6}  after it"
+    header = f"{'a':>4} {'b':>5}  {'student':<23} {'overlap':>8} {'eta':>5}"
+    header += f"  {'first power law, steps':<34}  {'last power law, steps':<34}  {'linear':>6}"
+    header += f"  {'then':<15}  steepest local exponent (eta t)"
     return [header, *(_line(row) for row in table)]
 
 
 def _line(row: Row) -> str:
-    cells = f"{row.a:4g} {row.b:5g}  {row.name:<23} {1 / row.latent:7.5f} {row.overlap:8.5f}"
-    cells += f" {row.learning_rate:5g}"
+    cells = f"{row.a:4g} {row.b:5g}  {row.name:<23} {row.overlap:8.5f} {row.learning_rate:5g}"
     if row.regimes is None:
-        return f"{cells}  every seed diverged"
+        return f"{cells}  every seed diverged or fell silent"
     theory_text = "-" if np.isnan(row.theory) else f"{row.theory:.3f}"
-    end = row.regimes.stretches[-1]
-    after = "end of training" if end is row.last else end.kind
-    return f"{cells}  {_cell(row.first):<34}  {_cell(row.last):<34}  {theory_text:>6}  {after}"
+    cells += f"  {_cell(row.first):<34}  {_cell(row.last):<34}  {theory_text:>6}"
+    lost = ""
+    if row.silent or row.diverged:
+        lost = f"  ({row.silent} seeds silent, {row.diverged} diverged)"
+    return f"{cells}  {_after(row):<15}  {_peak(row.steepest)}{lost}"
+
+
+def _after(row: Row) -> str:
+    """What follows the last power law."""
+    if row.regimes is None or row.last is None:
+        return "-"
+    later = row.regimes.stretches[row.regimes.stretches.index(row.last) + 1 :]
+    return later[0].kind if later else "end of training"
+
+
+def _peak(steepest: Steepest | None) -> str:
+    if steepest is None:
+        return "-"
+    interval = f"({steepest.low:.2f} to {steepest.high:.2f})"
+    return f"{steepest.exponent:.2f} {interval} at {steepest.time:.0f}"
 
 
 def _cell(stretch: Stretch | None) -> str:
@@ -192,14 +269,16 @@ def _cell(stretch: Stretch | None) -> str:
 def summary(table: Sequence[Row]) -> list[str]:
     """What the table says of the claim, a sentence a kind of student."""
     sentences = []
-    for name in dict.fromkeys((row.name, row.learning_rate) for row in table):
-        rows = [row for row in table if (row.name, row.learning_rate) == name and row.b == 0]
-        laws = [row.last.exponent for row in rows if row.last is not None]
-        near = sum(0.8 <= exponent <= 1.2 for exponent in laws)
-        if laws:
-            found = f"last power laws {min(laws):.2f} to {max(laws):.2f} over a, b = 0; "
+    for name, rate in dict.fromkeys((row.name, row.learning_rate) for row in table):
+        rows = [r for r in table if (r.name, r.learning_rate) == (name, rate) and r.b == 0]
+        last = [row.last.exponent for row in rows if row.last is not None]
+        peaks = [row.steepest.exponent for row in rows if row.steepest is not None]
+        found = "no power law"
+        if last:
+            near = sum(0.8 <= exponent <= 1.2 for exponent in last)
+            found = f"last power laws {min(last):.2f} to {max(last):.2f}, "
             found += f"{near} of {len(rows)} within 0.8..1.2"
-        else:
-            found = "no power law, b = 0"
-        sentences.append(f"{name[0]} (eta = {name[1]:g}): {found}")
+        if peaks:
+            found += f"; steepest {min(peaks):.2f} to {max(peaks):.2f}"
+        sentences.append(f"{name}, eta = {rate:g}, b = 0: {found}")
     return sentences

@@ -249,7 +249,9 @@ class Anatomy(AbstractFigure[Scale]):
             ),
             (
                 records[-1],
-                Published(-np.inf, EXPONENT / 2, "in parallel; read as at most half of a"),
+                Published(
+                    -np.inf, EXPONENT / 2, "in parallel; read as at most half of a", EXPONENT / 2
+                ),
                 "With superposition features are learned in parallel.",
             ),
         ):

@@ -265,6 +265,6 @@ class Localization(AbstractFigure[AutoencoderScale]):
                 "Trained networks in superposition saturate their capacity.",
                 source,
                 Published(NEAR, 1.0, f"saturated; read as {NEAR} or more"),
-                intervals.from_samples(sparsest.astype(np.float64)),
+                intervals.from_samples(sparsest.astype(np.float64), ends=(0.0, 1.0)),
             ),
         ]

@@ -104,7 +104,7 @@ def unlearned(dataset: xr.Dataset) -> Float[np.ndarray, "*settings"]:
 
 
 def deviations(records: Records, student: str, prediction: str) -> Float[np.ndarray, " settings"]:
-    """Measured exponent minus a prediction ("theory" or "exact"), where both are there."""
+    """Measured exponent minus a prediction ("theory_limit" or "exact"), where both are there."""
     return np.array(
         [
             record["exponent"] - record[prediction]
@@ -135,7 +135,7 @@ def draw_against_theory(table: xr.Dataset, ax: Axes) -> Axes:
     for position in range(table.sizes["kind"]):
         rows = table.isel(kind=position)
         follows = rows["found"].values.ravel()
-        names = ("theory", "exponent", "interval_low", "interval_high")
+        names = ("theory_limit", "exponent", "interval_low", "interval_high")
         x, y, *ends = (rows[name].values.ravel()[follows] for name in names)
         kind = str(rows["student.activation"].item())
         shift = 0.012 * (position - (table.sizes["kind"] - 1) / 2)
@@ -152,7 +152,7 @@ def draw_against_theory(table: xr.Dataset, ax: Axes) -> Axes:
         )
         reach += [*x, *y]
     if "exact" in table:
-        x, y = table["theory"].isel(kind=0).values.ravel(), table["exact"].values.ravel()
+        x, y = table["theory_limit"].isel(kind=0).values.ravel(), table["exact"].values.ravel()
         ax.plot(x, y, "x", color=GUIDE, markersize=6, label="exact linear curve, this N")
         reach += [*x, *y[np.isfinite(y)]]
     high = 1.08 * max(reach)
@@ -237,7 +237,8 @@ class NoSuperposition(AbstractFigure[Scale]):
                 f"{min(stuck):.0%} to {max(stuck):.0%} of the {COMMON} most frequent features have "
                 "not halved their error"
             )
-            for prediction, words in (("theory", "(a + 2b - 1)/a"), ("exact", "the exact curve's")):
+            predictions = ("theory_limit", "(a + 2b - 1)/a"), ("exact", "the exact curve's")
+            for prediction, words in predictions:
                 off = deviations(records, student, prediction)
                 if off.size:
                     lines.append(f"  minus {words}: {off.min():+.2f} to {off.max():+.2f}")
@@ -262,7 +263,7 @@ class NoSuperposition(AbstractFigure[Scale]):
         for student in _STUDENTS:
             name = "linear student" if student == "identity" else "ReLU student with bias"
             for prediction, words in (
-                ("theory", "(a + 2b - 1)/a"),
+                ("theory_limit", "(a + 2b - 1)/a"),
                 ("exact", "the sum over N modes"),
             ):
                 off = deviations(records, student, prediction)

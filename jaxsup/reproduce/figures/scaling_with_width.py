@@ -139,7 +139,9 @@ def claim_overlaps(at: Settings, trained: Trained) -> list[Claim]:
             "In strong superposition nearly all features are represented.",
             _SOURCE,
             Published(0.95, 1.0, "nearly all; read as 95% or more"),
-            intervals.from_samples(shares, "networks") if np.isfinite(shares).all() else None,
+            intervals.from_samples(shares, "networks", ends=(0.0, 1.0))
+            if np.isfinite(shares).all()
+            else None,
             "" if np.isfinite(shares).all() else "a network diverged",
         ),
     ]

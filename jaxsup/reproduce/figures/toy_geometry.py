@@ -83,6 +83,18 @@ def _capacities(spectrum: spectral.FrameSpectrum) -> Float[Array, " features"]:
     return spectrum.capacities
 
 
+def _count_digons(network: Geometry) -> tuple[int, int]:
+    """Features in digons, and represented features."""
+    sizes = [(part.name, len(part.features)) for part in network.components]
+    return sum(n for name, n in sizes if name == "digon"), sum(n for _, n in sizes)
+
+
+def _share_of_first(counts: Int[np.ndarray, "networks 2"]) -> float:
+    """Sum of the first column over that of the second; NaN for nothing of nothing."""
+    part, whole = counts.sum(axis=0)
+    return float(part) / float(whole) if whole else float("nan")
+
+
 class ToyGeometry(AbstractFigure[AutoencoderScale]):
     """Dimensions per feature, capacities and named shapes, over density."""
 
@@ -180,12 +192,10 @@ class ToyGeometry(AbstractFigure[AutoencoderScale]):
             where = f" (1/density {inverse[flat[0]]:.1f} to {inverse[flat[-1]]:.1f})"
             measured = intervals.from_samples(stars.values[flat].ravel(), "networks")
             networks = [network for row in flat for network in geometries[row]]
-            represented = sum(
-                len(part.features) for network in networks for part in network.components
-            )
-            if represented:
-                hits = round(feature_shares(networks).get("digon", 0.0) * represented)
-                digons = intervals.from_share(hits, represented)
+            # Features of one network are no independent trials: networks are.
+            counts = np.array([_count_digons(network) for network in networks])
+            if counts[:, 1].any():
+                digons = intervals.from_bootstrap(counts, _share_of_first, what="networks")
         reason = "" if digons else "D* nowhere lies below 0.9: too few densities or steps"
         return [
             Claim(

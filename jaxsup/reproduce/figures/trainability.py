@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 _RATES, _BIAS_RATES = (0.1, 4.0), (0.1, 100.0)
 """Ranges of the rates of W, in units of K/N, and of the bias, in units of 1/N: about the inverse
 curvatures of the start, so that the map shows the same region at every size."""
-_FRACTAL, _SMOOTH = (1.17, 1.98), 1.03
-"""Published dimensions, and what counting boxes makes of a smooth curve at most."""
+_FRACTAL = 1.17, 1.98
+"""Published dimensions; of a smooth curve counting boxes makes 1.03 at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,9 +210,6 @@ class Trainability(AbstractFigure[Scale]):
 
     def claims(self, dimension: Estimate | None, ratio: Estimate | None) -> list[Claim]:
         """Whether the border is fractal, and how far beyond the classical rate training goes."""
-        smooth = "the grid is too coarse: fewer than three box sizes" if dimension is None else ""
-        if dimension is not None and dimension.low <= _SMOOTH and dimension.high >= _FRACTAL[0]:
-            smooth = "the interval holds a smooth curve as well as a fractal: it cannot decide"
         return [
             Claim(
                 "box-counting dimension of the border of divergence",
@@ -220,7 +217,7 @@ class Trainability(AbstractFigure[Scale]):
                 "arXiv 2402.06184, six other networks",
                 Published(*_FRACTAL, "fractal; dimensions from 1.17 to 1.98"),
                 dimension,
-                smooth,
+                "" if dimension else "the grid is too coarse: fewer than three box sizes",
             ),
             Claim(
                 "largest stable rate of W over 2 / lambda_max of the start",

@@ -214,13 +214,14 @@ def precision() -> str:
 
 
 def machine(devices: list[Any]) -> dict[str, Any]:
-    """What trained: versions and devices."""
+    """What trained: versions, devices, and how they multiply."""
     return {
         "jaxsup_version": __version__,
         "jax_version": jax.__version__,
         "platform": devices[0].platform,
         "device": ", ".join(sorted({device.device_kind for device in devices})),
         "device_count": len(devices),
+        "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
     }
 
 

@@ -5,7 +5,7 @@ that committing it touches nobody else's files: processes write to one store wit
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ class Store:
         """Put totals on a finished store and clear what interrupted processes left."""
         root = json.loads((self.path / journal.ROOT).read_bytes())
         seconds = round(sum(record["seconds"] for record in whole.values()), 3)
-        root["attributes"].update(self.machine, seconds=seconds)
+        root["attributes"].update(_machines(whole.values(), self.machine), seconds=seconds)
         journal.write_atomically(self.path / journal.ROOT, json.dumps(root, indent=1).encode())
         for leftover in self.path.rglob("*.partial"):
             leftover.unlink(missing_ok=True)
@@ -160,3 +160,17 @@ class Store:
         }
         name = f"unfinished.{names[0]}.safetensors"
         return Checkpoint(self.path / journal.FOLDER / name, marks)
+
+
+def _machines(records: Iterable[Mapping[str, Any]], here: Mapping[str, Any]) -> dict[str, Any]:
+    """What trained the tiles, by their own records; where they differ, all of it.
+
+    Who opens a finished store on another machine has trained nothing of it.
+    """
+    records = list(records)
+    values = {name: {record[name]: None for record in records if name in record} for name in here}
+    return {
+        name: next(iter(found)) if len(found) == 1 else ", ".join(sorted(map(str, found)))
+        for name, found in values.items()
+        if found
+    }

@@ -1,0 +1,114 @@
+"""Noise of log L along a curve: its variance by second differences, and its correlation."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxsup.fit.curves import Curve, Losses, bin_means
+
+_ROUNDS = 8  # of iterated least squares for the noise's trend
+_PSEUDO = 1.9  # variance of a mean of squared second differences over that of independent ones
+_FEWEST = 6  # bins
+_BANDWIDTH = 1.05  # decades, of local parabolas
+_NEAR = 2 / 3  # of it: bins whose residuals are taken together
+_QUIET = 0.4  # quantile
+_MOST_SPENT = 0.7  # parameters a bin: beyond, nothing is left to see noise by
+_MOST_CORRELATED = 0.95
+_TINY = 1e-300
+
+
+class Noise(NamedTuple):
+    """Variances of log L.
+
+    Attributes:
+        white: of each bin, by second differences.
+        total: of each bin, with the tolerated misfit of a line.
+        inflation: variance of a slow average over what `total` says of it, >= 1.
+    """
+
+    white: Float[np.ndarray, " points"]
+    total: Float[np.ndarray, " points"]
+    inflation: float = 1.0
+
+
+def measure_noise(curve: Curve, tolerance: float) -> Noise:
+    """Variance of each bin's log L, exp(a + b log t) / entries, by second differences.
+
+    Each bin is compared with the line through its neighbors. The trend b is found by maximum
+    likelihood for squares of normal numbers, and shrunk to 0 where it is not significant.
+
+    Arguments:
+        curve: the binned curve.
+        tolerance: misfit of log L, a standard deviation, that is no structure.
+    """
+    x, y, entries = curve.x, curve.y, (curve.stop - curve.start).astype(float)
+    if len(x) < _FEWEST:
+        return Noise(np.zeros_like(x), np.full_like(x, tolerance**2 + _TINY))
+    right = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
+    surprise = y[1:-1] - right * y[2:] - (1 - right) * y[:-2]
+    scale = 1 / entries[1:-1] + right**2 / entries[2:] + (1 - right) ** 2 / entries[:-2]
+    square, centered = surprise**2 / scale, x - x[1:-1].mean()
+    inner, trend = centered[1:-1], 0.0
+    spread = inner @ inner
+    level = math.log(square.mean() + _TINY)
+    for _ in range(_ROUNDS):
+        excess = square * np.exp(-level - trend * inner) - 1
+        level += float(np.clip(excess.mean(), -1, 1))
+        trend += float(np.clip(inner @ excess / spread, -1, 1))
+    trend *= max(0.0, 1 - 8 * _PSEUDO / max(spread * trend**2, _TINY))
+    level = math.log(float(np.mean(square * np.exp(-trend * inner))) + _TINY)
+    white = np.exp(level + trend * centered) / entries
+    return Noise(white, white + tolerance**2 + _TINY)
+
+
+def long_run_inflation(
+    residual: Float[np.ndarray, " points"],
+    joined: Float[np.ndarray, " pairs"],
+    spent: float,
+) -> float:
+    """Mean square * (1 + r) / (1 - r), at least 1, of residuals that should have variance 1.
+
+    Arguments:
+        residual: over their standard deviations.
+        joined: 1 where a residual and the next are of one line, 0 elsewhere.
+        spent: parameters of the lines; r, the lag-1 autocorrelation, is corrected for them.
+    """
+    n, total = len(residual), float(residual @ residual)
+    r = float(residual[1:] * residual[:-1] @ joined) / max(total, n - spent, _TINY)
+    r = min(max(r + (1 + r) * spent / n, 0.0), _MOST_CORRELATED)
+    return max(1.0, total / max(n - spent, 1.0) * (1 + r) / (1 - r))
+
+
+def seed_deviations(losses: Losses, curve: Curve) -> Float[np.ndarray, "seeds points"]:
+    """Relative deviations of the seeds from their mean in each bin: what they do to its log."""
+    relative = losses.values / losses.values.mean(0) - 1
+    return bin_means(relative, curve.start, curve.stop)
+
+
+def scatter_inflation(curve: Curve, noise: Noise) -> float:
+    """Long-run variance of one curve's scatter over `noise.total`, >= 1.
+
+    The scatter is about local parabolas, which follow what bends slowly; mean square and lag-1
+    autocorrelation are taken around each bin. The result is a low quantile over the bins: a sharp
+    bend swells what is around it.
+    """
+    x, n = curve.x, len(curve.x)
+    away = (x - x[:, None]) / (_BANDWIDTH * math.log(10))
+    weight = np.maximum(1 - away**2, 0)
+    powers = np.stack([away**order for order in range(3)], -1)
+    moments = np.einsum("ij,ija,ijb->iab", weight, powers, powers)
+    smooth = np.einsum("ia,ij,ija->ij", np.linalg.pinv(moments)[:, 0], weight, powers)
+    spent = float(np.trace(smooth)) / n
+    if spent > _MOST_SPENT:
+        return 1.0
+    residual = (curve.y - smooth @ curve.y) / np.sqrt(noise.total)
+    near = (np.abs(away) <= _NEAR).astype(float)
+    count = near.sum(1)
+    square = near @ residual**2 / count
+    product = near[:, :-1] @ (residual[:-1] * residual[1:]) / count
+    r = product / np.maximum(square, 1 - spent)
+    r = np.clip(r + (1 + r) * spent, 0, _MOST_CORRELATED)
+    inflations = square / (1 - spent) * (1 + r) / (1 - r)
+    return max(1.0, float(np.quantile(inflations, _QUIET)))

@@ -1,0 +1,129 @@
+"""The theory beside the fits of a sweep: its limit, and its exponent at this N and window."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Num
+
+from jaxsup.fit.curves import bin_curve, read_losses
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from jaxsup.theory.references import LinearReference
+
+_POINTS_PER_DECADE = 16  # as `fit_power_law` bins
+_SECTIONS = ("features", "teacher", "optimizer", "reduction", "importance")
+_FIELDS = ("student", "student.bias", "student.core")
+"""What the reference depends on: these sections, and these fields of a student."""
+
+
+def setting_references(
+    dataset: xr.Dataset, loss: xr.DataArray
+) -> Iterator[tuple[LinearReference | None, Float[np.ndarray, " steps"]]]:
+    """The linear student without superposition of every setting, in their order.
+
+    Arguments:
+        dataset: a sweep.
+        loss: its loss, [settings..., seeds, steps].
+
+    Yields:
+        The reference, None where there is none, and its loss at the steps > 0, NaN elsewhere.
+    """
+    from jaxsup.theory.references import linear_reference
+
+    base = json.loads(dataset.attrs.get("configuration", "{}"))
+    setting = loss.isel(seed=0, step=0, drop=True)
+    scanned = {
+        str(name): np.ravel(coordinate.broadcast_like(setting).transpose(*setting.dims)).tolist()
+        for name, coordinate in dataset.coords.items()
+        if (str(name) in _FIELDS or str(name).partition(".")[0] in _SECTIONS)
+        and set(coordinate.dims) <= set(setting.dims)
+    }
+    names = sorted(scanned, key=lambda name: name.count("."))  # whole objects, then their fields
+    steps = loss["step"].values
+    later, nothing = steps > 0, np.full(steps.shape, math.nan)
+    known: dict[tuple[Any, ...], tuple[LinearReference | None, np.ndarray]] = {}
+    for position in range(setting.size):
+        values = tuple(scanned[name][position] for name in names)
+        if values not in known:
+            table = base
+            for name, value in zip(names, values, strict=True):
+                table = _changed(table, name, value)
+            reference, curve = linear_reference(table), nothing
+            if reference is not None:
+                curve = nothing.copy()
+                curve[later] = reference.loss(steps[later])
+            known[values] = reference, curve
+        yield known[values]
+
+
+def log_slope(
+    steps: Num[np.ndarray, " steps"],
+    loss: Float[np.ndarray, " steps"],
+    window: tuple[float, float],
+) -> float:
+    """-d log L / d log t over the bins of a window, as `PowerLawFit.slope` is; NaN without two.
+
+    Arguments:
+        steps: of the fit that it is compared with: bins count from the first.
+        loss: a curve at those steps.
+        window: first and last step.
+    """
+    inside = (steps >= window[0]) & (steps <= window[1]) & (steps > 0)
+    if np.sum(inside) < 2 or not np.isfinite(loss[inside]).all():
+        return math.nan
+    curve = bin_curve(read_losses(steps, loss, window), _POINTS_PER_DECADE)
+    if len(curve.x) < 2:
+        return math.nan
+    return -float(np.polyfit(curve.x - curve.x[0], curve.y, 1)[0])
+
+
+def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
+    """(a + 2b - 1)/a of every setting; NaN where a or b has no value, a <= 0 or a + 2b <= 1.
+
+    Arguments:
+        table: a sweep's coordinates and attributes.
+        like: a variable over the settings.
+    """
+    a = _exponent_of(table, "features", ("power-law", "gaussian"))
+    b = _exponent_of(table, "teacher", ("diagonal",))
+    limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(like)
+    limit = limit.where(limit > 0).transpose(*like.dims)
+    label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
+    return limit.reset_coords(drop=True).assign_attrs(long_name=label)
+
+
+def _exponent_of(table: xr.Dataset, section: str, kinds: tuple[str, ...]) -> xr.DataArray:
+    """a or b along the axes that scan it; NaN for classes that are not of these kinds."""
+    import xarray as xr
+
+    def exponent(entry: Mapping[str, Any]) -> float:
+        return float(entry["exponent"]) if entry.get("kind") in kinds else math.nan
+
+    if section in table.coords:  # whole objects are scanned, each written as JSON
+        texts = table.coords[section]
+        values = [exponent(json.loads(text)) for text in np.ravel(texts.values).tolist()]
+        return xr.DataArray(np.reshape(values, texts.shape), dims=texts.dims)
+    entry = json.loads(table.attrs.get("configuration", "{}")).get(section, {})
+    if f"{section}.exponent" in table.coords and entry.get("kind", kinds[0]) in kinds:
+        return table.coords[f"{section}.exponent"]
+    return xr.DataArray(exponent(entry))
+
+
+def _changed(table: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
+    """The configuration with the entry at a dotted path replaced; text is JSON where it can be."""
+    head, _, rest = path.partition(".")
+    if rest:
+        owner = table.get(head)
+        return {**table, head: _changed(owner if isinstance(owner, dict) else {}, rest, value)}
+    if isinstance(value, str):
+        with contextlib.suppress(json.JSONDecodeError):  # else a name, of an activation, say
+            value = json.loads(value)
+    return {**table, head: value}

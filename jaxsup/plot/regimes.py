@@ -1,0 +1,56 @@
+"""Marks of regimes on loss curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Num
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+_POWER_LAW = "power-law"
+_BAND: Any = {"linewidth": 6, "alpha": 0.28, "linestyle": "-", "solid_capstyle": "butt"}
+
+
+def mark_stretches(
+    regimes: xr.Dataset,
+    steps: Num[np.ndarray, " steps"],
+    curve: Float[np.ndarray, " steps"],
+    ax: Axes,
+    color: str,
+) -> None:
+    """A wide band along each power law of a curve, its exponent beside it, and the floor.
+
+    Arguments:
+        regimes: one setting of `jaxsup.fit.measure_regimes`.
+        steps: of the curve.
+        curve: the loss as it is drawn.
+        ax: axis that it is drawn on, both scales logarithmic.
+        color: of the curve.
+    """
+    for place in np.flatnonzero(regimes["kind"].values == _POWER_LAW):
+        stretch = regimes.isel(stretch=place)
+        first, last = float(stretch["window_first"]), float(stretch["window_last"])
+        inside = (steps >= first) & (steps <= last)
+        ax.plot(steps[inside], curve[inside], color=color, **_BAND)
+        middle = np.sqrt(first * last)
+        height = np.exp(np.interp(np.log(middle), np.log(steps), np.log(curve)))
+        ax.annotate(
+            f"{float(stretch['exponent']):.2f}",
+            (middle, height),
+            xytext=(4, 5),
+            textcoords="offset points",
+            color=color,
+            fontsize=7.5,
+        )
+    floor = float(regimes["floor"])
+    if np.isfinite(floor):
+        ax.plot(steps[-1], floor, marker="_", markersize=12, color=color, clip_on=False)
+
+
+def explain_stretches(ax: Axes) -> None:
+    """The legend's entries for what `mark_stretches` draws."""
+    ax.plot([], [], color="#777777", label="power law, exponent", **_BAND)

@@ -1,0 +1,147 @@
+"""Local exponents, both theories and the marks of regimes, read back from the artists."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from helpers import assert_one_line_error
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+
+from jaxsup import plot
+from jaxsup.plot.style import line_style
+
+STEPS = np.asarray([1.0, 10.0, 100.0, 1000.0])
+
+
+def legend_texts(ax: Axes) -> list[str]:
+    """The labels in an axis's legend."""
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def dashed(ax: Axes, dashes: tuple[int, int]) -> list[Any]:
+    """Data of the lines with these dashes, but for the legend's."""
+    lines = [line for line in ax.get_lines() if np.size(line.get_xdata())]
+    found = []
+    for line in lines:
+        pattern = line._unscaled_dash_pattern[1]  # pyright: ignore
+        if pattern is not None and tuple(pattern) == dashes:
+            found.append(np.asarray(line.get_ydata()))
+    return found
+
+
+def local_table(count: int = 2) -> xr.Dataset:
+    """Rising local exponents of some settings; the last has no theory and ends early."""
+    exponent = np.linspace(0.3, 1.0, 4) + 0.1 * np.arange(count)[:, None]
+    exponent[-1, 3] = np.nan
+    theory = exponent - 0.05
+    theory[-1] = np.nan
+    limit = np.full(count, 0.25)
+    limit[-1] = np.nan
+    dims = ("features.exponent", "step")
+    return xr.Dataset(
+        {
+            "exponent": (dims, exponent),
+            "interval_low": (dims, exponent - 5),
+            "interval_high": (dims, exponent + 5),
+            "theory": (dims, theory),
+            "theory_limit": (dims[:1], limit),
+        },
+        coords={"features.exponent": 1.0 + np.arange(count), "step": STEPS},
+    )
+
+
+def test_local_exponents_stand_over_their_steps_with_bands() -> None:
+    _, ax = plot.new_figure()
+    assert plot.local_exponents(local_table(), ax) is ax
+    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    np.testing.assert_allclose(lines[0].get_ydata(), [0.3, 0.3 + 0.7 / 3, 0.3 + 1.4 / 3, 1.0])
+    np.testing.assert_allclose(lines[1].get_xdata(), STEPS[:3])
+    assert ax.get_xscale() == "log"
+    assert len(ax.collections) == 2
+    low, high = ax.get_ylim()  # bands ten high do not hide the lines
+    assert low == 0
+    assert 1.0 < high < 1.5
+
+
+def test_local_exponents_have_both_theories_where_there_are_some() -> None:
+    _, ax = plot.new_figure()
+    plot.local_exponents(local_table(), ax)
+    curves = dashed(ax, (4, 2))
+    np.testing.assert_allclose(curves[0], local_table()["theory"][0])
+    np.testing.assert_array_equal(dashed(ax, (1, 3))[0], [0.25, 0.25])
+    names = ["linear student, K = N, this N", "(a + 2b - 1)/a, N → ∞"]
+    assert legend_texts(ax) == ["a = 1", "a = 2", *names]
+    _, bare = plot.new_figure()
+    plot.local_exponents(local_table(), bare, theory=False)
+    assert not dashed(bare, (4, 2))
+    assert legend_texts(bare) == ["a = 1", "a = 2"]
+
+
+def test_of_many_settings_six_local_exponents_are_drawn() -> None:
+    _, ax = plot.new_figure()
+    plot.local_exponents(local_table(21), ax, theory=False)
+    assert legend_texts(ax) == [f"a = {a}" for a in (1, 5, 9, 13, 17, 21)]
+
+
+def test_more_axes_are_refused() -> None:
+    _, ax = plot.new_figure()
+    table = local_table().expand_dims("more")
+    assert_one_line_error(
+        lambda: plot.local_exponents(table, ax), "table: expected at most one axis beside step"
+    )
+
+
+def ratio_table() -> xr.Dataset:
+    """One setting at three ratios whose windows differ, so that the theory does."""
+    values = {"exponent": [0.3, 0.8, 0.9], "theory": [0.31, 0.45, 0.6], "theory_limit": [0.09] * 3}
+    columns = {name: ("width", np.asarray(column)) for name, column in values.items()}
+    columns["slope"] = columns["exponent"]
+    columns["interval_low"] = columns["interval_high"] = columns["exponent"]
+    columns["found"] = ("width", np.full(3, True))
+    return xr.Dataset(columns, coords={"superposition_ratio": ("width", [1.0, 2.0, 4.0])})
+
+
+def test_the_theory_of_each_ratio_stands_beside_it_and_the_limit_is_a_level() -> None:
+    _, ax = plot.new_figure()
+    plot.exponent_against_ratio(ratio_table(), ax)
+    np.testing.assert_allclose(dashed(ax, (4, 2)), [[0.31, 0.45, 0.6]])
+    np.testing.assert_allclose(dashed(ax, (1, 3)), [[0.09, 0.09]])
+    expected = ["linear student, K = N, this N and window", "(a + 2b - 1)/a, N → ∞"]
+    assert legend_texts(ax)[-2:] == expected
+
+
+def curves_with_regimes() -> tuple[xr.Dataset, xr.Dataset]:
+    """Two curves, and the regimes of each: one law; a law, a crossover, and a floor."""
+    steps = np.geomspace(1, 1e4, 41)
+    loss = np.stack([steps**-0.5, steps**-0.3 + 0.05])[:, None]
+    dims = ("case", "stretch")
+    values = {
+        "kind": (dims, np.asarray([["power-law", ""], ["power-law", "crossover"]])),
+        "exponent": (dims, [[0.5, np.nan], [0.28, 0.1]]),
+        "window_first": (dims, [[1.0, np.nan], [1.0, 120.0]]),
+        "window_last": (dims, [[1e4, np.nan], [100.0, 1e4]]),
+        "floor": (dims[:1], [np.nan, 0.05]),
+    }
+    dataset = xr.Dataset({"loss": (("case", "seed", "step"), loss)}, coords={"step": steps})
+    return dataset, xr.Dataset(values)
+
+
+def test_power_laws_are_marked_on_their_curve_and_a_floor_at_its_end() -> None:
+    dataset, regimes = curves_with_regimes()
+    _, ax = plot.new_figure()
+    plot.loss_curves(dataset, ax, regimes=regimes)
+    bands = [line for line in ax.get_lines() if line.get_linewidth() == 6 and len(line.get_xdata())]
+    assert [(min(b.get_xdata()), max(b.get_xdata())) for b in bands] == [
+        (1, pytest.approx(1e4)),
+        (1, pytest.approx(100)),
+    ]
+    np.testing.assert_allclose(bands[1].get_ydata(), dataset["loss"][1, 0, :21])
+    assert [text.get_text() for text in ax.texts] == ["0.50", "0.28"]
+    assert to_rgba(bands[1].get_color()) == to_rgba(line_style(1)["color"])
+    floors = [line for line in ax.get_lines() if line.get_marker() == "_"]
+    assert [(f.get_xdata()[0], f.get_ydata()[0]) for f in floors] == [(pytest.approx(1e4), 0.05)]
+    assert legend_texts(ax) == ["case 0", "case 1", "power law, exponent"]
