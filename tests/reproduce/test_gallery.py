@@ -11,7 +11,7 @@ from helpers import assert_one_line_error
 
 from jaxsup.cli.reproduce import ReproduceCommand
 from jaxsup.reproduce import reproduce
-from jaxsup.reproduce.analysis import crossings, factors
+from jaxsup.reproduce.analysis import crossings
 from jaxsup.reproduce.figures import (
     anatomy,
     localization,
@@ -19,7 +19,6 @@ from jaxsup.reproduce.figures import (
     real_weights,
     toy_geometry,
     toy_intro,
-    universality,
 )
 from jaxsup.weights import read_weights
 
@@ -59,14 +58,6 @@ def test_the_slope_of_learning_times_needs_enough_features() -> None:
     assert anatomy.slope(features, 5 * features**1.5) == pytest.approx(1.5, rel=1e-10)
     few = np.where(features <= 3, 5 * features, np.inf)
     assert math.isnan(anatomy.slope(features, few))
-
-
-def test_variance_between_groups_of_a_worked_case() -> None:
-    # Means 1 and 3 about 2: between 2 * 1 + 2 * 1 = 4; within 4 * 0.25 = 1.
-    groups = [np.array([0.5, 1.5]), np.array([2.5, 3.5])]
-    assert factors.variance_between(groups) == pytest.approx(4 / 5, rel=1e-12)
-    assert math.isnan(factors.variance_between([np.ones(1), np.ones(2)]))
-    assert math.isnan(factors.variance_between([]))
 
 
 def record(a: float, b: float, kind: str, exponent: float | None) -> dict:
@@ -167,66 +158,3 @@ def test_a_figure_about_weights_needs_them(tmp_path: Path) -> None:
     )
     command = ReproduceCommand("real-weights", "smoke", tmp_path / "out", tensor="W")
     assert_one_line_error(command.run, "--tensor: expected a file that it is in")
-
-
-def conditions() -> list[dict]:
-    """Settings of the atlas: W = I, frozen and learned W; one of them without a power law."""
-    rows = [
-        ("W = I", 1.0, "relu", 0.2),
-        ("W = I", 1.0, "relu", 0.8),
-        ("W = I", 1.0, "relu", 1.4),
-        ("frozen", 2.0, "relu", 1.0),
-        ("frozen", 2.0, "relu", 0.9),
-        ("frozen", 2.0, "relu", 1.3),
-        ("learned", 2.0, "identity", None),
-        ("learned", 2.0, "identity", 2.0),
-    ]
-    return [
-        {
-            "exponent": exponent,
-            "superposition_ratio": ratio,
-            "features.exponent": 1.5,
-            "teacher.exponent": 0.0,
-            "features.density": float(place),
-            "student.activation": kind,
-            "embedding": embedding,
-            "optimizer": "SGD",
-        }
-        for place, (embedding, ratio, kind, exponent) in enumerate(rows)
-    ]
-
-
-def test_the_atlas_counts_settings_in_and_out_of_superposition() -> None:
-    table = universality.tabulate(conditions())
-    lines = universality.Universality().summarize(table)
-    words = "settings, {} follow a power law, {} of these within 0.8..1.2"
-    assert lines[0] == "in superposition: 5 " + words.format(4, 2)
-    assert lines[1] == "W = I: 3 " + words.format(3, 1)
-    grid = universality.atlas(table)
-    assert grid.index.tolist() == ["W = I, SGD", "N/K = 2, frozen, SGD"]
-    assert grid.columns.tolist() == ["1.5, 0"]
-    np.testing.assert_allclose(grid, [[0.8], [1.0]])
-
-
-def test_the_claims_of_the_atlas_are_about_its_parts() -> None:
-    everywhere, theirs, median, spread = universality.Universality().claims(
-        universality.tabulate(conditions())
-    )
-    assert everywhere.measured is not None
-    assert everywhere.measured.value == 2 / 4
-    assert theirs.measured is not None
-    assert theirs.measured.value == pytest.approx(2 / 3, rel=1e-12)
-    assert median.measured is not None
-    assert median.measured.value == 1.0
-    assert spread.measured is not None
-    # Standard deviations of (1, 0.9, 1.3) and of (0.2, 0.8, 1.4).
-    expected = math.sqrt(0.26 / 9) / math.sqrt(0.24)
-    assert spread.measured.value == pytest.approx(expected, rel=1e-9)
-
-
-def test_the_atlas_says_where_there_is_no_power_law() -> None:
-    records = [{**record, "exponent": None} for record in conditions()]
-    claims = universality.Universality().claims(universality.tabulate(records))
-    assert [claim.verdict for claim in claims] == ["not claimed"] * 4
-    lines = universality.Universality().summarize(universality.tabulate(records))
-    assert lines[4] == "feature exponent: none of the variance"

@@ -1,11 +1,8 @@
 """The pictures that figures draw for themselves: what they show, read back from the artists."""
 
-import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pytest
 import xarray as xr
 from helpers import assert_one_line_error
 from matplotlib.axes import Axes
@@ -13,7 +10,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 
 from jaxsup import plot
-from jaxsup.reproduce.analysis import acceleration_panels, capacities, factors, phases
+from jaxsup.reproduce.analysis import acceleration_panels, capacities, phases
 from jaxsup.reproduce.analysis.energy_levels import Level
 from jaxsup.reproduce.analysis.geometry_shares import draw_geometry_shares
 from jaxsup.reproduce.figures import (
@@ -64,68 +61,6 @@ def test_exponents_stand_against_theory_with_their_intervals() -> None:
     points = [line.get_ydata() for line in ax.get_lines() if line.get_marker() == "o"]
     np.testing.assert_allclose(np.asarray(points[0]), [0.5, 1.4])
     assert ax.get_xlim() == ax.get_ylim()
-
-
-def settings() -> pd.DataFrame:
-    """Two optimizers over three densities; the second optimizer has one power law."""
-    return pd.DataFrame(
-        {
-            "exponent": [0.9, 1.1, 2.0, np.nan, 1.0, np.nan],
-            "optimizer": ["SGD"] * 3 + ["Adam"] * 3,
-            "density": ["low", "high", "high", "low", "high", "high"],
-        }
-    )
-
-
-def test_the_shares_near_one_stand_beside_their_levels() -> None:
-    table = settings()
-    table.loc[4, "exponent"] = np.nan
-    ax = factors.draw_by_factor(table, ["optimizer"], axis(), near=(0.8, 1.2))
-    assert [text.get_text() for text in ax.texts] == ["optimizer", "67%", "no power law"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["SGD", "Adam"]
-
-
-def test_levels_are_told_with_their_counts() -> None:
-    lines = factors.format_levels(settings(), ["optimizer"], near=(0.8, 1.2))
-    # Means 4/3 and 1 about 1.25: between 3/144 + 9/144 = 1/12; in all 0.1225 + 0.0225 + 0.5625
-    # + 0.0625 = 0.77, so 10.8%.
-    assert lines[0] == "optimizer: 11% of the variance"
-    assert lines[1].split() == ["SGD", "3", "3", "67%", "1.10", "0.92", "to", "1.91"]
-    assert lines[2].split() == ["Adam", "3", "1", "100%", "1.00", "1.00", "to", "1.00"]
-
-
-def test_a_cell_needs_half_of_its_settings() -> None:
-    table = settings()
-    columns: list[Any] = [table[name] for name in ("exponent", "optimizer", "density")]
-    grid = factors.median_exponents(*columns)
-    assert grid.index.tolist() == ["SGD", "Adam"]
-    assert grid.columns.tolist() == ["low", "high"]
-    np.testing.assert_array_equal(grid, [[0.9, 1.55], [np.nan, 1.0]])
-
-
-def test_the_spread_ratio_is_of_standard_deviations() -> None:
-    rows = np.array([[1.0, 0.9], [1.0, 1.1], [0.0, 0.5], [0.0, 1.5]])
-    assert factors.spread_ratio(rows) == pytest.approx(0.1 / 0.5, rel=1e-12)
-    assert math.isnan(factors.spread_ratio(rows[:3]))
-
-
-def test_the_atlas_frames_what_is_about_one_and_hatches_what_is_not_there() -> None:
-    grid = pd.DataFrame(
-        [[0.79, 0.8, 1.0], [1.2, 1.21, np.nan]], index=["frozen", "learned"], columns=list("abc")
-    )
-    ax = factors.draw_atlas(grid, axis(), near=(0.8, 1.2))
-    frames = sorted((patch.get_x(), patch.get_y()) for patch in ax.patches)  # pyright: ignore
-    assert frames == [(0, 1), (1, 0), (2, 0)]
-    assert [text.get_text() for text in ax.texts] == ["0.79", "0.80", "1.00", "1.20", "1.21"]
-    assert ax.patch.get_hatch()
-
-
-def test_variance_shares_are_bars_in_per_cent() -> None:
-    table = settings().assign(constant="one")
-    ax = factors.draw_variance_shares(table, ["optimizer", "constant"], axis())
-    widths = [bar.get_width() for bar in ax.patches]  # pyright: ignore
-    np.testing.assert_allclose(widths, [100 / 12 / 0.77, 0.0], atol=1e-9)
-    assert [text.get_text() for text in ax.texts] == ["11%", "0%"]
 
 
 def test_a_speed_up_is_drawn_as_far_as_both_reach() -> None:

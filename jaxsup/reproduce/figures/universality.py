@@ -3,297 +3,280 @@
 Claim ("Superposition unifies power-law training dynamics", arXiv 2602.01045): in superposition the
 training exponent is about 1, independent of data and channel statistics.
 
-Here: a full grid of (a, b), superposition ratio N/K with a frozen or a learned embedding,
-optimizer, density and activation. Every setting is fitted over its seeds in the window where its
-mean loss is steadiest, after `FIRST_STEP` steps; settings without a power law are counted apart.
-What decides the exponent is measured twice: by the share of settings within 0.8..1.2 at every value
-of every factor, and by the share of the exponents' variance that each factor's main effect
-explains.
+**Protocol**, fixed before any run. Sparse power-law data, teacher diag(i^-b), students phi(W^T B W
+x + c), B from standard deviation 1e-3 and c from 0, loss 1/2 E |phi(z) - y|^2. Reference, nearest
+to the source: N/K = 2, random frozen W, ReLU, SGD, density 1, values on [0, 2]. Three parts, one
+sweep:
 
-SGD steps at 0.5 (K/N) / max(1, density): the frame operator multiplies the gradient by about N/K
-and active features add up, so that all conditions are equally far from instability. Adam steps at
-0.01 everywhere.
+- *Grid*, all of a x b x N/K x embedding (frozen, learned, and W = I without superposition) at one
+  N, the reference elsewhere.
+- *Ladder*, the frozen students of the grid at several N; the large ones at the smallest N/K only,
+  the largest at b = 0 only.
+- *Screen*, all eleven factors at once, on a design that confounds no main effect and no interaction
+  of two factors (`jaxsup.reproduce.analysis.atlas_design`). It cannot see: what lies between or
+  beyond its levels (most factors have two), and interactions of structural factors from three on,
+  which it confounds with others. Step sizes of SGD and Adam are different things, and a smaller
+  step also means less training: the number of updates is that of N.
+
+*Exponents*, the same for every student, of the mean curve of all seeds: that of the first and of
+the last power law before the floor (`jaxsup.fit.regimes` at its defaults), and the steepest local
+exponent over about half a decade (`atlas_table.measure_steepest`), which curves that climb
+steadily have too. A last law may end with training instead of at a floor; a steepest stretch at
+the end of training counts as *rising*. Times are step size x updates.
+
+*What decides*: shares of variance and changes of the exponent over the screen, by least squares.
+*N -> infinity*: q(N) = q + c f(N) with f = 1/log N, N^-1/2, 1/N, weighted by the seeds' errors;
+the interval is the hull of the three 95% intervals. It holds only if one of these forms does: where
+q + c log N, which has no limit, fits as well as the best of them, no limit is claimed.
+
+**Sizes.** Quick, two cores, minutes: 10,352 networks of N = 32 to 256. So small, no law has room
+for decades, floors of the bottleneck or of gradient noise are near, and a limit from four sizes
+within a factor of eight is a guess with an interval. Paper, accelerator: 102,000 networks, N to
+4,096. At B (3 N K + 2 K^2) multiply-adds a step (2 N K more where W learns), K padded to N/2, they
+take 3.6e17 FLOP, 3.4 hours of one H100 at 30 TFLOP/s; the longest of its 38 programs (N = 1,024)
+takes 32 minutes. What is trained is checkpointed every minute, so that
+`timeout 470 jaxsup reproduce universality --scale paper --resume`, again and again, goes on in
+pieces of eight minutes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
-from jaxsup import (
-    SGD,
-    Adam,
-    DiagonalTeacher,
-    Experiment,
-    PowerLawFeatures,
-    Record,
-    Student,
-    Sweep,
-    measure_exponents,
-    plot,
-)
+from jaxsup import SGD, DiagonalTeacher, Experiment, PowerLawFeatures, Record, Student, Sweep
 from jaxsup.fit import intervals
-from jaxsup.fit.exponents import exponents_to_records
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
-from jaxsup.reproduce.analysis.factors import (
-    draw_atlas,
-    draw_by_factor,
-    draw_variance_shares,
-    format_levels,
-    median_exponents,
-    spread_ratio,
-)
-from jaxsup.reproduce.figure import Records
+from jaxsup.reproduce.analysis import atlas_design, atlas_panels, atlas_table
+from jaxsup.reproduce.analysis.atlas_design import AtlasSweep, Setting
+from jaxsup.reproduce.analysis.atlas_parts import Parts
+from jaxsup.reproduce.analysis.atlas_table import RESPONSES
+from jaxsup.reproduce.analysis.size_limits import Ladder
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-FIRST_STEP = 10
-"""Earlier steps belong to no fit."""
 NEAR = (0.8, 1.2)
 """Exponents that count as about 1."""
+_SOURCE = "arXiv 2602.01045, abstract"
+_ABOUT_ONE = "In superposition the exponent is about 1, independent of data and channel statistics."
+_QUICK: dict[str, tuple[Any, ...]] = {
+    "a": (1.1, 2.0),
+    "b": (0.0, 0.5),
+    "ratio": (2, 4),
+    "step": (1.0, 0.5),
+    "density": (1.0, 3.0),
+    "slope": (0.0, 1.0),
+    "features": (32, 64),
+    "batch_size": (32, 8),
+    "optimizer": ("SGD", "Adam"),
+    "values": ("uniform", "unit"),
+    "embedding": ("random", "learned"),
+}
+_VARIED = ("a", "step", "embedding")
+_SMOKE = {name: levels if name in _VARIED else levels[:1] for name, levels in _QUICK.items()}
+_PAPER = {**_QUICK, "a": (1.1, 1.3, 1.5, 2.0), "b": (0.0, 0.25, 0.5), "ratio": (2, 4, 8)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """How large the grid is."""
+    """How large the atlas is.
 
-    features: int
+    Attributes:
+        steps: updates of every N; the N are those of the ladder.
+        base: N of the grid.
+        large: b of those N of the ladder that have the smallest N/K and not all b.
+        a, b, ratios: levels of the grid; the smallest ratio and b first.
+        levels: of the screen's factors, the reference first.
+        seeds, evaluation_samples, sampling: as sweeps and experiments take them.
+    """
+
+    steps: dict[int, int]
+    base: int
+    large: dict[int, tuple[float, ...]]
     a: tuple[float, ...]
     b: tuple[float, ...]
     ratios: tuple[int, ...]
-    densities: tuple[float, ...]
-    activations: tuple[str, ...]
-    steps: int
-    batch_size: int
+    levels: dict[str, tuple[Any, ...]]
     seeds: int
     evaluation_samples: int = 1024
-    embeddings: tuple[str, ...] = ("random", "learned")
-    optimizers: tuple[str, ...] = ("sgd", "adam")
-    sampling: str = "auto"
-    points: int = 60
+    # One law of samples for sparse and dense data: fewer programs to compile.
+    sampling: str = "dense"
+
+    def settings(self) -> list[Setting]:
+        """All settings: the grid with its ladder, then the screen."""
+        names = ("step", "density", "slope", "batch_size", "optimizer", "values")
+        reference = {name: self.levels[name][0] for name in names}
+        frozen = [("random", ratio) for ratio in self.ratios]
+        others = [("identity", 1), *(("learned", ratio) for ratio in self.ratios)]
+        sizes = [N for N in self.steps if N not in self.large]
+        grids = [
+            atlas_design.grid(frozen, self.a, self.b, sizes, reference),
+            *(
+                atlas_design.grid(frozen[:1], self.a, b, [N], reference)
+                for N, b in self.large.items()
+            ),
+            atlas_design.grid(others, self.a, self.b, [self.base], reference),
+        ]
+        return [*itertools.chain(*grids), *atlas_design.screen(self.levels)]
 
 
 SCALES = {
     "smoke": Scale(
-        16, (1.5, 2.0), (0.0,), (2,), (1.0,), ("relu",), 120, 16, 2, 256, ("random",), ("sgd",)
+        {16: 200, 24: 200, 32: 200},
+        16,
+        {32: (0.0,)},
+        (1.1, 2.0),
+        (0.0,),
+        (2,),
+        _SMOKE | {"features": (16,)},
+        2,
+        128,
     ),
     "quick": Scale(
+        {32: 2000, 64: 2400, 128: 6000, 256: 10_000},
         64,
-        (1.1, 1.5, 2.0, 2.5),
-        (0.0, 0.5, 1.0),
+        {128: (0.0, 0.25, 0.5, 1.0), 256: (0.0,)},
+        (1.1, 1.2, 1.35, 1.5, 1.75, 2.0),
+        (0.0, 0.25, 0.5, 1.0),
         (2, 4, 8),
-        (0.25, 1.0, 4.0),
-        ("relu", "identity"),
-        600,
-        32,
-        10,
-        points=40,
-        # One law for sparse and dense data halves the number of programs to compile.
-        sampling="dense",
+        _QUICK,
+        8,
+        768,
     ),
     "paper": Scale(
-        256,
-        (1.1, 1.3, 1.5, 1.75, 2.0, 2.5),
-        (0.0, 0.25, 0.5, 0.75, 1.0),
-        (2, 4, 8, 16),
-        (0.1, 0.3, 1.0, 3.0),
-        ("relu", "identity"),
-        10_000,
-        256,
-        24,
-        16384,
+        {128: 10_000, 256: 10_000, 512: 20_000, 1024: 30_000, 2048: 30_000, 4096: 30_000},
+        512,
+        {2048: (0.0,), 4096: (0.0,)},
+        (1.1, 1.2, 1.3, 1.5, 1.75, 2.0),
+        (0.0, 0.125, 0.25, 0.5, 1.0),
+        (2, 4, 8),
+        _PAPER | {"features": (128, 512), "batch_size": (256, 64)},
+        20,
+        8192,
+        "auto",
     ),
 }
-_EXPONENTS = ("feature exponent", "channel exponent")
-FACTORS = (*_EXPONENTS, "superposition", "embedding", "optimizer", "density", "activation")
-"""Columns of the table that hold a level in words."""
-_PUBLISHED = ("frozen", "ReLU", "SGD")
-"""Embedding, activation and optimizer of the source."""
-_ACTIVATIONS = {"relu": "ReLU", "identity": "linear"}
-_SOURCE = "arXiv 2602.01045, abstract"
-_ABOUT_ONE = "In superposition the exponent is about 1, independent of data and channel statistics."
-
-
-def measure_settings(dataset: xr.Dataset) -> Records:
-    """One record a setting: its factors, its exponent or why there is none."""
-    table = measure_exponents(dataset, after=FIRST_STEP)
-    ratios = dataset["superposition_ratio"].values
-    optimizers = [str(value) for value in dataset["optimizer"].values]
-    records = exponents_to_records(table)
-    shape = table["exponent"].shape
-    for record, (*_, condition) in zip(records, np.ndindex(shape), strict=True):
-        embedding = record["student.embedding"]
-        record["superposition_ratio"] = float(ratios[condition])
-        record["optimizer"] = "Adam" if "adam" in optimizers[condition].lower() else "SGD"
-        record["embedding"] = {"random": "frozen", "identity": "W = I"}.get(embedding, embedding)
-    return records
-
-
-def tabulate(records: Records) -> pd.DataFrame:
-    """A row a setting: its exponent (NaN without a power law), N/K, and the level of each factor.
-
-    The columns are ``"exponent"``, ``"ratio"`` and `FACTORS`.
-    """
-    table = pd.DataFrame(records)
-    return pd.DataFrame(
-        {
-            "exponent": table["exponent"].astype(np.float64),
-            "ratio": table["superposition_ratio"],
-            "feature exponent": table["features.exponent"].map("a = {:g}".format),
-            "channel exponent": table["teacher.exponent"].map("b = {:g}".format),
-            "superposition": table["superposition_ratio"].map("N/K = {:g}".format),
-            "embedding": table["embedding"],
-            "optimizer": table["optimizer"],
-            "density": table["features.density"].map("density {:g}".format),
-            "activation": table["student.activation"].map(_ACTIVATIONS.get),
-        }
-    )
-
-
-def atlas(table: pd.DataFrame) -> pd.DataFrame:
-    """Median exponent of ReLU students over densities, conditions by (a, b)."""
-    relu = table.loc[table["activation"] == "ReLU"]
-    crowded = relu["superposition"] + ", " + relu["embedding"]
-    students = crowded.where(relu["ratio"] > 1, "W = I")
-    values = relu["feature exponent"].str[4:] + ", " + relu["channel exponent"].str[4:]
-    return median_exponents(relu["exponent"], students + ", " + relu["optimizer"], values)
-
-
-def _share_claim(words: str, table: pd.DataFrame) -> Claim:
-    near = int(table["exponent"].between(*NEAR).sum())
-    return Claim(
-        f"share within {NEAR[0]:g}..{NEAR[1]:g}: {words}",
-        _ABOUT_ONE,
-        _SOURCE,
-        Published(0.9, 1.0, "universal; read as 90% of settings within 0.8..1.2"),
-        intervals.from_share(near, len(table)) if len(table) else None,
-        "" if len(table) else "no setting follows a power law",
-    )
-
-
-def _spread_claim(table: pd.DataFrame) -> Claim:
-    """Spread over settings in superposition against without, both with ReLU and SGD."""
-    theirs = (table["activation"] == "ReLU") & (table["optimizer"] == "SGD")
-    theirs &= table["embedding"] != "learned"
-    crowded = table["ratio"][theirs] > 1
-    rows = np.stack([crowded, table["exponent"][theirs]], axis=1)
-    enough = bool(2 < crowded.sum() < len(crowded) - 2)
-    return Claim(
-        "spread of exponents over (a, b, density), in superposition over without: ReLU, SGD",
-        "Superposition makes exponents independent of data and channels.",
-        _SOURCE,
-        Published(0.0, 0.5, "independent; read as at most half the spread without"),
-        intervals.from_bootstrap(rows, spread_ratio, what="settings") if enough else None,
-        "" if enough else "fewer than three settings with a power law on one of the sides",
-    )
 
 
 class Universality(AbstractFigure[Scale]):
-    """Exponents of a full grid of conditions, and which of its factors decide them."""
+    """Exponents of a designed atlas of conditions, what decides them, and how N moves them."""
 
     name = "universality"
     title = FIGURES[name].title
     scales = SCALES
+    widths = 1
 
     def configure(self, scale: Scale) -> Sweep:
-        """The sweep over a x b x activation x condition x seeds.
-
-        A condition is a student (no superposition, or a ratio with a frozen or a learned
-        embedding), an optimizer and a density: one axis, since the learning rate depends on all.
-        """
-        count = scale.features
-        students = [("identity", 1), *itertools.product(scale.embeddings, scale.ratios)]
-        conditions = list(itertools.product(students, scale.optimizers, scale.densities))
-        optimizers = [
-            SGD(0.5 / (ratio * max(1.0, density))) if name == "sgd" else Adam(1e-2)
-            for (_, ratio), name, density in conditions
-        ]
+        """The sweep over settings x seeds: one axis, since the design is no full grid."""
         experiment = Experiment(
-            PowerLawFeatures(count, scale.a[0]),
+            PowerLawFeatures(scale.base, scale.a[0]),
             DiagonalTeacher(scale.b[0]),
-            Student(count, "identity"),
-            SGD(0.5),
-            batch_size=scale.batch_size,
-            steps=scale.steps,
+            Student(scale.base // 2),
+            SGD(1.0),
+            steps=scale.steps[scale.base],
             sampling=scale.sampling,
-            record=Record(points=scale.points, evaluation_samples=scale.evaluation_samples),
+            record=Record(points=64, evaluation_samples=scale.evaluation_samples),
         )
-        condition = {
-            "student.embedding": [embedding for (embedding, _), _, _ in conditions],
-            "student.latent": [count // ratio for (_, ratio), _, _ in conditions],
-            "optimizer": optimizers,
-            "features.density": [density for _, _, density in conditions],
-        }
-        axes = {
-            "features.exponent": scale.a,
-            "teacher.exponent": scale.b,
-            "student.activation": scale.activations,
-            "condition": condition,
-        }
-        return Sweep(experiment, axes, scale.seeds)
+        return AtlasSweep(experiment, scale.settings(), scale.steps, scale.seeds)
 
     def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
-        """Exponents of all settings, what decides them, and the map."""
-        del sweep
-        records = measure_settings(dataset)
-        table = tabulate(records)
-        return Findings(records, self.summarize(table), self.draw(table), self.claims(table))
+        """Exponents of all settings, what decides them, and how N moves them."""
+        assert isinstance(sweep, AtlasSweep)
+        table = atlas_table.tabulate(dataset, sweep)
+        base = next(each.features for each in sweep.settings if each.embedding == "identity")
+        parts = Parts.of(table, base)
+        records = atlas_table.to_records(table)
+        return Findings(records, self.summarize(parts), self.draw(parts), self.claims(parts))
 
-    def summarize(self, table: pd.DataFrame) -> list[str]:
-        """Counts, then a line a level of every factor."""
-        crowded = table.loc[table["ratio"] > 1]
-        plain = table.loc[table["ratio"] == 1]
-        lines = []
-        for words, part in (("in superposition", crowded), ("W = I", plain)):
-            near = part["exponent"].between(*NEAR).sum()
-            lines.append(
-                f"{words}: {len(part)} settings, {part['exponent'].count()} follow a power law, "
-                f"{near} of these within {NEAR[0]:g}..{NEAR[1]:g}"
-            )
-        head = f"{'in superposition':24}  settings  power law  near 1  median  5% to 95%"
-        return [*lines, "", head, *format_levels(crowded, FACTORS, near=NEAR)]
+    def summarize(self, parts: Parts) -> list[str]:
+        """Counts, what leaving each reference level changes, and the ladders over N."""
+        return parts.lines(NEAR)
 
-    def draw(self, table: pd.DataFrame) -> Figure:
-        """The map of ReLU students; exponents by factor; what decides."""
-        figure, axes = plot.new_figure(3, width=4.6, height=5.4)
-        crowded = table.loc[table["ratio"] > 1]
-        draw_atlas(atlas(table), axes[0], near=NEAR)
-        axes[0].set_title("ReLU students: median over densities", fontsize=9)
-        draw_by_factor(crowded, FACTORS, axes[1], near=NEAR)
-        axes[1].set_title("in superposition; right: share within 0.8..1.2", fontsize=9)
-        draw_variance_shares(crowded, FACTORS, axes[2])
-        axes[2].set_title("what decides the exponent in superposition", fontsize=9)
-        return figure
+    def draw(self, parts: Parts) -> Figure:
+        """The grid, what decides, and both against N."""
+        return atlas_panels.draw(parts, NEAR)
 
-    def claims(self, table: pd.DataFrame) -> list[Claim]:
+    def claims(self, parts: Parts) -> list[Claim]:
         """How far "about 1, whatever data and channels are" reaches."""
-        follow = table.dropna()
-        crowded = follow.loc[follow["ratio"] > 1]
-        published = (crowded[["embedding", "activation", "optimizer"]] == list(_PUBLISHED)).all(
-            axis=1
-        )
-        theirs = crowded.loc[published]
-        words, enough = ", ".join(_PUBLISHED), len(theirs) > 1
-        median = Claim(
-            f"median exponent: {words}",
-            _ABOUT_ONE,
-            _SOURCE,
-            Published.about(1.0, 0.2, "about 1; tolerance 0.2"),
-            intervals.from_bootstrap(theirs["exponent"].to_numpy(), np.median, what="settings")
-            if enough
-            else None,
-            "" if enough else "fewer than two settings follow a power law",
-        )
+        theirs = parts.frozen
+        words = f"frozen, ReLU, SGD, N = {parts.base}"
+        screen = f"all {len(parts.screen)} settings of the screen"
         return [
-            _share_claim("all settings in superposition", crowded),
-            _share_claim(words, theirs),
-            median,
-            _spread_claim(follow),
+            _share_claim(screen, parts.screen, "last"),
+            _share_claim(words, theirs, "last"),
+            _share_claim(words, theirs, "steepest"),
+            _median_claim(words, theirs),
+            _spread_claim(parts),
+            *(_limit_claim(ladder) for ladder in parts.ladders if ladder.b == 0),
         ]
+
+
+def _share_claim(words: str, table: pd.DataFrame, response: str) -> Claim:
+    """Of all settings: one without a power law is not near 1."""
+    near = int(table[response].between(*NEAR).sum())
+    return Claim(
+        f"share with a {RESPONSES[response]} within {NEAR[0]:g}..{NEAR[1]:g}: {words}",
+        _ABOUT_ONE,
+        _SOURCE,
+        Published(0.9, 1.0, "universal; read as 90% of settings within 0.8..1.2"),
+        intervals.from_share(near, len(table)) if len(table) else None,
+        "" if len(table) else "no setting was trained",
+    )
+
+
+def _median_claim(words: str, table: pd.DataFrame) -> Claim:
+    exponents = table["last"].dropna().to_numpy()
+    enough = len(exponents) > 1
+    return Claim(
+        f"median exponent of the last power law: {words}",
+        _ABOUT_ONE,
+        _SOURCE,
+        Published.about(1.0, 0.2, "about 1; tolerance 0.2"),
+        intervals.from_bootstrap(exponents, np.median, what="settings") if enough else None,
+        "" if enough else "fewer than two settings have a power law",
+    )
+
+
+def _spread_claim(parts: Parts) -> Claim:
+    """Spread of last exponents over (a, b): frozen at the smallest N/K against W = I, paired."""
+    pairs, base = parts.pairs("last"), parts.base
+    enough = len(pairs) > 2
+    return Claim(
+        f"spread of last power laws over (a, b), frozen at the smallest N/K over W = I, N = {base}",
+        "Superposition makes exponents independent of data and channels.",
+        _SOURCE,
+        Published(0.0, 0.5, "independent; read as at most half the spread without"),
+        intervals.from_bootstrap(pairs, _spread_ratio, what="laws") if enough else None,
+        "" if enough else "fewer than three laws (a, b) have a power law on both sides",
+    )
+
+
+def _spread_ratio(pairs: Float[np.ndarray, "laws 2"]) -> float:
+    """Standard deviation of the first column over that of the second; NaN where that is 0."""
+    inside, outside = pairs.std(axis=0)
+    return float(inside / outside) if outside > 0 else float("nan")
+
+
+def _limit_claim(ladder: Ladder) -> Claim:
+    """What the steepest local exponent tends to as N grows."""
+    limit, reason = ladder.limit, ""
+    if limit is None:
+        reason = "fewer than three sizes reach it before training ends"
+    elif ladder.unlimited is not None:
+        reason = f"growth without a limit, {ladder.unlimited} a doubling of N, fits as well"
+    return Claim(
+        f"steepest local exponent, N -> infinity, frozen, ReLU, SGD, a = {ladder.a:g}, b = 0",
+        _ABOUT_ONE,
+        _SOURCE,
+        Published.about(1.0, 0.2, "about 1; tolerance 0.2"),
+        limit,
+        reason,
+    )
