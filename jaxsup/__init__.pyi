@@ -33,8 +33,8 @@ from .experiment.teachers import DiagonalTeacher as DiagonalTeacher
 from .experiment.teachers import ElementwiseTeacher as ElementwiseTeacher
 from .experiment.teachers import MatrixTeacher as MatrixTeacher
 from .experiment.transformations import AbstractOptimizer as AbstractOptimizer
-from .fit.exponents import measure_exponents as measure_exponents
-from .fit.power_law import fit_power_law as fit_power_law
+from .fit.tables.exponents import measure_exponents as measure_exponents
+from .fit.single.power_law import fit_power_law as fit_power_law
 from .sweep.grid import Sweep as Sweep
 from .sweep.run import run as run
 from .sweep.store.read import open_store as open_store

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxsup.fit.sensitivity import format_sensitivity, measure_sensitivity
+from jaxsup.fit.stretches.sensitivity import format_sensitivity, measure_sensitivity
 
 
 def main() -> None:

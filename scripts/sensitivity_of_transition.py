@@ -12,7 +12,7 @@ import inspect
 from pathlib import Path
 
 from jaxsup import fit, open_store
-from jaxsup.fit.sensitivity import VARIATIONS, measure_sensitivity
+from jaxsup.fit.stretches.sensitivity import VARIATIONS, measure_sensitivity
 from jaxsup.reproduce.analysis import transition_table
 from jaxsup.reproduce.figures.transition import SCALES, Transition
 

@@ -84,20 +84,28 @@ class FitCommand:
                 raise fail(f"--{name}", "a single fit", other, f"leave out --{name} or {other}")
 
     def _exponents(self, dataset: xr.Dataset) -> tuple[list[dict[str, Any]], str]:
-        from jaxsup.fit.exponents import exponents_to_records, format_exponents, measure_exponents
+        from jaxsup.fit.tables.exponents import (
+            exponents_to_records,
+            format_exponents,
+            measure_exponents,
+        )
 
         options = {"window": self.window, "after": self.after, "floor": self.floor}
         table = measure_exponents(dataset, **options)
         return exponents_to_records(table), format_exponents(table)
 
     def _regimes(self, dataset: xr.Dataset) -> tuple[list[dict[str, Any]], str]:
-        from jaxsup.fit.regime_tables import format_regimes, measure_regimes, regimes_to_records
+        from jaxsup.fit.tables.regime_tables import (
+            format_regimes,
+            measure_regimes,
+            regimes_to_records,
+        )
 
         table = measure_regimes(dataset, after=self.after)
         return regimes_to_records(table), format_regimes(table)
 
     def _local_exponents(self, dataset: xr.Dataset) -> tuple[list[dict[str, Any]], str]:
-        from jaxsup.fit.local_tables import (
+        from jaxsup.fit.tables.local_tables import (
             format_local_exponents,
             local_exponents_to_records,
             measure_local_exponents,
@@ -121,7 +129,7 @@ def open_curves(source: Path, *, seeds: bool) -> xr.Dataset:
     from jaxsup._internal.validation import fail
 
     if source.suffix.lower() == ".csv":
-        from jaxsup.fit.files import read_curves
+        from jaxsup.fit.tables.files import read_curves
 
         return read_curves(source, seeds=seeds)
     if seeds:

@@ -4,9 +4,9 @@
 numbers, as claims need them, are in `jaxsup.fit.intervals`.
 """
 
-from jaxsup.fit.exponents import format_exponents as format_exponents
-from jaxsup.fit.local_exponents import local_exponent as local_exponent
-from jaxsup.fit.local_tables import measure_local_exponents as measure_local_exponents
-from jaxsup.fit.power_law import PowerLawFit as PowerLawFit
-from jaxsup.fit.regime_search import regimes as regimes
-from jaxsup.fit.regime_tables import measure_regimes as measure_regimes
+from jaxsup.fit.single.power_law import PowerLawFit as PowerLawFit
+from jaxsup.fit.stretches.local_exponents import local_exponent as local_exponent
+from jaxsup.fit.stretches.regime_search import regimes as regimes
+from jaxsup.fit.tables.exponents import format_exponents as format_exponents
+from jaxsup.fit.tables.local_tables import measure_local_exponents as measure_local_exponents
+from jaxsup.fit.tables.regime_tables import measure_regimes as measure_regimes

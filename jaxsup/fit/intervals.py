@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_positive_integer, fail
-from jaxsup.fit.power_law import PowerLawFit
+from jaxsup.fit.single.power_law import PowerLawFit
 
 _LEVEL = 0.95
 _BATCH = 64  # resamples whose indices are held at once

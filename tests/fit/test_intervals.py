@@ -11,7 +11,6 @@ import pytest
 from helpers import assert_one_line_error
 from scipy.special import bdtr, bdtrc
 
-from jaxsup.fit.exponents import exponents_to_records, measure_exponents
 from jaxsup.fit.intervals import (
     Estimate,
     from_bootstrap,
@@ -20,7 +19,8 @@ from jaxsup.fit.intervals import (
     from_share,
     log_log_slope,
 )
-from jaxsup.fit.power_law import fit_power_law
+from jaxsup.fit.single.power_law import fit_power_law
+from jaxsup.fit.tables.exponents import exponents_to_records, measure_exponents
 
 # --- lines through logarithms -------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,8 @@ def test_a_setting_is_trained_as_it_says() -> None:
     sweep = figure.configure(universality.SCALES["quick"])
     assert isinstance(sweep, atlas_design.AtlasSweep)
     for place in (0, 500, len(sweep.settings) - 1):
-        setting, experiment = sweep.settings[place], sweep.experiment_at((place,))
+        setting = sweep.settings[place]
+        experiment: Any = sweep.experiment_at((place,))
         assert experiment.features.exponent == setting.a
         assert experiment.features.count == setting.features
         assert experiment.features.values == setting.values
@@ -152,7 +154,7 @@ def test_the_table_leaves_out_seeds_that_diverged_and_steps_that_were_not_record
     )
     table = atlas_table.tabulate(dataset, sweep)
     assert table["diverged"].tolist()[:3] == [2, 1, 0]
-    assert math.isnan(table["last"][0])
+    assert np.isnan(table["last"].to_numpy()[0])
     np.testing.assert_allclose(table["last"][1:], exponents[1:], atol=1e-3)
     np.testing.assert_allclose(table["steepest"][1:], exponents[1:], atol=1e-3)
     record = atlas_table.to_records(table)[0]

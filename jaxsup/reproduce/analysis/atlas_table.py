@@ -16,7 +16,7 @@ from jaxsup.reproduce.analysis.atlas_design import AtlasSweep, Setting
 if TYPE_CHECKING:
     import xarray as xr
 
-    from jaxsup.fit.stretches import Stretch
+    from jaxsup.fit.stretches.regimes import Stretch
 
 FIRST_STEP = 10
 """The steepest stretch is looked for from this step on: earlier ones are the start's transient."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from jaxsup.fit.stretches import Stretch
+    from jaxsup.fit.stretches.regimes import Stretch
     from jaxsup.reproduce.analysis.transition_table import Row
 
 _GUIDE: Any = {"color": GUIDE, "linewidth": 0.8, "linestyle": (0, (2, 3))}

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from jaxsup import SGD, DiagonalTeacher, PowerLawFeatures, Student, Sweep, fit, theory
 from jaxsup.experiment.experiment import initial_parameters
-from jaxsup.fit.stretches import Regimes, Stretch
+from jaxsup.fit.stretches.regimes import Regimes, Stretch
 
 if TYPE_CHECKING:
     import xarray as xr

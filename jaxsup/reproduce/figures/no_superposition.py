@@ -37,7 +37,7 @@ from jaxsup import (
     theory,
 )
 from jaxsup.fit import intervals
-from jaxsup.fit.exponents import exponents_to_records, format_exponents
+from jaxsup.fit.tables.exponents import exponents_to_records, format_exponents
 from jaxsup.plot.style import COLORS, COVERING, GUIDE, MARKERS, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.figure import Records

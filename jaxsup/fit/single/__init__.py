@@ -1,0 +1,1 @@
+"""One power law fitted to a curve: window, noise, checks, interval, or a refusal."""

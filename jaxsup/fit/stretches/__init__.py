@@ -1,0 +1,1 @@
+"""A curve that has more than one law: local exponents, and regimes by change points."""

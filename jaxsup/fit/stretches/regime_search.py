@@ -1,0 +1,179 @@
+"""Regimes: a loss curve cut into stretches of one power law each, and what is none in between.
+
+Plain arrays in host numpy, in double precision; nothing here knows of training.
+"""
+
+import math
+from typing import NamedTuple
+
+from numpy.typing import ArrayLike
+
+from jaxsup._internal.validation import check_number
+from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
+from jaxsup.fit.stretches.bin_noise import Noise, measure_noise, scatter_inflation
+from jaxsup.fit.stretches.kinds import (
+    PLATEAU,
+    POWER_LAW,
+    Core,
+    End,
+    Rules,
+    explain_end,
+    extend_law,
+    measure_core,
+    merge,
+    name_kinds,
+    suspect_end,
+)
+from jaxsup.fit.stretches.regimes import Regimes, Stretch
+from jaxsup.fit.stretches.segmentation import Lines, Piece, cut, fit_lines, seed_inflation
+from jaxsup.fit.stretches.stretch_intervals import line_influence, measure_floor, measure_interval
+
+_FEWEST_POINTS = 6
+
+
+class _Cut(NamedTuple):
+    """A curve cut in pieces, with what is known of each."""
+
+    curve: Curve
+    losses: Losses
+    noise: Noise
+    lines: Lines
+    cores: list[Core]
+    end: End | None
+
+
+def regimes(
+    steps: ArrayLike,
+    loss: ArrayLike,
+    *,
+    penalty: float | int = 3.0,
+    points_per_decade: int = 16,
+    min_decades: float | int = 0.5,
+    max_drift: float | int = 0.25,
+    flat: float | int = 0.05,
+    tolerance: float | int = 0.01,
+    confidence: float = 0.95,
+) -> Regimes:
+    """Cut a loss curve into stretches of one power law each, and what lies in between.
+
+    Lines through log L against log t, on log-spaced bins, that need not join; the breaks minimize
+    the sum of squares over the noise, plus `penalty` log n for each piece. A piece is a power law
+    where it is long enough and its local exponent steady; otherwise it is a crossover, a plateau or
+    an exponential cut-off. `docs/methods/exponents.md` has the rules.
+
+    Arguments:
+        steps: [steps], update counts >= 0, increasing; step 0 is left out (log 0).
+        loss: [steps] or [seeds, steps]. In 2-D a seed with NaN or infinity is left out and counted;
+            in 1-D those entries are. The (mean) curve ends before its first value <= 0.
+        penalty: price of a piece in noise variances, over the log of the number of bins, > 0.
+        points_per_decade: bins per decade, >= 4.
+        min_decades: shortest power law or plateau, in decades of steps, > 0.
+        max_drift: largest change of a power law's local exponent from end to end that noise does
+            not explain, as a fraction of the exponent, > 0.
+        flat: largest exponent, either sign, of a plateau, >= 0.
+        tolerance: misfit of log L that is no structure, a standard deviation, >= 0.
+        confidence: level of the intervals, in (0, 1).
+
+    Returns:
+        The stretches, in order, and the floor.
+
+    Raises:
+        ValueError: for arguments outside these ranges, or fewer than 3 positive steps.
+
+    Reference:
+        Lines by dynamic programming: Bellman, Commun. ACM 4 (1961) 284; a penalty of the kind of
+        Yao, Stat. Probab. Lett. 6 (1988) 181.
+
+    >>> import numpy as np
+    >>> t = np.arange(1, 10_001)
+    >>> found = regimes(t, t**-0.3 * (1 + (t / 300) ** 7.0) ** -0.1)
+    >>> [(each.kind, round(each.exponent, 2)) for each in found.power_laws]
+    [('power-law', 0.3), ('power-law', 1.0)]
+    """
+    _check_options(penalty, points_per_decade, min_decades, max_drift, flat, tolerance, confidence)
+    losses = read_losses(steps, loss)
+    curve = bin_curve(losses, points_per_decade)
+    known = float(confidence), len(losses.values), losses.dropped
+    if len(curve.x) < _FEWEST_POINTS:
+        counts = f"{len(curve.x)} log-spaced points of a positive loss, {_FEWEST_POINTS} are needed"
+        return Regimes((), None, *known, f"no regimes here: {counts}")
+    noise = measure_noise(curve, tolerance)
+    lines = fit_lines(curve, noise.total)
+    price = penalty * math.log(len(curve.x))
+    if len(losses.values) > 1:
+        least = seed_inflation(losses, curve, lines, noise, min_decades)
+    else:
+        least = scatter_inflation(curve, noise)
+    pieces, inflation = cut(curve, lines, noise, price, least)
+    noise = noise._replace(inflation=inflation)
+    rules = Rules(price * inflation, min_decades, max_drift, flat)
+    pieces = merge(curve, lines, noise, pieces, rules)
+    cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
+    end = explain_end(curve, lines, noise, pieces, cores, rules)
+    if end is not None and end.is_bent_law:
+        pieces = extend_law(pieces, cores, end)
+        cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
+    kinds = name_kinds(cores, end, rules)
+    whole = _Cut(curve, losses, noise, lines, cores, end)
+    groups = _join(pieces, kinds)
+    stretches = tuple(_describe(whole, *group, confidence) for group in groups)
+    plateau = groups[-1][1] if groups[-1][0] == PLATEAU and len(groups) > 1 else None
+    floor = measure_floor(curve, noise, plateau, end and end.tail, confidence)
+    return Regimes(stretches, floor, *known)
+
+
+def _join(pieces: list[Piece], kinds: list[str]) -> list[tuple[str, Piece, int]]:
+    """Kind, bins and first place of each stretch: neighbors of one kind but power laws are one."""
+    groups: list[tuple[str, Piece, int]] = []
+    for place, (piece, kind) in enumerate(zip(pieces, kinds, strict=True)):
+        if groups and groups[-1][0] == kind != POWER_LAW:
+            groups[-1] = (kind, Piece(groups[-1][1].first, piece.last), groups[-1][2])
+        else:
+            groups.append((kind, piece, place))
+    return groups
+
+
+def _describe(whole: _Cut, kind: str, piece: Piece, place: int, confidence: float) -> Stretch:
+    """One stretch with its exponent and, of a power law, its interval."""
+    curve, noise = whole.curve, whole.noise
+    bins, core = slice(piece.first, piece.last + 1), whole.cores[place]
+    interval = (math.nan, math.nan)
+    if kind == POWER_LAW:
+        exponent = core.exponent
+        tails = [whole.end.tail] if whole.end is not None and whole.end.place == place else []
+        if whole.end is None and place == len(whole.cores) - 1:
+            tails = suspect_end(curve, whole.lines, noise, core)
+        interval = measure_interval(curve, whole.losses, noise, core, tails, confidence)
+    elif core.points == piece.last - piece.first + 1:
+        exponent = core.exponent
+    else:
+        exponent = float(line_influence(curve.x[bins], noise.total[bins]) @ curve.y[bins])
+    first, last = curve.start[piece.first], curve.stop[piece.last] - 1
+    return Stretch(
+        kind,
+        (float(whole.losses.steps[first]), float(whole.losses.steps[last])),
+        exponent,
+        interval,
+        float(curve.x[piece.last] - curve.x[piece.first]) / math.log(10),
+        piece.last - piece.first + 1,
+    )
+
+
+def _check_options(
+    penalty: float | int,
+    points_per_decade: int,
+    min_decades: float | int,
+    max_drift: float | int,
+    flat: float | int,
+    tolerance: float | int,
+    confidence: float,
+) -> None:
+    """Raise unless every option is within its range."""
+    check_number("penalty", penalty, "take 3", low=0, low_open=True)
+    check_number("points_per_decade", points_per_decade, "take 16", low=4)
+    check_number("min_decades", min_decades, "ask for about 0.5", low=0, low_open=True)
+    check_number("max_drift", max_drift, "give a fraction of the exponent", low=0, low_open=True)
+    check_number("flat", flat, "take about 0.05", low=0)
+    check_number("tolerance", tolerance, "take about 0.01", low=0)
+    do = "give a fraction such as 0.95"
+    check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)

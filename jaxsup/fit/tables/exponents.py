@@ -1,0 +1,179 @@
+"""Exponents over a labeled sweep, beside the theory without superposition, as tables and text."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxsup.fit.single.power_law import PowerLawFit, fit_power_law
+from jaxsup.fit.tables.references import log_slope, theory_limit
+from jaxsup.fit.tables.settings import UNTRAINED, read_settings
+from jaxsup.fit.tables.texts import (
+    align_columns,
+    column_title,
+    coordinate_names,
+    decimals,
+    setting_cells,
+    setting_records,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+NONE = "no power law here: "
+"""How a reason begins."""
+_LABELS = {
+    "exponent": "training exponent alpha",
+    "stderr": "standard error of alpha",
+    "interval_low": "lower end of alpha's interval",
+    "interval_high": "upper end of alpha's interval",
+    "theory": "exponent of the linear student without superposition (K = N), this N and window",
+    "theory_limit": "exponent without superposition, infinitely many features: (a + 2b - 1)/a",
+    "slope": "log-log slope over the window, sign dropped, whether or not it is a power law",
+    "amplitude": "amplitude A",
+    "floor": "floor c",
+    "fit_after": "step before which none is fitted",
+    "window_first": "first step of the fit",
+    "window_last": "last step of the fit",
+    "decades": "decades of steps in the window",
+    "drift": "change of the local slope over the window",
+    "seeds_used": "seeds used",
+    "seeds_dropped": "seeds left out as diverged",
+    "found": "whether there is a power law",
+    "problem": "why there is none, in short",
+    "reason": "why there is none",
+}
+
+
+def measure_exponents(
+    dataset: xr.Dataset,
+    *,
+    window: tuple[float, float] | None = None,
+    after: float | None = None,
+    floor: bool = False,
+    confidence: float = 0.95,
+) -> xr.Dataset:
+    """Fit L(t) ~ t^-alpha (or c + A t^-alpha) at every setting of a sweep.
+
+    Arguments:
+        dataset: result of `jaxsup.run`, with ``loss`` over (axis names..., "seed", "step").
+        window: first and last step of the fit; default: chosen for each setting, and reported.
+        after: leave out earlier steps. Default: each setting's start-up, as
+            `jaxsup.theory.references.start_up` has it from a, b, the learning rate and the largest
+            second moment. Nothing is left out where `window` is given, and where that start-up is
+            not known: without power laws of data and teacher, with optimizers other than plain SGD
+            at one rate, and for students without a core.
+        floor: fit a floor c as well.
+        confidence: level of the interval.
+
+    Returns:
+        The fields of `jaxsup.fit.PowerLawFit` over (axis names...), with the sweep's coordinates,
+        ``fit_after``, and two exponents without superposition (arXiv 2602.01045): ``theory``, the
+        log-log slope, over the same bins of the same window, of the linear student with K = N
+        features (`jaxsup.theory.references.linear_reference`), and ``theory_limit``, (a + 2b - 1)/a
+        of infinitely many features. NaN where there is none, a = 0 among them. Where no power law
+        is found, ``exponent`` is NaN and ``reason`` says why, also where all seeds diverged.
+
+    Raises:
+        ValueError: as `jaxsup.fit_power_law`, where it is so at every setting.
+    """
+    import xarray as xr
+
+    loss = dataset["loss"].transpose(..., "seed", "step")
+    dims, shape = loss.dims[:-2], loss.shape[:-2]
+    options = {"window": window, "floor": floor, "confidence": confidence}
+    if window is not None and after is None:
+        after = 0
+    rows = list(_measure_settings(dataset, after, options))
+    columns: dict[str, Any] = {
+        name: (dims, np.asarray([row[name] for row in rows]).reshape(shape), {"long_name": label})
+        for name, label in _LABELS.items()
+        if name in rows[0]
+    }
+    coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
+    attrs = {"confidence": confidence, "fit_floor": int(floor)}
+    table = xr.Dataset(columns, coords=coords, attrs={**dataset.attrs, **attrs})
+    table = table.assign(theory_limit=theory_limit(table, table["exponent"]))
+    return table[list(_LABELS)]
+
+
+def exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
+    """One JSON-safe mapping a setting: its coordinates, then every field of its fit.
+
+    Arguments:
+        table: result of `measure_exponents`.
+
+    Returns:
+        Records in the order of the axes; None for numbers that are not finite.
+    """
+    return setting_records(table, "exponent")
+
+
+def format_exponents(table: xr.Dataset) -> str:
+    """The table as aligned text: settings, exponent +- standard error, theory, window, seeds.
+
+    "theory" is the exponent without superposition at this N and window, "limit" that of infinitely
+    many features; "-" where there is none.
+
+    Arguments:
+        table: result of `measure_exponents`.
+
+    Returns:
+        A header and one line a setting.
+    """
+    names = coordinate_names(table, "exponent")
+    header = [*map(column_title, names), "exponent", "theory", "limit", "window", "seeds"]
+    records = exponents_to_records(table)
+    return align_columns(
+        [header, *([*setting_cells(row, names), *_result_cells(row)] for row in records)]
+    )
+
+
+def _measure_settings(
+    dataset: xr.Dataset, after: float | None, options: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """The row of each setting; a fit that is refused its arguments leaves the others theirs."""
+    errors, others = [], False
+    for setting in read_settings(dataset, after):
+        reason = setting.reason if setting.problem == UNTRAINED else NONE + setting.reason
+        fit = PowerLawFit(reason=reason, seeds_dropped=setting.dropped)
+        try:
+            if not setting.problem:
+                fit = fit_power_law(setting.steps, setting.loss, **options)
+            others = True
+        except ValueError as error:
+            errors.append(error)
+            fit = dataclasses.replace(fit, reason=f"{NONE}{error}")
+        refusal = "" if fit.refusal is None else fit.refusal.name.lower().replace("_", " ")
+        yield {
+            **_fields(fit),
+            "problem": setting.problem or refusal or ("" if fit.found else "refused"),
+            "theory": log_slope(setting.steps, setting.theory, fit.window),
+            "fit_after": setting.after,
+        }
+    if errors and not others:
+        raise errors[0]
+
+
+def _fields(fit: PowerLawFit) -> dict[str, Any]:
+    """A fit as one row of the table, pairs as two columns."""
+    (low, high), (first, last) = fit.interval, fit.window
+    ends = {"interval_low": low, "interval_high": high, "window_first": first, "window_last": last}
+    return {**vars(fit), **ends}
+
+
+def _result_cells(row: Mapping[str, Any]) -> list[str]:
+    """Exponent, theory and its limit, window and seeds of one setting as text."""
+    slope = "" if row["slope"] is None else f" (slope {row['slope']:.3f})"
+    exponent = f"none: {row['problem']}{slope}"
+    if row["found"]:
+        exponent = f"{row['exponent']:.3f} +- {row['stderr']:.3f}"
+    elif row["problem"] == UNTRAINED:
+        exponent = UNTRAINED
+    first, last, dropped = row["window_first"], row["window_last"], row["seeds_dropped"]
+    window = "-" if first is None else f"{first:.0f}..{last:.0f}"
+    seeds = f"{row['seeds_used']}" + (f" (-{dropped} diverged)" if dropped else "")
+    return [exponent, decimals(row["theory"]), decimals(row["theory_limit"]), window, seeds]

@@ -1,0 +1,153 @@
+"""Local exponents over a labeled sweep, beside the theory, as tables and text."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxsup.fit.single.power_law import json_safe
+from jaxsup.fit.stretches.local_exponents import local_exponent
+from jaxsup.fit.tables.references import theory_limit
+from jaxsup.fit.tables.settings import Setting, read_settings
+from jaxsup.fit.tables.texts import (
+    align_columns,
+    column_title,
+    coordinate_names,
+    decimals,
+    setting_cells,
+    setting_records,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_LABELS = {
+    "exponent": "local exponent, -d log L / d log t",
+    "interval_low": "lower end of its interval",
+    "interval_high": "upper end of its interval",
+    "theory": "local exponent of the linear student without superposition (K = N), this N",
+}
+
+
+class _Line(NamedTuple):
+    """One setting's local exponents, a column for each of `_LABELS`."""
+
+    steps: Float[np.ndarray, " points"]
+    columns: Float[np.ndarray, "points columns"]
+    seeds_used: int
+
+
+def measure_local_exponents(
+    dataset: xr.Dataset, *, after: float = 0, confidence: float = 0.95, **options: Any
+) -> xr.Dataset:
+    """alpha(t) = -d log L / d log t along every curve of a sweep, beside that of the theory.
+
+    Arguments:
+        dataset: result of `jaxsup.run`, with ``loss`` over (axis names..., "seed", "step").
+        after: leave out earlier steps. Unlike a fit, a local exponent shows the start-up.
+        confidence: level of the intervals.
+        options: others of `jaxsup.fit.local_exponent`.
+
+    Returns:
+        Over (axis names..., "step"): ``exponent`` with ``interval_low`` and ``interval_high``, and
+        ``theory``, the local exponent, by the same lines through the same bins, of the linear
+        student without superposition (`jaxsup.theory.references.linear_reference`). The steps are
+        the bins' means, of all settings together; NaN where a setting has none or has no theory.
+        Over (axis names...): ``theory_limit``, (a + 2b - 1)/a; ``seeds_used``, ``seeds_dropped``
+        and ``problem``, why a setting has none.
+
+    Raises:
+        ValueError: as `jaxsup.fit.local_exponent`.
+    """
+    import xarray as xr
+
+    loss = dataset["loss"].transpose(..., "seed", "step")
+    dims, shape = loss.dims[:-2], loss.shape[:-2]
+    settings = list(read_settings(dataset, after))
+    lines = [_measure_line(setting, confidence, options) for setting in settings]
+    steps = np.unique(np.concatenate([line.steps for line in lines]))
+    values = np.full((len(lines), len(steps), len(_LABELS)), math.nan)
+    for place, line in enumerate(lines):
+        values[place, np.searchsorted(steps, line.steps)] = line.columns
+    values = values.reshape(*shape, len(steps), len(_LABELS))
+    columns: dict[str, Any] = {
+        name: ((*dims, "step"), values[..., k], {"long_name": label})
+        for k, (name, label) in enumerate(_LABELS.items())
+    }
+    plain = {
+        "seeds_used": ([line.seeds_used for line in lines], "seeds used"),
+        "seeds_dropped": ([setting.dropped for setting in settings], "seeds left out as diverged"),
+        "problem": ([setting.problem for setting in settings], "why there are none, in short"),
+    }
+    for name, (entries, label) in plain.items():
+        columns[name] = (dims, np.asarray(entries).reshape(shape), {"long_name": label})
+    coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
+    axis = ("step", steps, {"long_name": "mean training steps t of a bin", "units": "updates"})
+    attrs = {**dataset.attrs, "confidence": confidence}
+    table = xr.Dataset(columns, coords={**coords, "step": axis}, attrs=attrs)
+    return table.assign(theory_limit=theory_limit(table, table["problem"]))
+
+
+def local_exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
+    """One JSON-safe mapping a setting: its coordinates, then lists over its steps.
+
+    Arguments:
+        table: result of `measure_local_exponents`.
+
+    Returns:
+        Records in the order of the axes; None for numbers that are not finite.
+    """
+    steps = table["step"].values
+    columns = [
+        table[name].transpose(..., "step").values.reshape(-1, len(steps)) for name in _LABELS
+    ]
+    records = setting_records(table, "problem")
+    for place, record in enumerate(records):
+        there = ~np.isnan(columns[0][place])
+        record["step"] = steps[there].tolist()
+        for name, values in zip(_LABELS, columns, strict=True):
+            record[name] = [json_safe(value) for value in values[place, there].tolist()]
+    return records
+
+
+def format_local_exponents(table: xr.Dataset) -> str:
+    """The local exponents as aligned text: one line for each setting and bin.
+
+    Arguments:
+        table: result of `measure_local_exponents`.
+
+    Returns:
+        A header and the lines of every setting.
+    """
+    names = coordinate_names(table, "problem")
+    lines = [[*map(column_title, names), "step", "local exponent", "theory", "limit"]]
+    for record in local_exponents_to_records(table):
+        cells, limit = setting_cells(record, names), decimals(record["theory_limit"])
+        if not record["step"]:
+            lines.append([*cells, "-", record["problem"] or "none: too short", "-", limit])
+        for step, *values, theory in zip(
+            record["step"], *(record[name] for name in _LABELS), strict=True
+        ):
+            exponent, low, high = map(decimals, values)
+            known = "" if low == "-" else f" ({low} to {high})"
+            lines.append([*cells, f"{step:.4g}", exponent + known, decimals(theory), limit])
+            cells = [""] * len(names)
+    return align_columns(lines)
+
+
+def _measure_line(setting: Setting, confidence: float, options: dict[str, Any]) -> _Line:
+    """Local exponents of a setting and of its theory, of no bins where there is nothing to fit."""
+    if setting.problem:
+        return _Line(np.zeros(0), np.zeros((0, len(_LABELS))), 0)
+    found = local_exponent(setting.steps, setting.loss, confidence=confidence, **options)
+    theory = np.full(found.exponent.shape, math.nan)
+    if np.isfinite(setting.theory).all():
+        exact = local_exponent(setting.steps, setting.theory, **options).exponent
+        # It may fall to 0 where the loss does not: the bin in which it does is another one.
+        whole = len(theory) if setting.theory[-1] > 0 else max(len(exact) - 1, 0)
+        theory[:whole] = exact[:whole]
+    columns = np.column_stack([found.exponent, found.interval, theory])
+    return _Line(found.steps, columns, found.seeds_used)

@@ -1,0 +1,89 @@
+"""Tables over settings as rows and as aligned text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxsup.fit.single.power_law import json_safe
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_SYMBOLS = {
+    "features.exponent": "a",
+    "teacher.exponent": "b",
+    "student.latent": "K",
+    "features.count": "N",
+    "superposition_ratio": "N/K",
+}
+
+
+def setting_columns(table: xr.Dataset, like: str) -> dict[str, list[Any]]:
+    """Coordinates and variables over settings as columns, a row each in the order of the axes.
+
+    Arguments:
+        table: variables over settings, and perhaps others over more.
+        like: name of a variable over settings alone.
+
+    Returns:
+        By name, the coordinates first, as Python's numbers and text.
+    """
+    template = table[like]
+    columns = {}
+    for name in [*table.coords, *table.data_vars]:
+        if set(table[name].dims) <= set(template.dims):
+            values = table[name].broadcast_like(template).transpose(*template.dims).values
+            columns[str(name)] = np.ravel(values).tolist()
+    return columns
+
+
+def setting_records(table: xr.Dataset, like: str) -> list[dict[str, Any]]:
+    """The rows of `setting_columns`, JSON-safe: None for numbers that are not finite."""
+    columns = setting_columns(table, like)
+    rows = zip(*columns.values(), strict=True)
+    return [dict(zip(columns, map(json_safe, row), strict=True)) for row in rows]
+
+
+def coordinate_names(table: xr.Dataset, like: str) -> list[str]:
+    """Names of what tells the settings of a table apart, the superposition ratio last."""
+    names = [
+        str(name)
+        for name, coord in table.coords.items()
+        if coord.dims and set(coord.dims) <= set(table[like].dims)
+    ]
+    return sorted(names, key=lambda name: name == "superposition_ratio")
+
+
+def column_title(name: str) -> str:
+    """A coordinate's symbol, or the last part of its name."""
+    return _SYMBOLS.get(name, name.rpartition(".")[2])
+
+
+def setting_cells(row: Mapping[str, Any], names: list[str]) -> list[str]:
+    """The coordinates of a setting as text, numbers in short."""
+    return [_in_short(row[name]) for name in names]
+
+
+def decimals(value: float | None) -> str:
+    """A number with three decimals, "-" where there is none."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def align_columns(rows: list[list[str]]) -> str:
+    """Cells as text, columns aligned to the right.
+
+    Arguments:
+        rows: of one length, the header first.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [[c.rjust(width) for c, width in zip(row, widths, strict=True)] for row in rows]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def _in_short(value: object) -> str:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}" if plain else str(value)

@@ -1,0 +1,69 @@
+"""Loss curves from CSV files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import assert_one_line_error
+
+import jaxsup
+from jaxsup.fit.tables.files import read_curves
+
+TEXT = """loss, Step, other
+1.0, 1, 2.0
+0.25, 100, 0.2
+0.5, 10,
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "losses.csv"
+    path.write_text(TEXT)
+    return path
+
+
+def test_columns_are_curves_and_rows_are_sorted(file: Path) -> None:
+    dataset = read_curves(file)
+    assert dataset["loss"].dims == ("curve", "seed", "step")
+    assert dataset["curve"].values.tolist() == ["loss", "other"]
+    assert dataset["step"].values.tolist() == [1, 10, 100]
+    np.testing.assert_array_equal(dataset["loss"][:, 0], [[1, 0.5, 0.25], [2, np.nan, 0.2]])
+
+
+def test_columns_may_be_seeds(file: Path) -> None:
+    loss = read_curves(file, seeds=True)["loss"]
+    assert loss.dims == ("seed", "step")
+    assert loss.shape == (2, 3)
+
+
+def test_without_a_name_for_steps_the_first_column_holds_them(tmp_path: Path) -> None:
+    t = np.unique(np.round(np.geomspace(1, 1e4, 60)))
+    rows = [f"{k:g},{k**-0.5:.9g},{k**-1.25:.9g}" for k in t]
+    (tmp_path / "a.csv").write_text("\n".join(["tokens,half,more", *rows]))
+    table = jaxsup.measure_exponents(read_curves(tmp_path / "a.csv"))
+    np.testing.assert_allclose(table["exponent"], [0.5, 1.25], rtol=1e-6)
+    assert table["theory"].isnull().all()
+
+
+BAD = {
+    "one column": ("step\n1\n2\n", "expected steps and losses; got 2 rows of step; give a header"),
+    "no rows": ("step,loss\n", "expected steps and losses; got 0 rows"),
+    "text": ("step,loss\n1,high\n", "loss: expected numbers; got a column with text"),
+    "twice": ("step,loss\n1,1\n2,1\n1,1\n", "step: expected different steps; got 1 twice"),
+    "no step": ("step,loss\n1,1\n,1\n", "step: expected different steps; got an empty cell"),
+    "ragged": ("step,loss\n1,1\n1,2,3\n", "expected a CSV file; got one that cannot be read"),
+    "empty": ("", "expected a CSV file; got one that cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_other_files_are_refused(case: str, tmp_path: Path) -> None:
+    text, message = BAD[case]
+    (tmp_path / "bad.csv").write_text(text)
+    assert_one_line_error(lambda: read_curves(tmp_path / "bad.csv"), message)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "none.csv"
+    assert_one_line_error(lambda: read_curves(path), "got none there", FileNotFoundError)

@@ -1,0 +1,153 @@
+"""Exponents beside those of the linear student at the same N and window; the start-up left out."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import jaxsup
+from jaxsup.experiment.tables import to_table
+from jaxsup.fit.tables.exponents import exponents_to_records, format_exponents
+from jaxsup.theory.references import start_up
+
+EXPERIMENT = jaxsup.Experiment(
+    jaxsup.GaussianFeatures(64, 2.0),
+    jaxsup.DiagonalTeacher(0.5),
+    jaxsup.Student(64, "identity", core_scale=0, activation="identity", bias=False),
+    jaxsup.SGD(1.0),
+    steps=1000,
+    gradient="exact",
+    record=jaxsup.Record(points=60),
+)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> xr.Dataset:
+    """Linear students without superposition at a = 0, 2 and b = 0.5, 1, trained exactly."""
+    axes = {"features.exponent": [0.0, 2.0], "teacher.exponent": [0.5, 1.0]}
+    return jaxsup.run(jaxsup.Sweep(EXPERIMENT, axes))
+
+
+def test_theory_is_the_slope_of_this_sum_over_this_window(dataset: xr.Dataset) -> None:
+    """The students are those of the theory, so that both are the slope of one curve."""
+    table = jaxsup.measure_exponents(dataset)
+    assert table["found"].values[1].all()
+    np.testing.assert_allclose(table["theory"][1], table["exponent"][1], rtol=1e-4)
+    np.testing.assert_allclose(table["theory_limit"][1], [1.0, 1.5])
+
+
+def test_theory_is_of_the_given_window(dataset: xr.Dataset) -> None:
+    """Late in training the 64 features are learned, and the slope is beyond the limit."""
+    early = jaxsup.measure_exponents(dataset, window=(20, 300))
+    late = jaxsup.measure_exponents(dataset, window=(100, 1000))
+    for table in (early, late):
+        np.testing.assert_allclose(table["theory"][1], table["slope"][1], rtol=1e-4)
+    assert late["theory"][1, 0] > early["theory"][1, 0] + 0.005
+    assert late["theory_limit"][1, 0] == early["theory_limit"][1, 0]
+
+
+def test_the_start_up_is_left_out_and_recorded(dataset: xr.Dataset) -> None:
+    table = jaxsup.measure_exponents(dataset)
+    leading = 1 / np.sum(np.arange(1, 65.0) ** -2)
+    expected = [start_up(2.0, b, leading) for b in (0.5, 1.0)]
+    np.testing.assert_allclose(table["fit_after"][1], expected, rtol=1e-6)
+    assert (table["window_first"][1] >= table["fit_after"][1]).all()
+
+
+def test_a_number_or_a_window_stands_above_the_start_up(dataset: xr.Dataset) -> None:
+    assert (jaxsup.measure_exponents(dataset, after=3)["fit_after"] == 3).all()
+    table = jaxsup.measure_exponents(dataset, window=(2, 500))
+    assert (table["fit_after"] == 0).all()
+    assert (table["window_first"] == 2).all()
+
+
+def test_no_decay_means_no_law_and_no_start_up(dataset: xr.Dataset) -> None:
+    table = jaxsup.measure_exponents(dataset)
+    assert table["theory"][0].isnull().all()
+    assert table["theory_limit"][0].isnull().all()
+    assert (table["fit_after"][0] == 0).all()
+    assert format_exponents(table).splitlines()[1].split()[-4:-2] == ["-", "-"]
+    records = exponents_to_records(table)
+    assert records[0]["theory"] is records[0]["theory_limit"] is None
+
+
+def test_other_optimizers_have_a_limit_alone(dataset: xr.Dataset) -> None:
+    configuration = json.loads(dataset.attrs["configuration"])
+    configuration["optimizer"] = {"kind": "adam", "learning_rate": 0.1}
+    table = jaxsup.measure_exponents(
+        dataset.assign_attrs(configuration=json.dumps(configuration)).isel({"features.exponent": 1})
+    )
+    assert table["theory"].isnull().all()
+    assert (table["fit_after"] == 0).all()
+    np.testing.assert_allclose(table["theory_limit"], [1.0, 1.5])
+
+
+def test_each_setting_has_its_own_reference() -> None:
+    """Axes over whole objects, over several fields at once and over nothing that matters."""
+    short = dataclasses.replace(EXPERIMENT, steps=200)
+    axes = {
+        "optimizer": [jaxsup.SGD(0.5), jaxsup.Adam(0.01), jaxsup.SGD(1.0)],
+        "setting": {"teacher.exponent": [0.0, 1.0], "batch_size": [8, 16]},
+    }
+    table = jaxsup.measure_exponents(jaxsup.run(jaxsup.Sweep(short, axes)))
+    leading = 1 / np.sum(np.arange(1, 65.0) ** -2)
+    expected = [
+        [start_up(2.0, b, rate * leading) if rate else 0 for b in (0.0, 1.0)]
+        for rate in (0.5, None, 1.0)
+    ]
+    np.testing.assert_allclose(table["fit_after"], expected, rtol=1e-6)
+    assert table["theory"].isnull().values.tolist() == [[False] * 2, [True] * 2, [False] * 2]
+
+
+def test_sizes_of_all_kinds_are_scanned() -> None:
+    """Of K nothing depends on it, of N the theory does: fewer features are learned sooner."""
+    steps = np.unique(np.round(np.geomspace(1, 5000, 80)))
+    table = jaxsup.measure_exponents(
+        xr.Dataset(
+            {
+                "loss": (
+                    ("features.count", "student.latent", "seed", "step"),
+                    np.tile(steps**-0.6, (2, 2, 1, 1)),
+                )
+            },
+            coords={"features.count": [32, 64], "student.latent": [8, 16], "step": steps},
+            attrs={"configuration": json.dumps(to_table(EXPERIMENT))},
+        )
+    )
+    assert (table["theory"][:, 0] == table["theory"][:, 1]).all()
+    assert (table["theory"][0] > table["theory"][1] + 0.05).all()
+
+
+def test_a_run_that_ends_in_its_start_up_says_so(dataset: xr.Dataset) -> None:
+    table = jaxsup.measure_exponents(dataset.sel(step=slice(0, 30)).isel({"features.exponent": 1}))
+    assert table["problem"].values.tolist() == ["too short", "too short"]
+    assert "recorded steps from 31.25 on, the last at 28" in str(table["reason"].values[1])
+    assert "none: too short" in format_exponents(table)
+
+
+def test_what_one_setting_is_refused_for_leaves_the_others_theirs(dataset: xr.Dataset) -> None:
+    """One recorded 30 steps only, so that the window lies outside of them."""
+    short = dataset.isel({"features.exponent": 1}).copy(deep=True)
+    short["loss"][0] = short["loss"][0].where(short["step"] <= 30)
+    table = jaxsup.measure_exponents(short, window=(50, 900))
+    assert table["found"].values.tolist() == [False, True]
+    assert "none: refused" in format_exponents(table).splitlines()[1]
+    assert "choose it within the recorded steps 1 to 28" in str(table["reason"].values[0])
+    with pytest.raises(ValueError, match="choose it within the recorded steps"):
+        jaxsup.measure_exponents(short.isel({"teacher.exponent": [0]}), window=(50, 900))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_seeds_that_diverged_have_their_row_without_a_status(value: float) -> None:
+    steps = np.arange(1, 101)
+    loss = np.broadcast_to(steps**-0.5, (2, 3, 100)).copy()
+    loss[0] = value
+    table = jaxsup.measure_exponents(
+        xr.Dataset({"loss": (("case", "seed", "step"), loss)}, coords={"step": steps})
+    )
+    assert table["found"].values.tolist() == [False, True]
+    assert table["problem"].values.tolist() == ["all seeds diverged", ""]
+    assert table["seeds_dropped"].values.tolist() == [3, 0]
+    assert format_exponents(table).splitlines()[1].endswith("0 (-3 diverged)")
