@@ -31,6 +31,7 @@ class FitCommand:
     the slope in brackets is what a blind fit would have given.
 
     A CSV file has a header, a column of steps ("step", or the first) and a column for each curve.
+    An empty cell is a step that was not recorded; a curve that ends in nan diverged.
 
     Attributes:
         source: Folder of a sweep, or a CSV file.
@@ -128,7 +129,7 @@ def open_curves(source: Path, *, seeds: bool) -> xr.Dataset:
     """
     from jaxsup._internal.validation import fail
 
-    if source.suffix.lower() == ".csv":
+    if source.suffix.lower() == ".csv" and not (source / "zarr.json").exists():
         from jaxsup.fit.tables.files import read_curves
 
         return read_curves(source, seeds=seeds)

@@ -95,7 +95,7 @@ def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
 
     Arguments:
         dataset: a sweep.
-        at: pairs, positions counted from 0.
+        at: pairs, positions counted from 0; pictures need seeds and steps, they are not chosen.
 
     Raises:
         ValueError: a pair is malformed, or its axis or position is not there.
@@ -104,11 +104,12 @@ def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
 
     for pair in at:
         name, _, index = pair.partition("=")
-        if name not in dataset["loss"].dims:
-            axes = [str(dim) for dim in dataset["loss"].dims]
-            raise fail("--at", "NAME=INDEX with an axis of the sweep", pair, suggest(name, axes))
+        axes = [str(dim) for dim in dataset["loss"].dims if dim not in ("seed", "step")]
+        if name not in axes:
+            do = suggest(name, axes) if axes else "leave it out, there is no axis to choose from"
+            raise fail("--at", "NAME=INDEX with an axis of the sweep", pair, do)
         size = dataset.sizes[name]
-        if not index.isdigit() or int(index) >= size:
+        if not index.isdecimal() or int(index) >= size:
             raise fail("--at", f"a position 0..{size - 1} of {name}", pair, "count from 0")
         dataset = dataset.isel({name: int(index)})
     return dataset

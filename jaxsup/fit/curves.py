@@ -186,6 +186,8 @@ def _check_window(window: tuple[float, ...] | None, t: Float[np.ndarray, " steps
     """Raise unless the window is a pair that overlaps the recorded steps."""
     if window is None:
         return
-    if len(window) != 2 or not window[0] < min(window[1], t[-1]) or window[1] <= t[0]:
-        do = f"choose it within the recorded steps {t[0]:g} to {t[-1]:g}"
+    do = f"choose it within the recorded steps {t[0]:g} to {t[-1]:g}"
+    if len(window) != 2 or not window[0] < window[1]:
         raise fail("window", "(first, last) with first < last", window, do)
+    if window[0] >= t[-1] or window[1] <= t[0]:
+        raise fail("window", "a part of the record", window, do)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Num
 from matplotlib import colormaps
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.regimes import explain_stretches, mark_stretches
+from jaxsup.plot.regimes import explain_stretches, mark_stretches, without_results
 from jaxsup.plot.style import line_style, plain_log_axis, styled
 
 if TYPE_CHECKING:
@@ -38,12 +38,19 @@ def loss_curves(
             with its exponent, a floor in sight by a dash at the end.
 
     Raises:
-        ValueError: the dataset has more than one axis.
+        ValueError: the dataset has more than one axis, no curve to draw, or no regime to mark.
     """
     loss = dataset["loss"]
     dims = _scanned("dataset", loss)
     last = loss.sizes[dims[0]] - 1 if dims else 0
-    for position, steps, rows in _curves(loss, dims, range(last + 1)):
+    curves = list(_curves(loss, dims, range(last + 1), dataset.get("status")))
+    if not any((rows > 0).any() for _, _, rows in curves):
+        text = "none: all diverged, not trained yet, without steps > 0 or nowhere positive"
+        do = "see the status of each network, and train on or add curves"
+        raise fail("dataset", "a whole curve with a positive loss", text, do, described=True)
+    if regimes is not None and not any(np.ravel(regimes["kind"].values).tolist()):
+        raise without_results("regimes", "a stretch at some setting", regimes)
+    for position, steps, rows in curves:
         label = setting_label(dataset, dims, position)
         _draw_seeds(steps, rows, ax, line_style(position), label)
         if theory is not None:
@@ -184,15 +191,29 @@ def _axes_of(values: xr.DataArray) -> str:
 
 
 def _curves(
-    values: xr.DataArray, dims: Sequence[Hashable], positions: Sequence[int]
+    values: xr.DataArray,
+    dims: Sequence[Hashable],
+    positions: Sequence[int],
+    status: xr.DataArray | None = None,
 ) -> Iterator[tuple[int, Num[np.ndarray, " steps"], Float[np.ndarray, "seeds steps"]]]:
-    """Position, later steps and finite seeds of every setting that has some."""
+    """Position, later steps and finite seeds of every setting that has some.
+
+    As in fits: steps that no seed recorded are none; where the status of the seeds is known, those
+    that some did not record neither.
+    """
     for position in positions:
         setting = values.isel({dims[0]: position}) if dims else values
         setting = setting.isel(step=setting["step"].values > 0).transpose("seed", "step")
-        rows = setting.values[np.isfinite(setting.values).all(axis=1)]
-        if len(rows):
-            yield position, setting["step"].values, rows
+        rows = setting.values
+        gaps = np.isnan(rows).all(axis=0)
+        if status is not None:
+            seeds = np.ravel((status.isel({dims[0]: position}) if dims else status).values)
+            rows = rows[(seeds == 0) & ~np.isnan(rows).all(axis=1)]
+            gaps = np.isnan(rows).any(axis=0)
+        rows = rows[:, ~gaps]
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if rows.size:
+            yield position, setting["step"].values[~gaps], rows
 
 
 def _draw_seeds(

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
 from jaxsup.plot.curves import setting_label
+from jaxsup.plot.regimes import without_results
 from jaxsup.plot.style import COLOR_MAP, GUIDE, MARKERS, line_style, styled
 
 if TYPE_CHECKING:
@@ -42,9 +43,11 @@ def exponent_against_ratio(
         legend: draw a legend.
 
     Raises:
-        ValueError: the table has no ratio axis, or more than one other.
+        ValueError: the table has no ratio axis, or more than one other, or no setting has a slope.
     """
     others = _axes_beside_ratio(table)
+    if not (np.isfinite(table["exponent"]) | np.isfinite(table["slope"])).any():
+        raise without_results("table", "an exponent or a slope at some setting", table)
     settings = table.sizes[others[0]] if others else 1
     for position in range(settings):
         rows = table.isel({others[0]: position}) if others else table
@@ -188,12 +191,14 @@ def local_exponents(table: xr.Dataset, ax: Axes, *, theory: bool = True) -> Axes
         theory: draw both exponents without superposition.
 
     Raises:
-        ValueError: the table has more axes.
+        ValueError: the table has more axes, or no setting has a local exponent.
     """
     dims = [dim for dim in table["exponent"].dims if dim != "step"]
     if len(dims) > 1:
         names, do = ", ".join(map(str, dims)), "select one position by .isel or .sel"
         raise fail("table", "at most one axis beside step", names, do, described=True)
+    if not np.isfinite(table["exponent"].values).any():
+        raise without_results("table", "a local exponent at some setting", table)
     count = table.sizes[dims[0]] if dims else 1
     positions = np.unique(np.linspace(0, count - 1, min(count, _LINES)).astype(int)).tolist()
     for line, position in enumerate(positions):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Num
+
+from jaxsup._internal.validation import fail
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,6 +52,21 @@ def mark_stretches(
     floor = float(regimes["floor"])
     if np.isfinite(floor):
         ax.plot(steps[-1], floor, marker="_", markersize=12, color=color, clip_on=False)
+
+
+def without_results(name: str, expected: str, table: xr.Dataset) -> ValueError:
+    """The error of a picture of fits where there is no fit, with the reasons that the table has.
+
+    Arguments:
+        name: argument.
+        expected: what the picture needs.
+        table: of fits, with ``problem`` for each setting, where it is known.
+    """
+    known = np.ravel(table["problem"].values).tolist() if "problem" in table else []
+    counts = Counter(problem for problem in known if problem)
+    reasons = ", ".join(f"{problem} ({count})" for problem, count in counts.most_common())
+    do = "look at the loss curves without fits, or fit more or earlier steps"
+    return fail(name, expected, f"none: {reasons or 'no reason given'}", do, described=True)
 
 
 def explain_stretches(ax: Axes) -> None:

@@ -109,12 +109,19 @@ def test_pictures_of_a_file(file: Path, options: tuple[str, ...], tmp_path: Path
         (("fit", "absent.csv"), "expected a CSV file; got none there"),
         (("plot", "FILE", "--out", "a.png", "--kind", "local", "--regimes"), "expected loss"),
         (("plot", "FILE", "--out", "a.png", "--window", 1, 9), "expected a picture of fits"),
+        (("plot", "FILE", "--out", "a.png", "--at", "step=0"), "with an axis of the sweep; got"),
+        (("plot", "FILE", "--out", "a.png", "--kind", "local", "--after", 1e9), "got none: too s"),
+        (("plot", "FILE", "--out", "a.png", "--regimes", "--after", 1e9), "got none: too short"),
+        (("fit", "FILE", "--window", 1e5, 1e6), "part of the record; got (100000.0, 1000000.0)"),
+        (("fit", "FILE", "--after", "nan"), "after: expected a finite number"),
+        (("fit", "FOLDER"), "got a folder; name a file in it"),
     ],
 )
 def test_mistakes_are_one_line(
-    file: Path, store: Path, arguments: tuple[object, ...], message: str
+    file: Path, store: Path, tmp_path: Path, arguments: tuple[object, ...], message: str
 ) -> None:
-    places = {"FILE": file, "STORE": store}
+    places = {"FILE": file, "STORE": store, "FOLDER": tmp_path / "folder.csv"}
+    places["FOLDER"].mkdir()
     done = command(*(places.get(str(argument), argument) for argument in arguments))
     assert done.returncode == 2, done.stdout
     assert message in done.stderr

@@ -114,6 +114,58 @@ def test_the_theory_of_each_ratio_stands_beside_it_and_the_limit_is_a_level() ->
     assert legend_texts(ax)[-2:] == expected
 
 
+REASONS = {"problem": ("features.exponent", ["all seeds diverged", "too short"])}
+
+
+def test_no_local_exponent_is_one_line_and_no_picture() -> None:
+    table = local_table().assign(REASONS).where(False)
+    table["problem"] = local_table().assign(REASONS)["problem"]
+    words = r"local exponent.*; got none: all seeds diverged \(1\), too short \(1\); look at"
+    for nothing in (table, table.isel(step=[])):
+        _, ax = plot.new_figure()
+        assert_one_line_error(lambda t=nothing, a=ax: plot.local_exponents(t, a), words)
+
+
+def test_no_slope_at_any_ratio_is_one_line_and_no_picture() -> None:
+    table = ratio_table()
+    table["exponent"], table["slope"] = table["exponent"] * np.nan, table["slope"] * np.nan
+    _, ax = plot.new_figure()
+    assert_one_line_error(
+        lambda: plot.exponent_against_ratio(table, ax), "an exponent or a slope at some setting"
+    )
+
+
+def test_no_stretch_at_any_setting_is_one_line_and_no_picture() -> None:
+    dataset, regimes = curves_with_regimes()
+    for nothing in (
+        regimes.isel(stretch=[]),
+        regimes.assign(kind=regimes["kind"].where(False, "")),
+    ):
+        _, ax = plot.new_figure()
+        assert_one_line_error(
+            lambda r=nothing, a=ax: plot.loss_curves(dataset, a, regimes=r),
+            "regimes: expected a stretch at some setting; got none: no reason given",
+        )
+
+
+@pytest.mark.parametrize("factor", [-1.0, np.nan])
+def test_no_curve_is_one_line_and_no_picture(factor: float) -> None:
+    dataset = curves_with_regimes()[0] * factor
+    _, ax = plot.new_figure()
+    assert_one_line_error(
+        lambda: plot.loss_curves(dataset, ax), "expected a whole curve with a positive loss"
+    )
+
+
+def test_curves_with_steps_that_were_not_recorded_are_drawn() -> None:
+    dataset, _ = curves_with_regimes()
+    dataset = xr.concat([dataset, dataset], "seed").assign(status=(("case", "seed"), [[0, 0]] * 2))
+    dataset["loss"].transpose("case", "seed", "step")[0, 1, 5:9] = np.nan
+    _, ax = plot.new_figure()
+    plot.loss_curves(dataset, ax)
+    assert [len(line.get_xdata()) for line in ax.get_lines()[:2]] == [37, 41]
+
+
 def curves_with_regimes() -> tuple[xr.Dataset, xr.Dataset]:
     """Two curves, and the regimes of each: one law; a law, a crossover, and a floor."""
     steps = np.geomspace(1, 1e4, 41)

@@ -229,6 +229,25 @@ def test_a_number_that_never_varies_has_no_effects() -> None:
     assert effects.format_effects(None, {}, {}, "one") == ["one: too few settings have one"]
 
 
+def test_what_cannot_be_known_of_effects_is_not_printed_as_a_number() -> None:
+    names = {"f0": "zero", "f1": "one"}
+    table = factorial(2).assign(response=[0.0, 1.0, 2.0, np.nan], error=1.0)
+    found = effects.measure_effects(table, ["f0", "f1"], "response", "error")
+    text = "\n".join(effects.format_effects(found, names, names, "number"))
+    assert "nan" not in text
+    assert text.count("(-)") == 2
+    assert "3 settings, 1 without; shares overlap and need not add up to 100%" in text
+    assert text.endswith("and the rest: - (too few settings to tell)")
+    whole = pd.concat([factorial(2)] * 2).assign(error=9.0)
+    whole["response"] = whole["f0"] + 0.1 * np.arange(8)
+    found = effects.measure_effects(whole, ["f0", "f1"], "response", "error")
+    assert found is not None
+    assert found.noise > 1
+    assert effects.format_effects(found, names, names, "number")[-1].endswith(
+        "of it all errors of measurement"
+    )
+
+
 SIZES = np.array([32.0, 64, 128, 256])
 
 

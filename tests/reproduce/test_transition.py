@@ -102,6 +102,7 @@ def test_seeds_that_never_learn_and_those_that_diverge_belong_to_no_curve(measur
     others = [row for row in table if row.kind != "random" or row.ratio != 2]
     assert all((row.silent, row.diverged, len(row.loss)) == (0, 0, 3) for row in others)
     assert "(1 seeds silent, 0 diverged)" in "\n".join(transition_table.lines(table))
+    assert "steepest local exponent from eta t = 100 on" in transition_table.lines(table)[0]
 
 
 def test_nothing_is_claimed_of_a_student_of_which_no_seed_learned(measured) -> None:

@@ -16,8 +16,11 @@ from jaxsup.fit.tables.texts import (
     column_title,
     coordinate_names,
     decimals,
+    partial_notes,
     setting_cells,
     setting_records,
+    window_text,
+    without_result,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ _LABELS = {
     "drift": "change of the local slope over the window",
     "seeds_used": "seeds used",
     "seeds_dropped": "seeds left out as diverged",
+    "steps_partial": "steps left out because not all seeds recorded them",
     "found": "whether there is a power law",
     "problem": "why there is none, in short",
     "reason": "why there is none",
@@ -75,7 +79,9 @@ def measure_exponents(
         log-log slope, over the same bins of the same window, of the linear student with K = N
         features (`jaxsup.theory.references.linear_reference`), and ``theory_limit``, (a + 2b - 1)/a
         of infinitely many features. NaN where there is none, a = 0 among them. Where no power law
-        is found, ``exponent`` is NaN and ``reason`` says why, also where all seeds diverged.
+        is found, ``exponent`` is NaN and ``reason`` says why, also where all seeds diverged. Of the
+        seeds that are fitted together, the steps are used that all recorded; ``steps_partial``
+        counts the others.
 
     Raises:
         ValueError: as `jaxsup.fit_power_law`, where it is so at every setting.
@@ -122,14 +128,13 @@ def format_exponents(table: xr.Dataset) -> str:
         table: result of `measure_exponents`.
 
     Returns:
-        A header and one line a setting.
+        A header and one line a setting; below, of which settings steps were left out.
     """
     names = coordinate_names(table, "exponent")
     header = [*map(column_title, names), "exponent", "theory", "limit", "window", "seeds"]
     records = exponents_to_records(table)
-    return align_columns(
-        [header, *([*setting_cells(row, names), *_result_cells(row)] for row in records)]
-    )
+    rows = [[*setting_cells(row, names), *_result_cells(row)] for row in records]
+    return align_columns([header, *rows]) + partial_notes(records, names)
 
 
 def _measure_settings(
@@ -153,6 +158,7 @@ def _measure_settings(
             "problem": setting.problem or refusal or ("" if fit.found else "refused"),
             "theory": log_slope(setting.steps, setting.theory, fit.window),
             "fit_after": setting.after,
+            "steps_partial": setting.partial,
         }
     if errors and not others:
         raise errors[0]
@@ -168,12 +174,9 @@ def _fields(fit: PowerLawFit) -> dict[str, Any]:
 def _result_cells(row: Mapping[str, Any]) -> list[str]:
     """Exponent, theory and its limit, window and seeds of one setting as text."""
     slope = "" if row["slope"] is None else f" (slope {row['slope']:.3f})"
-    exponent = f"none: {row['problem']}{slope}"
+    exponent = without_result(row["problem"]) + slope
     if row["found"]:
         exponent = f"{row['exponent']:.3f} +- {row['stderr']:.3f}"
-    elif row["problem"] == UNTRAINED:
-        exponent = UNTRAINED
-    first, last, dropped = row["window_first"], row["window_last"], row["seeds_dropped"]
-    window = "-" if first is None else f"{first:.0f}..{last:.0f}"
+    window, dropped = window_text(row["window_first"], row["window_last"]), row["seeds_dropped"]
     seeds = f"{row['seeds_used']}" + (f" (-{dropped} diverged)" if dropped else "")
     return [exponent, decimals(row["theory"]), decimals(row["theory_limit"]), window, seeds]

@@ -11,14 +11,16 @@ from jaxtyping import Float
 from jaxsup.fit.single.power_law import json_safe
 from jaxsup.fit.stretches.local_exponents import local_exponent
 from jaxsup.fit.tables.references import theory_limit
-from jaxsup.fit.tables.settings import Setting, read_settings
+from jaxsup.fit.tables.settings import TOO_SHORT, Setting, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
     column_title,
     coordinate_names,
     decimals,
+    partial_notes,
     setting_cells,
     setting_records,
+    without_result,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _LABELS = {
     "interval_high": "upper end of its interval",
     "theory": "local exponent of the linear student without superposition (K = N), this N",
 }
+_PARTIAL = "steps left out because not all seeds recorded them"
 
 
 class _Line(NamedTuple):
@@ -38,6 +41,7 @@ class _Line(NamedTuple):
     steps: Float[np.ndarray, " points"]
     columns: Float[np.ndarray, "points columns"]
     seeds_used: int
+    problem: str
 
 
 def measure_local_exponents(
@@ -56,8 +60,9 @@ def measure_local_exponents(
         ``theory``, the local exponent, by the same lines through the same bins, of the linear
         student without superposition (`jaxsup.theory.references.linear_reference`). The steps are
         the bins' means, of all settings together; NaN where a setting has none or has no theory.
-        Over (axis names...): ``theory_limit``, (a + 2b - 1)/a; ``seeds_used``, ``seeds_dropped``
-        and ``problem``, why a setting has none.
+        Over (axis names...): ``theory_limit``, (a + 2b - 1)/a; ``seeds_used``, ``seeds_dropped``,
+        ``steps_partial``, steps left out because not all seeds recorded them, and ``problem``, why
+        a setting has none.
 
     Raises:
         ValueError: as `jaxsup.fit.local_exponent`.
@@ -80,7 +85,8 @@ def measure_local_exponents(
     plain = {
         "seeds_used": ([line.seeds_used for line in lines], "seeds used"),
         "seeds_dropped": ([setting.dropped for setting in settings], "seeds left out as diverged"),
-        "problem": ([setting.problem for setting in settings], "why there are none, in short"),
+        "steps_partial": ([setting.partial for setting in settings], _PARTIAL),
+        "problem": ([line.problem for line in lines], "why there are none, in short"),
     }
     for name, (entries, label) in plain.items():
         columns[name] = (dims, np.asarray(entries).reshape(shape), {"long_name": label})
@@ -101,10 +107,9 @@ def local_exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
         Records in the order of the axes; None for numbers that are not finite.
     """
     steps = table["step"].values
-    columns = [
-        table[name].transpose(..., "step").values.reshape(-1, len(steps)) for name in _LABELS
-    ]
     records = setting_records(table, "problem")
+    shape = len(records), len(steps)  # of no steps, maybe
+    columns = [table[name].transpose(..., "step").values.reshape(shape) for name in _LABELS]
     for place, record in enumerate(records):
         there = ~np.isnan(columns[0][place])
         record["step"] = steps[there].tolist()
@@ -120,14 +125,15 @@ def format_local_exponents(table: xr.Dataset) -> str:
         table: result of `measure_local_exponents`.
 
     Returns:
-        A header and the lines of every setting.
+        A header and the lines of every setting; below, of which settings steps were left out.
     """
     names = coordinate_names(table, "problem")
     lines = [[*map(column_title, names), "step", "local exponent", "theory", "limit"]]
-    for record in local_exponents_to_records(table):
+    records = local_exponents_to_records(table)
+    for record in records:
         cells, limit = setting_cells(record, names), decimals(record["theory_limit"])
         if not record["step"]:
-            lines.append([*cells, "-", record["problem"] or "none: too short", "-", limit])
+            lines.append([*cells, "-", without_result(record["problem"]), "-", limit])
         for step, *values, theory in zip(
             record["step"], *(record[name] for name in _LABELS), strict=True
         ):
@@ -135,13 +141,13 @@ def format_local_exponents(table: xr.Dataset) -> str:
             known = "" if low == "-" else f" ({low} to {high})"
             lines.append([*cells, f"{step:.4g}", exponent + known, decimals(theory), limit])
             cells = [""] * len(names)
-    return align_columns(lines)
+    return align_columns(lines) + partial_notes(records, names)
 
 
 def _measure_line(setting: Setting, confidence: float, options: dict[str, Any]) -> _Line:
     """Local exponents of a setting and of its theory, of no bins where there is nothing to fit."""
     if setting.problem:
-        return _Line(np.zeros(0), np.zeros((0, len(_LABELS))), 0)
+        return _Line(np.zeros(0), np.zeros((0, len(_LABELS))), 0, setting.problem)
     found = local_exponent(setting.steps, setting.loss, confidence=confidence, **options)
     theory = np.full(found.exponent.shape, math.nan)
     if np.isfinite(setting.theory).all():
@@ -150,4 +156,5 @@ def _measure_line(setting: Setting, confidence: float, options: dict[str, Any]) 
         whole = len(theory) if setting.theory[-1] > 0 else max(len(exact) - 1, 0)
         theory[:whole] = exact[:whole]
     columns = np.column_stack([found.exponent, found.interval, theory])
-    return _Line(found.steps, columns, found.seeds_used)
+    problem = "" if np.isfinite(found.exponent).any() else TOO_SHORT
+    return _Line(found.steps, columns, found.seeds_used, problem)

@@ -14,14 +14,17 @@ from jaxsup.fit.stretches.kinds import POWER_LAW
 from jaxsup.fit.stretches.regime_search import regimes
 from jaxsup.fit.stretches.regimes import Regimes, Stretch
 from jaxsup.fit.tables.references import log_slope, theory_limit
-from jaxsup.fit.tables.settings import UNTRAINED, Setting, read_settings
+from jaxsup.fit.tables.settings import TOO_SHORT, UNTRAINED, Setting, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
     column_title,
     coordinate_names,
     decimals,
+    partial_notes,
     setting_cells,
     setting_records,
+    window_text,
+    without_result,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ _SETTING_LABELS = {
     "fit_after": "step before which none is used",
     "seeds_used": "seeds used",
     "seeds_dropped": "seeds left out as diverged",
+    "steps_partial": "steps left out because not all seeds recorded them",
     "problem": "why there are no regimes, in short",
     "reason": "why there are none",
 }
@@ -117,11 +121,12 @@ def regimes_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
     Returns:
         Records in the order of the axes; None for numbers that are not finite.
     """
+    records = setting_records(table, "first_exponent")
+    shape = len(records), table.sizes["stretch"]  # of no stretches, maybe
     columns = {
-        name: table[name].values.reshape(-1, table.sizes["stretch"]).tolist()
+        name: table[name].transpose(..., "stretch").values.reshape(shape).tolist()
         for name in _STRETCH_LABELS
     }
-    records = setting_records(table, "first_exponent")
     for place, record in enumerate(records):
         rows = [column[place][: record["stretch_count"]] for column in columns.values()]
         record["stretches"] = [
@@ -140,17 +145,18 @@ def format_regimes(table: xr.Dataset) -> str:
         table: result of `measure_regimes`.
 
     Returns:
-        A header and the lines of every setting.
+        A header and the lines of every setting; below, of which settings steps were left out.
     """
     names = coordinate_names(table, "first_exponent")
     header = [*map(column_title, names)]
     lines = [[*header, "kind", "exponent", "theory", "limit", "window", "decades", ""]]
-    for record in regimes_to_records(table):
+    records = regimes_to_records(table)
+    for record in records:
         cells = setting_cells(record, names)
         for content in _stretch_lines(record):
             lines.append([*cells, *content])
             cells = [""] * len(names)
-    return align_columns(lines)
+    return align_columns(lines) + partial_notes(records, names)
 
 
 def _cut(setting: Setting, options: Mapping[str, Any]) -> Regimes:
@@ -174,7 +180,8 @@ def _setting_fields(setting: Setting, found: Regimes) -> dict[str, Any]:
         "fit_after": setting.after,
         "seeds_used": found.seeds_used,
         "seeds_dropped": found.seeds_dropped,
-        "problem": setting.problem or ("too short" if found.reason else ""),
+        "steps_partial": setting.partial,
+        "problem": setting.problem or (TOO_SHORT if found.reason else ""),
         "reason": found.reason,
     }
     for which, law in (("first", found.first), ("last", found.last_before_floor)):
@@ -227,7 +234,7 @@ def _columns(
 def _stretch_lines(record: Mapping[str, Any]) -> Iterator[list[str]]:
     """The cells of each stretch of a setting beside its coordinates, and of its floor."""
     if not record["stretches"]:
-        none = record["problem"] if record["problem"] == UNTRAINED else f"none: {record['problem']}"
+        none = without_result(record["problem"])
         yield [none, "-", "-", decimals(record["theory_limit"]), "-", "-", ""]
     for stretch in record["stretches"]:
         law = stretch["kind"] == POWER_LAW
@@ -240,7 +247,7 @@ def _stretch_lines(record: Mapping[str, Any]) -> Iterator[list[str]]:
         if stretch["interval_low"] is not None:
             ends = decimals(stretch["interval_low"]), decimals(stretch["interval_high"])
             exponent += f" ({ends[0]} to {ends[1]})"
-        window = f"{stretch['window_first']:.0f}..{stretch['window_last']:.0f}"
+        window = window_text(stretch["window_first"], stretch["window_last"])
         theory, limit = decimals(stretch["theory"]), decimals(record["theory_limit"])
         decades = f"{stretch['decades']:.2f}"
         yield [stretch["kind"], exponent, theory, limit, window, decades, ", ".join(marks)]

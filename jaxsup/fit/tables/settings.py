@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Num
 
+from jaxsup._internal.validation import check_number, fail
+from jaxsup.fit.curves import read_losses
 from jaxsup.fit.tables.references import setting_references
 
 if TYPE_CHECKING:
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
 
 PENDING, DIVERGED = -1, 1
 """Values of a sweep's ``status``."""
+_UNKNOWN = -2  # in place of a status where there is none
 UNTRAINED = "not trained yet"
 ALL_DIVERGED = "all seeds diverged"
+NOTHING_RECORDED = "nothing recorded"
+NOTHING_POSITIVE = "nothing positive"
 TOO_SHORT = "too short"
 _FEWEST = 3  # steps that a fit asks for
 
@@ -25,11 +30,12 @@ class Setting(NamedTuple):
     """One curve of a sweep, its seeds together.
 
     Attributes:
-        steps: recorded steps > 0, the start-up left out, [steps].
+        steps: steps > 0 that all seeds recorded, the start-up left out, [steps].
         loss: of the seeds that are trained, NaN where one diverged, [seeds, steps].
         theory: loss of the linear student without superposition at those steps; NaN where none.
         after: step before which none is used; 0 where nothing is left out.
         dropped: seeds that diverged.
+        partial: steps left out because some of the seeds did not record them.
         problem: why there is nothing to fit, in short; empty where there is.
         reason: the same as a sentence.
     """
@@ -39,6 +45,7 @@ class Setting(NamedTuple):
     theory: Float[np.ndarray, " steps"]
     after: float
     dropped: int
+    partial: int
     problem: str
     reason: str
 
@@ -46,14 +53,22 @@ class Setting(NamedTuple):
 def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]:
     """Every setting of a sweep, in the order of its axes.
 
+    Where ``status`` says that a seed was trained and did not diverge, NaN is a step that it did not
+    record; without a status, NaN where another seed has a loss is divergence.
+
     Arguments:
-        dataset: result of `jaxsup.run`, with ``loss`` over (axis names..., "seed", "step").
+        dataset: result of `jaxsup.run`, with ``loss`` over (axis names..., "seed", "step"), and
+            perhaps ``status`` over (axis names..., "seed").
         after: step before which none is used; None: where the setting's start-up ends, and 0 where
             that is not known.
+
+    Raises:
+        ValueError: `after` is no finite number.
     """
+    _check_after(after)
     loss = dataset["loss"].transpose(..., "seed", "step")
     steps, values = loss["step"].values, loss.values
-    status = np.zeros(loss.shape[:-1], np.int8)
+    status = np.full(loss.shape[:-1], _UNKNOWN, np.int8)
     if "status" in dataset:
         status = dataset["status"].transpose(..., "seed").values
     settings = zip(np.ndindex(loss.shape[:-2]), setting_references(dataset, loss), strict=True)
@@ -73,19 +88,58 @@ def _setting(
     """The part of a setting's records that a fit may use, or why there is none."""
     # A diverged run belongs to no fit, its finite beginning neither.
     diverged = status == DIVERGED
-    trained = status != PENDING
-    loss = np.where(diverged[:, None], np.nan, loss)[trained]
-    # Settings may record other steps than their neighbors.
-    recorded = ~np.isnan(loss[~diverged[trained]]).all(0) & (steps > 0)
+    loss = np.where(diverged[:, None], np.nan, loss)
+    there = ~np.isnan(loss) & (steps > 0)
+    present = (status != PENDING) & there.any(1)
+    recorded, partial = _recorded(there[present], status[present])
     use = recorded & (steps >= after)
-    dropped, problem, reason = int(np.sum(~np.isfinite(loss[:, use]).all(1))), "", ""
-    if not trained.any():
+    kept = present | diverged
+    finite = np.isfinite(loss[present][:, use]).all(1)
+    lost, problem, reason = int(diverged.sum()), "", ""
+    dropped = lost + int(np.sum(~finite))
+    if (status == PENDING).all():
         problem = reason = UNTRAINED
-    elif not np.isfinite(loss[:, recorded]).all(1).any() or not recorded.any():
-        dropped, problem = len(loss), ALL_DIVERGED
-        reason = f"{ALL_DIVERGED}, {dropped} of {dropped}"
+    elif not present.any() and (lost or (status == _UNKNOWN).any()):
+        dropped, problem = lost or len(loss), ALL_DIVERGED
+    elif not present.any():
+        problem, reason = NOTHING_RECORDED, "no loss is recorded at a step > 0"
     elif np.sum(use) < _FEWEST:
-        last = steps[recorded][-1]
         problem = TOO_SHORT
-        reason = f"too short, {use.sum()} recorded steps from {after:.4g} on, the last at {last:g}"
-    return Setting(steps[use], loss[:, use], theory[use], after, dropped, problem, reason)
+        last = f", the last at {steps[recorded][-1]:g}" if recorded.any() else ""
+        reason = f"too short, {use.sum()} recorded steps from {after:.4g} on{last}"
+    elif not finite.any():
+        problem = ALL_DIVERGED
+    elif not read_losses(steps[use], loss[kept][:, use]).steps.size:
+        problem, reason = NOTHING_POSITIVE, "no finite positive loss"
+    if problem == ALL_DIVERGED:
+        reason = f"{ALL_DIVERGED}, {dropped} of {dropped}"
+    left_out = int(np.sum(partial & (steps >= after)))
+    return Setting(
+        steps[use], loss[kept][:, use], theory[use], after, dropped, left_out, problem, reason
+    )
+
+
+def _recorded(
+    there: Bool[np.ndarray, "seeds steps"], status: Num[np.ndarray, " seeds"]
+) -> tuple[Bool[np.ndarray, " steps"], Bool[np.ndarray, " steps"]]:
+    """Steps that all seeds recorded, and those that only some did.
+
+    Without a status a gap is divergence, which leaves out a seed and no steps. Settings may record
+    other steps than their neighbors: what none of its seeds has is no gap.
+    """
+    count = np.sum(there, axis=0)
+    some = count > 0
+    if (status == _UNKNOWN).any():
+        return some, np.zeros_like(some)
+    every = some & (count == len(there))
+    return every, some & ~every
+
+
+def _check_after(after: Any) -> None:
+    """Raise unless `after` is None or one finite number."""
+    if after is None:
+        return
+    do = "give the first step to use"
+    if isinstance(after, str) or np.ndim(after):
+        raise fail("after", "a finite number", after, do)
+    check_number("after", after, do)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxsup.fit.single.power_law import json_safe
+from jaxsup.fit.tables.settings import UNTRAINED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -71,6 +72,38 @@ def setting_cells(row: Mapping[str, Any], names: list[str]) -> list[str]:
 def decimals(value: float | None) -> str:
     """A number with three decimals, "-" where there is none."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def without_result(problem: str) -> str:
+    """What stands in place of a setting's result: "none: " and why, or that it was not trained."""
+    return problem if problem == UNTRAINED else f"none: {problem}"
+
+
+def window_text(first: float | None, last: float | None) -> str:
+    """First and last step of a window, "-" where there is none; steps need not be integers."""
+    if first is None or last is None:
+        return "-"
+    return "..".join(f"{end:.0f}" if end == round(end) else f"{end:g}" for end in (first, last))
+
+
+def partial_notes(records: Sequence[Mapping[str, Any]], names: list[str]) -> str:
+    """Lines to stand below a table, on settings of which steps were left out; "" without any.
+
+    Arguments:
+        records: one a setting.
+        names: of what tells them apart.
+    """
+    notes = []
+    for row in records:
+        if count := row["steps_partial"]:
+            where = [
+                f"{column_title(name)} {cell}"
+                for name, cell in zip(names, setting_cells(row, names), strict=True)
+            ]
+            steps = "1 step" if count == 1 else f"{count} steps"
+            words = f"{steps} left out that not all seeds recorded"
+            notes.append("\n" + ", ".join(where) + (": " if where else "") + words)
+    return "".join(notes)
 
 
 def align_columns(rows: list[list[str]]) -> str:

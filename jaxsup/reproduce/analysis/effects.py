@@ -45,7 +45,9 @@ class Effects(NamedTuple):
         pairs: share of the variance explained by interactions of two factors, main effects apart.
         strongest: the pairs of factors with the largest shares of their own, first the largest.
         rest: share that neither explains: interactions of more, and noise.
-        noise: share due to the numbers' own errors; NaN where these are not known.
+        noise: share due to the numbers' own errors, as these are stated: it may be above `rest`, or
+            above 1 where they are too wide; NaN where they are not known.
+        freedom: degrees of freedom left beside the effects; with 0, `rest` is 0 whatever the noise.
     """
 
     rows: int
@@ -55,6 +57,7 @@ class Effects(NamedTuple):
     strongest: list[tuple[str, str, float]]
     rest: float
     noise: float
+    freedom: int
 
 
 def measure_effects(
@@ -98,9 +101,8 @@ def measure_effects(
         squares = whole[error].to_numpy(np.float64) ** 2
         noise = float(np.nanmean(squares)) * len(y) / total if np.isfinite(squares).any() else noise
     missing = len(table) - len(whole)
-    return Effects(
-        len(whole), missing, effects, (mains - both) / total, own[:3], both / total, noise
-    )
+    shares = (mains - both) / total, own[:3], both / total
+    return Effects(len(whole), missing, effects, *shares, noise, freedom)
 
 
 def _pairs(factors: Sequence[str]) -> list[tuple[str, str]]:
@@ -179,14 +181,30 @@ def format_effects(
     """
     if effects is None:
         return [f"{title}: too few settings have one"]
-    lines = [f"{title}: {effects.rows} settings, {effects.missing} without"]
+    overlap = "; shares overlap and need not add up to 100%" if effects.missing else ""
+    lines = [f"{title}: {effects.rows} settings, {effects.missing} without{overlap}"]
     lines += [
         f"  {words[one.factor]:20} {levels[one.factor]:22} {one.change:+6.2f} "
-        f"({one.low:+.2f} to {one.high:+.2f})  {one.share:5.1%} of the variance"
+        f"({_interval(one)})  {one.share:5.1%} of the variance"
         for one in sorted(effects.main, key=lambda effect: -effect.share)
     ]
     pairs = "; ".join(f"{words[f]} x {words[g]} {share:.1%}" for f, g, share in effects.strongest)
-    noise = "" if np.isnan(effects.noise) else f", of it {effects.noise:.1%} errors of measurement"
-    lines.append(f"  interactions of two factors: {effects.pairs:.1%} (largest: {pairs})")
-    lines.append(f"  neither: {effects.rest:.1%}{noise}")
-    return lines
+    if not effects.freedom:
+        return [*lines, "  interactions of two factors, and the rest: - (too few settings to tell)"]
+    largest = f" (largest: {pairs})" if pairs else ""
+    lines.append(f"  interactions of two factors: {effects.pairs:.1%}{largest}")
+    return [*lines, f"  neither: {_rest(effects)}"]
+
+
+def _interval(effect: Effect) -> str:
+    """The interval of a change; "-" where nothing is left to estimate it from."""
+    return "-" if np.isnan(effect.low) else f"{effect.low:+.2f} to {effect.high:+.2f}"
+
+
+def _rest(effects: Effects) -> str:
+    """The share that no effect explains, and how much of it is errors of measurement."""
+    if np.isnan(effects.noise):
+        return f"{effects.rest:.1%}"
+    # Stated errors may be larger than all that is left: then they explain the whole of it.
+    part = "all" if effects.noise >= effects.rest else f"{effects.noise:.1%}"
+    return f"{effects.rest:.1%}, of it {part} errors of measurement"

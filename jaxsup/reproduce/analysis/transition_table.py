@@ -228,7 +228,7 @@ def lines(table: Sequence[Row]) -> list[str]:
     """The table as aligned text, a line a row."""
     header = f"{'a':>4} {'b':>5}  {'student':<23} {'overlap':>8} {'eta':>5}"
     header += f"  {'first power law, steps':<34}  {'last power law, steps':<34}  {'linear':>6}"
-    header += f"  {'then':<15}  steepest local exponent (eta t)"
+    header += f"  {'then':<15}  steepest local exponent from eta t = {SETTLED:g} on (at eta t)"
     return [header, *(_line(row) for row in table)]
 
 

@@ -53,7 +53,11 @@ BAD = {
     "twice": ("step,loss\n1,1\n2,1\n1,1\n", "step: expected different steps; got 1 twice"),
     "no step": ("step,loss\n1,1\n,1\n", "step: expected different steps; got an empty cell"),
     "ragged": ("step,loss\n1,1\n1,2,3\n", "expected a CSV file; got one that cannot be read"),
-    "empty": ("", "expected a CSV file; got one that cannot be read"),
+    "empty": ("", "expected a CSV file; got an empty file; give a header"),
+    "truth": ("step,loss\n1,True\n2,1\n", r"loss: expected numbers; got .*'True' in row 1"),
+    "all truth": ("step,loss\n1,True\n2,False\n", "loss: expected numbers; got a column with"),
+    "negative": ("step,loss\n1,1\n-2,1\n", "step: expected steps >= 0; got -2; count"),
+    "long rows": ("step,loss\n1,1,3\n2,1,3\n", "got rows with more cells than the header"),
 }
 
 
@@ -67,3 +71,16 @@ def test_other_files_are_refused(case: str, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "none.csv"
     assert_one_line_error(lambda: read_curves(path), "got none there", FileNotFoundError)
+    path.mkdir()
+    assert_one_line_error(lambda: read_curves(path), "got a folder; name a file in it")
+
+
+def test_a_curve_that_ends_in_nan_or_holds_an_infinity_diverged(tmp_path: Path) -> None:
+    text = "t,whole,hole,none,stops,nan,inf,short\n"
+    text += "3,1,1,NA,,nan,1,1\n1,1,1,,1,1,1,1\n2,1,nan,null,1,1,inf,1\n4,1,1,,,NaN,1\n"
+    (tmp_path / "a.csv").write_text(text)
+    dataset = read_curves(tmp_path / "a.csv")
+    assert dataset["status"].dims == ("curve", "seed")
+    assert dataset["status"].values[:, 0].tolist() == [0, 0, 0, 0, 1, 1, 0]
+    assert read_curves(tmp_path / "a.csv", seeds=True)["status"].dims == ("seed",)
+    np.testing.assert_array_equal(dataset["loss"][1, 0], [1, np.nan, 1, 1])

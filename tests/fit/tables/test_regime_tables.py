@@ -179,7 +179,7 @@ def test_local_exponents_as_records_and_text(dataset: xr.Dataset) -> None:
     header, *lines = format_local_exponents(table).splitlines()
     assert header.split() == ["learning_rate", "step", "local", "exponent", "theory", "limit"]
     assert len(lines) == len(records[0]["step"]) + len(records[1]["step"]) + 1
-    assert lines[-1].split() == ["1", "-", "all", "seeds", "diverged", "-", "1.000"]
+    assert lines[-1].split() == ["1", "-", "none:", "all", "seeds", "diverged", "-", "1.000"]
 
 
 def test_sweeps_without_axes(dataset: xr.Dataset) -> None:

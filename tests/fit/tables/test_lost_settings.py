@@ -1,0 +1,132 @@
+"""Settings without a result: each has its row, with the reason that holds, in every table."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from helpers import assert_one_line_error, untyped
+
+import jaxsup
+from jaxsup import fit
+from jaxsup.fit.tables import exponents, local_tables, regime_tables
+
+STEPS = np.unique(np.round(np.geomspace(1, 1e4, 80)))
+LAW = np.broadcast_to(STEPS**-0.5, (2, 3, STEPS.size))
+TABLES: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., str]]] = {
+    "exponents": (
+        jaxsup.measure_exponents,
+        exponents.exponents_to_records,
+        exponents.format_exponents,
+    ),
+    "regimes": (
+        fit.measure_regimes,
+        regime_tables.regimes_to_records,
+        regime_tables.format_regimes,
+    ),
+    "local": (
+        fit.measure_local_exponents,
+        local_tables.local_exponents_to_records,
+        local_tables.format_local_exponents,
+    ),
+}
+
+
+def sweep(loss: np.ndarray, status: int = 0) -> xr.Dataset:
+    """Two settings of three seeds at the first of the steps."""
+    return xr.Dataset(
+        {
+            "loss": (("case", "seed", "step"), np.array(loss)),
+            "status": (("case", "seed"), np.full(loss.shape[:2], status)),
+        },
+        coords={"case": ["one", "two"], "step": STEPS[: loss.shape[-1]]},
+    )
+
+
+LOST = {
+    "diverged": (sweep(LAW, 1), {}, "none: all seeds diverged"),
+    "untrained": (sweep(LAW * np.nan, -1), {}, "not trained yet"),
+    "four steps": (sweep(LAW[..., :4]), {"after": 3}, "none: too short"),
+    "two steps": (sweep(LAW[..., :2]), {}, "none: too short"),
+    "not positive": (sweep(-LAW), {}, "none: nothing positive"),
+    "late": (sweep(LAW), {"after": 1e6}, "none: too short"),
+    "empty": (sweep(LAW * np.nan), {}, "none: nothing recorded"),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("case", LOST)
+def test_every_table_has_a_row_for_each_lost_setting(case: str, kind: str) -> None:
+    (dataset, options, words), (measure, records, text) = LOST[case], TABLES[kind]
+    table = measure(dataset, **options)
+    _, *lines = text(table).splitlines()
+    assert len(lines) == 2
+    assert all(words in line for line in lines)
+    rows = json.loads(json.dumps(records(table), allow_nan=False))
+    assert [row["case"] for row in rows] == ["one", "two"]
+    problem = words.removeprefix("none: ")
+    assert {row["problem"] for row in rows} == {problem}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_lost_setting_without_axes_has_its_row(kind: str) -> None:
+    measure, records, text = TABLES[kind]
+    table = measure(sweep(LAW, 1).isel(case=0, drop=True))
+    assert len(records(table)) == 1
+    assert "none: all seeds diverged" in text(table)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_seeds_are_fitted_at_the_steps_that_all_recorded(kind: str) -> None:
+    measure, records, text = TABLES[kind]
+    gaps = sweep(LAW)
+    gaps["loss"][0, 0, 10] = gaps["loss"][0, 1, 20] = np.nan
+    gaps["loss"][0, 2, 50:] = np.nan  # stops early
+    gaps["loss"][1, 1] = np.nan  # an empty column is no seed
+    one, two = records(measure(gaps))
+    left_out = STEPS.size - 50 + 2
+    assert (one["seeds_used"], one["seeds_dropped"], one["steps_partial"]) == (3, 0, left_out)
+    assert (two["seeds_used"], two["seeds_dropped"], two["steps_partial"]) == (2, 0, 0)
+    note = text(measure(gaps)).splitlines()[-1]
+    assert note == f"case one: {left_out} steps left out that not all seeds recorded"
+    common = np.isfinite(gaps["loss"].values[0]).all(0)
+    alone = sweep(LAW).isel(step=common, case=[0])
+    expected = records(measure(alone))[0]
+    numbers = {"exponents": "exponent", "regimes": "first_exponent", "local": "exponent"}[kind]
+    assert one[numbers] == expected[numbers]
+
+
+def test_a_diverged_seed_leaves_out_no_steps_of_the_others() -> None:
+    dataset = sweep(LAW)
+    dataset["loss"][0, 0, 20:] = np.nan
+    dataset["status"][0, 0] = 1
+    table = jaxsup.measure_exponents(dataset)
+    assert table["seeds_dropped"].values.tolist() == [1, 0]
+    assert table["steps_partial"].values.tolist() == [0, 0]
+    assert table["window_last"].values[0] == 1e4
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_first_step_to_use_is_a_finite_number(kind: str) -> None:
+    for wrong in (np.nan, np.inf):
+        assert_one_line_error(
+            lambda wrong=wrong: TABLES[kind][0](sweep(LAW), after=wrong),
+            "after: expected a finite number; got (nan|inf); give the first step to use",
+        )
+
+
+@untyped
+@pytest.mark.parametrize("after", ["x", "5", [1.0, 2.0]])
+def test_the_first_step_to_use_is_no_text(after: Any) -> None:
+    for measure, _, _ in TABLES.values():
+        assert_one_line_error(lambda m=measure: m(sweep(LAW), after=after), "after: expected a fin")
+
+
+@pytest.mark.parametrize("kind", ["exponents", "regimes"])
+def test_steps_need_not_be_integers(kind: str) -> None:
+    measure, _, text = TABLES[kind]
+    dataset = sweep(LAW)
+    dataset = dataset.assign_coords(step=dataset["step"] * 1e-5)
+    assert "1e-05..0.1" in text(measure(dataset))
