@@ -15,11 +15,18 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
+from jaxsup.fit.single.jumps import find_jump
 from jaxsup.fit.single.least_squares import Fits, fit_log_loss
 from jaxsup.fit.single.record_noise import noise_of_curve, noise_of_fit
 from jaxsup.fit.single.refusals import Evidence, Refusal, find_refusal, refusal_figures
 from jaxsup.fit.single.structure import find_structure
-from jaxsup.fit.single.uncertainty import Spread, choice_factor, spread_of_curve, spread_of_seeds
+from jaxsup.fit.single.uncertainty import (
+    Spread,
+    choice_factor,
+    seed_deviations,
+    spread_of_curve,
+    spread_of_seeds,
+)
 from jaxsup.fit.single.windows import (
     MIN_POINTS,
     assess,
@@ -83,7 +90,7 @@ class PowerLawFit:
         names = [field.name for field in dataclasses.fields(self)]
         return {name: json_safe(getattr(self, name)) for name in names}
 
-    def refused(self, refusal: Refusal, **figures: float | int) -> "PowerLawFit":
+    def refused(self, refusal: Refusal, **figures: float | int | str) -> "PowerLawFit":
         """This result as a refusal, with the figures of its sentence."""
         return dataclasses.replace(self, refusal=refusal, reason=refusal.explain(**figures))
 
@@ -180,13 +187,15 @@ def fit_power_law(
     result = _describe(result, curve, losses, bins, drift=float(np.ptp(assessment.slopes[best])))
     # The noise again, about the fit itself in its window: fewer parameters take less of it.
     within = noise_of_fit(curve, x, y, bins, fits, best)
-    structure = find_structure(curve, bins, fits, best, within)
-    evidence = Evidence(assessment, best, structure, within, bins, seeds)
+    deviations = seed_deviations(curve, losses, bins)
+    structure = find_structure(curve, bins, fits, best, within, deviations)
+    jump = find_jump(curve, x, y, bins, fits, best)
+    evidence = Evidence(assessment, best, structure, jump, within, bins, seeds)
     if refusal := find_refusal(evidence):
         return result.refused(refusal, **refusal_figures(evidence))
     spread = spread_of_curve(within, bins, fits.influence[best, bins], structure.excess)
     if seeds > 1:
-        spread = spread_of_seeds(curve, losses, bins, fits.influence[best, bins])
+        spread = spread_of_seeds(deviations, fits.influence[best, bins])
     if len(windows.first) > 1:
         draws = within.sample(np.random.default_rng(bootstrap_seed), resamples)
         errors = choose_again(assessment, best, fits.residual[best], draws)

@@ -212,6 +212,7 @@ def noise_of_fit(
     bins: slice,
     fits: Fits,
     fit: int,
+    extra: Float[np.ndarray, "columns within"] | None = None,
 ) -> Noise:
     """The noise about a fit in its window, and about polynomials outside of it.
 
@@ -222,9 +223,11 @@ def noise_of_fit(
         bins: the window's.
         fits: of the curve.
         fit: which of them.
+        extra: columns that the trend has beside the fit, at the window's entries.
     """
     entries = slice(int(curve.start[bins.start]), int(curve.stop[bins.stop - 1]))
     fitted, columns = fits.evaluate(fit, x[entries])
+    columns = columns if extra is None else np.concatenate([columns, extra])
     rest = values.copy()
     rest[entries] -= fitted
     before = trend_of_curve(curve, x, slice(0, bins.start))

@@ -4,6 +4,7 @@ import enum
 import math
 from typing import NamedTuple
 
+from jaxsup.fit.single.jumps import Jump
 from jaxsup.fit.single.record_noise import Noise
 from jaxsup.fit.single.structure import Structure
 from jaxsup.fit.single.windows import Assessment
@@ -38,17 +39,14 @@ class Refusal(enum.Enum):
         "the noise is correlated over about {memory:.2g} of {entries} entries, too long to tell it "
         "from the law"
     )
-    STRUCTURE = (
-        "the local slope swings by +-{swing:.2g} with a period of about {period:.2g} decades "
-        "(structure, or noise correlated over as long)"
-    )
+    STRUCTURE = "what the law leaves is structure, {structure}"
     REACHES_ZERO = "the exponent's interval, {low:.2g} to {high:.2g}, reaches 0"
 
-    def explain(self, **figures: float | int) -> str:
+    def explain(self, **figures: float | int | str) -> str:
         """The sentence of a `PowerLawFit.reason`.
 
         Arguments:
-            figures: numbers for the placeholders of the member's text; others are left out.
+            figures: what fills the placeholders of the member's text; others are left out.
         """
         return "no power law here: " + self.value.format(**figures)
 
@@ -60,6 +58,7 @@ class Evidence(NamedTuple):
         assessment: of all fits of the curve.
         fit: which of them it is.
         structure: of its residuals.
+        jump: the clearest in its window.
         noise: about it.
         bins: its window's.
         seeds: whose mean curve it is of.
@@ -68,9 +67,25 @@ class Evidence(NamedTuple):
     assessment: Assessment
     fit: int
     structure: Structure
+    jump: Jump
     noise: Noise
     bins: slice
     seeds: int
+
+    @property
+    def limit(self) -> float:
+        """The largest accepted drift of the local slope."""
+        return self.assessment.max_drift * float(self.assessment.exponent[self.fit])
+
+    @property
+    def jumps(self) -> bool:
+        """Whether the loss jumps, by more than a drift that is accepted."""
+        return self.jump.chance < _CHANCE and self.jump.slope > self.limit
+
+    @property
+    def swings(self) -> bool:
+        """Whether the local slope swings, by more than a drift that is accepted."""
+        return self.structure.chance < _CHANCE and self.structure.slope > self.limit
 
     @property
     def entries(self) -> int:
@@ -93,9 +108,7 @@ def find_refusal(evidence: Evidence) -> Refusal | None:
     refusal = _failed_check(evidence.assessment, evidence.fit)
     if refusal not in (None, Refusal.TOO_NOISY, Refusal.MAY_DRIFT):
         return refusal
-    structure, assessment = evidence.structure, evidence.assessment
-    limit = assessment.max_drift * assessment.exponent[evidence.fit]
-    if structure.chance < _CHANCE and structure.slope > limit:
+    if evidence.jumps or evidence.swings:
         return Refusal.STRUCTURE
     correlated = refusal is Refusal.TOO_NOISY and evidence.long_memory
     return Refusal.CORRELATED if correlated else refusal
@@ -119,7 +132,7 @@ def _failed_check(assessment: Assessment, fit: int) -> Refusal | None:
     return Refusal.STEEPENS if slopes[0] <= slopes[-1] else Refusal.FLATTENS
 
 
-def refusal_figures(evidence: Evidence) -> dict[str, float]:
+def refusal_figures(evidence: Evidence) -> dict[str, float | str]:
     """The figures that the texts of `find_refusal`'s members hold."""
     assessment, fit = evidence.assessment, evidence.fit
     slopes = assessment.slopes[fit]
@@ -128,8 +141,17 @@ def refusal_figures(evidence: Evidence) -> dict[str, float]:
         "error": float(assessment.sensitivity.error[fit]),
         "lowest": float(slopes.min()),
         "highest": float(slopes.max()),
-        "swing": evidence.structure.slope,
-        "period": evidence.structure.period,
+        "structure": _describe_structure(evidence),
         "memory": evidence.memory,
         "entries": evidence.entries,
     }
+
+
+def _describe_structure(evidence: Evidence) -> str:
+    """A jump where there is one, or else the wave that swings most."""
+    if evidence.jumps:
+        factor = math.exp(min(evidence.jump.size, 300.0))
+        return f"the loss jumps to {factor:.2g} of the law at step {evidence.jump.step:g}"
+    slope, period = evidence.structure.slope, evidence.structure.period
+    swings = f"the local slope swings by +-{slope:.2g} with a period of about {period:.2g} decades"
+    return f"{swings} (or noise correlated over as long)"
