@@ -76,9 +76,7 @@ def spread_of_curve(
     return Spread(noise.weight, error, noise.effective_freedom(shares))
 
 
-def seed_deviations(
-    curve: Curve, losses: Losses, bins: slice
-) -> Float[np.ndarray, "seeds bins"]:
+def seed_deviations(curve: Curve, losses: Losses, bins: slice) -> Float[np.ndarray, "seeds bins"]:
     """Relative deviations of the seeds from their mean in each bin: what they do to its log."""
     start, stop = curve.start[bins], curve.stop[bins]
     values = losses.values[:, int(start[0]) : int(stop[-1])]
