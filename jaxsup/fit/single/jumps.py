@@ -41,6 +41,8 @@ def find_jump(
     bins: slice,
     fits: Fits,
     fit: int,
+    *,
+    alone: bool = False,
 ) -> Jump:
     """The clearer of two jumps: the one that fits best, and the largest from bin to bin.
 
@@ -51,6 +53,7 @@ def find_jump(
         bins: the window's.
         fits: of the curve.
         fit: which of them.
+        alone: measure the noise in the window alone.
 
     Returns:
         The jump by generalized least squares with the law, under the noise about both; its chance
@@ -65,7 +68,7 @@ def find_jump(
     gain = (steps @ residual) ** 2 / np.maximum(np.sum(steps**2, 1), 1e-300)
     increments = np.abs(np.diff(residual))[places - 1]
     jumps = [
-        _measure_jump(curve, x, values, bins, fits, fit, int(place))
+        _measure_jump(curve, x, values, bins, fits, fit, place, alone)
         for place in {int(places[np.argmax(gain)]), int(places[np.argmax(increments)])}
     ]
     return min(jumps, key=lambda jump: (jump.chance, -abs(jump.size)))
@@ -79,6 +82,7 @@ def _measure_jump(
     fits: Fits,
     fit: int,
     place: int,
+    alone: bool,
 ) -> Jump:
     """The jump near the start of the window's bin `place`."""
     from scipy.special import stdtr
@@ -89,7 +93,7 @@ def _measure_jump(
     near = slice(int(start[place - 1] - start[0]), int(stop[place] - start[0]))
     entry = near.start + _best_split((values[entries] - fitted)[near])
     step = (np.arange(len(fitted)) >= entry).astype(float)
-    noise = noise_of_fit(curve, x, values, bins, fits, fit, extra=step[None])
+    noise = noise_of_fit(curve, x, values, bins, fits, fit, step[None], alone=alone)
     covariance = noise.regularized(noise.covariance())[bins, bins]
     height = bin_means(step, start - start[0], stop - start[0])
     design = np.column_stack([fits.jacobian[fit][:, bins].T, height])

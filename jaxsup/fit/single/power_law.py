@@ -19,7 +19,7 @@ from jaxsup.fit.single.jumps import find_jump
 from jaxsup.fit.single.least_squares import Fits, fit_log_loss
 from jaxsup.fit.single.record_noise import noise_of_curve, noise_of_fit
 from jaxsup.fit.single.refusals import Evidence, Refusal, find_refusal, refusal_figures
-from jaxsup.fit.single.structure import find_structure
+from jaxsup.fit.single.structure import find_structure, hold_smoothness
 from jaxsup.fit.single.uncertainty import (
     Spread,
     choice_factor,
@@ -180,6 +180,10 @@ def fit_power_law(
     fits = fit_log_loss(curve, curve.y[None], windows.mask(len(curve.x)), floor=floor)
     x, y = np.log(losses.steps), np.log(losses.values.mean(0))
     noise = noise_of_curve(curve, x, y).typical()
+    # Bends that polynomials do not follow are no noise, neither of windows nor of the fit.
+    smoothness = hold_smoothness(curve, noise)
+    if smoothness.is_quiet:
+        noise = noise._replace(variance=smoothness.roughness**2 * noise.variance)
     limits = {"min_decades": min_decades, "max_drift": max_drift}
     assessment = assess(curve, fits, windows, noise, **limits)
     best = int(choose_window(assessment))
@@ -187,10 +191,12 @@ def fit_power_law(
     result = _describe(result, curve, losses, bins, drift=float(np.ptp(assessment.slopes[best])))
     # The noise again, about the fit itself in its window: fewer parameters take less of it.
     within = noise_of_fit(curve, x, y, bins, fits, best)
+    if alone := smoothness.is_quiet or hold_smoothness(curve, within).is_quiet:
+        within = noise_of_fit(curve, x, y, bins, fits, best, alone=True)
     deviations = seed_deviations(curve, losses, bins)
     structure = find_structure(curve, bins, fits, best, within, deviations)
-    jump = find_jump(curve, x, y, bins, fits, best)
-    evidence = Evidence(assessment, best, structure, jump, within, bins, seeds)
+    jump = find_jump(curve, x, y, bins, fits, best, alone=alone)
+    evidence = Evidence(assessment, best, structure, jump, smoothness, within, bins, seeds)
     if refusal := find_refusal(evidence):
         return result.refused(refusal, **refusal_figures(evidence))
     spread = spread_of_curve(within, bins, fits.influence[best, bins], structure.excess)
@@ -210,7 +216,7 @@ def _conclude(result: PowerLawFit, evidence: Evidence, fits: Fits, spread: Sprea
     systematic = float(evidence.assessment.drift[best]) / math.sqrt(12)
     low, high = spread.interval(exponent, systematic, result.confidence)
     if low <= 0:
-        refusal = Refusal.CORRELATED if evidence.long_memory else Refusal.REACHES_ZERO
+        refusal = evidence.slow or Refusal.REACHES_ZERO
         return result.refused(refusal, low=low, high=high, **refusal_figures(evidence))
     return dataclasses.replace(
         result,

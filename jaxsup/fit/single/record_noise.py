@@ -213,6 +213,8 @@ def noise_of_fit(
     fits: Fits,
     fit: int,
     extra: Float[np.ndarray, "columns within"] | None = None,
+    *,
+    alone: bool = False,
 ) -> Noise:
     """The noise about a fit in its window, and about polynomials outside of it.
 
@@ -224,6 +226,7 @@ def noise_of_fit(
         fits: of the curve.
         fit: which of them.
         extra: columns that the trend has beside the fit, at the window's entries.
+        alone: leave out what lies outside of the window.
     """
     entries = slice(int(curve.start[bins.start]), int(curve.stop[bins.stop - 1]))
     fitted, columns = fits.evaluate(fit, x[entries])
@@ -232,7 +235,8 @@ def noise_of_fit(
     rest[entries] -= fitted
     before = trend_of_curve(curve, x, slice(0, bins.start))
     after = trend_of_curve(curve, x, slice(bins.stop, len(curve.x)))
-    return measure_noise(curve, rest, [*before, Piece(bins.start, bins.stop - 1, columns), *after])
+    window = Piece(bins.start, bins.stop - 1, columns)
+    return measure_noise(curve, rest, [window] if alone else [*before, window, *after])
 
 
 def measure_noise(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jaxsup.fit.single.jumps import Jump
 from jaxsup.fit.single.record_noise import Noise
-from jaxsup.fit.single.structure import Structure
+from jaxsup.fit.single.structure import Smoothness, Structure
 from jaxsup.fit.single.windows import Assessment
 
 _CHANCE = 0.003  # that noise alone is called structure
@@ -59,6 +59,7 @@ class Evidence(NamedTuple):
         fit: which of them it is.
         structure: of its residuals.
         jump: the clearest in its window.
+        smoothness: of the whole curve.
         noise: about it.
         bins: its window's.
         seeds: whose mean curve it is of.
@@ -68,6 +69,7 @@ class Evidence(NamedTuple):
     fit: int
     structure: Structure
     jump: Jump
+    smoothness: Smoothness
     noise: Noise
     bins: slice
     seeds: int
@@ -98,9 +100,11 @@ class Evidence(NamedTuple):
         return 1 / (1 - self.noise.median)
 
     @property
-    def long_memory(self) -> bool:
-        """Whether that is a quarter of the window, and one curve all there is."""
-        return self.seeds == 1 and self.memory > self.entries / 4
+    def slow(self) -> Refusal | None:
+        """What one curve's noise is refused as if it is correlated over a quarter of the window."""
+        if self.seeds > 1 or self.memory <= self.entries / 4:
+            return None
+        return Refusal.STRUCTURE if self.smoothness.bends else Refusal.CORRELATED
 
 
 def find_refusal(evidence: Evidence) -> Refusal | None:
@@ -110,8 +114,9 @@ def find_refusal(evidence: Evidence) -> Refusal | None:
         return refusal
     if evidence.jumps or evidence.swings:
         return Refusal.STRUCTURE
-    correlated = refusal is Refusal.TOO_NOISY and evidence.long_memory
-    return Refusal.CORRELATED if correlated else refusal
+    if refusal is Refusal.TOO_NOISY:
+        return evidence.slow or refusal
+    return refusal
 
 
 def _failed_check(assessment: Assessment, fit: int) -> Refusal | None:
@@ -148,10 +153,12 @@ def refusal_figures(evidence: Evidence) -> dict[str, float | str]:
 
 
 def _describe_structure(evidence: Evidence) -> str:
-    """A jump where there is one, or else the wave that swings most."""
+    """A jump where there is one, or else the wave that swings most, or else bends."""
     if evidence.jumps:
         factor = math.exp(min(evidence.jump.size, 300.0))
         return f"the loss jumps to {factor:.2g} of the law at step {evidence.jump.step:g}"
+    if evidence.smoothness.bends and not evidence.swings:
+        return "the curve bends smoothly, and that is no noise"
     slope, period = evidence.structure.slope, evidence.structure.period
     swings = f"the local slope swings by +-{slope:.2g} with a period of about {period:.2g} decades"
     return f"{swings} (or noise correlated over as long)"

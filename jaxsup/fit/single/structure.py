@@ -6,9 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup.fit.curves import Curve
+from jaxsup.fit.curves import Curve, third_differences
 from jaxsup.fit.single.least_squares import Fits
 from jaxsup.fit.single.record_noise import Noise
+
+_QUIET = 0.1  # roughness
+_SMOOTH = 0.3  # correlation
+_MEDIAN = 0.6745  # of the absolute value of a normal number
 
 
 class Structure(NamedTuple):
@@ -26,6 +30,30 @@ class Structure(NamedTuple):
     period: float
     slope: float
     excess: float
+
+
+class Smoothness(NamedTuple):
+    """Whether what polynomials leave of a curve is bends, and no noise.
+
+    Attributes:
+        roughness: typical third difference over that of the noise, by the median: a few sharp bends
+            do not move it.
+        correlation: of neighboring third differences: -0.6 to -0.8 for AR(1) noise, positive where
+            they are those of a smooth curve.
+    """
+
+    roughness: float
+    correlation: float
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing but a few bends is there; noise does this once in 1e8 on 50 bins."""
+        return self.roughness < _QUIET
+
+    @property
+    def bends(self) -> bool:
+        """Whether what looks like slow noise is structure."""
+        return self.is_quiet or self.correlation > _SMOOTH
 
 
 def find_structure(
@@ -76,6 +104,16 @@ def find_structure(
     excess = square / float(chdtri(count - len(jacobian), 0.05))
     chance = min(1.0, len(chances) * min(chances))
     return Structure(chance, period, slope, max(excess, 1.0))
+
+
+def hold_smoothness(curve: Curve, noise: Noise) -> Smoothness:
+    """Third differences along a curve, held against those that its noise would make."""
+    differences = third_differences(curve.x)
+    variance = np.einsum("ij,ij->i", differences @ noise.covariance(), differences)
+    surprise = differences @ (curve.y - curve.y.mean()) / np.sqrt(np.maximum(variance, 1e-300))
+    rough = float(np.median(np.abs(surprise))) / _MEDIAN
+    again = float(surprise[1:] @ surprise[:-1]) / max(float(surprise @ surprise), 1e-300)
+    return Smoothness(rough, again)
 
 
 def _chance_of_seeds(

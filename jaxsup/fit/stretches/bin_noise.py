@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup.fit.curves import Curve, Losses, bin_means
+from jaxsup.fit.curves import Curve, Losses, bin_means, third_differences
 
 _ROUNDS = 40  # of the iteration for the noise's level and trend
 _MOST_SQUARE = 2.7055  # of a normal number, nine in ten are smaller; larger ones count as this
@@ -54,14 +54,9 @@ def measure_noise(curve: Curve, tolerance: float) -> Noise:
     x, y, entries = curve.x, curve.y, (curve.stop - curve.start).astype(float)
     if len(x) < _FEWEST:
         return Noise(np.zeros_like(x), np.full_like(x, tolerance**2 + _TINY))
-    four = np.lib.stride_tricks.sliding_window_view(np.arange(len(x)), 4)
-    gaps = x[four][:, :, None] - x[four][:, None, :] + np.eye(4)
-    weights = 1 / gaps.prod(2)
-    scale = np.sum(weights**2 / entries[four], 1)
-    square = (
-        np.sum(weights * (y[four] - y[four].mean(1, keepdims=True)), 1) ** 2 / scale + _ROUNDING**2
-    )
-    places = x[four].mean(1)
+    weights = third_differences(x)
+    square = (weights @ (y - y.mean())) ** 2 / (weights**2 @ (1 / entries)) + _ROUNDING**2
+    places = (weights != 0) @ x / 4
     center = float(places.mean())
     inner = places - center
     spread = float(inner @ inner)
