@@ -115,7 +115,7 @@ class Noise(NamedTuple):
         """
         square = self.scale**2
         terms = square * ((shares / square) @ self.smoothing)
-        effective = 1 / float(np.sum(terms**2 / self.counts))
+        effective = 1 / max(float(np.sum(terms**2 / self.counts)), _TINY)
         return max(effective * self.freedom / float(np.sum(self.counts)), 1.0)
 
 

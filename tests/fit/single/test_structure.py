@@ -135,3 +135,13 @@ def test_noise_is_not_called_smooth(steps, rho):
         smoothness = hold_smoothness(curve, record)
         assert smoothness.roughness > 0.3
         assert smoothness.correlation < 0
+
+
+@pytest.mark.parametrize(("count", "last"), [(10, 18_728), (13, 17_082), (17, 2216), (22, 393)])
+@pytest.mark.parametrize("floor", [False, True])
+def test_short_records_that_a_law_fits_to_the_last_bit(count, last, floor):
+    steps = np.unique(np.round(np.geomspace(1, last, count)))
+    for size, exponent in ((1.0, 0.5), (1e290, 1.0)):
+        fit = fit_power_law(steps, size * steps**-exponent, floor=floor)
+        assert fit.found
+        assert fit.exponent == pytest.approx(exponent, rel=1e-6)
