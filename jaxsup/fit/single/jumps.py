@@ -26,12 +26,14 @@ class Jump(NamedTuple):
         size: of log L; negative where the loss drops.
         chance: of noise alone to show one as clear anywhere in the window.
         slope: of a line through a third of the window with the jump in its middle.
+        shift: of the exponent, by the jump.
     """
 
     step: float
     size: float
     chance: float
     slope: float
+    shift: float
 
 
 def find_jump(
@@ -107,7 +109,8 @@ def _measure_jump(
     chance = 2 * len(start) * float(stdtr(len(start) - len(design.T), -clarity))
     third = float(curve.x[bins][-1] - curve.x[bins][0]) / 3
     after = math.exp(float(x[entries][entry]))
-    return Jump(after, size, min(chance, _NO_CHANCE), 1.5 * abs(size) / third)
+    shift = size * float(fits.influence[fit, bins] @ height)
+    return Jump(after, size, min(chance, _NO_CHANCE), 1.5 * abs(size) / third, shift)
 
 
 def _best_split(residual: Float[np.ndarray, " entries"]) -> int:

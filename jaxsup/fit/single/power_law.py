@@ -46,7 +46,7 @@ class PowerLawFit:
     Attributes:
         exponent: alpha, positive for a falling loss.
         stderr: standard error of the exponent, sqrt(statistical^2 + systematic^2).
-        systematic: the part of `stderr` that is due to drift.
+        systematic: the part of `stderr` that is due to drift and small jumps.
         interval: confidence interval of the exponent, at level `confidence`.
         confidence: level of the interval, in (0, 1).
         amplitude: A, in units of the loss: the power-law part extrapolated to t = 1.
@@ -213,7 +213,8 @@ def _conclude(result: PowerLawFit, evidence: Evidence, fits: Fits, spread: Sprea
     """The result with its power law, unless the exponent may be 0."""
     best = evidence.fit
     exponent = float(fits.exponent[best])
-    systematic = float(evidence.assessment.drift[best]) / math.sqrt(12)
+    drift = float(evidence.assessment.drift[best]) / math.sqrt(12)
+    systematic = math.hypot(drift, evidence.shift)
     low, high = spread.interval(exponent, systematic, result.confidence)
     if low <= 0:
         refusal = evidence.slow or Refusal.REACHES_ZERO

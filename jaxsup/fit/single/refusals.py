@@ -80,6 +80,12 @@ class Evidence(NamedTuple):
         return self.assessment.max_drift * float(self.assessment.exponent[self.fit])
 
     @property
+    def shift(self) -> float:
+        """What the clearest jump does to the exponent, where residuals are no noise."""
+        known = min(self.jump.chance, self.structure.chance) < _CHANCE
+        return self.jump.shift if known else 0.0
+
+    @property
     def jumps(self) -> bool:
         """Whether the loss jumps, by more than a drift that is accepted."""
         return self.jump.chance < _CHANCE and self.jump.slope > self.limit

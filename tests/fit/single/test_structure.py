@@ -56,6 +56,15 @@ def test_small_jumps_do_not_matter():
         assert fit_power_law(STEPS, losses).found
 
 
+@pytest.mark.parametrize("seeds", [1, 5])
+@pytest.mark.parametrize("factor", [0.95, 0.85])
+def test_an_interval_knows_of_a_small_jump(factor, seeds):
+    losses = noisy(np.tile(STEPS**-0.5 * drop(STEPS, 1000, factor), (seeds, 1)), 0.01, 0)
+    fit = fit_power_law(STEPS, losses)
+    assert fit.found
+    assert fit.interval[0] <= 0.5 <= fit.interval[1]
+
+
 def correlated(shape, rho, seed):
     """Stationary AR(1) of unit variance along the last axis."""
     noise = np.random.default_rng(seed).standard_normal(shape)
