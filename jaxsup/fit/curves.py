@@ -112,6 +112,16 @@ def bin_sums(
     return np.add.reduceat(values, start, axis=-1) if start.size else values[..., :0]
 
 
+def third_differences(x: Float[np.ndarray, " points"]) -> Float[np.ndarray, "differences points"]:
+    """What gives the divided differences of every four neighbors, which see no parabola."""
+    count = len(x)
+    four = np.arange(max(count - 3, 0))[:, None] + np.arange(4)
+    gaps = x[four][:, :, None] - x[four][:, None, :] + np.eye(4)
+    weights = np.zeros((len(four), count))
+    np.put_along_axis(weights, four, 1 / gaps.prod(2), 1)
+    return weights
+
+
 def _as_numbers(
     name: str, values: ArrayLike
 ) -> tuple[Float[np.ndarray, "*shape"], Bool[np.ndarray, "*shape"]]:

@@ -15,11 +15,18 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
+from jaxsup.fit.single.jumps import find_jump
 from jaxsup.fit.single.least_squares import Fits, fit_log_loss
 from jaxsup.fit.single.record_noise import noise_of_curve, noise_of_fit
 from jaxsup.fit.single.refusals import Evidence, Refusal, find_refusal, refusal_figures
-from jaxsup.fit.single.structure import find_structure
-from jaxsup.fit.single.uncertainty import Spread, choice_factor, spread_of_curve, spread_of_seeds
+from jaxsup.fit.single.structure import find_structure, hold_smoothness
+from jaxsup.fit.single.uncertainty import (
+    Spread,
+    choice_factor,
+    seed_deviations,
+    spread_of_curve,
+    spread_of_seeds,
+)
 from jaxsup.fit.single.windows import (
     MIN_POINTS,
     assess,
@@ -39,7 +46,7 @@ class PowerLawFit:
     Attributes:
         exponent: alpha, positive for a falling loss.
         stderr: standard error of the exponent, sqrt(statistical^2 + systematic^2).
-        systematic: the part of `stderr` that is due to drift.
+        systematic: the part of `stderr` that is due to drift and small jumps.
         interval: confidence interval of the exponent, at level `confidence`.
         confidence: level of the interval, in (0, 1).
         amplitude: A, in units of the loss: the power-law part extrapolated to t = 1.
@@ -83,7 +90,7 @@ class PowerLawFit:
         names = [field.name for field in dataclasses.fields(self)]
         return {name: json_safe(getattr(self, name)) for name in names}
 
-    def refused(self, refusal: Refusal, **figures: float | int) -> "PowerLawFit":
+    def refused(self, refusal: Refusal, **figures: float | int | str) -> "PowerLawFit":
         """This result as a refusal, with the figures of its sentence."""
         return dataclasses.replace(self, refusal=refusal, reason=refusal.explain(**figures))
 
@@ -173,6 +180,10 @@ def fit_power_law(
     fits = fit_log_loss(curve, curve.y[None], windows.mask(len(curve.x)), floor=floor)
     x, y = np.log(losses.steps), np.log(losses.values.mean(0))
     noise = noise_of_curve(curve, x, y).typical()
+    # Bends that polynomials do not follow are no noise, neither of windows nor of the fit.
+    smoothness = hold_smoothness(curve, noise)
+    if smoothness.is_quiet:
+        noise = noise._replace(variance=smoothness.roughness**2 * noise.variance)
     limits = {"min_decades": min_decades, "max_drift": max_drift}
     assessment = assess(curve, fits, windows, noise, **limits)
     best = int(choose_window(assessment))
@@ -180,13 +191,17 @@ def fit_power_law(
     result = _describe(result, curve, losses, bins, drift=float(np.ptp(assessment.slopes[best])))
     # The noise again, about the fit itself in its window: fewer parameters take less of it.
     within = noise_of_fit(curve, x, y, bins, fits, best)
-    structure = find_structure(curve, bins, fits, best, within)
-    evidence = Evidence(assessment, best, structure, within, bins, seeds)
+    if alone := smoothness.is_quiet or hold_smoothness(curve, within).is_quiet:
+        within = noise_of_fit(curve, x, y, bins, fits, best, alone=True)
+    deviations = seed_deviations(curve, losses, bins)
+    structure = find_structure(curve, bins, fits, best, within, deviations)
+    jump = find_jump(curve, x, y, bins, fits, best, alone=alone)
+    evidence = Evidence(assessment, best, structure, jump, smoothness, within, bins, seeds)
     if refusal := find_refusal(evidence):
         return result.refused(refusal, **refusal_figures(evidence))
     spread = spread_of_curve(within, bins, fits.influence[best, bins], structure.excess)
     if seeds > 1:
-        spread = spread_of_seeds(curve, losses, bins, fits.influence[best, bins])
+        spread = spread_of_seeds(deviations, fits.influence[best, bins])
     if len(windows.first) > 1:
         draws = within.sample(np.random.default_rng(bootstrap_seed), resamples)
         errors = choose_again(assessment, best, fits.residual[best], draws)
@@ -198,10 +213,11 @@ def _conclude(result: PowerLawFit, evidence: Evidence, fits: Fits, spread: Sprea
     """The result with its power law, unless the exponent may be 0."""
     best = evidence.fit
     exponent = float(fits.exponent[best])
-    systematic = float(evidence.assessment.drift[best]) / math.sqrt(12)
+    drift = float(evidence.assessment.drift[best]) / math.sqrt(12)
+    systematic = math.hypot(drift, evidence.shift)
     low, high = spread.interval(exponent, systematic, result.confidence)
     if low <= 0:
-        refusal = Refusal.CORRELATED if evidence.long_memory else Refusal.REACHES_ZERO
+        refusal = evidence.slow or Refusal.REACHES_ZERO
         return result.refused(refusal, low=low, high=high, **refusal_figures(evidence))
     return dataclasses.replace(
         result,

@@ -115,7 +115,7 @@ class Noise(NamedTuple):
         """
         square = self.scale**2
         terms = square * ((shares / square) @ self.smoothing)
-        effective = 1 / float(np.sum(terms**2 / self.counts))
+        effective = 1 / max(float(np.sum(terms**2 / self.counts)), _TINY)
         return max(effective * self.freedom / float(np.sum(self.counts)), 1.0)
 
 
@@ -212,6 +212,9 @@ def noise_of_fit(
     bins: slice,
     fits: Fits,
     fit: int,
+    extra: Float[np.ndarray, "columns within"] | None = None,
+    *,
+    alone: bool = False,
 ) -> Noise:
     """The noise about a fit in its window, and about polynomials outside of it.
 
@@ -222,14 +225,18 @@ def noise_of_fit(
         bins: the window's.
         fits: of the curve.
         fit: which of them.
+        extra: columns that the trend has beside the fit, at the window's entries.
+        alone: leave out what lies outside of the window.
     """
     entries = slice(int(curve.start[bins.start]), int(curve.stop[bins.stop - 1]))
     fitted, columns = fits.evaluate(fit, x[entries])
+    columns = columns if extra is None else np.concatenate([columns, extra])
     rest = values.copy()
     rest[entries] -= fitted
     before = trend_of_curve(curve, x, slice(0, bins.start))
     after = trend_of_curve(curve, x, slice(bins.stop, len(curve.x)))
-    return measure_noise(curve, rest, [*before, Piece(bins.start, bins.stop - 1, columns), *after])
+    window = Piece(bins.start, bins.stop - 1, columns)
+    return measure_noise(curve, rest, [window] if alone else [*before, window, *after])
 
 
 def measure_noise(

@@ -4,8 +4,9 @@ import enum
 import math
 from typing import NamedTuple
 
+from jaxsup.fit.single.jumps import Jump
 from jaxsup.fit.single.record_noise import Noise
-from jaxsup.fit.single.structure import Structure
+from jaxsup.fit.single.structure import Smoothness, Structure
 from jaxsup.fit.single.windows import Assessment
 
 _CHANCE = 0.003  # that noise alone is called structure
@@ -38,17 +39,14 @@ class Refusal(enum.Enum):
         "the noise is correlated over about {memory:.2g} of {entries} entries, too long to tell it "
         "from the law"
     )
-    STRUCTURE = (
-        "the local slope swings by +-{swing:.2g} with a period of about {period:.2g} decades "
-        "(structure, or noise correlated over as long)"
-    )
+    STRUCTURE = "what the law leaves is structure, {structure}"
     REACHES_ZERO = "the exponent's interval, {low:.2g} to {high:.2g}, reaches 0"
 
-    def explain(self, **figures: float | int) -> str:
+    def explain(self, **figures: float | int | str) -> str:
         """The sentence of a `PowerLawFit.reason`.
 
         Arguments:
-            figures: numbers for the placeholders of the member's text; others are left out.
+            figures: what fills the placeholders of the member's text; others are left out.
         """
         return "no power law here: " + self.value.format(**figures)
 
@@ -60,6 +58,8 @@ class Evidence(NamedTuple):
         assessment: of all fits of the curve.
         fit: which of them it is.
         structure: of its residuals.
+        jump: the clearest in its window.
+        smoothness: of the whole curve.
         noise: about it.
         bins: its window's.
         seeds: whose mean curve it is of.
@@ -68,9 +68,32 @@ class Evidence(NamedTuple):
     assessment: Assessment
     fit: int
     structure: Structure
+    jump: Jump
+    smoothness: Smoothness
     noise: Noise
     bins: slice
     seeds: int
+
+    @property
+    def limit(self) -> float:
+        """The largest accepted drift of the local slope."""
+        return self.assessment.max_drift * float(self.assessment.exponent[self.fit])
+
+    @property
+    def shift(self) -> float:
+        """What the clearest jump does to the exponent, where residuals are no noise."""
+        known = min(self.jump.chance, self.structure.chance) < _CHANCE
+        return self.jump.shift if known else 0.0
+
+    @property
+    def jumps(self) -> bool:
+        """Whether the loss jumps, by more than a drift that is accepted."""
+        return self.jump.chance < _CHANCE and self.jump.slope > self.limit
+
+    @property
+    def swings(self) -> bool:
+        """Whether the local slope swings, by more than a drift that is accepted."""
+        return self.structure.chance < _CHANCE and self.structure.slope > self.limit
 
     @property
     def entries(self) -> int:
@@ -83,9 +106,11 @@ class Evidence(NamedTuple):
         return 1 / (1 - self.noise.median)
 
     @property
-    def long_memory(self) -> bool:
-        """Whether that is a quarter of the window, and one curve all there is."""
-        return self.seeds == 1 and self.memory > self.entries / 4
+    def slow(self) -> Refusal | None:
+        """What one curve's noise is refused as if it is correlated over a quarter of the window."""
+        if self.seeds > 1 or self.memory <= self.entries / 4:
+            return None
+        return Refusal.STRUCTURE if self.smoothness.bends else Refusal.CORRELATED
 
 
 def find_refusal(evidence: Evidence) -> Refusal | None:
@@ -93,12 +118,11 @@ def find_refusal(evidence: Evidence) -> Refusal | None:
     refusal = _failed_check(evidence.assessment, evidence.fit)
     if refusal not in (None, Refusal.TOO_NOISY, Refusal.MAY_DRIFT):
         return refusal
-    structure, assessment = evidence.structure, evidence.assessment
-    limit = assessment.max_drift * assessment.exponent[evidence.fit]
-    if structure.chance < _CHANCE and structure.slope > limit:
+    if evidence.jumps or evidence.swings:
         return Refusal.STRUCTURE
-    correlated = refusal is Refusal.TOO_NOISY and evidence.long_memory
-    return Refusal.CORRELATED if correlated else refusal
+    if refusal is Refusal.TOO_NOISY:
+        return evidence.slow or refusal
+    return refusal
 
 
 def _failed_check(assessment: Assessment, fit: int) -> Refusal | None:
@@ -119,7 +143,7 @@ def _failed_check(assessment: Assessment, fit: int) -> Refusal | None:
     return Refusal.STEEPENS if slopes[0] <= slopes[-1] else Refusal.FLATTENS
 
 
-def refusal_figures(evidence: Evidence) -> dict[str, float]:
+def refusal_figures(evidence: Evidence) -> dict[str, float | str]:
     """The figures that the texts of `find_refusal`'s members hold."""
     assessment, fit = evidence.assessment, evidence.fit
     slopes = assessment.slopes[fit]
@@ -128,8 +152,19 @@ def refusal_figures(evidence: Evidence) -> dict[str, float]:
         "error": float(assessment.sensitivity.error[fit]),
         "lowest": float(slopes.min()),
         "highest": float(slopes.max()),
-        "swing": evidence.structure.slope,
-        "period": evidence.structure.period,
+        "structure": _describe_structure(evidence),
         "memory": evidence.memory,
         "entries": evidence.entries,
     }
+
+
+def _describe_structure(evidence: Evidence) -> str:
+    """A jump where there is one, or else the wave that swings most, or else bends."""
+    if evidence.jumps:
+        factor = math.exp(min(evidence.jump.size, 300.0))
+        return f"the loss jumps to {factor:.2g} of the law at step {evidence.jump.step:g}"
+    if evidence.smoothness.bends and not evidence.swings:
+        return "the curve bends smoothly, and that is no noise"
+    slope, period = evidence.structure.slope, evidence.structure.period
+    swings = f"the local slope swings by +-{slope:.2g} with a period of about {period:.2g} decades"
+    return f"{swings} (or noise correlated over as long)"

@@ -76,24 +76,25 @@ def spread_of_curve(
     return Spread(noise.weight, error, noise.effective_freedom(shares))
 
 
+def seed_deviations(curve: Curve, losses: Losses, bins: slice) -> Float[np.ndarray, "seeds bins"]:
+    """Relative deviations of the seeds from their mean in each bin: what they do to its log."""
+    start, stop = curve.start[bins], curve.stop[bins]
+    values = losses.values[:, int(start[0]) : int(stop[-1])]
+    return bin_means(values / values.mean(0) - 1, start - start[0], stop - start[0])
+
+
 def spread_of_seeds(
-    curve: Curve, losses: Losses, bins: slice, influence: Float[np.ndarray, " bins"]
+    deviations: Float[np.ndarray, "seeds bins"], influence: Float[np.ndarray, " bins"]
 ) -> Spread:
     """Student's, with seeds - 1 degrees of freedom, of what each seed adds to the exponent.
 
     Log of the mean curve moves by (L_s - mean) / (seeds mean) where a seed is added or left out.
 
     Arguments:
-        curve: the binned mean curve.
-        losses: of all seeds.
-        bins: the window's.
+        deviations: (L_s - mean) / mean in each bin.
         influence: d alpha / d log L of these bins.
     """
-    mean, seeds = losses.values.mean(0), len(losses.values)
-    start, stop = curve.start[bins], curve.stop[bins]
-    entries = slice(int(start[0]), int(stop[-1]))
-    relative = losses.values[:, entries] / mean[entries] - 1
-    effects = bin_means(relative, start - start[0], stop - start[0]) @ influence
+    seeds, effects = len(deviations), deviations @ influence
     error = math.sqrt(float(np.var(effects)) / (seeds - 1))
     return Spread(np.ones(1), np.array([error]), float(seeds - 1))
 

@@ -1,4 +1,4 @@
-"""Noise of log L along a curve: its variance by second differences, and its correlation."""
+"""Noise of log L along a curve: its variance by third differences, and its correlation."""
 
 import math
 from typing import NamedTuple
@@ -6,10 +6,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup.fit.curves import Curve, Losses, bin_means
+from jaxsup.fit.curves import Curve, Losses, bin_means, third_differences
 
-_ROUNDS = 8  # of iterated least squares for the noise's trend
-_PSEUDO = 1.9  # variance of a mean of squared second differences over that of independent ones
+_ROUNDS = 40  # of the iteration for the noise's level and trend
+_MOST_SQUARE = 2.7055  # of a normal number, nine in ten are smaller; larger ones count as this
+_MEAN_SQUARE = 0.8313  # mean of squares of normal numbers that are cut there
+_MEDIAN_SQUARE = 0.4549
+_PSEUDO = 2.9  # variance of such a mean over third differences, over that of independent squares
+_ROUNDING = 1e-10  # of log L: the least noise that is looked for
+_OUTLYING = 5.0  # standard deviations beyond both neighbors
 _FEWEST = 6  # bins
 _BANDWIDTH = 1.05  # decades, of local parabolas
 _NEAR = 2 / 3  # of it: bins whose residuals are taken together
@@ -23,7 +28,7 @@ class Noise(NamedTuple):
     """Variances of log L.
 
     Attributes:
-        white: of each bin, by second differences.
+        white: of each bin, by third differences; more for outliers.
         total: of each bin, with the tolerated misfit of a line.
         inflation: variance of a slow average over what `total` says of it, >= 1.
     """
@@ -34,10 +39,13 @@ class Noise(NamedTuple):
 
 
 def measure_noise(curve: Curve, tolerance: float) -> Noise:
-    """Variance of each bin's log L, exp(a + b log t) / entries, by second differences.
+    """Variance of each bin's log L, exp(a + b log t) / entries, by third differences.
 
-    Each bin is compared with the line through its neighbors. The trend b is found by maximum
-    likelihood for squares of normal numbers, and shrunk to 0 where it is not significant.
+    Divided differences of four bins see no parabola. The trend b is found by maximum likelihood for
+    squares of normal numbers, and shrunk to 0 where it is not significant. Squares are cut where
+    one of ten would be larger: a jump, an outlier or a sharp bend swells a few of them by any
+    amount. A bin that lies far outside of both its neighbors is an outlier; what it is off by is
+    added to its variance.
 
     Arguments:
         curve: the binned curve.
@@ -46,21 +54,40 @@ def measure_noise(curve: Curve, tolerance: float) -> Noise:
     x, y, entries = curve.x, curve.y, (curve.stop - curve.start).astype(float)
     if len(x) < _FEWEST:
         return Noise(np.zeros_like(x), np.full_like(x, tolerance**2 + _TINY))
-    right = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
-    surprise = y[1:-1] - right * y[2:] - (1 - right) * y[:-2]
-    scale = 1 / entries[1:-1] + right**2 / entries[2:] + (1 - right) ** 2 / entries[:-2]
-    square, centered = surprise**2 / scale, x - x[1:-1].mean()
-    inner, trend = centered[1:-1], 0.0
-    spread = inner @ inner
-    level = math.log(square.mean() + _TINY)
+    weights = third_differences(x)
+    square = (weights @ (y - y.mean())) ** 2 / (weights**2 @ (1 / entries)) + _ROUNDING**2
+    places = (weights != 0) @ x / 4
+    center = float(places.mean())
+    inner = places - center
+    spread = float(inner @ inner)
+    level, trend = _fit_level(square, inner, 0.0, spread)
+    trend *= max(0.0, 1 - 8 * _PSEUDO / max(spread * trend**2, _TINY))
+    level, _ = _fit_level(square, inner, trend, math.inf)
+    white = np.exp(level + trend * (x - center)) / entries
+    total = white + tolerance**2 + _TINY
+    low, high = np.minimum(y[:-2], y[2:]), np.maximum(y[:-2], y[2:])
+    beyond = np.maximum(np.maximum(y[1:-1] - high, low - y[1:-1]), 0)
+    off = np.where(beyond > _OUTLYING * np.sqrt(total[1:-1]), beyond, 0)
+    white[1:-1] += off**2
+    total[1:-1] += off**2
+    return Noise(white, total)
+
+
+def _fit_level(
+    square: Float[np.ndarray, " differences"],
+    inner: Float[np.ndarray, " differences"],
+    trend: float,
+    spread: float,
+) -> tuple[float, float]:
+    """a and b of variances exp(a + b inner) by squares that are cut; b is kept for no spread."""
+    rest = square * np.exp(-trend * inner)
+    level = math.log(float(np.median(rest)) / _MEDIAN_SQUARE + _TINY)
     for _ in range(_ROUNDS):
-        excess = square * np.exp(-level - trend * inner) - 1
+        relative = square * np.exp(-level - trend * inner)
+        excess = np.minimum(relative, _MOST_SQUARE) / _MEAN_SQUARE - 1
         level += float(np.clip(excess.mean(), -1, 1))
         trend += float(np.clip(inner @ excess / spread, -1, 1))
-    trend *= max(0.0, 1 - 8 * _PSEUDO / max(spread * trend**2, _TINY))
-    level = math.log(float(np.mean(square * np.exp(-trend * inner))) + _TINY)
-    white = np.exp(level + trend * centered) / entries
-    return Noise(white, white + tolerance**2 + _TINY)
+    return level, trend
 
 
 def long_run_inflation(

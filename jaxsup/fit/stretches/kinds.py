@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from jaxsup.fit.curves import Curve
 from jaxsup.fit.stretches.bin_noise import Noise
+from jaxsup.fit.stretches.jumps import jumps_between
 from jaxsup.fit.stretches.segmentation import Lines, Piece
 from jaxsup.fit.stretches.tails import Tail, fit_cutoff, fit_floor
 
@@ -116,12 +117,13 @@ def measure_core(curve: Curve, lines: Lines, noise: Noise, piece: Piece) -> Core
 def merge(
     curve: Curve, lines: Lines, noise: Noise, pieces: list[Piece], rules: Rules
 ) -> list[Piece]:
-    """The pieces, long neighbors of one exponent made one: a jump alone makes no new law."""
+    """The pieces, long neighbors of one exponent made one, but for those that a jump parts."""
     merged = pieces[:1]
     for piece in pieces[1:]:
         before, after = (measure_core(curve, lines, noise, each) for each in (merged[-1], piece))
         apart = abs(before.exponent - after.exponent)
         alike = apart < _CLEAR * math.hypot(before.error, after.error)
+        alike = alike and not jumps_between(curve, lines, noise, merged[-1], piece)
         if alike and rules.long_enough(before) and rules.long_enough(after):
             merged[-1] = Piece(merged[-1].first, piece.last)
         else:

@@ -144,7 +144,7 @@ def _seed_margin(
 
 
 def _scatter_margin(curve: Curve, near: _LocalLines, level: float) -> Float[np.ndarray, " points"]:
-    """The noise by second differences, widened by what the scatter says of its correlation."""
+    """The noise by third differences, widened by what the scatter says of its correlation."""
     from scipy.special import ndtri
 
     noise = measure_noise(curve, 0.0)

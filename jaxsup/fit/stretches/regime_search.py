@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.stretches.bin_noise import Noise, measure_noise, scatter_inflation
+from jaxsup.fit.stretches.jumps import jumps_between
 from jaxsup.fit.stretches.kinds import (
+    CROSSOVER,
     PLATEAU,
     POWER_LAW,
     Core,
@@ -115,45 +117,68 @@ def regimes(
         cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
     kinds = name_kinds(cores, end, rules)
     whole = _Cut(curve, losses, noise, lines, cores, end)
-    groups = _join(pieces, kinds)
-    stretches = tuple(_describe(whole, *group, confidence) for group in groups)
+    intervals = [_interval(whole, place, confidence) for place in range(len(cores))]
+    kinds = [
+        CROSSOVER if kind == POWER_LAW and low <= 0 else kind
+        for kind, (low, _) in zip(kinds, intervals, strict=True)
+    ]
+    groups = _join(whole, pieces, kinds)
+    stretches = tuple(_describe(whole, *group, intervals) for group in groups)
     plateau = groups[-1][1] if groups[-1][0] == PLATEAU and len(groups) > 1 else None
     floor = measure_floor(curve, noise, plateau, end and end.tail, confidence)
     return Regimes(stretches, floor, *known)
 
 
-def _join(pieces: list[Piece], kinds: list[str]) -> list[tuple[str, Piece, int]]:
-    """Kind, bins and first place of each stretch: neighbors of one kind but power laws are one."""
+def _join(whole: _Cut, pieces: list[Piece], kinds: list[str]) -> list[tuple[str, Piece, int]]:
+    """Kind, bins and first place of each stretch: neighbors of one kind but power laws are one.
+
+    Where the loss jumps from one power law or plateau to another, the bins beside the jump are a
+    crossover.
+    """
+    steady = (POWER_LAW, PLATEAU)
     groups: list[tuple[str, Piece, int]] = []
     for place, (piece, kind) in enumerate(zip(pieces, kinds, strict=True)):
-        if groups and groups[-1][0] == kind != POWER_LAW:
-            groups[-1] = (kind, Piece(groups[-1][1].first, piece.last), groups[-1][2])
+        if not groups:
+            groups.append((kind, piece, place))
+            continue
+        earlier, (first, last), start = groups[-1]
+        known = whole.curve, whole.lines, whole.noise
+        if earlier in steady and kind in steady and jumps_between(*known, pieces[place - 1], piece):
+            groups[-1] = (earlier, Piece(first, last - 1), start)
+            groups.append((CROSSOVER, Piece(last, piece.first), place))
+            groups.append((kind, Piece(piece.first + 1, piece.last), place))
+        elif earlier == kind != POWER_LAW:
+            groups[-1] = (kind, Piece(first, piece.last), start)
         else:
             groups.append((kind, piece, place))
     return groups
 
 
-def _describe(whole: _Cut, kind: str, piece: Piece, place: int, confidence: float) -> Stretch:
+def _interval(whole: _Cut, place: int, confidence: float) -> tuple[float, float]:
+    """Interval of a piece's exponent, if it is a power law."""
+    tails = [whole.end.tail] if whole.end is not None and whole.end.place == place else []
+    if whole.end is None and place == len(whole.cores) - 1:
+        tails = suspect_end(whole.curve, whole.lines, whole.noise, whole.cores[place])
+    core = whole.cores[place]
+    return measure_interval(whole.curve, whole.losses, whole.noise, core, tails, confidence)
+
+
+def _describe(
+    whole: _Cut, kind: str, piece: Piece, place: int, intervals: list[tuple[float, float]]
+) -> Stretch:
     """One stretch with its exponent and, of a power law, its interval."""
-    curve, noise = whole.curve, whole.noise
-    bins, core = slice(piece.first, piece.last + 1), whole.cores[place]
-    interval = (math.nan, math.nan)
-    if kind == POWER_LAW:
-        exponent = core.exponent
-        tails = [whole.end.tail] if whole.end is not None and whole.end.place == place else []
-        if whole.end is None and place == len(whole.cores) - 1:
-            tails = suspect_end(curve, whole.lines, noise, core)
-        interval = measure_interval(curve, whole.losses, noise, core, tails, confidence)
-    elif core.points == piece.last - piece.first + 1:
+    curve, core = whole.curve, whole.cores[place]
+    bins = slice(piece.first, piece.last + 1)
+    if kind == POWER_LAW or core.points == piece.last - piece.first + 1:
         exponent = core.exponent
     else:
-        exponent = float(line_influence(curve.x[bins], noise.total[bins]) @ curve.y[bins])
+        exponent = float(line_influence(curve.x[bins], whole.noise.total[bins]) @ curve.y[bins])
     first, last = curve.start[piece.first], curve.stop[piece.last] - 1
     return Stretch(
         kind,
         (float(whole.losses.steps[first]), float(whole.losses.steps[last])),
         exponent,
-        interval,
+        intervals[place] if kind == POWER_LAW else (math.nan, math.nan),
         float(curve.x[piece.last] - curve.x[piece.first]) / math.log(10),
         piece.last - piece.first + 1,
     )
