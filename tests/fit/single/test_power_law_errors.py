@@ -24,7 +24,10 @@ def test_error_of_white_noise_is_that_of_least_squares():
 
 
 def test_drift_counts_beyond_two_standard_errors():
-    """Slopes of thirds, written out; the noise is small, so that errors hardly matter."""
+    """Slopes of thirds, written out; the noise is small, so that errors hardly matter.
+
+    What a small jump would explain of the wave is in the systematic error as well.
+    """
     losses = noisy(LOG_STEPS**-0.6 * (1 + 0.1 * np.sin(np.log(LOG_STEPS))), 0.001, seed=11)
     options = {"window": (1, 1e4), "points_per_decade": 64, "max_drift": 1.0}
     fit = fit_power_law(LOG_STEPS, losses, **options)
@@ -33,7 +36,7 @@ def test_drift_counts_beyond_two_standard_errors():
     thirds = np.split(np.arange(count), [count // 3, 2 * count // 3])
     slopes = [-np.polyfit(x[third], y[third], 1)[0] for third in thirds]
     assert fit.drift == pytest.approx(np.ptp(slopes), rel=1e-9)
-    assert 0.9 * np.ptp(slopes) < fit.systematic * math.sqrt(12) < np.ptp(slopes)
+    assert 0.9 * np.ptp(slopes) < fit.systematic * math.sqrt(12) < 1.05 * np.ptp(slopes)
 
 
 def test_seeds_have_students_interval_with_as_many_degrees_of_freedom_less_one():
