@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# With JAX's float64 on, the tests of what users run so: closed forms, spectra, geometry, fits, and
-# the updates that training is made of. Arguments go to pytest.
+# With JAX's float64 on, the tests of what users run so: closed forms, spectra, geometry, tables of
+# fits, and the updates that training is made of. (Fits themselves are NumPy in float64 anyway.)
+# Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export JAX_ENABLE_X64=1
 exec bash scripts/test.sh --all \
-    tests/experiment tests/fit tests/geometry tests/spectral tests/theory \
+    tests/experiment tests/fit/tables tests/geometry tests/spectral tests/theory \
     tests/training/test_updates*.py "$@"
