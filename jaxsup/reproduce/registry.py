@@ -76,7 +76,7 @@ FIGURES = {
     ),
     "transition": Entry(
         "Transition",
-        "Training exponents on both sides of the transition into superposition, and its cause.",
+        "Training exponents on both sides of the transition into superposition, with controls.",
     ),
     "universality": Entry(
         "Universality",
