@@ -15,9 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 _HEAD = """# Faults and bad inputs tried
 
-A fault counts as survived if nothing came out wrong in silence and nothing that was stored is lost;
+A fault counts as survived if nothing came out wrong in silence and nothing stored is lost;
 a bad input as handled if it gave one line (what was expected, what came, what to do), a non-zero
-status and no traceback. Cases are drawn at random by a seed; the test suite runs a few of each kind.
+status, and no traceback. Cases are drawn at random by a seed; the test suite runs a few of each.
 
 Made by `{command}` in {minutes:.0f} minutes.
 
