@@ -14,7 +14,7 @@ from jaxsup.fit.stretches.kinds import POWER_LAW
 from jaxsup.fit.stretches.regime_search import regimes
 from jaxsup.fit.stretches.regimes import Regimes, Stretch
 from jaxsup.fit.tables.references import log_slope, theory_limit
-from jaxsup.fit.tables.settings import TOO_SHORT, UNTRAINED, Setting, read_settings
+from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
     column_title,
@@ -82,13 +82,16 @@ def measure_regimes(
         names...): ``first_exponent`` and ``last_exponent``, of the first power law and of the last
         one before the floor, with intervals and windows, NaN where there is none;
         ``stretch_count``; ``floor`` with its interval, NaN where none is in sight;
-        ``theory_limit``; and why a setting has no regimes.
+        ``theory_limit``; and why a setting has no regimes. An axis or coordinate that is called as
+        one of these, say "theory", becomes "theory_axis".
 
     Raises:
-        ValueError: as `jaxsup.fit.regimes`.
+        ValueError: as `jaxsup.fit.regimes`; or `after` is later than every recorded step.
     """
     import xarray as xr
 
+    taken = (*_setting_labels(), *_STRETCH_LABELS, "stretch", "stretches", "theory_limit")
+    dataset = name_apart(dataset, taken)
     loss = dataset["loss"].transpose(..., "seed", "step")
     dims, shape = loss.dims[:-2], loss.shape[:-2]
     settings = list(read_settings(dataset, after))
@@ -163,9 +166,7 @@ def _cut(setting: Setting, options: Mapping[str, Any]) -> Regimes:
     """The regimes of a setting, none where there is nothing to cut."""
     if not setting.problem:
         return regimes(setting.steps, setting.loss, **options)
-    reason = setting.reason
-    if setting.problem != UNTRAINED:
-        reason = f"no regimes here: {reason}"
+    reason = setting.explain("no regimes here: ")
     return Regimes((), None, float(options["confidence"]), 0, setting.dropped, reason)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Num
 
 from jaxsup._internal.validation import check_number, fail
 from jaxsup.fit.curves import read_losses
+from jaxsup.fit.numbers import check_real
 from jaxsup.fit.tables.references import setting_references
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ ALL_DIVERGED = "all seeds diverged"
 NOTHING_RECORDED = "nothing recorded"
 NOTHING_POSITIVE = "nothing positive"
 TOO_SHORT = "too short"
+STARTING = "still in its start-up"
+OUTSIDE = "outside of the record"
 _FEWEST = 3  # steps that a fit asks for
 
 
@@ -49,6 +52,11 @@ class Setting(NamedTuple):
     problem: str
     reason: str
 
+    def explain(self, nothing: str) -> str:
+        """Why there is no result, after `nothing`, which says what is missing; "" if there is."""
+        untold = not self.problem or self.problem == UNTRAINED
+        return self.reason if untold else nothing + self.reason
+
 
 def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]:
     """Every setting of a sweep, in the order of its axes.
@@ -63,11 +71,14 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
             that is not known.
 
     Raises:
-        ValueError: `after` is no finite number.
+        ValueError: `after` is no finite number, or later than every recorded step; losses or steps
+            are no real numbers.
     """
-    _check_after(after)
     loss = dataset["loss"].transpose(..., "seed", "step")
     steps, values = loss["step"].values, loss.values
+    check_real("loss", values)
+    check_real("step", steps)
+    _check_after(after, steps, values)
     status = np.full(loss.shape[:-1], _UNKNOWN, np.int8)
     if "status" in dataset:
         status = dataset["status"].transpose(..., "seed").values
@@ -75,7 +86,22 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
     for index, (reference, theory) in settings:
         start = 0.0 if reference is None else reference.start_up
         first = start if after is None else after
-        yield _setting(steps, values[index], status[index], theory, first)
+        setting = _setting(steps, values[index], status[index], theory, first)
+        if after is None and setting.problem == OUTSIDE:
+            reason = f"{setting.reason}: the start-up, by theory"
+            setting = setting._replace(problem=STARTING, reason=reason)
+        yield setting
+
+
+def name_apart(dataset: xr.Dataset, columns: Iterable[str]) -> xr.Dataset:
+    """The dataset, axes and coordinates that are called as columns of a table renamed.
+
+    Arguments:
+        dataset: a sweep. An axis "theory" becomes "theory_axis", say.
+        columns: names of a table's variables, and of what its records hold beside them.
+    """
+    taken = {*dataset.dims, *dataset.coords} & set(columns)
+    return dataset.rename({name: f"{name}_axis" for name in taken})
 
 
 def _setting(
@@ -103,6 +129,10 @@ def _setting(
         dropped, problem = lost or len(loss), ALL_DIVERGED
     elif not present.any():
         problem, reason = NOTHING_RECORDED, "no loss is recorded at a step > 0"
+    elif recorded.any() and not use.any():
+        problem = OUTSIDE
+        ends = f"{steps[recorded][0]:g} to {steps[recorded][-1]:g}"
+        reason = f"recorded steps {ends} are all before {after:.4g}"
     elif np.sum(use) < _FEWEST:
         problem = TOO_SHORT
         last = f", the last at {steps[recorded][-1]:g}" if recorded.any() else ""
@@ -135,11 +165,21 @@ def _recorded(
     return every, some & ~every
 
 
-def _check_after(after: Any) -> None:
-    """Raise unless `after` is None or one finite number."""
+def _check_after(
+    after: Any, steps: Num[np.ndarray, " steps"], loss: Float[np.ndarray, "*settings seeds steps"]
+) -> None:
+    """Raise unless `after` is None or one finite number, and some step is recorded from there on.
+
+    Where nothing is recorded at all each setting has a reason of its own.
+    """
     if after is None:
         return
     do = "give the first step to use"
     if isinstance(after, str) or np.ndim(after):
         raise fail("after", "a finite number", after, do)
     check_number("after", after, do)
+    anywhere = ~np.isnan(loss).all(tuple(range(loss.ndim - 1)))
+    recorded = steps[anywhere & (steps > 0)]
+    if recorded.size and after > recorded.max():
+        do = f"choose it within the recorded steps {recorded.min():g} to {recorded.max():g}"
+        raise fail("after", "a part of the record", after, do)
