@@ -1,6 +1,7 @@
 """Loss curves made ready for a fit: checked, cut to what has a logarithm, and binned in log t."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from jaxsup.fit.numbers import read_numbers
 
 _MOST_STEPS = 2 * 10**6
 _MOST_LOSSES = 5 * 10**7
+_TOGETHER = 32  # curves: the lines through all their runs take some 10 MB
 _LARGEST = 1e300  # loss that is no divergence: means over seeds are finite below
 _SMALLEST = 1e-290  # loss that is not 0: its inverse and its share of a floor are finite
 
@@ -33,18 +35,18 @@ class Losses(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One curve on the log-spaced grid.
+    """One curve on the log-spaced grid, or several on the same.
 
     Attributes:
         x: mean of log t in each bin.
-        y: mean of log L in each bin.
+        y: mean of log L in each bin; of several curves a row each.
         spread: variance of log t in each bin.
         start: each bin's first entry.
         stop: one past its last entry.
     """
 
     x: Float[np.ndarray, " points"]
-    y: Float[np.ndarray, " points"]
+    y: Float[np.ndarray, "*curves points"]
     spread: Float[np.ndarray, " points"]
     start: Int[np.ndarray, " points"]
     stop: Int[np.ndarray, " points"]
@@ -95,6 +97,18 @@ def bin_curve(losses: Losses, points_per_decade: int) -> Curve:
     center = bin_means(x, start, stop)
     spread = bin_means((x - np.repeat(center, stop - start)) ** 2, start, stop)
     return Curve(center, bin_means(y, start, stop), spread, start, stop)
+
+
+def group_curves(curves: Sequence[Curve]) -> Iterator[tuple[list[int], Curve]]:
+    """Curves with the same bins, up to 32 at a time, as one with a row each; and which they are."""
+    groups: dict[bytes, list[int]] = {}
+    for place, curve in enumerate(curves):
+        bins = b"".join(part.tobytes() for part in curve._replace(y=curve.x))
+        groups.setdefault(bins, []).append(place)
+    for alike in groups.values():
+        for start in range(0, len(alike), _TOGETHER):
+            places = alike[start : start + _TOGETHER]
+            yield places, curves[places[0]]._replace(y=np.stack([curves[k].y for k in places]))
 
 
 def bin_means(

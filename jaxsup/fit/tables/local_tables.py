@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup.fit.curves import read_losses
 from jaxsup.fit.single.power_law import json_safe
-from jaxsup.fit.stretches.local_exponents import local_exponent
+from jaxsup.fit.stretches.local_exponents import LocalOptions, find_local_exponents
 from jaxsup.fit.tables.references import theory_limit
 from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
@@ -85,7 +87,7 @@ def measure_local_exponents(
     loss = dataset["loss"].transpose(..., "seed", "step")
     dims, shape = loss.dims[:-2], loss.shape[:-2]
     settings = list(read_settings(dataset, after))
-    lines = [_measure_line(setting, confidence, options) for setting in settings]
+    lines = _measure_lines(settings, LocalOptions(**options, confidence=confidence))
     steps = np.unique(np.concatenate([line.steps for line in lines]))
     values = np.full((len(lines), len(steps), len(_LABELS)), math.nan)
     for place, line in enumerate(lines):
@@ -157,20 +159,46 @@ def format_local_exponents(table: xr.Dataset) -> str:
     return align_columns(lines) + partial_notes(records, names)
 
 
-def _measure_line(setting: Setting, confidence: float, options: dict[str, Any]) -> _Line:
-    """Local exponents of a setting and of its theory, of no bins where there is nothing to fit."""
-    if setting.problem:
-        nothing = np.zeros(0), np.zeros((0, len(_LABELS)))
-        return _Line(*nothing, 0, setting.problem, setting.explain(NONE))
-    found = local_exponent(setting.steps, setting.loss, confidence=confidence, **options)
-    theory = np.full(found.exponent.shape, math.nan)
-    if np.isfinite(setting.theory).all():
-        exact = local_exponent(setting.steps, setting.theory, **options).exponent
+def _measure_lines(settings: Sequence[Setting], options: LocalOptions) -> list[_Line]:
+    """Local exponents of settings and of their theories, no bins where there is nothing to fit."""
+    options.check()
+    known = [losses for losses in (setting.losses for setting in settings) if losses is not None]
+    found = iter(find_local_exponents(known, options))
+    theories = _measure_theories(settings, options)
+    lines = []
+    for place, setting in enumerate(settings):
+        if setting.losses is None:
+            nothing = np.zeros(0), np.zeros((0, len(_LABELS)))
+            lines.append(_Line(*nothing, 0, setting.problem, setting.explain(NONE)))
+            continue
+        local, exact = next(found), theories.get(place, np.zeros(0))
+        theory = np.full(len(local.steps), math.nan)
+        theory[: len(exact)] = exact[: len(theory)]
+        columns = np.column_stack([local.exponent, local.interval, theory])
+        problem = reason = ""
+        if not np.isfinite(local.exponent).any():
+            points = f"{len(columns)} log-spaced points of a positive loss"
+            problem, reason = TOO_SHORT, NONE + points
+        lines.append(_Line(local.steps, columns, local.seeds_used, problem, reason))
+    return lines
+
+
+def _measure_theories(
+    settings: Sequence[Setting], options: LocalOptions
+) -> dict[int, Float[np.ndarray, " points"]]:
+    """Local exponents of the theory, by the places of the settings that have one."""
+    places = [
+        place
+        for place, setting in enumerate(settings)
+        if setting.losses is not None and np.isfinite(setting.theory).all()
+    ]
+    records = [read_losses(settings[place].steps, settings[place].theory) for place in places]
+    found = find_local_exponents(records, options, intervals=False)
+    exponents = {}
+    for place, exact in zip(places, found, strict=True):
         # It may fall to 0 where the loss does not: the bin in which it does is another one.
-        whole = len(theory) if setting.theory[-1] > 0 else max(len(exact) - 1, 0)
-        theory[:whole] = exact[:whole]
-    columns = np.column_stack([found.exponent, found.interval, theory])
-    problem = reason = ""
-    if not np.isfinite(found.exponent).any():
-        problem, reason = TOO_SHORT, f"{NONE}{len(columns)} log-spaced points of a positive loss"
-    return _Line(found.steps, columns, found.seeds_used, problem, reason)
+        ends = settings[place].theory[-1] <= 0
+        exponents[place] = (
+            exact.exponent[: max(len(exact.exponent) - 1, 0)] if ends else exact.exponent
+        )
+    return exponents

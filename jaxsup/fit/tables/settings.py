@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from jaxsup._internal.validation import check_number, fail
-from jaxsup.fit.curves import read_losses
+from jaxsup.fit.curves import Losses, read_losses
 from jaxsup.fit.numbers import check_real
 from jaxsup.fit.tables.references import setting_references
 
@@ -35,6 +35,7 @@ class Setting(NamedTuple):
     Attributes:
         steps: steps > 0 that all seeds recorded, the start-up left out, [steps].
         loss: of the seeds that are trained, NaN where one diverged, [seeds, steps].
+        losses: the same as fits read it; None where there is nothing to fit.
         theory: loss of the linear student without superposition at those steps; NaN where none.
         after: step before which none is used; 0 where nothing is left out.
         dropped: seeds that diverged.
@@ -45,6 +46,7 @@ class Setting(NamedTuple):
 
     steps: Num[np.ndarray, " steps"]
     loss: Float[np.ndarray, "seeds steps"]
+    losses: Losses | None
     theory: Float[np.ndarray, " steps"]
     after: float
     dropped: int
@@ -121,7 +123,7 @@ def _setting(
     use = recorded & (steps >= after)
     kept = present | diverged
     finite = np.isfinite(loss[present][:, use]).all(1)
-    lost, problem, reason = int(diverged.sum()), "", ""
+    lost, losses, problem, reason = int(diverged.sum()), None, "", ""
     dropped = lost + int(np.sum(~finite))
     if (status == PENDING).all():
         problem = reason = UNTRAINED
@@ -139,13 +141,21 @@ def _setting(
         reason = f"too short, {use.sum()} recorded steps from {after:.4g} on{last}"
     elif not finite.any():
         problem = ALL_DIVERGED
-    elif not read_losses(steps[use], loss[kept][:, use]).steps.size:
+    elif not (losses := read_losses(steps[use], loss[kept][:, use])).steps.size:
         problem, reason = NOTHING_POSITIVE, "no finite positive loss"
     if problem == ALL_DIVERGED:
         reason = f"{ALL_DIVERGED}, {dropped} of {dropped}"
     left_out = int(np.sum(partial & (steps >= after)))
     return Setting(
-        steps[use], loss[kept][:, use], theory[use], after, dropped, left_out, problem, reason
+        steps[use],
+        loss[kept][:, use],
+        None if problem else losses,
+        theory[use],
+        after,
+        dropped,
+        left_out,
+        problem,
+        reason,
     )
 
 
