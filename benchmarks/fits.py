@@ -1,8 +1,8 @@
 """Claim: regimes and local exponents of a sweep cost less together than curve by curve.
 
-Curves of one law or two, 3% noise a seed, at 80 log-spaced steps, read before the clock starts. Both
-ways take turns in this process and are timed by its processor time; BLAS uses one thread where the
-environment says so (OMP_NUM_THREADS=1).
+Curves of one law or two, 3% noise a seed, at 80 log-spaced steps, read before the clock starts.
+Both ways take turns in this process and are timed by its processor time; BLAS uses one thread where
+the environment says so (OMP_NUM_THREADS=1).
 """
 
 import math
