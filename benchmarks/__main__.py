@@ -21,6 +21,7 @@ NAMES = (
     "trainability",
     "two_features",
     "spectra",
+    "fits",
     "first_result",
     "scaling",
     "gpu",

@@ -1,16 +1,19 @@
 """Loss curves made ready for a fit: checked, cut to what has a logarithm, and binned in log t."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import fail
+from jaxsup.fit.numbers import read_numbers
 
-_MOST_NUMBERS = {"steps": 2 * 10**6, "loss": 5 * 10**7}
+_MOST_STEPS = 2 * 10**6
+_MOST_LOSSES = 5 * 10**7
+_TOGETHER = 32  # curves: the lines through all their runs take some 10 MB
 _LARGEST = 1e300  # loss that is no divergence: means over seeds are finite below
 _SMALLEST = 1e-290  # loss that is not 0: its inverse and its share of a floor are finite
 
@@ -32,18 +35,18 @@ class Losses(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One curve on the log-spaced grid.
+    """One curve on the log-spaced grid, or several on the same.
 
     Attributes:
         x: mean of log t in each bin.
-        y: mean of log L in each bin.
+        y: mean of log L in each bin; of several curves a row each.
         spread: variance of log t in each bin.
         start: each bin's first entry.
         stop: one past its last entry.
     """
 
     x: Float[np.ndarray, " points"]
-    y: Float[np.ndarray, " points"]
+    y: Float[np.ndarray, "*curves points"]
     spread: Float[np.ndarray, " points"]
     start: Int[np.ndarray, " points"]
     stop: Int[np.ndarray, " points"]
@@ -96,6 +99,18 @@ def bin_curve(losses: Losses, points_per_decade: int) -> Curve:
     return Curve(center, bin_means(y, start, stop), spread, start, stop)
 
 
+def group_curves(curves: Sequence[Curve]) -> Iterator[tuple[list[int], Curve]]:
+    """Curves with the same bins, up to 32 at a time, as one with a row each; and which they are."""
+    groups: dict[bytes, list[int]] = {}
+    for place, curve in enumerate(curves):
+        bins = b"".join(part.tobytes() for part in curve._replace(y=curve.x))
+        groups.setdefault(bins, []).append(place)
+    for alike in groups.values():
+        for start in range(0, len(alike), _TOGETHER):
+            places = alike[start : start + _TOGETHER]
+            yield places, curves[places[0]]._replace(y=np.stack([curves[k].y for k in places]))
+
+
 def bin_means(
     values: Float[np.ndarray, "*curves steps"],
     start: Int[np.ndarray, " points"],
@@ -122,56 +137,12 @@ def third_differences(x: Float[np.ndarray, " points"]) -> Float[np.ndarray, "dif
     return weights
 
 
-def _as_numbers(
-    name: str, values: ArrayLike
-) -> tuple[Float[np.ndarray, "*shape"], Bool[np.ndarray, "*shape"]]:
-    """Real numbers, NaN where they are masked, and where that is.
-
-    Raises:
-        ValueError: there are too many of them, or something else.
-    """
-    expected = "an array of real numbers"
-    shape = getattr(values, "shape", None)
-    size = math.prod(shape) if isinstance(shape, tuple) else _length(values)
-    most = _MOST_NUMBERS[name]
-    if size > most:
-        do = "keep some 100 steps a decade, they hold all that a fit can use"
-        raise fail(name, f"at most {most:,} numbers", f"{size:,}", do, described=True)
-    try:
-        array = _join(values) if isinstance(values, Sequence) else np.asanyarray(values)
-    except (TypeError, ValueError):
-        do = "give every row the same length"
-        raise fail(name, expected, "rows of several lengths", do, described=True) from None
-    # Types of half precision that numpy doesn't know are of the kind "V".
-    real = array.dtype.kind in "iuf" or (array.dtype.kind == "V" and array.dtype.names is None)
-    if array.size and not real:
-        do = "convert it with numpy.asarray(..., float) if that is what it means"
-        raise fail(name, expected, f"dtype {array.dtype}", do, described=True)
-    numbers = np.ma.asarray(array.astype(float))
-    return np.where(np.ma.getmaskarray(numbers), np.nan, numbers.data), np.ma.getmaskarray(numbers)
-
-
-def _join(values: Sequence[object]) -> np.ndarray:
-    """A sequence as an array, masked where its rows or numbers are."""
-    if any(isinstance(value, np.ma.MaskedArray) for value in values):  # `np.ma.masked` is one too
-        return np.ma.stack([np.ma.asarray(value) for value in values])
-    return np.asarray(values)
-
-
-def _length(values: ArrayLike) -> int:
-    """Numbers in a sequence, or in its first row times its rows, without making an array of it."""
-    if not isinstance(values, Sequence) or isinstance(values, str):
-        return 1
-    first = values[0] if len(values) else 0
-    return len(values) * (len(first) if isinstance(first, Sequence) else 1)
-
-
 def _checked(
     steps: ArrayLike, loss: ArrayLike
 ) -> tuple[Float[np.ndarray, " steps"], Float[np.ndarray, "*seeds steps"]]:
     """Positive steps and their losses."""
-    t, no_step = _as_numbers("steps", steps)
-    losses, no_loss = _as_numbers("loss", loss)
+    t, no_step = read_numbers("steps", steps, _MOST_STEPS)
+    losses, no_loss = read_numbers("loss", loss, _MOST_LOSSES)
     if t.ndim != 1 or losses.ndim not in (1, 2) or losses.shape[-1:] != t.shape:
         shapes = f"shapes of steps and loss {t.shape} and {losses.shape}"
         expected = "steps of shape [steps] and loss of shape [steps] or [seeds, steps]"

@@ -10,6 +10,7 @@ from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_positive_integer, fail
+from jaxsup.fit.numbers import read_numbers
 from jaxsup.fit.single.power_law import PowerLawFit
 
 _LEVEL = 0.95
@@ -74,14 +75,14 @@ def from_samples(
         The mean and its interval, a single point where all samples are equal.
 
     Raises:
-        ValueError: fewer than two, or not finite.
+        ValueError: fewer than two, masked or not finite, or no real numbers.
 
     >>> from_samples([1.0, 2.0, 3.0]).low.__round__(3)
     -0.484
     """
     from scipy import stats
 
-    values = np.asarray(samples, np.float64)
+    values, _ = read_numbers("samples", samples)
     if values.ndim != 1 or values.size < 2 or not np.isfinite(values).all():
         text = f"a shape {values.shape}, {int(np.isfinite(values).sum())} of them finite"
         do = "leave out what diverged"
@@ -162,12 +163,14 @@ def from_bootstrap(
     >>> print(from_bootstrap([1.0, 2.0, 4.0, 9.0], np.mean))
     4 (1.75 to 7.75)
     """
-    values = np.asarray(samples)
+    values = np.asanyarray(samples)  # a statistic respects masks, which resampling keeps
     if values.ndim == 0 or len(values) < 2:
         raise fail("samples", "two or more", values.size, "repeat the measurement")
-    value = float(statistic(values))
-    if not math.isfinite(value):
-        raise fail("statistic", "a finite number", value, "leave out what diverged")
+    value = statistic(values)
+    if np.iscomplexobj(value) or not math.isfinite(value):
+        text, do = f"{value}", "leave out what diverged"
+        raise fail("statistic", "a finite number", text, do, described=True)
+    value = float(value)
     low, high = _resampled_interval(values, statistic, resamples, seed)
     return Estimate(value, min(low, value), max(high, value), f"bootstrap of {len(values)} {what}")
 
@@ -240,7 +243,7 @@ def _checked_points(
     x: ArrayLike, y: ArrayLike
 ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
     """Sizes and the means of their repeats, once they are known to have logarithms."""
-    sizes, values = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    (sizes, _), (values, _) = read_numbers("x", x), read_numbers("y", y)
     if sizes.ndim != 1 or values.ndim not in (1, 2) or len(values) != len(sizes):
         expected, shapes = "[points] or [points, repeats] like x", f"{values.shape}, {sizes.shape}"
         do = "give as many rows of y as points"

@@ -60,7 +60,8 @@ def loss_curves(
             name = "closed form" if position == last else None
             ax.plot(exact["step"], exact, label=name, **style)
         if regimes is not None:
-            marked = regimes.isel({dims[0]: position}) if dims else regimes
+            along = [dim for dim in regimes["kind"].dims if dim != "stretch"]
+            marked = regimes.isel(dict.fromkeys(along, position))
             color = line_style(position)["color"]
             mark_stretches(marked, steps, np.median(rows, 0), ax, color)
     if regimes is not None:

@@ -45,6 +45,32 @@ def test_repeats_are_averaged() -> None:
     assert slope.value == pytest.approx(-1, abs=1e-12)
 
 
+MASKED = np.ma.masked_array([1.0, 2.0, 1e6, 4.0], [False, False, True, False])
+
+
+@pytest.mark.parametrize(
+    ("measure", "name"),
+    [
+        (from_samples, "samples"),
+        (lambda numbers: log_log_slope([1, 2, 3, 4], numbers), "y"),
+        (lambda numbers: log_log_slope(numbers, [1, 2, 3, 4]), "x"),
+    ],
+)
+def test_no_mask_and_no_imaginary_part_is_dropped(
+    measure: Callable[[Any], Estimate], name: str
+) -> None:
+    complex_numbers = np.arange(1, 5) + 1j
+    words = f"{name}: expected an array of real numbers; got dtype complex128"
+    assert_one_line_error(lambda: measure(complex_numbers), words)
+    assert_one_line_error(lambda: measure(MASKED), f"{name}: expected")
+
+
+def test_a_resampled_statistic_sees_masks_and_is_a_real_number() -> None:
+    assert from_bootstrap(MASKED, np.mean).value == pytest.approx(7 / 3)
+    words = "statistic: expected a finite number; got"
+    assert_one_line_error(lambda: from_bootstrap(np.arange(1, 5) + 1j, np.mean), words)
+
+
 def test_a_level_line_has_an_exact_slope_of_zero() -> None:
     assert log_log_slope([1, 2, 3], [1.0, 1.0, 1.0])[:3] == (0.0, 0.0, 0.0)
 

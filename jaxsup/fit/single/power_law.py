@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
+from jaxsup.fit.numbers import read_numbers
 from jaxsup.fit.single.jumps import find_jump
 from jaxsup.fit.single.least_squares import Fits, fit_log_loss
 from jaxsup.fit.single.record_noise import noise_of_curve, noise_of_fit
@@ -83,7 +84,8 @@ class PowerLawFit:
 
     def predict(self, steps: ArrayLike) -> Float[np.ndarray, "..."]:
         """floor + amplitude * steps^-exponent, shaped like `steps` (> 0); NaN where not `found`."""
-        return np.asarray(self.floor + self.amplitude * np.asarray(steps, float) ** -self.exponent)
+        numbers, _ = read_numbers("steps", steps)
+        return np.asarray(self.floor + self.amplitude * numbers**-self.exponent)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-safe values: tuples as lists, not finite as None, refusal by name."""

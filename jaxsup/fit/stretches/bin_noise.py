@@ -1,4 +1,7 @@
-"""Noise of log L along a curve: its variance by third differences, and its correlation."""
+"""Noise of log L along a curve: its variance by third differences, and its correlation.
+
+Several curves with the same bins may have a row each.
+"""
 
 import math
 from typing import NamedTuple
@@ -30,12 +33,16 @@ class Noise(NamedTuple):
     Attributes:
         white: of each bin, by third differences; more for outliers.
         total: of each bin, with the tolerated misfit of a line.
-        inflation: variance of a slow average over what `total` says of it, >= 1.
+        inflation: variance of a slow average over what `total` says of it, >= 1; of one curve.
     """
 
-    white: Float[np.ndarray, " points"]
-    total: Float[np.ndarray, " points"]
+    white: Float[np.ndarray, "*curves points"]
+    total: Float[np.ndarray, "*curves points"]
     inflation: float = 1.0
+
+    def of(self, place: int) -> "Noise":
+        """That of one curve of several."""
+        return Noise(self.white[place], self.total[place])
 
 
 def measure_noise(curve: Curve, tolerance: float) -> Noise:
@@ -53,40 +60,42 @@ def measure_noise(curve: Curve, tolerance: float) -> Noise:
     """
     x, y, entries = curve.x, curve.y, (curve.stop - curve.start).astype(float)
     if len(x) < _FEWEST:
-        return Noise(np.zeros_like(x), np.full_like(x, tolerance**2 + _TINY))
+        return Noise(np.zeros_like(y), np.full_like(y, tolerance**2 + _TINY))
     weights = third_differences(x)
-    square = (weights @ (y - y.mean())) ** 2 / (weights**2 @ (1 / entries)) + _ROUNDING**2
+    seen = (y - y.mean(-1, keepdims=True)) @ weights.T
+    square = seen**2 / (weights**2 @ (1 / entries)) + _ROUNDING**2
     places = (weights != 0) @ x / 4
     center = float(places.mean())
     inner = places - center
     spread = float(inner @ inner)
-    level, trend = _fit_level(square, inner, 0.0, spread)
-    trend *= max(0.0, 1 - 8 * _PSEUDO / max(spread * trend**2, _TINY))
+    level, trend = _fit_level(square, inner, np.zeros((*y.shape[:-1], 1)), spread)
+    trend = trend * np.maximum(0, 1 - 8 * _PSEUDO / np.maximum(spread * trend**2, _TINY))
     level, _ = _fit_level(square, inner, trend, math.inf)
     white = np.exp(level + trend * (x - center)) / entries
     total = white + tolerance**2 + _TINY
-    low, high = np.minimum(y[:-2], y[2:]), np.maximum(y[:-2], y[2:])
-    beyond = np.maximum(np.maximum(y[1:-1] - high, low - y[1:-1]), 0)
-    off = np.where(beyond > _OUTLYING * np.sqrt(total[1:-1]), beyond, 0)
-    white[1:-1] += off**2
-    total[1:-1] += off**2
+    before, middle, after = y[..., :-2], y[..., 1:-1], y[..., 2:]
+    high, low = np.maximum(before, after), np.minimum(before, after)
+    beyond = np.maximum(np.maximum(middle - high, low - middle), 0)
+    off = np.where(beyond > _OUTLYING * np.sqrt(total[..., 1:-1]), beyond, 0)
+    white[..., 1:-1] += off**2
+    total[..., 1:-1] += off**2
     return Noise(white, total)
 
 
 def _fit_level(
-    square: Float[np.ndarray, " differences"],
+    square: Float[np.ndarray, "*curves differences"],
     inner: Float[np.ndarray, " differences"],
-    trend: float,
+    trend: Float[np.ndarray, "*curves 1"],
     spread: float,
-) -> tuple[float, float]:
+) -> tuple[Float[np.ndarray, "*curves 1"], Float[np.ndarray, "*curves 1"]]:
     """a and b of variances exp(a + b inner) by squares that are cut; b is kept for no spread."""
     rest = square * np.exp(-trend * inner)
-    level = math.log(float(np.median(rest)) / _MEDIAN_SQUARE + _TINY)
+    level = np.log(np.median(rest, -1, keepdims=True) / _MEDIAN_SQUARE + _TINY)
     for _ in range(_ROUNDS):
         relative = square * np.exp(-level - trend * inner)
         excess = np.minimum(relative, _MOST_SQUARE) / _MEAN_SQUARE - 1
-        level += float(np.clip(excess.mean(), -1, 1))
-        trend += float(np.clip(inner @ excess / spread, -1, 1))
+        level = level + np.clip(excess.mean(-1, keepdims=True), -1, 1)
+        trend = trend + np.clip(excess @ inner[:, None] / spread, -1, 1)
     return level, trend
 
 
@@ -114,14 +123,14 @@ def seed_deviations(losses: Losses, curve: Curve) -> Float[np.ndarray, "seeds po
     return bin_means(relative, curve.start, curve.stop)
 
 
-def scatter_inflation(curve: Curve, noise: Noise) -> float:
+def scatter_inflation(curve: Curve, noise: Noise) -> Float[np.ndarray, "*curves"]:
     """Long-run variance of one curve's scatter over `noise.total`, >= 1.
 
     The scatter is about local parabolas, which follow what bends slowly; mean square and lag-1
     autocorrelation are taken around each bin. The result is a low quantile over the bins: a sharp
     bend swells what is around it.
     """
-    x, n = curve.x, len(curve.x)
+    x, y, n = curve.x, curve.y, len(curve.x)
     away = (x - x[:, None]) / (_BANDWIDTH * math.log(10))
     weight = np.maximum(1 - away**2, 0)
     powers = np.stack([away**order for order in range(3)], -1)
@@ -129,13 +138,13 @@ def scatter_inflation(curve: Curve, noise: Noise) -> float:
     smooth = np.einsum("ia,ij,ija->ij", np.linalg.pinv(moments)[:, 0], weight, powers)
     spent = float(np.trace(smooth)) / n
     if spent > _MOST_SPENT:
-        return 1.0
-    residual = (curve.y - smooth @ curve.y) / np.sqrt(noise.total)
+        return np.ones(y.shape[:-1])
+    residual = (y - y @ smooth.T) / np.sqrt(noise.total)
     near = (np.abs(away) <= _NEAR).astype(float)
     count = near.sum(1)
-    square = near @ residual**2 / count
-    product = near[:, :-1] @ (residual[:-1] * residual[1:]) / count
+    square = residual**2 @ near / count
+    product = (residual[..., :-1] * residual[..., 1:]) @ near[:-1] / count
     r = product / np.maximum(square, 1 - spent)
     r = np.clip(r + (1 + r) * spent, 0, _MOST_CORRELATED)
     inflations = square / (1 - spent) * (1 + r) / (1 - r)
-    return max(1.0, float(np.quantile(inflations, _QUIET)))
+    return np.asarray(np.maximum(1.0, np.quantile(inflations, _QUIET, axis=-1)))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
-from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
+from jaxsup.fit.curves import Curve, Losses, bin_curve, group_curves, read_losses
 from jaxsup.fit.stretches.bin_noise import measure_noise, scatter_inflation, seed_deviations
 
 _NEIGHBORS = 2  # bins at each side that a line uses at least, where there are as many
@@ -81,74 +82,113 @@ def local_exponent(
     >>> bool(np.allclose(local.exponent, 0.5))
     True
     """
-    check_number("bandwidth", bandwidth, "take about 0.35", low=0, low_open=True)
-    check_number("points_per_decade", points_per_decade, "take 16", low=4)
-    do = "give a fraction such as 0.95"
-    check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)
-    losses = read_losses(steps, loss)
-    curve = bin_curve(losses, points_per_decade)
-    exponent = np.full_like(curve.x, np.nan)
-    interval = np.full((len(curve.x), 2), np.nan)
-    if len(curve.x) >= _FEWEST_POINTS:
-        near = _local_lines(curve.x, bandwidth * math.log(10))
-        wide = _local_lines(curve.x, _WIDE * bandwidth * math.log(10))
-        exponent = -near.slope @ curve.y
-        level = (1 + confidence) / 2
-        if len(losses.values) > 1:
-            margin = _seed_margin(curve, losses, near, level)
-        else:
-            margin = _scatter_margin(curve, near, level)
-        margin = np.hypot(margin, _BENT * (exponent + wide.slope @ curve.y))
-        interval = exponent[:, None] + margin[:, None] * np.array([-1.0, 1.0])
-    return LocalExponents(
-        np.exp(curve.x),
-        exponent,
-        interval,
-        float(confidence),
-        float(bandwidth),
-        len(losses.values),
-        losses.dropped,
-    )
+    options = LocalOptions(bandwidth, points_per_decade, confidence)
+    options.check()
+    return find_local_exponents([read_losses(steps, loss)], options)[0]
 
 
-class _LocalLines(NamedTuple):
-    """Lines fitted around each point, as matrices to apply to log L."""
+class LocalOptions(NamedTuple):
+    """Options of `local_exponent`, by their names; `check` names those out of range."""
 
-    slope: Float[np.ndarray, "points points"]
-    height: Float[np.ndarray, "points points"]
+    bandwidth: float | int = 0.35
+    points_per_decade: int = 16
+    confidence: float = 0.95
+
+    def check(self) -> None:
+        """Raise unless every option is within its range.
+
+        Raises:
+            ValueError: one is not.
+        """
+        check_number("bandwidth", self.bandwidth, "take about 0.35", low=0, low_open=True)
+        check_number("points_per_decade", self.points_per_decade, "take 16", low=4)
+        ends = {"low": 0, "high": 1, "low_open": True, "high_open": True}
+        check_number("confidence", self.confidence, "give a fraction such as 0.95", **ends)
 
 
-def _local_lines(x: Float[np.ndarray, " points"], half_width: float) -> _LocalLines:
-    """Slope and height at each point of the line around it, by Epanechnikov's kernel."""
+def find_local_exponents(
+    records: Sequence[Losses], options: LocalOptions, *, intervals: bool = True
+) -> list[LocalExponents]:
+    """`local_exponent` of many curves: those with the same bins share their lines.
+
+    Arguments:
+        records: losses of each curve.
+        options: of `local_exponent`.
+        intervals: measure them; NaN without.
+    """
+    curves = [bin_curve(losses, options.points_per_decade) for losses in records]
+    found: dict[int, LocalExponents] = {}
+    for places, curve in group_curves(curves):
+        alike = [records[place] for place in places]
+        exponent = np.full_like(curve.y, np.nan)
+        margin = np.full_like(curve.y, np.nan)
+        if len(curve.x) >= _FEWEST_POINTS:
+            near = _local_lines(curve.x, options.bandwidth * math.log(10))
+            exponent = -curve.y @ near.T
+            if intervals:
+                margin = _margins(curve, alike, near, (1 + options.confidence) / 2)
+                wide = _local_lines(curve.x, _WIDE * options.bandwidth * math.log(10))
+                margin = np.hypot(margin, _BENT * (exponent + curve.y @ wide.T))
+        ends = exponent[..., None] + margin[..., None] * np.array([-1.0, 1.0])
+        steps = np.exp(curve.x)
+        for row, (place, losses) in enumerate(zip(places, alike, strict=True)):
+            found[place] = LocalExponents(
+                steps,
+                exponent[row],
+                ends[row],
+                float(options.confidence),
+                float(options.bandwidth),
+                len(losses.values),
+                losses.dropped,
+            )
+    return [found[place] for place in range(len(records))]
+
+
+def _local_lines(
+    x: Float[np.ndarray, " points"], half_width: float
+) -> Float[np.ndarray, "points points"]:
+    """What gives the slope at each point of the line around it, by Epanechnikov's kernel."""
     away = x - x[:, None]
     neighbors = min(2 * _NEIGHBORS, len(x) - 1)
     nearest = np.partition(np.abs(away), neighbors, axis=1)[:, neighbors]
     width = np.maximum(half_width, 1.001 * nearest)[:, None]
     weight = np.maximum(1 - (away / width) ** 2, 0)
     total = weight.sum(1, keepdims=True)
-    center = np.sum(weight * away, 1, keepdims=True) / total
-    centered = away - center
-    slope = weight * centered / np.sum(weight * centered**2, 1, keepdims=True)
-    return _LocalLines(slope, weight / total - center * slope)
+    centered = away - np.sum(weight * away, 1, keepdims=True) / total
+    return weight * centered / np.sum(weight * centered**2, 1, keepdims=True)
+
+
+def _margins(
+    curve: Curve, records: list[Losses], near: Float[np.ndarray, "points points"], level: float
+) -> Float[np.ndarray, "curves points"]:
+    """Half widths by the noise: over the seeds, or of curves with one by their scatter."""
+    margins = np.full_like(curve.y, np.nan)
+    single = np.array([len(losses.values) == 1 for losses in records])
+    if single.any():
+        margins[single] = _scatter_margins(curve._replace(y=curve.y[single]), near, level)
+    for row in np.flatnonzero(~single):
+        margins[row] = _seed_margin(curve, records[row], near, level)
+    return margins
 
 
 def _seed_margin(
-    curve: Curve, losses: Losses, near: _LocalLines, level: float
+    curve: Curve, losses: Losses, near: Float[np.ndarray, "points points"], level: float
 ) -> Float[np.ndarray, " points"]:
     """Student's t over what each seed does to the slope of the mean curve."""
     from scipy.special import stdtrit
 
     seeds = len(losses.values)
-    slopes = seed_deviations(losses, curve) @ near.slope.T
+    slopes = seed_deviations(losses, curve) @ near.T
     return np.std(slopes, axis=0, ddof=1) / math.sqrt(seeds) * float(stdtrit(seeds - 1, level))
 
 
-def _scatter_margin(curve: Curve, near: _LocalLines, level: float) -> Float[np.ndarray, " points"]:
+def _scatter_margins(
+    curve: Curve, near: Float[np.ndarray, "points points"], level: float
+) -> Float[np.ndarray, "curves points"]:
     """The noise by third differences, widened by what the scatter says of its correlation."""
     from scipy.special import ndtri
 
     noise = measure_noise(curve, 0.0)
-    if not noise.white.any():
-        return np.full(len(curve.x), np.nan)
-    inflation = scatter_inflation(curve, noise)
-    return float(ndtri(level)) * np.sqrt(inflation * (near.slope**2 @ noise.total))
+    inflation = scatter_inflation(curve, noise)[:, None]
+    margins = float(ndtri(level)) * np.sqrt(inflation * (noise.total @ (near**2).T))
+    return np.where(noise.white.any(-1, keepdims=True), margins, np.nan)

@@ -4,13 +4,21 @@ Plain arrays in host numpy, in double precision; nothing here knows of training.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number
-from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
-from jaxsup.fit.stretches.bin_noise import Noise, measure_noise, scatter_inflation
+from jaxsup.fit.curves import Curve, Losses, bin_curve, group_curves, read_losses
+from jaxsup.fit.stretches.bin_noise import (
+    Noise,
+    measure_noise,
+    scatter_inflation,
+    seed_deviations,
+)
 from jaxsup.fit.stretches.jumps import jumps_between
 from jaxsup.fit.stretches.kinds import (
     CROSSOVER,
@@ -27,16 +35,63 @@ from jaxsup.fit.stretches.kinds import (
     suspect_end,
 )
 from jaxsup.fit.stretches.regimes import Regimes, Stretch
-from jaxsup.fit.stretches.segmentation import Lines, Piece, cut, fit_lines, seed_inflation
+from jaxsup.fit.stretches.segmentation import (
+    Lines,
+    Piece,
+    best_cuts,
+    cut,
+    fit_lines,
+    seed_inflation,
+)
 from jaxsup.fit.stretches.stretch_intervals import line_influence, measure_floor, measure_interval
 
 _FEWEST_POINTS = 6
+
+
+class RegimeOptions(NamedTuple):
+    """Options of `regimes`, by their names; `check` says which are outside of their ranges."""
+
+    penalty: float | int = 3.0
+    points_per_decade: int = 16
+    min_decades: float | int = 0.5
+    max_drift: float | int = 0.25
+    flat: float | int = 0.05
+    tolerance: float | int = 0.01
+    confidence: float = 0.95
+
+    def check(self) -> None:
+        """Raise unless every option is within its range.
+
+        Raises:
+            ValueError: one is not.
+        """
+        fraction = "give a fraction of the exponent"
+        check_number("penalty", self.penalty, "take 3", low=0, low_open=True)
+        check_number("points_per_decade", self.points_per_decade, "take 16", low=4)
+        check_number("min_decades", self.min_decades, "ask for about 0.5", low=0, low_open=True)
+        check_number("max_drift", self.max_drift, fraction, low=0, low_open=True)
+        check_number("flat", self.flat, "take about 0.05", low=0)
+        check_number("tolerance", self.tolerance, "take about 0.01", low=0)
+        ends = {"low": 0, "high": 1, "low_open": True, "high_open": True}
+        check_number("confidence", self.confidence, "give a fraction such as 0.95", **ends)
+
+
+class _Prepared(NamedTuple):
+    """A curve before it is cut: what is measured of many at once."""
+
+    curve: Curve
+    deviations: Float[np.ndarray, "seeds points"]
+    noise: Noise
+    lines: Lines
+    cuts: list[list[Piece]]
+    inflation: float
 
 
 class _Cut(NamedTuple):
     """A curve cut in pieces, with what is known of each."""
 
     curve: Curve
+    deviations: Float[np.ndarray, "seeds points"]
     losses: Losses
     noise: Noise
     lines: Lines
@@ -92,23 +147,65 @@ def regimes(
     >>> [(each.kind, round(each.exponent, 2)) for each in found.power_laws]
     [('power-law', 0.3), ('power-law', 1.0)]
     """
-    _check_options(penalty, points_per_decade, min_decades, max_drift, flat, tolerance, confidence)
-    losses = read_losses(steps, loss)
-    curve = bin_curve(losses, points_per_decade)
-    known = float(confidence), len(losses.values), losses.dropped
-    if len(curve.x) < _FEWEST_POINTS:
-        counts = f"{len(curve.x)} log-spaced points of a positive loss, {_FEWEST_POINTS} are needed"
-        return Regimes((), None, *known, f"no regimes here: {counts}")
-    noise = measure_noise(curve, tolerance)
+    options = RegimeOptions(
+        penalty, points_per_decade, min_decades, max_drift, flat, tolerance, confidence
+    )
+    options.check()
+    return find_regimes([read_losses(steps, loss)], options)[0]
+
+
+def find_regimes(records: Sequence[Losses], options: RegimeOptions) -> list[Regimes]:
+    """`regimes` of many curves: noise, lines and cuts of those with the same bins at once.
+
+    Arguments:
+        records: losses of each curve.
+        options: of `regimes`.
+    """
+    curves = [bin_curve(losses, options.points_per_decade) for losses in records]
+    found: dict[int, Regimes] = {}
+    groups: dict[int, list[int]] = {}  # by number of seeds
+    for place, (losses, curve) in enumerate(zip(records, curves, strict=True)):
+        if len(curve.x) < _FEWEST_POINTS:
+            counts = f"{len(curve.x)} log-spaced points of a positive loss"
+            reason = f"no regimes here: {counts}, {_FEWEST_POINTS} are needed"
+            known = float(options.confidence), len(losses.values), losses.dropped
+            found[place] = Regimes((), None, *known, reason)
+        else:
+            groups.setdefault(len(losses.values), []).append(place)
+    for alike in groups.values():
+        for rows, curve in group_curves([curves[place] for place in alike]):
+            places = [alike[row] for row in rows]
+            for place, prepared in zip(
+                places, _prepare(curve, [records[k] for k in places], options), strict=True
+            ):
+                found[place] = _cut_curve(prepared, records[place], options)
+    return [found[place] for place in range(len(records))]
+
+
+def _prepare(curve: Curve, records: list[Losses], options: RegimeOptions) -> list[_Prepared]:
+    """Noise, lines and cheapest cuts of curves with the same bins and as many seeds."""
+    noise = measure_noise(curve, options.tolerance)
     lines = fit_lines(curve, noise.total)
-    price = penalty * math.log(len(curve.x))
-    if len(losses.values) > 1:
-        least = seed_inflation(losses, curve, lines, noise, min_decades)
+    deviations = np.stack([seed_deviations(losses, curve) for losses in records])
+    if deviations.shape[1] > 1:
+        least = seed_inflation(deviations, curve, lines, noise, options.min_decades)
     else:
         least = scatter_inflation(curve, noise)
-    pieces, inflation = cut(curve, lines, noise, price, least)
+    return [
+        _Prepared(
+            curve._replace(y=y), deviations[k], noise.of(k), lines.of(k), cuts, float(least[k])
+        )
+        for k, (y, cuts) in enumerate(zip(curve.y, best_cuts(lines), strict=True))
+    ]
+
+
+def _cut_curve(prepared: _Prepared, losses: Losses, options: RegimeOptions) -> Regimes:
+    """The stretches of one curve."""
+    curve, deviations, noise, lines, cuts, least = prepared
+    price = options.penalty * math.log(len(curve.x))
+    pieces, inflation = cut(curve, lines, noise, price, cuts, least)
     noise = noise._replace(inflation=inflation)
-    rules = Rules(price * inflation, min_decades, max_drift, flat)
+    rules = Rules(price * inflation, options.min_decades, options.max_drift, options.flat)
     pieces = merge(curve, lines, noise, pieces, rules)
     cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
     end = explain_end(curve, lines, noise, pieces, cores, rules)
@@ -116,8 +213,8 @@ def regimes(
         pieces = extend_law(pieces, cores, end)
         cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
     kinds = name_kinds(cores, end, rules)
-    whole = _Cut(curve, losses, noise, lines, cores, end)
-    intervals = [_interval(whole, place, confidence) for place in range(len(cores))]
+    whole = _Cut(curve, deviations, losses, noise, lines, cores, end)
+    intervals = [_interval(whole, place, options.confidence) for place in range(len(cores))]
     kinds = [
         CROSSOVER if kind == POWER_LAW and low <= 0 else kind
         for kind, (low, _) in zip(kinds, intervals, strict=True)
@@ -125,7 +222,8 @@ def regimes(
     groups = _join(whole, pieces, kinds)
     stretches = tuple(_describe(whole, *group, intervals) for group in groups)
     plateau = groups[-1][1] if groups[-1][0] == PLATEAU and len(groups) > 1 else None
-    floor = measure_floor(curve, noise, plateau, end and end.tail, confidence)
+    floor = measure_floor(curve, noise, plateau, end and end.tail, options.confidence)
+    known = float(options.confidence), len(losses.values), losses.dropped
     return Regimes(stretches, floor, *known)
 
 
@@ -160,7 +258,7 @@ def _interval(whole: _Cut, place: int, confidence: float) -> tuple[float, float]
     if whole.end is None and place == len(whole.cores) - 1:
         tails = suspect_end(whole.curve, whole.lines, whole.noise, whole.cores[place])
     core = whole.cores[place]
-    return measure_interval(whole.curve, whole.losses, whole.noise, core, tails, confidence)
+    return measure_interval(whole.curve, whole.deviations, whole.noise, core, tails, confidence)
 
 
 def _describe(
@@ -182,23 +280,3 @@ def _describe(
         float(curve.x[piece.last] - curve.x[piece.first]) / math.log(10),
         piece.last - piece.first + 1,
     )
-
-
-def _check_options(
-    penalty: float | int,
-    points_per_decade: int,
-    min_decades: float | int,
-    max_drift: float | int,
-    flat: float | int,
-    tolerance: float | int,
-    confidence: float,
-) -> None:
-    """Raise unless every option is within its range."""
-    check_number("penalty", penalty, "take 3", low=0, low_open=True)
-    check_number("points_per_decade", points_per_decade, "take 16", low=4)
-    check_number("min_decades", min_decades, "ask for about 0.5", low=0, low_open=True)
-    check_number("max_drift", max_drift, "give a fraction of the exponent", low=0, low_open=True)
-    check_number("flat", flat, "take about 0.05", low=0)
-    check_number("tolerance", tolerance, "take about 0.01", low=0)
-    do = "give a fraction such as 0.95"
-    check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)

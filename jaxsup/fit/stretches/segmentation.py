@@ -1,7 +1,8 @@
 """Lines through log L against log t: a curve's cut into pieces by change points.
 
 The curve is cut where that lowers the sum of squares over lines that need not join, each break at a
-price of `penalty` log n noise variances; dynamic programming finds the best of all cuts.
+price of `penalty` log n noise variances; dynamic programming finds the best of all cuts. Several
+curves with the same bins may have a row each.
 """
 
 import math
@@ -10,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup.fit.curves import Curve, Losses
-from jaxsup.fit.stretches.bin_noise import Noise, long_run_inflation, seed_deviations
+from jaxsup.fit.curves import Curve
+from jaxsup.fit.stretches.bin_noise import Noise, long_run_inflation
 
 _FEWEST = 3  # points of a piece: a line, and one more to see the noise by
 _MOST_PIECES = 14
@@ -27,9 +28,13 @@ class Lines(NamedTuple):
         square: weighted sum of squares of log t about its mean, 1 / variance of the slope.
     """
 
-    cost: Float[np.ndarray, "points points"]
-    slope: Float[np.ndarray, "points points"]
-    square: Float[np.ndarray, "points points"]
+    cost: Float[np.ndarray, "*curves points points"]
+    slope: Float[np.ndarray, "*curves points points"]
+    square: Float[np.ndarray, "*curves points points"]
+
+    def of(self, place: int) -> "Lines":
+        """Those of one curve of several."""
+        return Lines(self.cost[place], self.slope[place], self.square[place])
 
 
 class Piece(NamedTuple):
@@ -44,13 +49,15 @@ class Piece(NamedTuple):
     last: int
 
 
-def fit_lines(curve: Curve, variance: Float[np.ndarray, " points"]) -> Lines:
+def fit_lines(curve: Curve, variance: Float[np.ndarray, "*curves points"]) -> Lines:
     """A line through every run of bins, by prefix sums."""
     weight, n = 1 / variance, len(curve.x)
-    x, y = curve.x - curve.x.mean(), curve.y - curve.y.mean()
-    terms = np.stack([np.ones(n), x, y, x * x, x * y, y * y]) * weight
-    sums = np.concatenate([np.zeros((6, 1)), np.cumsum(terms, 1)], 1)
-    one, sx, sy, sxx, sxy, syy = sums[:, None, 1:] - sums[:, :-1, None]
+    x, y = curve.x - curve.x.mean(), curve.y - curve.y.mean(-1, keepdims=True)
+    terms = (np.ones(n), x, y, x * x, x * y, y * y)
+    sums = np.zeros((len(terms), *y.shape[:-1], n + 1))
+    for term, total in zip(terms, sums, strict=True):
+        np.cumsum(term * weight, -1, out=total[..., 1:])
+    one, sx, sy, sxx, sxy, syy = sums[..., None, 1:] - sums[..., :-1, None]
     first, last = np.indices((n, n))
     enough = last - first >= _FEWEST - 1
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -62,7 +69,12 @@ def fit_lines(curve: Curve, variance: Float[np.ndarray, " points"]) -> Lines:
 
 
 def cut(
-    curve: Curve, lines: Lines, noise: Noise, price: float, least: float = 1.0
+    curve: Curve,
+    lines: Lines,
+    noise: Noise,
+    price: float,
+    cuts: list[list[Piece]],
+    least: float = 1.0,
 ) -> tuple[list[Piece], float]:
     """The pieces of the curve in order, and the inflation of their noise.
 
@@ -75,9 +87,9 @@ def cut(
         lines: through all its runs.
         noise: of its bins.
         price: of a piece, in variances.
+        cuts: the cheapest into 1, 2, ... pieces.
         least: inflation known from elsewhere.
     """
-    cuts = _best_cuts(lines)
     costs = [sum(float(lines.cost[piece]) for piece in pieces) for pieces in cuts]
     inflations = {0: max(least, measure_inflation(curve, lines, cuts[0], noise))}
     place = 0
@@ -94,23 +106,30 @@ def cut(
             return cuts[place], inflations[place]
 
 
-def _best_cuts(lines: Lines) -> list[list[Piece]]:
-    """The cheapest cut into 1, 2, ... pieces, by dynamic programming."""
-    n = len(lines.cost)
-    best, starts = lines.cost[0], [np.zeros(n, int)]
-    cuts = []
-    for count in range(1, min(_MOST_PIECES, n // _FEWEST) + 1):
-        if count > 1:
-            before = np.concatenate([[np.inf], best[:-1]])
-            candidates = before[:, None] + lines.cost
-            starts.append(candidates.argmin(0))
-            best = candidates[starts[-1], np.arange(n)]
-        pieces, last = [], n - 1
-        for start in reversed(starts):
-            pieces.append(Piece(int(start[last]), last))
-            last = int(start[last]) - 1
-        cuts.append(pieces[::-1])
-    return cuts
+def best_cuts(lines: Lines) -> list[list[list[Piece]]]:
+    """The cheapest cuts of every curve into 1, 2, ... pieces, by dynamic programming.
+
+    Arguments:
+        lines: of several curves.
+    """
+    curves, n, _ = lines.cost.shape
+    best, starts = lines.cost[:, 0], [np.zeros((curves, n), int)]
+    candidates = np.full_like(lines.cost, np.inf)
+    for _ in range(1, min(_MOST_PIECES, n // _FEWEST)):
+        np.add(lines.cost[:, 1:], best[:, :-1, None], out=candidates[:, 1:])
+        starts.append(candidates.argmin(1))
+        best = np.take_along_axis(candidates, starts[-1][:, None], 1)[:, 0]
+    table = np.stack(starts, 1).tolist()
+    return [[_trace_back(rows[:count]) for count in range(1, len(rows) + 1)] for rows in table]
+
+
+def _trace_back(starts: list[list[int]]) -> list[Piece]:
+    """The pieces of a cut, from the first bin of the last piece for each of its possible ends."""
+    pieces, last = [], len(starts[0]) - 1
+    for row in reversed(starts):
+        pieces.append(Piece(row[last], last))
+        last = row[last] - 1
+    return pieces[::-1]
 
 
 def measure_inflation(curve: Curve, lines: Lines, pieces: list[Piece], noise: Noise) -> float:
@@ -129,30 +148,44 @@ def residuals(curve: Curve, lines: Lines, piece: Piece) -> Float[np.ndarray, " p
 
 
 def seed_inflation(
-    losses: Losses, curve: Curve, lines: Lines, noise: Noise, decades: float | int
-) -> float:
+    deviations: Float[np.ndarray, "*curves seeds points"],
+    curve: Curve,
+    lines: Lines,
+    noise: Noise,
+    decades: float | int,
+) -> Float[np.ndarray, "*curves"]:
     """Variance over seeds of the change of slope between neighboring windows / what `noise` says.
 
     Seeds that differ in slope all along the curve make no breaks, so it is the change that counts.
     The median over the curve: one stormy passage says nothing of the rest. At least 1.
+
+    Arguments:
+        deviations: of each seed from the mean, `seed_deviations`; two seeds at least.
+        curve: the binned curve.
+        lines: through all its runs.
+        noise: of its bins.
+        decades: length of a window.
     """
     from scipy.special import gammaincinv
 
-    seeds, x, n = len(losses.values), curve.x, len(curve.x)
+    seeds, x, n = deviations.shape[-2], curve.x, len(curve.x)
     last = np.searchsorted(x, x + decades * math.log(10) * (1 - 1e-9))
     last = np.maximum(last, np.arange(n) + _FEWEST - 1)
     first = np.flatnonzero(last < n)
-    if seeds < 2 or not first.size:
-        return 1.0
+    if not first.size:
+        return np.ones(curve.y.shape[:-1])
     last, index = last[first], np.arange(n)
-    weight = ((index >= first[:, None]) & (index <= last[:, None])) / noise.total
-    square = lines.square[first, last]
-    influence = weight * (x - (weight @ x / weight.sum(1))[:, None]) / square[:, None]
+    inside = (index >= first[:, None]) & (index <= last[:, None])
+    weight = inside / noise.total[..., None, :]
+    square = lines.square[..., first, last]
+    center = weight @ x / weight.sum(-1)
+    influence = weight * (x - center[..., None]) / square[..., None]
     left = np.flatnonzero(last + 1 <= first[-1])
     right = last[left] + 1 - first[0]
     if not left.size:
-        return 1.0
-    changes = seed_deviations(losses, curve) @ (influence[right] - influence[left]).T
-    ratio = np.var(changes, axis=0, ddof=1) / seeds / (1 / square[right] + 1 / square[left])
+        return np.ones(curve.y.shape[:-1])
+    effects = (influence[..., right, :] - influence[..., left, :]).swapaxes(-1, -2)
+    expected = 1 / square[..., right] + 1 / square[..., left]
+    ratio = np.var(deviations @ effects, axis=-2, ddof=1) / seeds / expected
     typical = 2 * gammaincinv((seeds - 1) / 2, 0.5) / (seeds - 1)  # median of chi^2 / freedom
-    return max(1.0, float(np.median(ratio)) / typical)
+    return np.asarray(np.maximum(1.0, np.median(ratio, -1) / typical))

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup.fit.curves import Curve, Losses
+from jaxsup.fit.curves import Curve
 from jaxsup.fit.intervals import Estimate
-from jaxsup.fit.stretches.bin_noise import Noise, seed_deviations
+from jaxsup.fit.stretches.bin_noise import Noise
 from jaxsup.fit.stretches.kinds import Core
 from jaxsup.fit.stretches.segmentation import Piece
 from jaxsup.fit.stretches.tails import Tail
@@ -27,7 +27,7 @@ def line_influence(
 
 def measure_interval(
     curve: Curve,
-    losses: Losses,
+    deviations: Float[np.ndarray, "seeds points"],
     noise: Noise,
     core: Core,
     tails: list[Tail],
@@ -37,7 +37,7 @@ def measure_interval(
 
     Arguments:
         curve: the binned curve.
-        losses: of all seeds.
+        deviations: of each seed from the mean, `seed_deviations`.
         noise: of the bins.
         core: where the exponent is measured.
         tails: bent laws that start with this stretch, or may hide in it: each has an exponent of
@@ -51,12 +51,12 @@ def measure_interval(
     """
     from scipy.special import ndtri, stdtrit
 
-    level, seeds = (1 + confidence) / 2, len(losses.values)
+    level, seeds = (1 + confidence) / 2, len(deviations)
     bins = slice(core.first, core.last + 1)
     influence = line_influence(curve.x[bins], noise.total[bins])
     margin = core.error * float(stdtrit(core.last - core.first - 1 + _BORROWED, level))
     if seeds > 1:
-        slopes = seed_deviations(losses, curve)[:, bins] @ influence
+        slopes = deviations[:, bins] @ influence
         error = float(np.std(slopes, ddof=1)) / math.sqrt(seeds)
         margin = max(margin, error * float(stdtrit(seeds - 1, level)))
     drift = math.sqrt(max(core.drift**2 - 4 * core.drift_error**2, 0) / 12) * float(ndtri(level))

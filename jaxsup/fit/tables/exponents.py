@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsup._internal.validation import fail
 from jaxsup.fit.single.power_law import PowerLawFit, fit_power_law
 from jaxsup.fit.tables.references import log_slope, theory_limit
-from jaxsup.fit.tables.settings import UNTRAINED, read_settings
+from jaxsup.fit.tables.settings import OUTSIDE, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
     column_title,
@@ -81,18 +82,23 @@ def measure_exponents(
         of infinitely many features. NaN where there is none, a = 0 among them. Where no power law
         is found, ``exponent`` is NaN and ``reason`` says why, also where all seeds diverged. Of the
         seeds that are fitted together, the steps are used that all recorded; ``steps_partial``
-        counts the others.
+        counts the others. An axis or coordinate that is called as one of these, say "theory",
+        becomes "theory_axis".
 
     Raises:
-        ValueError: as `jaxsup.fit_power_law`, where it is so at every setting.
+        ValueError: as `jaxsup.fit_power_law`, where it is so at every setting; or `after` is later
+            than every recorded step.
     """
     import xarray as xr
 
+    dataset = name_apart(dataset, _LABELS)
     loss = dataset["loss"].transpose(..., "seed", "step")
     dims, shape = loss.dims[:-2], loss.shape[:-2]
     options = {"window": window, "floor": floor, "confidence": confidence}
     if window is not None and after is None:
         after = 0
+    elif window is not None and after is not None and window[1] <= after:
+        raise fail("window", f"a part of the steps from {after:g} on", window, "leave out `after`")
     rows = list(_measure_settings(dataset, after, options))
     columns: dict[str, Any] = {
         name: (dims, np.asarray([row[name] for row in rows]).reshape(shape), {"long_name": label})
@@ -143,8 +149,7 @@ def _measure_settings(
     """The row of each setting; a fit that is refused its arguments leaves the others theirs."""
     errors, others = [], False
     for setting in read_settings(dataset, after):
-        reason = setting.reason if setting.problem == UNTRAINED else NONE + setting.reason
-        fit = PowerLawFit(reason=reason, seeds_dropped=setting.dropped)
+        fit = PowerLawFit(reason=setting.explain(NONE), seeds_dropped=setting.dropped)
         try:
             if not setting.problem:
                 fit = fit_power_law(setting.steps, setting.loss, **options)
@@ -155,7 +160,8 @@ def _measure_settings(
         refusal = "" if fit.refusal is None else fit.refusal.name.lower().replace("_", " ")
         yield {
             **_fields(fit),
-            "problem": setting.problem or refusal or ("" if fit.found else "refused"),
+            # A window is the one argument that suits some curves and not others.
+            "problem": setting.problem or refusal or ("" if fit.found else OUTSIDE),
             "theory": log_slope(setting.steps, setting.theory, fit.window),
             "fit_after": setting.after,
             "steps_partial": setting.partial,

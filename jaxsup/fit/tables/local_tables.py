@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup.fit.curves import read_losses
 from jaxsup.fit.single.power_law import json_safe
-from jaxsup.fit.stretches.local_exponents import local_exponent
+from jaxsup.fit.stretches.local_exponents import LocalOptions, find_local_exponents
 from jaxsup.fit.tables.references import theory_limit
-from jaxsup.fit.tables.settings import TOO_SHORT, Setting, read_settings
+from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
     column_title,
@@ -32,7 +34,17 @@ _LABELS = {
     "interval_high": "upper end of its interval",
     "theory": "local exponent of the linear student without superposition (K = N), this N",
 }
-_PARTIAL = "steps left out because not all seeds recorded them"
+_SETTING_LABELS = {
+    "seeds_used": "seeds used",
+    "seeds_dropped": "seeds left out as diverged",
+    "steps_partial": "steps left out because not all seeds recorded them",
+    "problem": "why there are none, in short",
+    "reason": "why there are none",
+}
+
+
+NONE = "no local exponents here: "
+"""How a reason begins."""
 
 
 class _Line(NamedTuple):
@@ -42,6 +54,7 @@ class _Line(NamedTuple):
     columns: Float[np.ndarray, "points columns"]
     seeds_used: int
     problem: str
+    reason: str
 
 
 def measure_local_exponents(
@@ -61,18 +74,20 @@ def measure_local_exponents(
         student without superposition (`jaxsup.theory.references.linear_reference`). The steps are
         the bins' means, of all settings together; NaN where a setting has none or has no theory.
         Over (axis names...): ``theory_limit``, (a + 2b - 1)/a; ``seeds_used``, ``seeds_dropped``,
-        ``steps_partial``, steps left out because not all seeds recorded them, and ``problem``, why
-        a setting has none.
+        ``steps_partial``, steps left out because not all seeds recorded them, and ``problem`` and
+        ``reason``, why a setting has none. An axis or coordinate that is called as one of these,
+        say "theory", becomes "theory_axis".
 
     Raises:
-        ValueError: as `jaxsup.fit.local_exponent`.
+        ValueError: as `jaxsup.fit.local_exponent`; or `after` is later than every recorded step.
     """
     import xarray as xr
 
+    dataset = name_apart(dataset, (*_LABELS, *_SETTING_LABELS, "theory_limit"))
     loss = dataset["loss"].transpose(..., "seed", "step")
     dims, shape = loss.dims[:-2], loss.shape[:-2]
     settings = list(read_settings(dataset, after))
-    lines = [_measure_line(setting, confidence, options) for setting in settings]
+    lines = _measure_lines(settings, LocalOptions(**options, confidence=confidence))
     steps = np.unique(np.concatenate([line.steps for line in lines]))
     values = np.full((len(lines), len(steps), len(_LABELS)), math.nan)
     for place, line in enumerate(lines):
@@ -82,13 +97,13 @@ def measure_local_exponents(
         name: ((*dims, "step"), values[..., k], {"long_name": label})
         for k, (name, label) in enumerate(_LABELS.items())
     }
-    plain = {
-        "seeds_used": ([line.seeds_used for line in lines], "seeds used"),
-        "seeds_dropped": ([setting.dropped for setting in settings], "seeds left out as diverged"),
-        "steps_partial": ([setting.partial for setting in settings], _PARTIAL),
-        "problem": ([line.problem for line in lines], "why there are none, in short"),
-    }
-    for name, (entries, label) in plain.items():
+    rows = [
+        (line.seeds_used, setting.dropped, setting.partial, line.problem, line.reason)
+        for setting, line in zip(settings, lines, strict=True)
+    ]
+    for (name, label), entries in zip(
+        _SETTING_LABELS.items(), zip(*rows, strict=True), strict=True
+    ):
         columns[name] = (dims, np.asarray(entries).reshape(shape), {"long_name": label})
     coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
     axis = ("step", steps, {"long_name": "mean training steps t of a bin", "units": "updates"})
@@ -144,17 +159,46 @@ def format_local_exponents(table: xr.Dataset) -> str:
     return align_columns(lines) + partial_notes(records, names)
 
 
-def _measure_line(setting: Setting, confidence: float, options: dict[str, Any]) -> _Line:
-    """Local exponents of a setting and of its theory, of no bins where there is nothing to fit."""
-    if setting.problem:
-        return _Line(np.zeros(0), np.zeros((0, len(_LABELS))), 0, setting.problem)
-    found = local_exponent(setting.steps, setting.loss, confidence=confidence, **options)
-    theory = np.full(found.exponent.shape, math.nan)
-    if np.isfinite(setting.theory).all():
-        exact = local_exponent(setting.steps, setting.theory, **options).exponent
+def _measure_lines(settings: Sequence[Setting], options: LocalOptions) -> list[_Line]:
+    """Local exponents of settings and of their theories, no bins where there is nothing to fit."""
+    options.check()
+    known = [losses for losses in (setting.losses for setting in settings) if losses is not None]
+    found = iter(find_local_exponents(known, options))
+    theories = _measure_theories(settings, options)
+    lines = []
+    for place, setting in enumerate(settings):
+        if setting.losses is None:
+            nothing = np.zeros(0), np.zeros((0, len(_LABELS)))
+            lines.append(_Line(*nothing, 0, setting.problem, setting.explain(NONE)))
+            continue
+        local, exact = next(found), theories.get(place, np.zeros(0))
+        theory = np.full(len(local.steps), math.nan)
+        theory[: len(exact)] = exact[: len(theory)]
+        columns = np.column_stack([local.exponent, local.interval, theory])
+        problem = reason = ""
+        if not np.isfinite(local.exponent).any():
+            points = f"{len(columns)} log-spaced points of a positive loss"
+            problem, reason = TOO_SHORT, NONE + points
+        lines.append(_Line(local.steps, columns, local.seeds_used, problem, reason))
+    return lines
+
+
+def _measure_theories(
+    settings: Sequence[Setting], options: LocalOptions
+) -> dict[int, Float[np.ndarray, " points"]]:
+    """Local exponents of the theory, by the places of the settings that have one."""
+    places = [
+        place
+        for place, setting in enumerate(settings)
+        if setting.losses is not None and np.isfinite(setting.theory).all()
+    ]
+    records = [read_losses(settings[place].steps, settings[place].theory) for place in places]
+    found = find_local_exponents(records, options, intervals=False)
+    exponents = {}
+    for place, exact in zip(places, found, strict=True):
         # It may fall to 0 where the loss does not: the bin in which it does is another one.
-        whole = len(theory) if setting.theory[-1] > 0 else max(len(exact) - 1, 0)
-        theory[:whole] = exact[:whole]
-    columns = np.column_stack([found.exponent, found.interval, theory])
-    problem = "" if np.isfinite(found.exponent).any() else TOO_SHORT
-    return _Line(found.steps, columns, found.seeds_used, problem)
+        ends = settings[place].theory[-1] <= 0
+        exponents[place] = (
+            exact.exponent[: max(len(exact.exponent) - 1, 0)] if ends else exact.exponent
+        )
+    return exponents

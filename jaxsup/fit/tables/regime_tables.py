@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +11,10 @@ import numpy as np
 from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.single.power_law import json_safe
 from jaxsup.fit.stretches.kinds import POWER_LAW
-from jaxsup.fit.stretches.regime_search import regimes
+from jaxsup.fit.stretches.regime_search import RegimeOptions, find_regimes
 from jaxsup.fit.stretches.regimes import Regimes, Stretch
 from jaxsup.fit.tables.references import log_slope, theory_limit
-from jaxsup.fit.tables.settings import TOO_SHORT, UNTRAINED, Setting, read_settings
+from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
     column_title,
@@ -82,17 +82,20 @@ def measure_regimes(
         names...): ``first_exponent`` and ``last_exponent``, of the first power law and of the last
         one before the floor, with intervals and windows, NaN where there is none;
         ``stretch_count``; ``floor`` with its interval, NaN where none is in sight;
-        ``theory_limit``; and why a setting has no regimes.
+        ``theory_limit``; and why a setting has no regimes. An axis or coordinate that is called as
+        one of these, say "theory", becomes "theory_axis".
 
     Raises:
-        ValueError: as `jaxsup.fit.regimes`.
+        ValueError: as `jaxsup.fit.regimes`; or `after` is later than every recorded step.
     """
     import xarray as xr
 
+    taken = (*_setting_labels(), *_STRETCH_LABELS, "stretch", "stretches", "theory_limit")
+    dataset = name_apart(dataset, taken)
     loss = dataset["loss"].transpose(..., "seed", "step")
     dims, shape = loss.dims[:-2], loss.shape[:-2]
     settings = list(read_settings(dataset, after))
-    found = [_cut(setting, {**options, "confidence": confidence}) for setting in settings]
+    found = _cut(settings, RegimeOptions(**options, confidence=confidence))
     rows = [_setting_fields(*pair) for pair in zip(settings, found, strict=True)]
     most = max((len(one.stretches) for one in found), default=0)
     stretches = [
@@ -159,14 +162,18 @@ def format_regimes(table: xr.Dataset) -> str:
     return align_columns(lines) + partial_notes(records, names)
 
 
-def _cut(setting: Setting, options: Mapping[str, Any]) -> Regimes:
-    """The regimes of a setting, none where there is nothing to cut."""
-    if not setting.problem:
-        return regimes(setting.steps, setting.loss, **options)
-    reason = setting.reason
-    if setting.problem != UNTRAINED:
-        reason = f"no regimes here: {reason}"
-    return Regimes((), None, float(options["confidence"]), 0, setting.dropped, reason)
+def _cut(settings: Sequence[Setting], options: RegimeOptions) -> list[Regimes]:
+    """The regimes of every setting, none where there is nothing to cut."""
+    options.check()
+    records = [setting.losses for setting in settings if setting.losses is not None]
+    found = iter(find_regimes(records, options))
+    level = float(options.confidence)
+    return [
+        next(found)
+        if setting.losses is not None
+        else Regimes((), None, level, 0, setting.dropped, setting.explain("no regimes here: "))
+        for setting in settings
+    ]
 
 
 def _setting_fields(setting: Setting, found: Regimes) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from jaxsup._internal.validation import check_number, fail
-from jaxsup.fit.curves import read_losses
+from jaxsup.fit.curves import Losses, read_losses
+from jaxsup.fit.numbers import check_real
 from jaxsup.fit.tables.references import setting_references
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ ALL_DIVERGED = "all seeds diverged"
 NOTHING_RECORDED = "nothing recorded"
 NOTHING_POSITIVE = "nothing positive"
 TOO_SHORT = "too short"
+STARTING = "still in its start-up"
+OUTSIDE = "outside of the record"
 _FEWEST = 3  # steps that a fit asks for
 
 
@@ -32,6 +35,7 @@ class Setting(NamedTuple):
     Attributes:
         steps: steps > 0 that all seeds recorded, the start-up left out, [steps].
         loss: of the seeds that are trained, NaN where one diverged, [seeds, steps].
+        losses: the same as fits read it; None where there is nothing to fit.
         theory: loss of the linear student without superposition at those steps; NaN where none.
         after: step before which none is used; 0 where nothing is left out.
         dropped: seeds that diverged.
@@ -42,12 +46,18 @@ class Setting(NamedTuple):
 
     steps: Num[np.ndarray, " steps"]
     loss: Float[np.ndarray, "seeds steps"]
+    losses: Losses | None
     theory: Float[np.ndarray, " steps"]
     after: float
     dropped: int
     partial: int
     problem: str
     reason: str
+
+    def explain(self, nothing: str) -> str:
+        """Why there is no result, after `nothing`, which says what is missing; "" if there is."""
+        untold = not self.problem or self.problem == UNTRAINED
+        return self.reason if untold else nothing + self.reason
 
 
 def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]:
@@ -63,11 +73,14 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
             that is not known.
 
     Raises:
-        ValueError: `after` is no finite number.
+        ValueError: `after` is no finite number, or later than every recorded step; losses or steps
+            are no real numbers.
     """
-    _check_after(after)
     loss = dataset["loss"].transpose(..., "seed", "step")
     steps, values = loss["step"].values, loss.values
+    check_real("loss", values)
+    check_real("step", steps)
+    _check_after(after, steps, values)
     status = np.full(loss.shape[:-1], _UNKNOWN, np.int8)
     if "status" in dataset:
         status = dataset["status"].transpose(..., "seed").values
@@ -75,7 +88,22 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
     for index, (reference, theory) in settings:
         start = 0.0 if reference is None else reference.start_up
         first = start if after is None else after
-        yield _setting(steps, values[index], status[index], theory, first)
+        setting = _setting(steps, values[index], status[index], theory, first)
+        if after is None and setting.problem == OUTSIDE:
+            reason = f"{setting.reason}: the start-up, by theory"
+            setting = setting._replace(problem=STARTING, reason=reason)
+        yield setting
+
+
+def name_apart(dataset: xr.Dataset, columns: Iterable[str]) -> xr.Dataset:
+    """The dataset, axes and coordinates that are called as columns of a table renamed.
+
+    Arguments:
+        dataset: a sweep. An axis "theory" becomes "theory_axis", say.
+        columns: names of a table's variables, and of what its records hold beside them.
+    """
+    taken = {*dataset.dims, *dataset.coords} & set(columns)
+    return dataset.rename({name: f"{name}_axis" for name in taken})
 
 
 def _setting(
@@ -95,7 +123,7 @@ def _setting(
     use = recorded & (steps >= after)
     kept = present | diverged
     finite = np.isfinite(loss[present][:, use]).all(1)
-    lost, problem, reason = int(diverged.sum()), "", ""
+    lost, losses, problem, reason = int(diverged.sum()), None, "", ""
     dropped = lost + int(np.sum(~finite))
     if (status == PENDING).all():
         problem = reason = UNTRAINED
@@ -103,19 +131,31 @@ def _setting(
         dropped, problem = lost or len(loss), ALL_DIVERGED
     elif not present.any():
         problem, reason = NOTHING_RECORDED, "no loss is recorded at a step > 0"
+    elif recorded.any() and not use.any():
+        problem = OUTSIDE
+        ends = f"{steps[recorded][0]:g} to {steps[recorded][-1]:g}"
+        reason = f"recorded steps {ends} are all before {after:.4g}"
     elif np.sum(use) < _FEWEST:
         problem = TOO_SHORT
         last = f", the last at {steps[recorded][-1]:g}" if recorded.any() else ""
         reason = f"too short, {use.sum()} recorded steps from {after:.4g} on{last}"
     elif not finite.any():
         problem = ALL_DIVERGED
-    elif not read_losses(steps[use], loss[kept][:, use]).steps.size:
+    elif not (losses := read_losses(steps[use], loss[kept][:, use])).steps.size:
         problem, reason = NOTHING_POSITIVE, "no finite positive loss"
     if problem == ALL_DIVERGED:
         reason = f"{ALL_DIVERGED}, {dropped} of {dropped}"
     left_out = int(np.sum(partial & (steps >= after)))
     return Setting(
-        steps[use], loss[kept][:, use], theory[use], after, dropped, left_out, problem, reason
+        steps[use],
+        loss[kept][:, use],
+        None if problem else losses,
+        theory[use],
+        after,
+        dropped,
+        left_out,
+        problem,
+        reason,
     )
 
 
@@ -135,11 +175,21 @@ def _recorded(
     return every, some & ~every
 
 
-def _check_after(after: Any) -> None:
-    """Raise unless `after` is None or one finite number."""
+def _check_after(
+    after: Any, steps: Num[np.ndarray, " steps"], loss: Float[np.ndarray, "*settings seeds steps"]
+) -> None:
+    """Raise unless `after` is None or one finite number, and some step is recorded from there on.
+
+    Where nothing is recorded at all each setting has a reason of its own.
+    """
     if after is None:
         return
     do = "give the first step to use"
     if isinstance(after, str) or np.ndim(after):
         raise fail("after", "a finite number", after, do)
     check_number("after", after, do)
+    anywhere = ~np.isnan(loss).all(tuple(range(loss.ndim - 1)))
+    recorded = steps[anywhere & (steps > 0)]
+    if recorded.size and after > recorded.max():
+        do = f"choose it within the recorded steps {recorded.min():g} to {recorded.max():g}"
+        raise fail("after", "a part of the record", after, do)

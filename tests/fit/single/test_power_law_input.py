@@ -87,6 +87,15 @@ def test_masked_losses_are_left_out():
     assert fit_power_law(steps, masked.data) == expected
 
 
+def test_masked_steps_have_no_prediction():
+    fit = fit_power_law(LOG_STEPS, LOG_STEPS**-0.5)
+    steps = np.ma.masked_array([1.0, 4.0, 100.0], [False, True, False])
+    np.testing.assert_allclose(fit.predict(steps), [1.0, np.nan, 0.1])
+    assert_one_line_error(
+        lambda: fit.predict(1 + 2j), "steps: .* real numbers; got dtype complex128"
+    )
+
+
 def test_masked_seeds_are_left_out_and_counted():
     losses = np.ma.masked_array(np.stack([LOG_STEPS**-0.5] * 3), mask=False)
     losses[0, 5] = np.ma.masked

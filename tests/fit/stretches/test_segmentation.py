@@ -7,8 +7,15 @@ import pytest
 from regime_curves import autoregressive
 
 from jaxsup.fit.curves import bin_curve, read_losses
-from jaxsup.fit.stretches.bin_noise import measure_noise, scatter_inflation
-from jaxsup.fit.stretches.segmentation import cut, fit_lines, measure_inflation, seed_inflation
+from jaxsup.fit.stretches.bin_noise import measure_noise, scatter_inflation, seed_deviations
+from jaxsup.fit.stretches.segmentation import (
+    Lines,
+    best_cuts,
+    cut,
+    fit_lines,
+    measure_inflation,
+    seed_inflation,
+)
 from jaxsup.fit.stretches.tails import fit_cutoff, fit_floor
 
 STEPS = np.geomspace(1, 1e5, 81)  # one to a bin
@@ -76,7 +83,8 @@ def test_the_cut_is_the_best_of_all(seed):
     curve = curve_of(np.exp(log_loss), steps)
     noise = measure_noise(curve, 0.05)
     lines = fit_lines(curve, noise.total)
-    pieces, inflation = cut(curve, lines, noise, 8.0)
+    cuts = best_cuts(Lines(*(part[None] for part in lines)))[0]
+    pieces, inflation = cut(curve, lines, noise, 8.0, cuts)
     count = len(pieces)
     assert 2 <= count <= 3
     best = np.inf
@@ -102,7 +110,7 @@ def test_inflation_by_seeds_sees_correlated_noise(correlation, low, high):
         curve = bin_curve(losses, 16)
         noise = measure_noise(curve, 0.0)
         lines = fit_lines(curve, noise.total)
-        found.append(seed_inflation(losses, curve, lines, noise, 0.5))
+        found.append(seed_inflation(seed_deviations(losses, curve), curve, lines, noise, 0.5))
     assert low <= np.median(found) <= high
 
 

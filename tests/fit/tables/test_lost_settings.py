@@ -51,7 +51,6 @@ LOST = {
     "four steps": (sweep(LAW[..., :4]), {"after": 3}, "none: too short"),
     "two steps": (sweep(LAW[..., :2]), {}, "none: too short"),
     "not positive": (sweep(-LAW), {}, "none: nothing positive"),
-    "late": (sweep(LAW), {"after": 1e6}, "none: too short"),
     "empty": (sweep(LAW * np.nan), {}, "none: nothing recorded"),
 }
 
@@ -68,6 +67,7 @@ def test_every_table_has_a_row_for_each_lost_setting(case: str, kind: str) -> No
     assert [row["case"] for row in rows] == ["one", "two"]
     problem = words.removeprefix("none: ")
     assert {row["problem"] for row in rows} == {problem}
+    assert all(row["reason"] for row in rows)
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -122,6 +122,57 @@ def test_the_first_step_to_use_is_a_finite_number(kind: str) -> None:
 def test_the_first_step_to_use_is_no_text(after: Any) -> None:
     for measure, _, _ in TABLES.values():
         assert_one_line_error(lambda m=measure: m(sweep(LAW), after=after), "after: expected a fin")
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_no_recorded_step_is_late_enough(kind: str) -> None:
+    """The cause is the argument, and not how often there is a record."""
+    words = "after: expected a part of the record; got 1000000.0; choose it within the recorded "
+    assert_one_line_error(lambda: TABLES[kind][0](sweep(LAW), after=1e6), words + "steps 1 to 1000")
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_one_setting_of_which_no_recorded_step_is_late_enough(kind: str) -> None:
+    measure, records, text = TABLES[kind]
+    dataset = sweep(LAW)
+    dataset["loss"][0] = dataset["loss"][0].where(dataset["step"] <= 50)
+    one, two = records(measure(dataset, after=100))
+    assert (one["problem"], two["problem"]) == ("outside of the record", "")
+    assert one["reason"].endswith(f"steps 1 to {STEPS[STEPS <= 50][-1]:g} are all before 100")
+    assert "none: outside of the record" in text(measure(dataset, after=100)).splitlines()[1]
+
+
+def test_a_window_before_the_first_step_to_use() -> None:
+    words = r"window: expected a part of the steps from 50 on; got \(1, 9\); leave out `after`"
+    measure = jaxsup.measure_exponents
+    assert_one_line_error(lambda: measure(sweep(LAW), window=(1, 9), after=50), words)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("name", ["point", "exponent", "theory", "problem", "stretch", "stretches"])
+def test_an_axis_may_be_called_as_a_column(kind: str, name: str) -> None:
+    """Such axes are refused before training; there are stores that have them."""
+    measure, records, text = TABLES[kind]
+    axis = xr.Dataset(coords={name: ["one", "two"]})
+    dataset = sweep(LAW).drop_vars("case").rename(case=name).merge(axis)
+    table = measure(dataset)
+    rows, expected = records(table), records(measure(sweep(LAW)))
+    key = name if name in rows[0] and rows[0][name] == "one" else f"{name}_axis"
+    assert [row.pop(key) for row in rows] == ["one", "two"]
+    assert rows == [{k: v for k, v in row.items() if k != "case"} for row in expected]
+    headers = text(table).splitlines()[0].split()
+    assert len({*headers}) == len(headers)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize(
+    "wrong", [LAW + 0j, LAW > 0.1, LAW.astype(str)], ids=lambda w: w.dtype.name
+)
+def test_losses_are_real_numbers(kind: str, wrong: np.ndarray) -> None:
+    dataset = sweep(LAW)
+    dataset["loss"] = dataset["loss"].dims, wrong
+    words = f"loss: expected an array of real numbers; got dtype {wrong.dtype}; convert"
+    assert_one_line_error(lambda: TABLES[kind][0](dataset), words)
 
 
 @pytest.mark.parametrize("kind", ["exponents", "regimes"])

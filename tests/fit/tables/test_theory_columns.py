@@ -122,9 +122,12 @@ def test_sizes_of_all_kinds_are_scanned() -> None:
 
 def test_a_run_that_ends_in_its_start_up_says_so(dataset: xr.Dataset) -> None:
     table = jaxsup.measure_exponents(dataset.sel(step=slice(0, 30)).isel({"features.exponent": 1}))
-    assert table["problem"].values.tolist() == ["too short", "too short"]
-    assert "recorded steps from 31.25 on, the last at 28" in str(table["reason"].values[1])
-    assert "none: too short" in format_exponents(table)
+    assert table["problem"].values.tolist() == ["too short", "still in its start-up"]
+    words = (
+        "no power law here: recorded steps 1 to 28 are all before 31.25: the start-up, by theory"
+    )
+    assert table["reason"].values[1] == words
+    assert "none: still in its start-up" in format_exponents(table)
 
 
 def test_what_one_setting_is_refused_for_leaves_the_others_theirs(dataset: xr.Dataset) -> None:
@@ -133,7 +136,7 @@ def test_what_one_setting_is_refused_for_leaves_the_others_theirs(dataset: xr.Da
     short["loss"][0] = short["loss"][0].where(short["step"] <= 30)
     table = jaxsup.measure_exponents(short, window=(50, 900))
     assert table["found"].values.tolist() == [False, True]
-    assert "none: refused" in format_exponents(table).splitlines()[1]
+    assert "none: outside of the record" in format_exponents(table).splitlines()[1]
     assert "choose it within the recorded steps 1 to 28" in str(table["reason"].values[0])
     with pytest.raises(ValueError, match="choose it within the recorded steps"):
         jaxsup.measure_exponents(short.isel({"teacher.exponent": [0]}), window=(50, 900))
