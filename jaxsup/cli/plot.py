@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from jaxsup.cli.fit import open_curves
-from jaxsup.cli.pictures import check_picture
+from jaxsup.cli.pictures import check_picture, use_house_style
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,6 +37,7 @@ class PlotCommand:
         after: Leave out earlier steps of the fits; default: the start-up, as `jaxsup fit` has it.
         regimes: Mark the regimes on loss curves, with their exponents.
         seeds: The columns of a CSV file are seeds of one setting.
+        force: Replace a picture that is there.
     """
 
     source: tyro.conf.Positional[Path]
@@ -47,6 +48,7 @@ class PlotCommand:
     after: float | None = None
     regimes: bool = False
     seeds: bool = False
+    force: bool = False
 
     def run(self) -> None:
         """Draw and write.
@@ -54,9 +56,10 @@ class PlotCommand:
         Raises:
             ValueError: the folder holds no sweep, or an option does not suit it.
         """
+        check_picture(self.out, force=self.force)
+        use_house_style()
         from jaxsup import plot
 
-        check_picture(self.out)
         dataset = select_positions(open_curves(self.source, seeds=self.seeds).load(), self.at)
         figure, ax = plot.new_figure(width=6.4)
         self._draw(dataset, self.kind or guess_kind(dataset), ax)

@@ -146,7 +146,8 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(compact=True),
         TextColumn("left"),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    # The terminal itself: the command's own stream lets no control characters through.
+    with Bar(*columns, console=Console(file=sys.__stderr__)) as bar:
         task = bar.add_task("training", total=None, text="compiling")
 
         def show(progress: Progress) -> None:
