@@ -132,7 +132,7 @@ class SpectrumCommand:
         )
 
     def _to_dict(self, weights: Weights, diagnosis: Diagnosis) -> dict[str, Any]:
-        import jax
+        import jax.numpy as jnp
 
         from jaxsup.weights.diagnosis import largest_features
 
@@ -144,7 +144,7 @@ class SpectrumCommand:
             "dtype": weights.dtype,
             "orientation": weights.orientation,
             "orientation_assumed": weights.assumed,
-            "precision": "float64" if jax.config.jax_enable_x64 else "float32",
+            "precision": "float64" if jnp.result_type(float) == "float64" else "float32",
             "figure": None if self.out is None else str(self.out),
             **diagnosis.to_dict(features),
         }

@@ -34,12 +34,17 @@ def one_line(text: object) -> str:
 class PlainStream:
     """A text stream that writes what its terminal can show, and nothing that commands it.
 
+    Arguments:
+        stream: what is written to.
+        optional: whether it is no error if that cannot be written, as a log on a full disk.
+
     Attributes:
         colors: whether colors pass: those that the parser of the command line prints.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, optional: bool = False) -> None:
         self._stream = stream
+        self._accepted = (OSError,) if optional else ()
         self.colors = stream.isatty()
 
     def write(self, text: str) -> int:
@@ -47,8 +52,13 @@ class PlainStream:
         parts[::2] = [plain_text(part) for part in parts[::2]]
         encoding = self._stream.encoding or "utf-8"
         shown = "".join(parts).encode(encoding, "backslashreplace").decode(encoding)
-        self._stream.write(shown)
+        with contextlib.suppress(*self._accepted):
+            self._stream.write(shown)
         return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(*self._accepted):
+            self._stream.flush()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
@@ -60,10 +70,13 @@ def plain_streams() -> Iterator[tuple[PlainStream, PlainStream]]:
     _fill_descriptors()
     before = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        streams = tuple(PlainStream(stream or nowhere) for stream in before)
+        streams = (
+            PlainStream(sys.stdout or nowhere),
+            PlainStream(sys.stderr or nowhere, optional=True),
+        )
         sys.stdout, sys.stderr = streams  # pyright: ignore[reportAttributeAccessIssue]
         try:
-            yield streams[0], streams[1]
+            yield streams
         finally:
             sys.stdout, sys.stderr = before
 

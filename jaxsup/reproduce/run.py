@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
 from jaxsup.plot import save_figure
 from jaxsup.reproduce.claims import NOT_CLAIMED, format_claims
@@ -78,7 +79,7 @@ def reproduce(
         OSError: `out` is there already, or cannot be written.
         Stopped: `stop` said so; what is whole is in the dataset.
     """
-    out = Path(out)
+    out = local_path(out)
     if isinstance(figure, str):
         figure = find_figure(figure)
     size = figure.scale(scale)

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Shaped
 from safetensors import SafetensorError, deserialize, safe_open
 
+from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
 
 ENDINGS = (".npy", ".npz", ".safetensors")
@@ -84,7 +85,7 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
         ValueError: the ending is another, the content is not what the ending says, or the file is
             cut short or damaged.
     """
-    file = Path(path)
+    file = local_path(path)
     ending = file.suffix.lower()
     if file.name.endswith(".safetensors.index.json"):
         raise fail(str(file), *_index_advice(file), described=True)

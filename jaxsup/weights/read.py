@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import free_memory
 from jaxsup._internal.validation import check_choice, fail, suggest
 from jaxsup.weights.formats import StoredTensor, list_tensors
@@ -89,7 +90,7 @@ def read_weights(
     _check_finite(what, matrix if settled == "latent-features" else matrix.T)
     return Weights(
         matrix=matrix,
-        path=Path(path),
+        path=local_path(path),
         tensor=chosen.name or None,
         shape=(rows, columns),
         dtype=chosen.dtype,
