@@ -10,10 +10,14 @@ from jaxsup._internal.validation import fail
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
-def local_path(path: str | Path) -> Path:
+def local_path(path: str | Path, name: str = "path") -> Path:
     """A path of this machine, with ~ as the home folder, as shells have it.
 
     Shells leave ~ as it is in --out=~/run, and Python everywhere.
+
+    Arguments:
+        path: the path.
+        name: what an error calls it.
 
     Raises:
         ValueError: it is an address of something elsewhere, as s3://bucket/run.
@@ -23,6 +27,6 @@ def local_path(path: str | Path) -> Path:
     """
     text = os.fspath(path)
     if _URL.match(text):
-        do = "write to a local folder, and copy it"
-        raise fail("path", "a path on this machine", text, do)
+        do = "give a local one, and copy from or to there"
+        raise fail(name, "a path on this machine", text, do)
     return Path(os.path.expanduser(text))

@@ -97,4 +97,4 @@ def with_local_paths(command: Any) -> Any:
         return command
     from jaxsup._internal.paths import local_path
 
-    return dataclasses.replace(command, **{k: local_path(path) for k, path in paths.items()})
+    return dataclasses.replace(command, **{k: local_path(path, k) for k, path in paths.items()})

@@ -39,29 +39,30 @@ class PlainStream:
         optional: whether it is no error if that cannot be written, as a log on a full disk.
 
     Attributes:
+        terminal: the stream itself, for what draws on it.
         colors: whether colors pass: those that the parser of the command line prints.
     """
 
     def __init__(self, stream: TextIO, *, optional: bool = False) -> None:
-        self._stream = stream
+        self.terminal = stream
         self._accepted = (OSError,) if optional else ()
         self.colors = stream.isatty()
 
     def write(self, text: str) -> int:
         parts = _COLOR.split(text) if self.colors else [text]
         parts[::2] = [plain_text(part) for part in parts[::2]]
-        encoding = self._stream.encoding or "utf-8"
+        encoding = self.terminal.encoding or "utf-8"
         shown = "".join(parts).encode(encoding, "backslashreplace").decode(encoding)
         with contextlib.suppress(*self._accepted):
-            self._stream.write(shown)
+            self.terminal.write(shown)
         return len(text)
 
     def flush(self) -> None:
         with contextlib.suppress(*self._accepted):
-            self._stream.flush()
+            self.terminal.flush()
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
+        return getattr(self.terminal, name)
 
 
 @contextlib.contextmanager

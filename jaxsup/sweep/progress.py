@@ -147,7 +147,8 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         TextColumn("left"),
     )
     # The terminal itself: the command's own stream lets no control characters through.
-    with Bar(*columns, console=Console(file=sys.__stderr__)) as bar:
+    terminal = getattr(sys.stderr, "terminal", sys.stderr)
+    with Bar(*columns, console=Console(file=terminal)) as bar:
         task = bar.add_task("training", total=None, text="compiling")
 
         def show(progress: Progress) -> None:

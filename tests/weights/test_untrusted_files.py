@@ -56,7 +56,9 @@ def test_two_tensors_of_one_name_are_refused(tmp_path: Path) -> None:
         for matrix in (W, np.ones((4, 5))):
             stream = io.BytesIO()
             np.save(stream, matrix)
-            with pytest.warns(UserWarning, match="Duplicate") if archive.namelist() else io.BytesIO():
+            with (
+                pytest.warns(UserWarning, match="Duplicate") if archive.namelist() else io.BytesIO()
+            ):
                 archive.writestr("w.npy", stream.getvalue())
     assert_one_line_error(
         lambda: read_weights(tmp_path / "w.npz"),
