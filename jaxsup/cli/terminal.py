@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -43,7 +44,7 @@ class PlainStream:
         colors: whether colors pass: those that the parser of the command line prints.
     """
 
-    def __init__(self, stream: TextIO, *, optional: bool = False) -> None:
+    def __init__(self, stream: TextIO | io.TextIOBase, *, optional: bool = False) -> None:
         self.terminal = stream
         self._accepted = (OSError,) if optional else ()
         self.colors = stream.isatty()
