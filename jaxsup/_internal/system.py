@@ -1,10 +1,23 @@
-"""What this process may use of the machine: cores and memory."""
+"""What this process may use of the machine, cores and memory, and of its interpreter."""
 
 from pathlib import Path
 
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")  # version 2: where a container finds its own limits
+
+
+def check_assertions() -> None:
+    """Raise where Python leaves out assertions: zarr then reads no metadata, and all looks damaged.
+
+    Raises:
+        ValueError: it does, by -O or PYTHONOPTIMIZE.
+    """
+    if not __debug__:
+        raise ValueError(
+            "python: expected assertions, which zarr needs to read what it stored; got -O or "
+            "PYTHONOPTIMIZE; leave it out"
+        )
 
 
 def available_cores() -> int:

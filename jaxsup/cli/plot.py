@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from jaxsup.cli.fit import open_curves
-from jaxsup.cli.pictures import check_picture
+from jaxsup.cli.pictures import check_picture, use_house_style
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,6 +37,7 @@ class PlotCommand:
         after: Leave out earlier steps of the fits; default: the start-up, as `jaxsup fit` has it.
         regimes: Mark the regimes on loss curves, with their exponents.
         seeds: The columns of a CSV file are seeds of one setting.
+        force: Replace a picture that is there.
     """
 
     source: tyro.conf.Positional[Path]
@@ -47,6 +48,7 @@ class PlotCommand:
     after: float | None = None
     regimes: bool = False
     seeds: bool = False
+    force: bool = False
 
     def run(self) -> None:
         """Draw and write.
@@ -54,12 +56,15 @@ class PlotCommand:
         Raises:
             ValueError: the folder holds no sweep, or an option does not suit it.
         """
+        check_picture(self.out, force=self.force)
+        use_house_style()
         from jaxsup import plot
 
-        check_picture(self.out)
         dataset = select_positions(open_curves(self.source, seeds=self.seeds).load(), self.at)
+        kind = self.kind or guess_kind(dataset)
+        check_axes(dataset, kind)
         figure, ax = plot.new_figure(width=6.4)
-        self._draw(dataset, self.kind or guess_kind(dataset), ax)
+        self._draw(dataset, kind, ax)
         plot.save_figure(figure, self.out)
         print(f"figure   {self.out}")
 
@@ -104,15 +109,44 @@ def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
 
     for pair in at:
         name, _, index = pair.partition("=")
-        axes = [str(dim) for dim in dataset["loss"].dims if dim not in ("seed", "step")]
+        axes = _axes(dataset)
         if name not in axes:
             do = suggest(name, axes) if axes else "leave it out, there is no axis to choose from"
+            if name in ("seed", "step"):
+                do = "leave it out, pictures are of all seeds and steps"
             raise fail("--at", "NAME=INDEX with an axis of the sweep", pair, do)
         size = dataset.sizes[name]
-        if not index.isdecimal() or int(index) >= size:
+        if not index.isdecimal() or len(index) > 9 or int(index) >= size:
             raise fail("--at", f"a position 0..{size - 1} of {name}", pair, "count from 0")
         dataset = dataset.isel({name: int(index)})
     return dataset
+
+
+def check_axes(dataset: xr.Dataset, kind: str) -> None:
+    """Raise if a picture has no room for all axes of a sweep.
+
+    Raises:
+        ValueError: there are more than it shows; the message says how to choose.
+    """
+    from jaxsup._internal.validation import fail
+
+    axes = _axes(dataset)
+    room = 1 if kind in ("loss", "local") else 2
+    if len(axes) > room:
+        ratio = dataset.coords.get("superposition_ratio")
+        shown = {
+            "ratio": () if ratio is None else ratio.dims,
+            "map": ("features.exponent", "teacher.exponent"),
+        }.get(kind, ())
+        other = next(axis for axis in reversed(axes) if axis not in shown)
+        expected = f"at most {room} ax{'es' if room > 1 else 'is'} in a picture of kind {kind}"
+        text, do = ", ".join(axes), f"add --at {other}=0, or another position"
+        raise fail("--at", expected, text, do, described=True)
+
+
+def _axes(dataset: xr.Dataset) -> list[str]:
+    """Names of the axes of a sweep's settings."""
+    return [str(dim) for dim in dataset["loss"].dims if dim not in ("seed", "step")]
 
 
 def guess_kind(dataset: xr.Dataset) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxsup.cli.devices import configure_devices, single_threaded_lapack
+from jaxsup.cli.devices import configure_devices, single_threaded_lapack, use_devices
+from jaxsup.cli.pictures import use_house_style
 from jaxsup.cli.signals import stop_on_signals
 from jaxsup.reproduce.registry import figure_titles
 
@@ -72,6 +73,7 @@ class ReproduceCommand:
             SystemExit: a verdict is "differs" and --strict is given; status 1.
         """
         single_threaded_lapack()
+        use_house_style()
         from jaxsup._internal.validation import check_choice
         from jaxsup.reproduce.claims import DIFFERS
         from jaxsup.reproduce.figure import AbstractWeightsFigure
@@ -86,6 +88,7 @@ class ReproduceCommand:
             figure.scale(self.scale)  # refused before anything is trained
             check_store(self._folder(figure.name), join=self.resume)
         configure_devices(None)
+        use_devices(None)
         reports: dict[str, Report | None] = {}
         for figure in figures:
             inspects = isinstance(figure, AbstractWeightsFigure)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from jaxsup.cli.devices import configure_devices
-from jaxsup.cli.pictures import check_picture
+from jaxsup.cli.devices import configure_devices, use_devices
+from jaxsup.cli.pictures import check_picture, use_house_style
+from jaxsup.cli.terminal import one_line
 
 if TYPE_CHECKING:
     from jaxsup.weights.diagnosis import Diagnosis
@@ -46,6 +47,8 @@ class SpectrumCommand:
         component: Component to draw, counted from 0. Default: the largest with a name that can be
             drawn.
         json: Print every field for programs.
+        list: Only list the tensors of the file: name, shape and type.
+        force: Replace a picture that is there.
     """
 
     weights: tyro.conf.Positional[Path]
@@ -59,6 +62,8 @@ class SpectrumCommand:
     features: tuple[int, ...] = ()
     component: int | None = None
     json: bool = False
+    list: bool = False
+    force: bool = False
 
     def run(self) -> None:
         """Read, measure, print and draw.
@@ -66,13 +71,18 @@ class SpectrumCommand:
         Raises:
             ValueError: the file holds no such matrix, or an option does not suit it.
         """
+        if self.list:
+            print("\n".join(_listed(self.weights)))
+            return
         if self.out is not None:
-            check_picture(self.out)
+            check_picture(self.out, force=self.force)
+            use_house_style()
         from jaxsup.weights.read import read_weights
 
         weights = read_weights(self.weights, tensor=self.tensor, orientation=self.orientation)
         self._check_positions(weights.matrix.shape[1])
         configure_devices(1, x64=self.x64)
+        use_devices(1)
         from jaxsup.weights.diagnosis import diagnose
 
         diagnosis = diagnose(
@@ -81,20 +91,25 @@ class SpectrumCommand:
             tolerance=self.tolerance,
             relative_tolerance=self.cluster_tolerance,
         )
+        if self.component is not None:
+            from jaxsup.plot.diagnosis import choose_component
+
+            choose_component(diagnosis, self.component)
+        # What was measured is told first: a picture that can't be drawn must not take it along.
+        if self.json:
+            print(json.dumps(self._to_dict(weights, diagnosis), allow_nan=False, indent=1))
+        else:
+            for name, value in _describe_file(weights).items():
+                print(f"{name:<14} {value}")
+            print(diagnosis, flush=True)
         if self.out is not None:
             from jaxsup.plot import save_figure
             from jaxsup.plot.diagnosis import diagnosis_figure
 
             figure = diagnosis_figure(diagnosis, features=self.features, component=self.component)
             save_figure(figure, self.out)
-        if self.json:
-            print(json.dumps(self._to_dict(weights, diagnosis), allow_nan=False, indent=1))
-            return
-        for name, value in _describe_file(weights).items():
-            print(f"{name:<14} {value}")
-        print(diagnosis)
-        if self.out is not None:
-            print(f"\nfigure   {self.out}")
+            if not self.json:
+                print(f"\nfigure   {self.out}")
 
     def _check_positions(self, count: int) -> None:
         """Check that the chosen features are there and the tolerances make sense.
@@ -117,6 +132,8 @@ class SpectrumCommand:
         )
 
     def _to_dict(self, weights: Weights, diagnosis: Diagnosis) -> dict[str, Any]:
+        import jax.numpy as jnp
+
         from jaxsup.weights.diagnosis import largest_features
 
         features = self.features or largest_features(diagnosis)
@@ -127,7 +144,7 @@ class SpectrumCommand:
             "dtype": weights.dtype,
             "orientation": weights.orientation,
             "orientation_assumed": weights.assumed,
-            "precision": "float64" if self.x64 else "float32",
+            "precision": "float64" if jnp.result_type(float) == "float64" else "float32",
             "figure": None if self.out is None else str(self.out),
             **diagnosis.to_dict(features),
         }
@@ -136,8 +153,20 @@ class SpectrumCommand:
 def _describe_file(weights: Weights) -> dict[str, str]:
     rows, columns = weights.shape
     return {
-        "file": str(weights.path),
-        **({} if weights.tensor is None else {"tensor": weights.tensor}),
+        "file": one_line(weights.path),
+        **({} if weights.tensor is None else {"tensor": one_line(weights.tensor)}),
         "stored as": f"{rows:,} x {columns:,}, {weights.dtype}",
         "orientation": weights.describe_orientation(),
     }
+
+
+def _listed(path: Path) -> list[str]:
+    """A line for every tensor of a file."""
+    from jaxsup.weights.formats import list_tensors
+
+    tensors = [
+        (one_line(tensor.name) or "(no name)", " x ".join(map(str, tensor.shape)), tensor.dtype)
+        for tensor in list_tensors(path)
+    ]
+    widths = [max((len(row[k]) for row in tensors), default=0) for k in range(2)]
+    return [f"{n:<{widths[0]}}  {s:<{widths[1]}}  {kind}" for n, s, kind in tensors]

@@ -15,6 +15,7 @@ from jaxsup.geometry.embedding import Embedding, cosine_matrix, embed, no_scheme
 from jaxsup.geometry.report import Component, Eigenspace, Geometry
 from jaxsup.geometry.tolerance import Tolerance, edge_margin
 from jaxsup.spectral import represented
+from jaxsup.spectral.arrays import COMPLEX_ADVICE, check_unmasked
 
 _EXPECTED = "a finite real matrix [latent, features]"
 _RELATIVE_ADVICE = "give a relative size, say 1e-3"
@@ -27,6 +28,7 @@ def classify(
     tolerance: float = 1e-3,
     zero_tolerance: float = 1e-3,
     max_features: int = 1024,
+    max_pairs: int | None = None,
 ) -> Geometry:
     """Name the geometry of every orthogonal component of the features W = [w_1, ..., w_N].
 
@@ -46,13 +48,16 @@ def classify(
             that have converged in float32; those that still carry gradient noise want 1e-2 to 5e-2.
         zero_tolerance: a feature with ||w_i|| <= zero_tolerance max_j ||w_j|| is not represented.
         max_features: components of more features are "irregular" by their size alone.
+        max_pairs: pairs of features that may be compared; all N^2 take seconds for 20,000 features
+            and hours for 10^6, unless the first thousand rows show that all are one component.
+            Beyond it nothing is named: see `Geometry.left_out`. Default: no limit.
 
     Returns:
         The components with their names, and the features that are not represented.
 
     Raises:
         ValueError: W is no finite, real, non-empty matrix, a tolerance is out of range, or
-            `max_features` is no positive integer.
+            `max_features` or `max_pairs` is no positive integer.
 
     References: arXiv 2602.02224 (spectral measures and capacity; features of a saturated eigenspace
     form a tight frame); Godsil, "Algebraic Combinatorics" (1993), ch. 12-13, on schemes in spheres.
@@ -68,13 +73,21 @@ def classify(
     check_number("tolerance", tolerance, _RELATIVE_ADVICE, high=0.25, **relative)
     check_number("zero_tolerance", zero_tolerance, _RELATIVE_ADVICE, high=1, **relative)
     check_positive_integer("max_features", max_features, "give the largest size to classify")
+    if max_pairs is not None:
+        check_positive_integer("max_pairs", max_pairs, "give a number of pairs, or None")
     limits = Tolerance(tolerance)
     peak = float(np.abs(matrix).max())
     scale = peak if peak > 0 else 1.0  # so that squares neither overflow nor vanish
     norms = np.linalg.norm(matrix / scale, axis=0)
     alive = np.asarray(represented(matrix / scale, shortest=zero_tolerance))
     indices = np.flatnonzero(alive)
-    split = orthogonal_components(matrix[:, indices] / scale / norms[indices], limits.edge)
+    directions = matrix[:, indices] / scale / norms[indices]
+    split = orthogonal_components(
+        directions, limits.edge, np.inf if max_pairs is None else max_pairs
+    )
+    dead = np.flatnonzero(~alive)
+    if split is None:
+        return Geometry((), dead, (), norms * scale, tolerance)
     zero = _zero_margin(norms, zero_tolerance)
     members = [np.flatnonzero(split.labels == c) for c in range(split.labels.max(initial=-1) + 1)]
     components = []
@@ -86,11 +99,11 @@ def classify(
         )
         components.append(component)
     spaces = _eigenspaces(components, limits)
-    dead = np.flatnonzero(~alive)
     return Geometry(tuple(components), dead, spaces, norms * scale, tolerance)
 
 
 def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
+    check_unmasked("W", W)
     try:
         raw = np.asarray(W)
         matrix = np.real(raw).astype(np.float64)
@@ -99,7 +112,7 @@ def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
         raise fail("W", _EXPECTED, text, "convert it to numbers", described=True) from error
     text = do = ""
     if np.iscomplexobj(raw):
-        text, do = "complex numbers", "give a real matrix"
+        text, do = "complex numbers", COMPLEX_ADVICE
     elif matrix.ndim != 2:
         text, do = f"shape {matrix.shape}", "give one matrix, loop over a batch"
     elif matrix.size == 0:

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 _ROWS, _COLUMNS = 256, 2048  # of a tile of cosines: 4 MB, that its passes find in the cache
 _FIRST_ROWS = 16  # of the first block: enough to see that a random matrix is one component
+_EARLY_ROWS = 1024  # rows after which a matrix that falls apart will hardly turn out to be one
 
 
 class Components(NamedTuple):
@@ -31,8 +32,8 @@ class Components(NamedTuple):
 
 
 def orthogonal_components(
-    directions: Float[np.ndarray, "latent features"], edge: float
-) -> Components:
+    directions: Float[np.ndarray, "latent features"], edge: float, max_pairs: float = np.inf
+) -> Components | None:
     """Connected components of the graph with an edge where |u_i . u_j| > edge, u_i unit columns.
 
     Works in tiles, so memory stays bounded, and stops as soon as everything is connected: a matrix
@@ -42,6 +43,10 @@ def orthogonal_components(
     Arguments:
         directions: unit columns.
         edge: |cos| above which two columns are joined, in [0, 1).
+        max_pairs: pairs that may be compared where the first rows do not connect everything.
+
+    Returns:
+        The partition; None where it takes more pairs.
     """
     n = directions.shape[1]
     labels, cross = np.arange(n), np.zeros(n)
@@ -57,6 +62,8 @@ def orthogonal_components(
             labels = _merge(labels, labels[first], labels[second])
         if not labels.any():
             return Components(labels, np.full(n, -np.inf))
+        if rows.stop >= _EARLY_ROWS and n**2 > max_pairs:
+            return None
         start, size = rows.stop, _ROWS
     return Components(labels, cross)
 

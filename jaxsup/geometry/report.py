@@ -146,7 +146,7 @@ class Geometry:
     """The verdict on a weight matrix.
 
     Attributes:
-        components: in the order of their first features.
+        components: in the order of their first features; none where they were left out.
         not_represented: indices of the features of zero norm, relative to the largest.
         eigenspaces: by falling eigenvalue; components that are not tight frames belong to none.
         norms: ||w_i|| of every feature.
@@ -158,6 +158,11 @@ class Geometry:
     eigenspaces: tuple[Eigenspace, ...]
     norms: Float[np.ndarray, " features"]
     tolerance: float
+
+    @property
+    def left_out(self) -> bool:
+        """Whether there are features, but too many to be split into components."""
+        return not self.components and len(self.not_represented) < len(self.norms)
 
     @property
     def margin(self) -> float:
@@ -195,6 +200,8 @@ class Geometry:
 
     def __str__(self) -> str:
         """A table with one row for each kind of component, most features first."""
+        if self.left_out:
+            return "components left out: more pairs of features than are compared at this size"
         groups: dict[tuple[Any, ...], list[Component]] = {}
         for component in self.components:
             groups.setdefault(_group(component), []).append(component)

@@ -75,7 +75,8 @@ def diagnosis_figure(
             _say(axes[1], "zero matrix: no eigenspace")
         localization_histogram(diagnosis.spectrum, axes[2])
         if part is None:
-            _say(axes[3], "zero matrix: no component")
+            left_out = diagnosis.geometry.left_out
+            _say(axes[3], "components left out" if left_out else "zero matrix: no component")
         else:
             _draw_component(diagnosis, part, axes[3])
     return figure

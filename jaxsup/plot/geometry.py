@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.colors import color_pairs
 from jaxsup.plot.style import COLORS, COVERING, line_style, styled
+from jaxsup.spectral.arrays import check_unmasked
 from jaxsup.spectral.overlap import welch_bound
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes, *, most: int = 1024) -> Axes:
 
 
 def _checked(vectors: ArrayLike) -> Matrix:
+    check_unmasked("vectors", vectors)
     matrix = np.asarray(vectors, np.float64)
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         expected = "a finite, non-empty [latent, features] matrix"

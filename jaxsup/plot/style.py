@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ COLOR_MAP = "cividis"
 # A legend that covers what it stands on.
 COVERING: Any = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
 STYLE: Any = {
+    # Labels are written for Matplotlib's own text, not for LaTeX.
+    "text.usetex": False,
     "figure.dpi": 150,
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -90,9 +93,13 @@ def new_figure(
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure in the format that the path's ending names."""
+    """Write a figure in the format that the path's ending names.
+
+    Raises:
+        ValueError: the path is none of this machine.
+    """
     with mpl.rc_context(STYLE):
-        figure.savefig(path, dpi=200)
+        figure.savefig(local_path(path), dpi=200)
 
 
 def line_style(position: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
 from jaxsup.plot import save_figure
 from jaxsup.reproduce.claims import NOT_CLAIMED, format_claims
@@ -78,12 +79,13 @@ def reproduce(
         OSError: `out` is there already, or cannot be written.
         Stopped: `stop` said so; what is whole is in the dataset.
     """
-    out = Path(out)
+    out = local_path(out)
     if isinstance(figure, str):
         figure = find_figure(figure)
     size = figure.scale(scale)
     _check_weights(figure, weights)
     check_store(out, join=resume)
+    _check_files(out, figure.name)
     out.mkdir(parents=True, exist_ok=resume)
     if isinstance(figure, AbstractFigure):
         findings, seconds = _train_and_measure(figure, size, out, resume, progress, stop)
@@ -126,6 +128,19 @@ def _train_and_measure(
     return findings, {"training": training, "measuring": time.perf_counter() - halfway}
 
 
+def _check_files(out: Path, name: str) -> None:
+    """Raise where files of these names are there that no earlier call has written."""
+    ours = (out / f"{name}.txt", out / "dataset.zarr")
+    if any(path.exists() for path in ours):
+        return
+    for path in (out / f"{name}.json", out / f"{name}.png"):
+        if path.exists():
+            raise FileExistsError(
+                f"{path}: expected a folder of this figure to go on with; got a file that would be "
+                "replaced; choose another folder"
+            )
+
+
 def _check_weights(
     figure: AbstractFigure[Any] | AbstractWeightsFigure[Any], weights: Weights | None
 ) -> None:
@@ -140,8 +155,8 @@ def _check_weights(
 
 def _write(report: Report, out: Path) -> None:
     name, findings = report.name, report.findings
-    (out / f"{name}.txt").write_text("\n".join(report.lines()) + "\n", encoding="utf-8")
     text = json.dumps(report.to_dict(), indent=1, allow_nan=False)
+    (out / f"{name}.txt").write_text("\n".join(report.lines()) + "\n", encoding="utf-8")
     (out / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     save_figure(findings.figure, out / f"{name}.png")
     if findings.dataset is not None:

@@ -14,6 +14,8 @@ from jaxtyping import Bool, Float
 from jaxsup._internal.validation import fail
 
 exact_product = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+COMPLEX_ADVICE = "give the real part, or stack real and imaginary parts along the latent axis"
+"""What to do with complex numbers: K + K real dimensions keep the inner products' real part."""
 
 
 def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
@@ -27,20 +29,27 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
         The same numbers as float32 or a wider type.
 
     Raises:
-        ValueError: the array has other axes or is empty, its numbers are not real, or a concrete
-            matrix holds NaN or infinity (in a stack, those are diverged replicas).
+        ValueError: the array has other axes or is empty, its numbers are not real, are masked or
+            leave the range of JAX's precision, or a concrete matrix holds NaN or infinity (in a
+            stack, those are diverged replicas).
     """
     name = "W" if rank == 2 else "Ws"
+    check_unmasked(name, W)
     array = W if isinstance(W, jax.Array) else np.asarray(W)
     if array.ndim != rank or 0 in array.shape:
         axes = "[latent, features]" if rank == 2 else "[replicas, latent, features]"
         do = "give one matrix to decompose, a stack of them to decompose_batch"
         raise fail(name, f"a non-empty {axes} array", f"shape {array.shape}", do, described=True)
     if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
-        do = "give the real part, or real and imaginary parts as separate features"
+        do = COMPLEX_ADVICE
         if not jnp.issubdtype(array.dtype, jnp.complexfloating):
             do = "convert it to floating-point numbers"
         raise fail(name, "real numbers", f"dtype {array.dtype}", do, described=True)
+    if isinstance(array, np.ndarray):
+        if array.dtype.kind in "iu":  # JAX would cut large ones to 32 bits
+            array = array.astype(np.float32)
+        if rank == 2:
+            _check_range(name, array)
     array = jnp.asarray(array)
     if not jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.itemsize < 4:
         array = array.astype(jnp.float32)
@@ -48,6 +57,28 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
         text = f"NaN or infinity in {array.dtype}"
         raise fail(name, "finite numbers", text, "leave out runs that diverged", described=True)
     return array
+
+
+def check_unmasked(name: str, array: object) -> None:
+    """Raise ValueError if NumPy masks any entry: what lies under a mask would be computed with."""
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        text = f"{np.ma.count_masked(array):,} masked ones"
+        do = "leave out their features, or fill them"
+        raise fail(name, "numbers without a mask", text, do, described=True)
+
+
+def _check_range(name: str, array: np.ndarray) -> None:
+    """Raise ValueError if JAX's precision makes infinity of a finite number."""
+    largest = float(jnp.finfo(jnp.result_type(float)).max)
+    if array.dtype.kind != "f" or array.dtype.itemsize <= 4:
+        return
+    with np.errstate(invalid="ignore"):
+        beyond = np.isfinite(array) & (np.abs(array) > largest)
+    if beyond.any():
+        text = f"{float(np.abs(array[beyond]).max()):g}"
+        do = "rescale the matrix, or compute in float64"
+        expected = f"numbers up to {largest:.3g}, float32's largest"
+        raise fail(name, expected, text, do, described=True)
 
 
 def _is_finite(array: Float[Array, "..."]) -> bool:

@@ -15,7 +15,7 @@ from jaxtyping import Float, PyTree
 
 from jaxsup._internal.system import available_cores
 from jaxsup._internal.validation import check_positive_integer
-from jaxsup.spectral.arrays import as_array, check_tolerances
+from jaxsup.spectral.arrays import as_array, check_tolerances, check_unmasked
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose_padded
 
 _Stack: TypeAlias = Float[Array | np.ndarray, "replicas latent features"]
@@ -56,6 +56,7 @@ def decompose_batch(
     >>> decompose_batch(np.ones((3, 2, 4)), summary=attrgetter("rank")).tolist()
     [1, 1, 1]
     """
+    check_unmasked("Ws", Ws)
     # Single precision stays where it is until each share is taken over by its thread.
     if isinstance(Ws, np.ndarray) and Ws.ndim == 3 and Ws.size and Ws.dtype == np.float32:
         stack = Ws

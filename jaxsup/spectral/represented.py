@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.spectral.arrays import check_tolerances
+from jaxsup.spectral.arrays import check_tolerances, check_unmasked
 from jaxsup.spectral.spectrum import decompose
 
 
@@ -46,6 +46,7 @@ def represented(
         do = "leave one of the two out"
         raise fail("rank_tolerance", "None beside `shortest`", rank_tolerance, do)
     check_tolerances(shortest=shortest)
+    check_unmasked("W", W)
     library = jnp if isinstance(W, jax.Array) else np
     matrices = library.asarray(W)
     if matrices.ndim < 2 or 0 in matrices.shape:

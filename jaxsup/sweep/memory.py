@@ -97,10 +97,10 @@ def parse_bytes(text: int | str) -> int:
     1610612736
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*([KMGT]?)(?:i?B)?\s*", str(text), re.I)
-    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if isinstance(text, bool) or size < 1:
+    size = float(match[1]) * _UNITS[match[2].upper()] if match else 0.0
+    if isinstance(text, bool) or not 1 <= size < 2**63:
         raise fail("memory", "a size in bytes", text, "write it like 4GiB or 512MiB")
-    return size
+    return int(size)
 
 
 def format_bytes(size: float) -> str:

@@ -146,7 +146,9 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(compact=True),
         TextColumn("left"),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    # The terminal itself: the command's own stream lets no control characters through.
+    terminal = getattr(sys.stderr, "terminal", sys.stderr)
+    with Bar(*columns, console=Console(file=terminal)) as bar:
         task = bar.add_task("training", total=None, text="compiling")
 
         def show(progress: Progress) -> None:
@@ -173,17 +175,17 @@ class _Lines:
             return
         self.last = now
         share = progress.network_steps_done / progress.network_steps
-        missing = progress.network_steps - progress.network_steps_done
-        remaining = missing / progress.rate if progress.rate else math.inf
         line = f"{100 * share:3.0f}%  {_text(progress)}"
-        print(line if complete else f"{line}, {remaining:.0f} s left", file=sys.stderr, flush=True)
+        if progress.rate and not complete:
+            missing = progress.network_steps - progress.network_steps_done
+            line += f", {missing / progress.rate:.0f} s left"
+        print(line, file=sys.stderr, flush=True)
 
 
 def _text(progress: Progress) -> str:
-    text = (
-        f"{progress.replicas_done}/{progress.replicas} networks, "
-        f"{progress.rate:,.0f} network-steps/s"
-    )
+    text = f"{progress.replicas_done}/{progress.replicas} networks"
+    if progress.rate:  # none is known before the first segment of this call
+        text += f", {progress.rate:,.0f} network-steps/s"
     if math.isfinite(progress.median_loss):
         text += f", median loss {progress.median_loss:.3g}"
     return text + (f", {progress.diverged} diverged" if progress.diverged else "")

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import check_number, check_positive_integer
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
 from jaxsup.sweep.footprint import footprint
@@ -88,6 +89,7 @@ def run(
     check_number("checkpoint", checkpoint, "give seconds", low=0)
     share = share or Share()
     if store is not None:
+        store = local_path(store)
         check_store(store, join=resume or share.count > 1)
     began = time.perf_counter()
     mesh = Mesh(np.asarray(devices or jax.local_devices()), ("replica",))
@@ -104,7 +106,7 @@ def run(
     if store is None:
         results = MemoryResults(layout, devices, began)
     else:
-        results = Store.open(Path(store), layout, plan, devices, share)
+        results = Store.open(local_path(store), layout, plan, devices, share)
         plan = results.plan  # of the process that was first
     parts = cut_parts(sweep, programs, plan.tile, capacities or plan.capacities)
     stored = results.stored()

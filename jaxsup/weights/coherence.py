@@ -11,7 +11,9 @@ from jaxsup.spectral.overlap import coherence, mean_squared_cosine_on_host, welc
 # Multiply-adds that the coherence may cost before it is cut down to a bound: below a second on two
 # quiet cores.
 _COHERENCE_WORK = 2e10
-_BLOCK = 512  # columns whose cosines with all others are held at once
+# Multiply-adds that going through one cosine costs besides, where a column has few entries.
+_PASSES = 32
+_ROWS, _COLUMNS = 256, 2048  # of a tile of cosines: 2 MB, that its passes find in the cache
 
 
 class Coherence(NamedTuple):
@@ -46,8 +48,8 @@ def measure_coherence(columns: Float[np.ndarray, "latent represented"], *, full:
     latent, count = columns.shape
     if count < 2:
         return Coherence(0.0, count, True, 0.0, 0.0)
-    affordable = max(1, int(_COHERENCE_WORK / (latent * count)))
-    exact = full or affordable >= count
+    affordable = max(1, int(_COHERENCE_WORK / (max(latent, _PASSES) * count)))
+    exact = full or latent * count**2 <= _COHERENCE_WORK
     if exact:
         value, tested = float(coherence(columns)), count
     else:
@@ -62,10 +64,13 @@ def measure_coherence(columns: Float[np.ndarray, "latent represented"], *, full:
 def _largest_cosine(
     unit: Float[np.ndarray, "latent represented"], rows: Int[np.ndarray, " tested"]
 ) -> float:
-    """Largest |cos| of the chosen columns with any other, in blocks."""
+    """Largest |cos| of the chosen columns with any other, in tiles."""
     best = 0.0
-    for block in np.array_split(rows, -(-len(rows) // _BLOCK)):
-        cosines = np.abs(unit[:, block].T @ unit)
-        cosines[np.arange(len(block)), block] = 0.0
-        best = max(best, float(cosines.max()))
+    for block in np.array_split(rows, -(-len(rows) // _ROWS)):
+        chosen = np.ascontiguousarray(unit[:, block].T)
+        for start in range(0, unit.shape[1], _COLUMNS):
+            cosines = np.abs(chosen @ unit[:, start : start + _COLUMNS])
+            itself = np.flatnonzero((start <= block) & (block < start + _COLUMNS))
+            cosines[itself, block[itself] - start] = 0.0
+            best = max(best, float(cosines.max()))
     return min(best, 1.0)

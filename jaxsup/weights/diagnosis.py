@@ -22,6 +22,8 @@ from jaxsup.weights.coherence import Coherence, measure_coherence
 # Multiply-adds that the check may cost before it is left out, unless all is asked for: below a
 # second on two quiet cores.
 _CERTIFICATE_WORK = 2e9
+# And those that splitting the features into components may cost: some half a minute.
+_GEOMETRY_WORK = 3e11
 _LOCALIZED = 0.99  # participation ratio from which a feature counts as being on one eigenspace
 _ROWS = 12  # eigenspaces in the printed table
 
@@ -33,7 +35,7 @@ class Diagnosis:
     Attributes:
         matrix: W.
         spectrum: of F = W W^T.
-        geometry: names of the components.
+        geometry: names of the components; see its `left_out`.
         coherence: of the represented features.
         dimensions_per_feature: D* = K / |W|_F^2; infinite for a zero matrix.
         relative_tolerance: of the clusters of eigenvalues.
@@ -163,7 +165,8 @@ class Diagnosis:
     def _reasons(self) -> list[str]:
         """Why components are irregular, with how many of each."""
         reasons = Counter(c.reason for c in self.geometry.components if c.reason)
-        return [f"irregular ({count}): {reason}" for reason, count in reasons.most_common()]
+        lines = [f"irregular ({count}): {reason}" for reason, count in reasons.most_common()]
+        return ["--full compares all", *lines] if self.geometry.left_out else lines
 
 
 def diagnose(
@@ -179,7 +182,8 @@ def diagnose(
         W: [latent, features], finite and real.
         full: whatever the size, take the coherence over all pairs (O(N^2 K)) and check the spectrum
             against a float64 SVD. Otherwise coherence beyond 2e10 multiply-adds is a lower bound
-            from evenly spaced features against all others, and a check beyond 2e9 is left out.
+            from evenly spaced features against all others, a check beyond 2e9 is left out, and so
+            are components beyond 3e11, if the first thousand features do not show one component.
         tolerance: noise on a feature that names forgive; see `jaxsup.geometry.classify`. Exact or
             converged weights: 1e-3; trained ones with gradient noise: 1e-2 to 5e-2.
         relative_tolerance: gap of eigenvalues, relative to the largest, up to which they share an
@@ -207,11 +211,12 @@ def diagnose(
     certificate = None
     if full or latent * features * min(latent, features) <= _CERTIFICATE_WORK:
         certificate = spectral.certify(matrix, spectrum, relative_tolerance=relative_tolerance)
+    max_pairs = None if full else int(_GEOMETRY_WORK / max(latent, 32))
     squares = float(np.sum(np.asarray(spectrum.norms, np.float64) ** 2))
     return Diagnosis(
         matrix=matrix,
         spectrum=spectrum,
-        geometry=classify(matrix, tolerance=tolerance),
+        geometry=classify(matrix, tolerance=tolerance, max_pairs=max_pairs),
         coherence=measure_coherence(matrix[:, np.asarray(spectrum.represented)], full=full),
         dimensions_per_feature=latent / squares if squares else math.inf,
         relative_tolerance=relative_tolerance,

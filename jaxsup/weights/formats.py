@@ -5,13 +5,15 @@ data is read: of safetensors, by the library of that name.
 """
 
 import dataclasses
+import json
 import math
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +22,7 @@ import numpy as np
 from jaxtyping import Shaped
 from safetensors import SafetensorError, deserialize, safe_open
 
+from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
 
 ENDINGS = (".npy", ".npz", ".safetensors")
@@ -43,7 +46,9 @@ _MAGIC = (
     (b"PK\x05\x06", ".npz", "a ZIP archive"),
     (b"\x89HDF", None, "a HDF5 file"),
     (b"\x80", None, "a Python pickle"),
+    (b"version https://git-lfs", None, "a Git LFS pointer"),
 )
+_LONGEST_HEADER = 10_000  # bytes, as NumPy has it
 _BAD_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError)
 _BAD_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 
@@ -57,6 +62,7 @@ class StoredTensor:
         shape: as stored.
         dtype: type of the numbers, as in "float32" or "bfloat16".
         problem: why it cannot be read as real numbers; empty where it can.
+        nbytes: bytes of memory that reading it takes.
         load: reads it and no other (but see `_load_float8`); a .npy is memory-mapped.
     """
 
@@ -64,6 +70,7 @@ class StoredTensor:
     shape: tuple[int, ...]
     dtype: str
     problem: str
+    nbytes: int
     load: Callable[[], Shaped[np.ndarray, "..."]]
 
 
@@ -78,8 +85,10 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
         ValueError: the ending is another, the content is not what the ending says, or the file is
             cut short or damaged.
     """
-    file = Path(path)
+    file = local_path(path)
     ending = file.suffix.lower()
+    if file.name.endswith(".safetensors.index.json"):
+        raise fail(str(file), *_index_advice(file), described=True)
     if ending not in ENDINGS:
         text = f"a name that ends in {ending!r}" if ending else "a name without an ending"
         do = "save the weights as one of these"
@@ -100,12 +109,23 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
         raise fail(str(file), expected, text, do, described=True) from None
 
 
+def _index_advice(file: Path) -> tuple[str, str, str]:
+    """What is wrong with the index of a model in several files, and which files it names."""
+    try:
+        shards = sorted(set(json.loads(file.read_bytes())["weight_map"].values()))
+        names = " or ".join([str(shards[0]), *([str(shards[-1])] if shards[1:] else [])])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        names = "model-00001-of-....safetensors"
+    do = f"give the file that holds the matrix, such as {names}: its weight_map says which"
+    return "a file with weights", "an index of several files", do
+
+
 def _check_magic(file: Path, ending: str) -> None:
     """Raise unless the first bytes are those of the format that the ending names."""
     with file.open("rb") as stream:
-        head = stream.read(9)
+        head = stream.read(32)
     content, text = None, "a file of unknown content" if head else "a file of 0 bytes"
-    if head[8:] == b"{":
+    if head[8:9] == b"{":
         content, text = ".safetensors", "a safetensors file"
     for magic, kind, description in () if content else _MAGIC:
         if head.startswith(magic):
@@ -113,6 +133,8 @@ def _check_magic(file: Path, ending: str) -> None:
             break
     if content != ending:
         do = f"rename it to {content}" if content else "save the weights again"
+        if "LFS" in text:
+            do = "fetch the file itself with `git lfs pull`"
         raise fail(str(file), f"the content of a {ending} file", text, do, described=True)
 
 
@@ -121,23 +143,28 @@ def _open_npy(file: Path) -> list[StoredTensor]:
         shape, dtype = _read_header(stream, str(file))
         _check_size(str(file), shape, dtype, file.stat().st_size - stream.tell())
     load = partial(np.load, file, mmap_mode="r", allow_pickle=False)
-    return [StoredTensor("", shape, str(dtype), _problem(dtype), load)]
+    return [StoredTensor("", shape, str(dtype), _problem(dtype), 0, load)]
 
 
 def _open_npz(file: Path) -> list[StoredTensor]:
     tensors = []
     try:
         with zipfile.ZipFile(file) as archive:
-            for member in archive.infolist():
-                if not member.filename.endswith(".npy"):
-                    continue
+            members = [m for m in archive.infolist() if m.filename.endswith(".npy")]
+            for name, count in Counter(m.filename for m in members).items():
+                if count > 1:
+                    text = f"{count} called {name.removesuffix('.npy')!r}"
+                    expected, do = "tensors of different names", "save the archive again"
+                    raise fail(str(file), expected, text, do, described=True)
+            for member in members:
                 name = member.filename.removesuffix(".npy")
                 with archive.open(member) as stream:
                     shape, dtype = _read_header(stream, f"{file}: {name}")
                     size = member.file_size - stream.tell()
                 _check_size(f"{file}: {name}", shape, dtype, size)
                 load = partial(_load_member, file, member.filename)
-                tensors.append(StoredTensor(name, shape, str(dtype), _problem(dtype), load))
+                problem, nbytes = _problem(dtype), math.prod(shape) * dtype.itemsize
+                tensors.append(StoredTensor(name, shape, str(dtype), problem, nbytes, load))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise _damaged(str(file), error) from None
     return tensors
@@ -165,10 +192,13 @@ def _describe_slice(file: Path, name: str, stored: Any) -> StoredTensor:
     kind, shape = stored.get_dtype(), tuple(stored.get_shape())
     if kind not in _SAFETENSORS_TYPES:
         load = partial(_load_safetensor, file, name)
-        return StoredTensor(name, shape, kind, f"a tensor of type {kind}", load)
+        return StoredTensor(name, shape, kind, f"a tensor of type {kind}", 0, load)
     dtype = np.dtype(_SAFETENSORS_TYPES[kind])
-    reader = _load_float8 if kind.startswith("F8") else _load_safetensor
-    return StoredTensor(name, shape, str(dtype), _problem(dtype), partial(reader, file, name))
+    # Of float8 the whole file is read, and its tensors are copied out of it.
+    whole = 2 * file.stat().st_size if kind.startswith("F8") else 0
+    load = partial(_load_float8 if whole else _load_safetensor, file, name)
+    nbytes = whole or math.prod(shape) * dtype.itemsize
+    return StoredTensor(name, shape, str(dtype), _problem(dtype), nbytes, load)
 
 
 def _load_safetensor(file: Path, name: str) -> Shaped[np.ndarray, "..."]:
@@ -187,10 +217,19 @@ def _read_header(stream: IO[bytes] | BufferedIOBase, what: str) -> tuple[tuple[i
     """Shape and type of an array in NumPy's format; the stream then stands at its data."""
     try:
         version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"version {version[0]}.{version[1]} of the format is unknown")
+        head = stream.read(2 if version == (1, 0) else 4)
+        length = int.from_bytes(head, "little")
+        if length > _LONGEST_HEADER:  # it may unpack from little, and is read as a whole
+            raise ValueError(f"a header of {length:,} bytes")
+        header = BytesIO(head + stream.read(length))
         if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(header)
         else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+            shape, _, dtype = np.lib.format.read_array_header_2_0(header)
+        if any(type(size) is not int or size < 0 for size in shape):
+            raise ValueError(f"a shape {shape}")
     except _BAD_HEADER as error:
         raise _damaged(what, error) from None
     return tuple(shape), dtype
@@ -198,7 +237,7 @@ def _read_header(stream: IO[bytes] | BufferedIOBase, what: str) -> tuple[tuple[i
 
 def _check_size(what: str, shape: tuple[int, ...], dtype: np.dtype, size: int) -> None:
     length = math.prod(shape) * dtype.itemsize
-    if not dtype.hasobject and (size < length or min(shape, default=0) < 0):
+    if not dtype.hasobject and size < length:
         text, do = f"{size:,} bytes", "copy or save the file again"
         raise fail(what, f"{length:,} bytes of data", text, do, described=True)
 

@@ -1,12 +1,15 @@
 """Weight matrices from files: which tensor, which way round, and only finite real numbers."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.paths import local_path
+from jaxsup._internal.system import free_memory
 from jaxsup._internal.validation import check_choice, fail, suggest
 from jaxsup.weights.formats import StoredTensor, list_tensors
 
@@ -79,14 +82,15 @@ def read_weights(
     _check_matrix(what, chosen)
     rows, columns = chosen.shape
     settled = orientation or ("features-latent" if rows > columns else "latent-features")
-    stored = chosen.load()
     dtype = np.float32 if chosen.dtype.startswith("float8") or chosen.dtype in _SINGLE else float
+    _check_memory(what, chosen, np.dtype(dtype))
+    stored = chosen.load()
     turned = stored.T if settled == "features-latent" else stored
     matrix = np.asarray(turned.astype(dtype, order="C"))
     _check_finite(what, matrix if settled == "latent-features" else matrix.T)
     return Weights(
         matrix=matrix,
-        path=Path(path),
+        path=local_path(path),
         tensor=chosen.name or None,
         shape=(rows, columns),
         dtype=chosen.dtype,
@@ -104,7 +108,9 @@ def _choose(path: str, tensors: Sequence[StoredTensor], name: str | None) -> Sto
         names = [stored.name for stored in tensors if stored.name]
         if not names:
             raise fail("tensor", f"no name, as {path} names none", name, "leave it out")
-        do = suggest(name, names) if len(names) <= _LISTED else f"choose one of {_listed(tensors)}"
+        do = suggest(name, names)
+        if len(names) > _LISTED and not do.startswith("did"):
+            do = f"choose one of {_listed(tensors)}"
         raise fail("tensor", f"the name of a tensor in {path}", name, do)
     matrices = [stored for stored in tensors if len(stored.shape) == 2]
     if len(tensors) == 1 or len(matrices) == 1:
@@ -119,7 +125,7 @@ def _choose(path: str, tensors: Sequence[StoredTensor], name: str | None) -> Sto
 def _listed(tensors: Sequence[StoredTensor]) -> str:
     parts = [f"{stored.name} {list(stored.shape)}" for stored in tensors[:_LISTED]]
     more = len(tensors) - len(parts)
-    return ", ".join(parts) + (f" and {more} more" if more else "")
+    return ", ".join(parts) + (f" and {more} more (--list shows all)" if more else "")
 
 
 def _check_matrix(what: str, stored: StoredTensor) -> None:
@@ -128,7 +134,7 @@ def _check_matrix(what: str, stored: StoredTensor) -> None:
         if stored.dtype == "|V2":
             do = "NumPy files lose the name of bfloat16: save float32, or a .safetensors file"
         elif "complex" in stored.problem:
-            do = "save the real part, or real and imaginary parts as separate features"
+            do = "save the real part, or stack real and imaginary parts along the latent axis"
         raise fail(what, "finite real numbers", stored.problem, do, described=True)
     if len(stored.shape) != 2:
         text = f"a tensor of shape {stored.shape}"
@@ -137,6 +143,16 @@ def _check_matrix(what: str, stored: StoredTensor) -> None:
     if 0 in stored.shape:
         text, do = f"a matrix of shape {stored.shape}", "save a matrix that is not empty"
         raise fail(what, "at least one row and one column", text, do, described=True)
+
+
+def _check_memory(what: str, stored: StoredTensor, dtype: np.dtype) -> None:
+    """Raise unless the tensor as stored, and again as W, fits in the memory that is free."""
+    entries = math.prod(stored.shape)
+    need, free = stored.nbytes + entries * dtype.itemsize, free_memory()
+    if need > free:
+        expected = f"a matrix that fits in the {free / 2**30:.3g} GiB of free memory"
+        text = f"{stored.shape[0]:,} x {stored.shape[1]:,} numbers that take {need / 2**30:.3g} GiB"
+        raise fail(what, expected, text, "save fewer rows or columns", described=True)
 
 
 def _check_finite(what: str, matrix: Float[np.ndarray, "rows columns"]) -> None:

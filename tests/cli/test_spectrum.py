@@ -1,6 +1,7 @@
 """`jaxsup spectrum`: what it prints and draws, and one line for each mistake."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,12 @@ PENTAGON = np.stack([np.cos(ANGLES), np.sin(ANGLES)])
 def spectrum(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
     command = [sys.executable, "-m", "jaxsup", "spectrum", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    # As notebooks and Matplotlib's users have it: figures of this package need neither.
+    (cwd / "matplotlibrc").write_text("text.usetex: True\n")
+    environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.not_installed"}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=cwd, env=environment
+    )
 
 
 @pytest.fixture
@@ -33,6 +39,8 @@ def folder(tmp_path: Path) -> Path:
     np.save(tmp_path / "nan.npy", np.asarray([[np.nan, 1.0]]))
     np.save(tmp_path / "three.npy", np.zeros((2, 2, 2)))
     (tmp_path / "text.npz").write_text("no archive")
+    (tmp_path / "there.png").write_text("a picture")
+    (tmp_path / "folder.png").mkdir()
     return tmp_path
 
 
@@ -81,6 +89,18 @@ MISTAKES = [
     (("w.npy", "--tensor", "w"), "expected no name"),
     (("w.npy", "--out", "w.gif"), "w.gif: expected .png, .pdf or .svg"),
     (("w.npy", "--out", "no/w.png"), "expected a folder that is there"),
+    (("w.npy", "--out", "there.png"), "there.png: expected a new file; got one that is there; cho"),
+    (
+        ("w.npy", "--out", "folder.png", "--force"),
+        "expected a new file; got a folder; choose anoth",
+    ),
+    (
+        (
+            "w.npy",
+            "--out=s3://bucket/w.png",
+        ),
+        "out: expected a path on this machine; got 's3:/buck",
+    ),
     (("w.npy", "--features", "7"), "--features: expected features 0..6; got 7; count from 0"),
     (("w.npy", "--features", "-1"), "--features: expected features 0..6; got -1"),
     (("w.npy", "--component", "-1"), "--component: expected a component 0, 1, ...; got -1"),
@@ -119,3 +139,40 @@ def test_a_component_that_is_not_there_is_one_line(folder: Path) -> None:
     assert_error_form(done.stderr.strip())
     assert done.stdout == ""
     assert not (folder / "w.png").exists()
+
+
+def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """The command in this process, whose devices are settled."""
+    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
+    monkeypatch.setattr("jaxsup.cli.spectrum.configure_devices", lambda *_, **__: None)
+    main()
+
+
+def test_all_tensors_are_listed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_here(monkeypatch, str(folder / "two.npz"), "--list")
+    assert capsys.readouterr().out == "embed  7 x 3  float32\nother  2 x 2  float64\n"
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_table(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("figure: expected room; got none; make some")
+
+    monkeypatch.setattr("jaxsup.plot.diagnosis.diagnosis_figure", refuse)
+    with pytest.raises(SystemExit):
+        run_here(monkeypatch, str(folder / "w.npy"), "--out", str(folder / "new.png"))
+    output = capsys.readouterr()
+    assert "pentagon" in output.out
+    assert output.err == "jaxsup: figure: expected room; got none; make some\n"
+
+
+def test_force_replaces_a_picture_in_the_home_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    run_here(monkeypatch, "~/w.npy", "--out", "~/there.png", "--force")
+    assert capsys.readouterr().out.endswith(f"figure   {folder}/there.png\n")
+    assert (folder / "there.png").read_bytes().startswith(b"\x89PNG")

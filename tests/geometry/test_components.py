@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse.csgraph import connected_components
 
-from jaxsup.geometry import components
+from jaxsup.geometry import classify, components
 from jaxsup.geometry.components import orthogonal_components
 
 
@@ -30,6 +30,7 @@ def test_tiles_give_the_components_of_the_whole_gram_matrix(tile, first, monkeyp
     shapes = [(3, 20), (1, 4), (2, 2), (4, 30), (1, 1)]
     U = blocks(rng, shapes, 1e-4)
     partition = orthogonal_components(U, edge)
+    assert partition is not None
     overlaps = np.abs(U.T @ U)
     np.fill_diagonal(overlaps, 0.0)
     count, labels = connected_components(overlaps > edge, directed=False)
@@ -42,6 +43,21 @@ def test_tiles_give_the_components_of_the_whole_gram_matrix(tile, first, monkeyp
 
 def test_what_overlaps_is_one_component_after_the_first_rows():
     """2,500 columns: more than a tile, so that the first block of rows has two."""
-    partition = orthogonal_components(blocks(np.random.default_rng(1), [(4, 2500)], 0.0), 1e-3)
+    U = blocks(np.random.default_rng(1), [(4, 2500)], 0.0)
+    partition = orthogonal_components(U, 1e-3, max_pairs=1)  # few are compared
+    assert partition is not None
     assert not partition.labels.any()
     assert (partition.cross == -np.inf).all()
+
+
+def test_what_falls_apart_is_given_up_where_all_pairs_are_too_many():
+    U = blocks(np.random.default_rng(2), [(2, 1500), (2, 1500)], 0.0)
+    assert orthogonal_components(U, 1e-3, max_pairs=3000**2 - 1) is None
+    whole = orthogonal_components(U, 1e-3, max_pairs=3000**2)
+    assert whole is not None
+    assert np.bincount(whole.labels).tolist() == [1500, 1500]
+    left_out, split = (classify(U, max_pairs=pairs) for pairs in (3000**2 - 1, None))
+    assert (left_out.left_out, split.left_out) == (True, False)
+    assert (len(left_out.components), len(split.components)) == (0, 2)
+    assert "components left out" in str(left_out)
+    assert not classify(np.zeros((2, 3))).left_out

@@ -80,7 +80,12 @@ BAD = {
     "no features": (np.ones((3, 0)), {}, r"got the empty shape \(3, 0\); give at least"),
     "nan": (np.array([[1.0, np.nan]]), {}, "got 1 entries that are NaN or infinite; leave out"),
     "infinite": (np.array([[np.inf, np.nan]]), {}, "got 2 entries that are NaN or infinite"),
-    "complex": (np.ones((2, 2), complex), {}, "got complex numbers; give a real matrix"),
+    "complex": (np.ones((2, 2), complex), {}, "got complex numbers; give the real part, or stack"),
+    "mask": (
+        np.ma.masked_array([[1.0, 9.0], [0.0, 9.0]], [[False, True], [False, True]]),
+        {},
+        "W: expected numbers without a mask; got 2 masked ones; leave out their features",
+    ),
     "words": (
         np.array([["a", "b"]]),
         {},
@@ -98,6 +103,7 @@ BAD = {
         {"max_features": 0},
         "max_features: expected a positive integer; got 0; give the largest size to classify",
     ),
+    "pairs": (np.eye(2), {"max_pairs": 0}, "max_pairs: expected a positive integer; got 0"),
 }
 
 

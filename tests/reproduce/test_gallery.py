@@ -158,3 +158,48 @@ def test_a_figure_about_weights_needs_them(tmp_path: Path) -> None:
     )
     command = ReproduceCommand("real-weights", "smoke", tmp_path / "out", tensor="W")
     assert_one_line_error(command.run, "--tensor: expected a file that it is in")
+
+
+def test_zero_columns_are_left_out_of_the_overlaps(tmp_path: Path) -> None:
+    W = np.random.default_rng(0).normal(size=(8, 40))
+    W[:, 3] = 0
+    np.save(tmp_path / "W.npy", W)
+    out = tmp_path / "out"
+    reproduce("real-weights", "smoke", out, weights=read_weights(tmp_path / "W.npy"))
+    record = json.loads((out / "real-weights.json").read_text())["records"][0]
+    U = np.delete(W / np.where(W.any(axis=0), np.linalg.norm(W, axis=0), 1), 3, axis=1)
+    squares = (U.T @ U)[np.triu_indices(39, 1)] ** 2
+    assert record["scaled_overlap"] == pytest.approx(8 * squares.mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("W", "overlaps"),
+    [
+        (np.zeros((2, 3)), [None, None]),
+        (np.ones((1, 1)), [None, None]),
+        (np.full((2, 3), 0.1), [2.0, None]),  # equal columns: cos^2 = 1; none after centering
+    ],
+)
+def test_matrices_without_directions_give_no_verdict(tmp_path: Path, W, overlaps) -> None:
+    np.save(tmp_path / "W.npy", W)
+    weights = read_weights(tmp_path / "W.npy", orientation="latent-features")
+    findings = real_weights.RealWeights().inspect(weights, False)
+    record = findings.records[0]
+    got = [record["scaled_overlap"], record["scaled_overlap_centered"]]
+    assert got == [None if value is None else pytest.approx(value) for value in overlaps]
+    json.dumps(findings.records, allow_nan=False)
+    for claim, value in zip(findings.claims[1:3], overlaps, strict=True):
+        assert (claim.measured is None) == (value is None)
+        assert value is not None or claim.explanation == "fewer than two features have a direction"
+
+
+def test_a_picture_of_somebody_else_is_not_replaced(matrix: Path, tmp_path: Path) -> None:
+    (tmp_path / "real-weights.png").write_text("mine")
+    assert_one_line_error(
+        lambda: reproduce(
+            "real-weights", "smoke", tmp_path, weights=read_weights(matrix), resume=True
+        ),
+        "real-weights.png: expected a folder of this figure .* would be replaced; choose another",
+        FileExistsError,
+    )
+    assert (tmp_path / "real-weights.png").read_text() == "mine"

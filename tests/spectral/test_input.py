@@ -1,5 +1,6 @@
 """What the spectral functions refuse, each in one line that names the argument."""
 
+import jax
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
@@ -10,6 +11,7 @@ from jaxsup.spectral.frame import dimensions_per_feature, frame_potential
 from jaxsup.spectral.overlap import welch_bound
 
 ONE_NAN = np.array([[1.0, np.nan]])
+MASKED = np.ma.masked_array([[1.0, 2.0]], [[False, True]])
 BAD = {
     "vector": (
         lambda: spectral.decompose(np.ones(3)),
@@ -87,6 +89,12 @@ BAD = {
         lambda: spectral.represented(np.ones(2), shortest=0.1),
         r"W: expected a non-empty \[latent, features\] array; got shape \(2,\); give features as",
     ),
+    "mask": (
+        lambda: spectral.decompose(MASKED),
+        "W: expected numbers without a mask; got 1 masked ones; leave out their features, or fill",
+    ),
+    "mask of a stack": (lambda: spectral.decompose_batch(MASKED[None]), "Ws: .* without a mask"),
+    "mask of norms": (lambda: spectral.represented(MASKED, shortest=0.1), "W: .* without a mask"),
     "represented nan": (lambda: spectral.represented(ONE_NAN), "W: .*; got NaN"),
     "cosine of nan": (lambda: overlap.mean_squared_cosine(ONE_NAN), "W: .*; got NaN"),
     "one boolean": (
@@ -100,3 +108,20 @@ BAD = {
 def test_bad_input(name):
     call, message = BAD[name]
     assert_one_line_error(call, message)
+
+
+def test_numbers_beyond_single_precision_are_refused_and_not_called_infinite():
+    with jax.enable_x64(False):
+        assert_one_line_error(
+            lambda: spectral.decompose(np.array([[1.0, -1e300]])),
+            r"W: expected numbers up to 3.4e\+38, float32's largest; got 1e\+300; rescale",
+        )
+
+
+def test_large_integers_are_not_cut_to_32_bits():
+    spectrum = spectral.decompose(np.diag([2**33, 2**32]))
+    np.testing.assert_allclose(spectrum.eigenvalues, [2.0**66, 2.0**64], rtol=1e-6)
+
+
+def test_a_mask_that_hides_nothing_is_no_mask():
+    assert int(spectral.decompose(np.ma.masked_array(np.eye(3))).rank) == 3

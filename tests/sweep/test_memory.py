@@ -284,7 +284,9 @@ def test_sizes_in_words(text, size):
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "GiB", "-1", "4 GiB or so", "0", True, "1e9", "4 XB"])
+@pytest.mark.parametrize(
+    "text", ["", "GiB", "-1", "4 GiB or so", "0", True, "1e9", "4 XB", "9" * 400]
+)
 def test_what_is_no_size_is_refused(text):
     assert_one_line_error(lambda: parse_bytes(text), "memory: expected a size in bytes; got")
 

@@ -43,6 +43,16 @@ def test_a_plain_line_tells_the_time_left(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == line
 
 
+def test_before_the_first_update_no_rate_and_no_time_are_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with show_progress() as callback:
+        assert callback is not None
+        callback.last -= 60  # pyright: ignore[reportFunctionMemberAccess]
+        callback(Progress(0, 10, 0, 1000, 0, 2.0))
+    assert capsys.readouterr().err == "  0%  0/10 networks\n"
+
+
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

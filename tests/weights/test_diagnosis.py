@@ -79,9 +79,10 @@ def test_coherence_of_large_matrices_is_a_lower_bound_unless_all_is_asked_for(
 ) -> None:
     W = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
     latent, features = shape
-    monkeypatch.setattr(coherence, "_COHERENCE_WORK", 30 * latent * features)
+    monkeypatch.setattr(coherence, "_COHERENCE_WORK", 30 * max(latent, 32) * features)
     monkeypatch.setattr(diagnosis, "_CERTIFICATE_WORK", 1)
-    monkeypatch.setattr(coherence, "_BLOCK", 7)
+    monkeypatch.setattr(coherence, "_ROWS", 7)
+    monkeypatch.setattr(coherence, "_COLUMNS", 64)
     report, whole = diagnose(W), diagnose(W, full=True)
     table = cosines(W.astype(np.float64))
     rows = np.linspace(0, features - 1, 30).round().astype(int)

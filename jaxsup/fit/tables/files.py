@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def read_curves(path: str | Path, *, seeds: bool = False) -> xr.Dataset:
     """
     import xarray as xr
 
-    file = Path(path)
+    file = local_path(path)
     names, cells = _read_cells(file)
     place = next((k for k, n in enumerate(names) if n.strip().lower() in _STEP_NAMES), 0)
     curves = [k for k in range(len(names)) if k != place]

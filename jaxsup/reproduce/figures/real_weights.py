@@ -41,13 +41,17 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
-def overlaps(W: Float[np.ndarray, "latent features"]) -> Float[np.ndarray, " features"]:
+def overlaps(
+    W: Float[np.ndarray, "latent features"], shortest: float = 0.0
+) -> Float[np.ndarray, " features"]:
     """Mean squared cosine of each feature with all others, (u_i^T U U^T u_i - 1) / (n - 1).
 
-    Features of zero norm are left out, and NaN themselves.
+    Features no longer than `shortest` are left out, and NaN themselves; so is a single one.
     """
     norms = np.linalg.norm(W, axis=0)
-    nonzero = norms > 0
+    nonzero = norms > shortest
+    if nonzero.sum() < 2:
+        return np.full(len(norms), np.nan)
     unit = W[:, nonzero] / norms[nonzero]
     frame = unit @ unit.T
     result = np.full(len(norms), np.nan)
@@ -62,6 +66,12 @@ def count_represented(norms: Norms) -> int:
     the others.
     """
     return int(np.sum(norms > SHORTEST * np.median(norms)))
+
+
+def scaled_mean(latent: int, values: Norms) -> float | None:
+    """K times the mean of the overlaps that there are; None of none."""
+    finite = values[np.isfinite(values)]
+    return float(latent * finite.mean()) if finite.size else None
 
 
 def to_dataset(diagnosis: Diagnosis, plain: Norms, centered: Norms) -> xr.Dataset:
@@ -94,8 +104,11 @@ class RealWeights(AbstractWeightsFigure[bool]):
         """Diagnose W, measure overlaps with and without the mean vector, and draw the diagnosis."""
         diagnosis = diagnose(weights.matrix, full=scale)
         W = diagnosis.matrix.astype(np.float64)
-        plain, centered = overlaps(W), overlaps(W - W.mean(axis=1, keepdims=True))
         norms = np.linalg.norm(W, axis=0)
+        # What subtracting leaves of a vector that is the mean vector itself is rounding.
+        rounding = 1e-12 * float(norms.max())
+        plain, centered = overlaps(W), overlaps(W - W.mean(axis=1, keepdims=True), rounding)
+        squares = float(np.mean(norms**2))
         numbers = diagnosis.to_dict().items()
         record = {
             "file": weights.path.name,
@@ -103,9 +116,9 @@ class RealWeights(AbstractWeightsFigure[bool]):
             "orientation": weights.orientation,
             "features": W.shape[1],
             "latent": W.shape[0],
-            "scaled_overlap": float(W.shape[0] * plain.mean()),
-            "scaled_overlap_centered": float(W.shape[0] * centered.mean()),
-            "mean_share": float(np.sum(W.mean(axis=1) ** 2) / np.mean(norms**2)),
+            "scaled_overlap": scaled_mean(W.shape[0], plain),
+            "scaled_overlap_centered": scaled_mean(W.shape[0], centered),
+            "mean_share": float(np.sum(W.mean(axis=1) ** 2)) / squares if squares else None,
             "represented_share": count_represented(norms) / len(norms),
             **{name: value for name, value in numbers if _is_number(value)},
         }
@@ -122,11 +135,18 @@ class RealWeights(AbstractWeightsFigure[bool]):
     ) -> list[str]:
         """The file, the overlaps, and the diagnosis."""
         tensor = f": {weights.tensor}" if weights.tensor else ""
+        overlap, centered, share = (
+            "none" if record[name] is None else f"{record[name]:{form}}"
+            for name, form in (
+                ("scaled_overlap", ".2f"),
+                ("scaled_overlap_centered", ".2f"),
+                ("mean_share", ".0%"),
+            )
+        )
         return [
             f"{weights.path.name}{tensor}, {weights.describe_orientation()}",
-            f"K times the mean squared cosine: {record['scaled_overlap']:.2f}, of random "
-            f"directions 1; {record['scaled_overlap_centered']:.2f} without the mean vector, which "
-            f"holds {record['mean_share']:.0%} of the mean squared norm",
+            f"K times the mean squared cosine: {overlap}, of random directions 1; {centered} "
+            f"without the mean vector, which holds {share} of the mean squared norm",
             "",
             str(diagnosis),
         ]
@@ -159,15 +179,19 @@ class RealWeights(AbstractWeightsFigure[bool]):
         ]
         for words, values in (("", plain), (", mean vector subtracted", centered)):
             finite = values[np.isfinite(values)]
+            measured = None
+            if finite.size:
+                measured = intervals.from_bootstrap(
+                    latent * finite, np.mean, what="features", resamples=300
+                )
             claims.append(
                 Claim(
                     f"K times the mean squared cosine of two features{words}",
                     "Overlaps of embedding vectors are about those of random directions, 1/K.",
                     source,
                     random,
-                    intervals.from_bootstrap(
-                        latent * finite, np.mean, what="features", resamples=300
-                    ),
+                    measured,
+                    "" if finite.size else "fewer than two features have a direction",
                 )
             )
         claims.append(

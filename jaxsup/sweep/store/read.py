@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsup._internal.paths import local_path
 from jaxsup.sweep.store import journal
 from jaxsup.sweep.store.journal import Damage
 from jaxsup.sweep.store.schema import LAYOUT_VERSION
@@ -31,7 +32,7 @@ def open_store(store: str | Path) -> "xr.Dataset":
         FileNotFoundError: there is no such folder.
         ValueError: the folder holds no sweep, a damaged one, or one of a later version.
     """
-    path = Path(store)
+    path = local_path(store)
     attributes = _root_attributes(path)
     if "layout_version" not in attributes:
         return open_whole(path)

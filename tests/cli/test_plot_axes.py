@@ -1,0 +1,58 @@
+"""`jaxsup plot`: which axes of a sweep a picture shows, and how the others are chosen."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from helpers import assert_one_line_error
+
+from jaxsup.cli.plot import check_axes, select_positions
+
+
+def sweep(*axes: str) -> xr.Dataset:
+    """Losses over these axes, two positions each, with the ratio along student.latent."""
+    dims = (*axes, "seed", "step")
+    dataset = xr.Dataset({"loss": (dims, np.ones((2,) * len(dims)))})
+    if "student.latent" in axes:
+        dataset = dataset.assign_coords(superposition_ratio=("student.latent", [2.0, 4.0]))
+    return dataset
+
+
+ALPHA, BETA, LATENT = "features.exponent", "teacher.exponent", "student.latent"
+
+
+@pytest.mark.parametrize(
+    ("axes", "kind", "message"),
+    [
+        (
+            (ALPHA, BETA),
+            "loss",
+            f"at most 1 axis .*kind loss; got {ALPHA}, {BETA}; add --at {BETA}=0",
+        ),
+        ((ALPHA, BETA), "local", f"add --at {BETA}=0"),
+        ((ALPHA, BETA, LATENT), "ratio", f"at most 2 axes .* add --at {BETA}=0"),
+        ((ALPHA, BETA, LATENT), "map", f"add --at {LATENT}=0"),
+    ],
+)
+def test_too_many_axes_are_to_be_chosen_from(
+    axes: tuple[str, ...], kind: str, message: str
+) -> None:
+    assert_one_line_error(
+        lambda: check_axes(sweep(*axes), kind), f"--at: expected {message}|{message}"
+    )
+    check_axes(
+        select_positions(sweep(*axes), (f"{message.split()[-1].removesuffix('=0')}=1",)), kind
+    )
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("seed=1", "got 'seed=1'; leave it out, pictures are of all seeds and steps"),
+        ("step=0", "leave it out, pictures are of all seeds and steps"),
+        (f"{LATENT}=2", f"expected a position 0..1 of {LATENT}; got .*; count from 0"),
+        (f"{LATENT}={'9' * 5000}", f"expected a position 0..1 of {LATENT}"),
+        ("student.latnt=0", f"did you mean '{LATENT}'"),
+    ],
+)
+def test_positions_that_cannot_be_chosen(pair: str, message: str) -> None:
+    assert_one_line_error(lambda: select_positions(sweep(LATENT), (pair,)), f"--at: .*{message}")
