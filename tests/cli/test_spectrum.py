@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import matplotlib.image
 import numpy as np
 import pytest
@@ -18,8 +19,7 @@ PENTAGON = np.stack([np.cos(ANGLES), np.sin(ANGLES)])
 
 def spectrum(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
-    command = [sys.executable, "-m", "jaxsup", "spectrum", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    return commands.jaxsup("spectrum", *arguments, cwd=cwd)
 
 
 @pytest.fixture
