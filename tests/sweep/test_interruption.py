@@ -24,7 +24,7 @@ KILLS = int(os.environ.get("JAXSUP_KILLS", "2"))
 
 # Two programs, six parts, a diverging network in each.
 CONFIGURATION = """
-steps = 4000
+steps = 2000
 batch_size = 16
 seeds = 18
 [features]
