@@ -3,6 +3,6 @@
 # time. What rests on the compiler is tested so, and that bad input is still told in one line.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export XLA_FLAGS="" JAXSUP_TYPECHECK=0
-bash scripts/test.sh --all tests/training/test_updates*.py tests/sweep/test_trainer*.py
+export JAXSUP_TYPECHECK=0
+XLA_FLAGS="" bash scripts/test.sh --all tests/training/test_updates*.py tests/sweep/test_trainer*.py
 bash scripts/test.sh --all tests -k "bad or one_line"

@@ -3,11 +3,11 @@
 import dataclasses
 import importlib.util
 import json
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import commands
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -72,9 +72,7 @@ def test_own_classes_are_stored_resumed_shown_fitted_and_plotted(
     assert table["theory"].isnull().all()
 
     def command(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "jaxsup", *words], capture_output=True, text=True, check=False
-        )
+        done = commands.jaxsup(*words)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -1,24 +1,17 @@
 """`jaxsup fit` and `jaxsup plot`: regimes, local exponents, CSV files, settings that are lost."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from commands import jaxsup as command
 from helpers import assert_error_form
 
 import jaxsup
 
 STEPS = np.unique(np.round(np.geomspace(1, 1e4, 80)))
-
-
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own."""
-    parts = [sys.executable, "-m", "jaxsup", *map(str, arguments)]
-    return subprocess.run(parts, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

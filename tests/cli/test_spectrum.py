@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import matplotlib.image
 import numpy as np
 import pytest
@@ -17,10 +18,9 @@ ANGLES = 2 * np.pi * np.arange(5) / 5
 PENTAGON = np.stack([np.cos(ANGLES), np.sin(ANGLES)])
 
 
-def spectrum(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own."""
+def spectrum_elsewhere(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as notebooks and Matplotlib's users have it: it needs neither to draw."""
     command = [sys.executable, "-m", "jaxsup", "spectrum", *map(str, arguments)]
-    # As notebooks and Matplotlib's users have it: figures of this package need neither.
     (cwd / "matplotlibrc").write_text("text.usetex: True\n")
     environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.not_installed"}
     return subprocess.run(
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_table_names_the_file_and_what_it_holds(folder: Path) -> None:
-    done = spectrum("w.npy", "--out", "w.png", cwd=folder)
+    done = spectrum_elsewhere("w.npy", "--out", "w.png", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["file", "w.npy"]
@@ -63,7 +63,7 @@ def test_the_table_names_the_file_and_what_it_holds(folder: Path) -> None:
 
 def test_json_holds_every_field_for_programs(folder: Path) -> None:
     options = ("--tensor", "embed", "--features", 0, 6, "--x64", "--out", "two.svg", "--json")
-    done = spectrum("two.npz", *options, "--component", 1, cwd=folder)
+    done = commands.jaxsup("spectrum", "two.npz", *options, "--component", 1, cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     record = json.loads(done.stdout)
     assert record["file"] == "two.npz"
@@ -133,7 +133,7 @@ def test_a_mistake_is_one_line_before_anything_is_computed(
 
 
 def test_a_component_that_is_not_there_is_one_line(folder: Path) -> None:
-    done = spectrum("w.npy", "--out", "w.png", "--component", 2, cwd=folder)
+    done = commands.jaxsup("spectrum", "w.npy", "--out", "w.png", "--component", 2, cwd=folder)
     assert done.returncode == 2
     assert "component: expected 0..1; got 2; count from 0" in done.stderr
     assert_error_form(done.stderr.strip())

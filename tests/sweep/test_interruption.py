@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import commands
 import pytest
 import xarray as xr
 from helpers import assert_error_form
@@ -23,7 +24,7 @@ KILLS = int(os.environ.get("JAXSUP_KILLS", "2"))
 
 # Two programs, six parts, a diverging network in each.
 CONFIGURATION = """
-steps = 4000
+steps = 2000
 batch_size = 16
 seeds = 18
 [features]
@@ -54,9 +55,8 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 
 
 def jaxsup(*arguments: object) -> tuple[int, str, str]:
-    process = start(*arguments)
-    out, err = process.communicate(timeout=600)
-    return process.returncode, out, err
+    done = commands.jaxsup(*arguments, seconds=600)
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,51 @@
+"""The `jaxsup` command in a process of its own, forked from one that has imported what it needs.
+
+A Python that starts afresh takes a second to import as much. What is tested is what a shell starts:
+arguments, standard output and error, and the exit status are the process's own.
+"""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_MODULES = ["matplotlib.pyplot", "optax", "pandas", "safetensors.numpy", "scipy.stats", "tyro"]
+_OURS = ["jaxsup.cli.main", "jaxsup.reproduce", "jaxsup.sweep.run", "jaxsup.weights.diagnosis"]
+
+
+def jaxsup(
+    *arguments: object, cwd: Path | None = None, seconds: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Run the command, at most so many seconds.
+
+    Arguments:
+        arguments: of the command, a subcommand first.
+        cwd: folder to run it in. Default: where the test runs.
+        seconds: the time after which it is ended, and the test fails.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*_MODULES, *_OURS, "xarray", "zarr"])
+    words = ["jaxsup", *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder, "output"), Path(folder, "error")
+        process = context.Process(target=_become, args=(words, cwd or Path.cwd(), files))
+        process.start()
+        process.join(seconds)
+        if process.is_alive():
+            process.kill()
+            raise subprocess.TimeoutExpired(words, seconds)
+        output, error = (file.read_text() for file in files)
+    assert process.exitcode is not None
+    return subprocess.CompletedProcess(words, process.exitcode, output, error)
+
+
+def _become(words: list[str], cwd: Path, files: tuple[Path, Path]) -> None:
+    """Be the command from here on."""
+    for descriptor, file in zip((1, 2), files, strict=True):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.chdir(cwd)
+    sys.argv = words
+    runpy.run_module("jaxsup", run_name="__main__", alter_sys=True)
