@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jaxsup.experiment.tables import is_outside
+from jaxsup.sweep.keys import seed_keys
 from jaxsup.sweep.programs import Program
 from jaxsup.training.evaluation import evaluation_blocks
 from jaxsup.training.state import advance, observe, start
@@ -40,7 +41,7 @@ def trace_digest(program: Program) -> str:
         state = advance(experiment, update, key, start(experiment, key), 0, 1)
         return state, observe(experiment, update, key, state)
 
-    traced = jax.make_jaxpr(replica)(jax.random.key(0))
+    traced = jax.make_jaxpr(replica)(seed_keys(np.arange(1))[0])
     # Functions are printed with the address that they have in this process.
     text = re.sub(r" at 0x[0-9a-f]+", "", str(traced))
     digest = hashlib.sha256(text.encode())

@@ -19,6 +19,7 @@ from jaxsup._internal.validation import fail
 from jaxsup.experiment.students import named_arrays
 from jaxsup.experiment.tables import to_table
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.keys import KEY_KIND, seed_keys
 from jaxsup.sweep.programs import Program
 from jaxsup.sweep.store.identity import program_identity
 from jaxsup.sweep.tables import sweep_to_tables
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 # Raised when the meaning or the arrangement of a store's files changes.
 LAYOUT_VERSION = 3
-KEY_KIND = "threefry2x32"
 PENDING = -1
 """Value of ``status`` for a network that has not been trained yet."""
 
@@ -172,8 +172,7 @@ class Layout:
             "seed": ("seed", np.asarray(self.sweep.seeds), {"long_name": "seed"}),
             "step": ("step", self.steps, {"long_name": "training steps t", "units": "updates"}),
         }
-        keys = jax.vmap(lambda seed: jax.random.key(seed, impl=KEY_KIND))
-        words = jax.random.key_data(keys(np.asarray(self.sweep.seeds, np.uint32)))
+        words = jax.random.key_data(seed_keys(np.asarray(self.sweep.seeds)))
         attrs = {"long_name": "random key of the seed", "implementation": KEY_KIND}
         coordinates["key_data"] = (("seed", "key_word"), np.asarray(words), attrs)
         if len(self.kept):
@@ -221,7 +220,7 @@ class _Arrays:
 
     def add_program(self, program: Program) -> None:
         """Take in what a program's networks record and keep."""
-        experiment, key = program.example, jax.eval_shape(lambda: jax.random.key(0))
+        experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
         state = eqx.filter_eval_shape(start, experiment, key)
         records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
         for name, observable in observables_of(experiment.record).items():
