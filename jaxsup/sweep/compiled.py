@@ -67,13 +67,13 @@ class Programs:
         begin: the replicas before their first update, without these arrays.
         advance: the replicas after a segment, and what was observed of them by name, NaN where
             nothing was due. It takes over the state that it is given.
-        state: structure of what `begin` and `advance` return.
+        state: what `begin` and `advance` return, by shapes and types.
     """
 
     freeze: Callable[[Inputs], PyTree]
     begin: Callable[[Inputs], State]
     advance: Callable[[Inputs, PyTree, State, Segment], tuple[State, dict[str, Array]]]
-    state: jax.tree_util.PyTreeDef  # pyright: ignore[reportInvalidTypeForm]
+    state: State
 
 
 class Compiler:
@@ -158,7 +158,7 @@ def _compile(placement: Placement, inputs: Inputs) -> Programs:
         _freezing(placement).lower(inputs).compile(),
         _beginning(placement).lower(inputs).compile(),
         segment.lower().compile(),
-        jax.tree.structure(state),
+        state,
     )
 
 

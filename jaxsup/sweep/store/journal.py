@@ -124,14 +124,14 @@ def _read_record(store: Path, facts: Facts, tile: str) -> dict[str, Any] | Damag
             return None
     except OSError as error:
         return unread(name, tile, error)
+    if attributes is None or (facts.sealed and not is_sealed(attributes)):
+        return Damage(name, tile, "it is not as it was written")
     why = _fault(attributes, facts, tile)
-    return Damage(name, tile, why) if why or attributes is None else attributes
+    return attributes if why is None else Damage(name, tile, why)
 
 
-def _fault(record: Mapping[str, Any] | None, facts: Facts, tile: str) -> str | None:
+def _fault(record: Mapping[str, Any], facts: Facts, tile: str) -> str | None:
     """What is wrong with a record."""
-    if record is None or (facts.sealed and not is_sealed(record)):
-        return "it is not as it was written"
     if record.get("fingerprint") != facts.fingerprint:
         return "it belongs to another configuration"
     files = record.get("files")

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import jax
-import jaxlib
 
 from jaxsup import __version__
 
@@ -37,7 +37,7 @@ def bits(machine: Mapping[str, Any]) -> dict[str, str]:
     return {
         "devices": str(machine["device_count"]),
         "platform": f"{machine['platform']} {machine['device']}",
-        "versions": f"{machine['jaxsup_version']} {machine['jax_version']} {jaxlib.__version__}",
+        "versions": f"{machine['jaxsup_version']} {machine['jax_version']} {version('jaxlib')}",
         "precision": str(machine["matmul_precision"]),
         "flags": " ".join(sorted(os.environ.get("XLA_FLAGS", "").split())),
     }

@@ -85,9 +85,13 @@ class Metadata:
         """
         check_place(self.path, journal.MANIFEST)
         facts, damages = read_facts(self.path)
-        known = facts is not None and facts.files
         if facts is not None:
             damages += damage_of(self.path, facts.files, None)
+        root = journal.read_document(self.path / journal.ROOT) or {}
+        if not any(damage.path == journal.ROOT for damage in damages) and (
+            "consolidated_metadata" not in root
+        ):
+            damages.append(journal.Damage(journal.ROOT, None, "it lacks the arrays' metadata"))
         for damage in damages:
             if damage.unread:
                 raise refusal(self.path / damage.path, damage.why)
@@ -97,7 +101,7 @@ class Metadata:
             log.warning("%s: %s; it is written again", self.path, damage)
         with explained(self.path), self._skeleton() as skeleton:
             fresh = self._facts(skeleton)
-            if known and set(facts.files) == set(fresh.files):
+            if facts is not None and set(facts.files) == set(fresh.files):
                 names = {damage.path for damage in damages} - {journal.ROOT}
                 # Library versions may word the same metadata otherwise: take over their checksums.
                 files = {n: (fresh if n in names else facts).files[n] for n in fresh.files}

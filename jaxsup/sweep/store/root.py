@@ -144,7 +144,7 @@ def _fault(document: Mapping[str, Any] | None, store: Path, facts: Facts) -> str
     names = sorted(facts.attributes.keys() - _TOTALS - ({"schema"} if not facts.sealed else set()))
     changed = [n for n in names if attributes.get(n, absent) != facts.attributes[n]]
     if changed:
-        return f"not as it was written: {', '.join(changed)}"
+        return _otherwise(changed)
     repeated = document.get("consolidated_metadata")
     if repeated is not None and not _repeats(repeated, store, facts):
         return "its metadata are not those of the arrays"
@@ -162,7 +162,12 @@ def _fault_of_totals(attributes: Mapping[str, Any], store: Path, facts: Facts) -
     if not known and "seconds" in found:
         return None  # of a finished store that has lost a record, which is named
     changed = [name for name in sorted(_TOTALS) if found.get(name) != known.get(name)]
-    return f"not as it was written: {', '.join(changed)}" if changed else None
+    return _otherwise(changed) if changed else None
+
+
+def _otherwise(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"not as it was written: {', '.join(names[:3])}{more}"
 
 
 def _repeats(repeated: object, store: Path, facts: Facts) -> bool:
