@@ -62,3 +62,11 @@ def join_machines(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         name: next(iter(found)) if len(found) == 1 else ", ".join(sorted(map(str, found)))
         for name, found in sorted(values.items())
     }
+
+
+def in_words(record: Mapping[str, Any]) -> str:
+    """Versions and devices in words."""
+    return (
+        f"jaxsup {record['jaxsup_version']}, jax {record['jax_version']}, "
+        f"{record['device_count']} x {record['device']} ({record['platform']})"
+    )

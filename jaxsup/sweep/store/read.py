@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,15 @@ import numpy as np
 
 from jaxsup.sweep.store.facts import Facts
 from jaxsup.sweep.store.files import GONE, Damage, damage_of, readable, refusal
-from jaxsup.sweep.store.journal import FOLDER, MANIFEST, ROOT, read_attributes, survey
+from jaxsup.sweep.store.journal import (
+    FOLDER,
+    MANIFEST,
+    ROOT,
+    read_attributes,
+    read_document,
+    survey,
+)
+from jaxsup.sweep.store.machine import in_words
 from jaxsup.sweep.store.root import check_version, is_first_layout, known_totals, read_facts
 from jaxsup.training.state import DIVERGED
 
@@ -71,11 +80,14 @@ def open_whole(path: Path) -> "xr.Dataset":
     """
     import xarray as xr
 
-    facts = None if is_first_layout(path) else read_facts(path)[0]
+    facts, damages = (None, []) if is_first_layout(path) else read_facts(path)
+    # A root that is not as it was written may tell wrong metadata. The arrays' own are held to
+    # their checksums; to find them, Zarr looks at all that lies in the folder.
+    believed = not damages and "consolidated_metadata" in (read_document(path / ROOT) or {})
     try:
-        with readable(path):
-            # By the arrays' own metadata: the manifest holds these to their checksums.
-            dataset = xr.open_zarr(path, consolidated=False, zarr_format=3)
+        with readable(path), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Object at .* is not recognized")
+            dataset = xr.open_zarr(path, consolidated=believed, zarr_format=3)
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, *GONE) as error:
         raise ValueError(
             f"{path}: expected a Zarr group that can be read; got {error}; restore or remake it"
@@ -148,7 +160,7 @@ def take_inventory(store: str | Path) -> Inventory:
     damages += others
     machines: dict[str, int] = {}
     for name, record in whole.items():
-        machine = _machine(record)
+        machine = in_words(record)
         machines[machine] = machines.get(machine, 0) + facts.replicas(name)
     waiting = {found[1] for found in (_UNFINISHED.fullmatch(file.name) for file in files) if found}
     return Inventory(
@@ -188,7 +200,7 @@ def _inventory_of_first_layout(path: Path, nbytes: int) -> Inventory:
         unread=[],
         nbytes=nbytes,
         seconds=dataset.attrs.get("seconds", math.nan),
-        machines=[(_machine(dataset.attrs), replicas)],
+        machines=[(in_words(dataset.attrs), replicas)],
         unfinished=[],
     )
 
@@ -283,11 +295,3 @@ def _where(dataset: "xr.Dataset", position: list[int]) -> dict[str, Any]:
         if not names:
             where[str(dim)] = index
     return where
-
-
-def _machine(record: Mapping[str, Any]) -> str:
-    """Versions and devices in words."""
-    return (
-        f"jaxsup {record['jaxsup_version']}, jax {record['jax_version']}, "
-        f"{record['device_count']} x {record['device']} ({record['platform']})"
-    )
