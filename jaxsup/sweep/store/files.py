@@ -37,6 +37,21 @@ class Damage(NamedTuple):
         return f"{self.path}: {self.why}"
 
 
+class UnreadableError(OSError):
+    """The system does not give a file.
+
+    Attributes:
+        reason: what it says.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(
+            f"{path}: expected a file that can be read; got {reason!r}; "
+            "mend that, then ask again: what is stored was left as it is"
+        )
+        self.reason = reason
+
+
 def checksum(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
@@ -148,22 +163,15 @@ def readable(path: Path) -> Iterator[None]:
     """Turn what the system says of a file that it does not give into one clear line.
 
     Raises:
-        OSError: as it was, with that line; not where the file is gone.
+        UnreadableError: with that line.
+        OSError: the file is gone.
     """
     try:
         yield
     except GONE:
         raise
     except OSError as error:
-        raise refusal(path, _reason(error), type(error)) from None
-
-
-def refusal(path: object, reason: str, kind: type[OSError] = OSError) -> OSError:
-    """The error for a file that the system does not give."""
-    return kind(
-        f"{path}: expected a file that can be read; got {reason!r}; "
-        "mend that, then ask again: what is stored was left as it is"
-    )
+        raise UnreadableError(path, _reason(error)) from None
 
 
 def is_inside(name: str) -> bool:
@@ -173,4 +181,6 @@ def is_inside(name: str) -> bool:
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, UnreadableError):
+        return error.reason
     return error.strerror or str(error) or type(error).__name__

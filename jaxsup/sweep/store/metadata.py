@@ -14,7 +14,14 @@ from typing import Any
 from jaxsup.sweep.memory import format_bytes
 from jaxsup.sweep.store import journal
 from jaxsup.sweep.store.facts import Facts, facts_from
-from jaxsup.sweep.store.files import check_place, checksum, clear_place, damage_of, force, refusal
+from jaxsup.sweep.store.files import (
+    UnreadableError,
+    check_place,
+    checksum,
+    clear_place,
+    damage_of,
+    force,
+)
 from jaxsup.sweep.store.identity import differences, identity_of
 from jaxsup.sweep.store.plan import Plan
 from jaxsup.sweep.store.read import log
@@ -94,7 +101,7 @@ class Metadata:
             damages.append(journal.Damage(journal.ROOT, None, "it lacks the arrays' metadata"))
         for damage in damages:
             if damage.unread:
-                raise refusal(self.path / damage.path, damage.why)
+                raise UnreadableError(self.path / damage.path, damage.why)
         if not damages:
             return
         for damage in damages:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup.sweep.store.facts import Facts
-from jaxsup.sweep.store.files import GONE, Damage, damage_of, readable, refusal
+from jaxsup.sweep.store.files import GONE, Damage, UnreadableError, damage_of, readable
 from jaxsup.sweep.store.journal import (
     FOLDER,
     MANIFEST,
@@ -52,7 +52,7 @@ def open_store(store: str | Path) -> "xr.Dataset":
     whole, others = _survey(path, facts)
     for damage in others:
         if damage.unread:
-            raise refusal(path / damage.path, damage.why)
+            raise UnreadableError(path / damage.path, damage.why)
     opens = bool(facts.files) and read_attributes(path / ROOT) is not None
     if others or (damages and not opens):
         raise _refusal(path, [*damages, *others])

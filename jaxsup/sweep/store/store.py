@@ -15,7 +15,7 @@ from jaxsup.sweep.processes import Share
 from jaxsup.sweep.store import journal
 from jaxsup.sweep.store.checkpoint import Checkpoint
 from jaxsup.sweep.store.facts import facts_from
-from jaxsup.sweep.store.files import clear_place, refusal
+from jaxsup.sweep.store.files import UnreadableError, clear_place
 from jaxsup.sweep.store.machine import bits, machine, totals
 from jaxsup.sweep.store.metadata import Metadata, attributes_of, explained
 from jaxsup.sweep.store.plan import Plan, read_plan
@@ -85,7 +85,8 @@ class Store:
             if damage.tile is not None:
                 index = [int(number) for number in damage.tile.split(".")]
                 clear_place(self.path, self._file("complete", index)).unlink(missing_ok=True)
-                journal.record_path(self.path, damage.tile).unlink(missing_ok=True)
+                record = str(journal.record_path(Path(), damage.tile))
+                clear_place(self.path, record).unlink(missing_ok=True)
         return set(whole) | unread
 
     def commit(self, part: Part, block: Mapping[str, np.ndarray], seconds: float) -> None:
@@ -135,7 +136,7 @@ class Store:
         whole, damages = journal.survey(self.path, self._facts)
         for damage in damages:
             if damage.unread:
-                raise refusal(self.path / damage.path, damage.why)
+                raise UnreadableError(self.path / damage.path, damage.why)
         total = sum(1 for _ in self._tiles())
         if len(whole) == total:
             with explained(self.path):
