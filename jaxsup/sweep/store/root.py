@@ -99,8 +99,12 @@ def root_data(store: Path, facts: Facts) -> bytes:
     added = {n: v for n, v in attributes.items() if n not in {*facts.attributes, *_TOTALS}}
     ours = {name.removesuffix(_ARRAY) for name in facts.files if name.endswith(_ARRAY)}
     names = sorted(ours | {path.parent.name for path in store.glob("*" + _ARRAY)})
-    documents = {n: read_document(store / (n + _ARRAY)) for n in names if n != FOLDER}
-    metadata = {n: m for n, m in documents.items() if m and "node_type" in m}
+    documents = {n: read_document(store / (n + _ARRAY)) or {} for n in names if n != FOLDER}
+    metadata = {
+        name: document
+        for name, document in documents.items()
+        if document.get("node_type") == "array" or (name in ours and document)
+    }
     document = {
         "attributes": {**facts.attributes, **added},
         "zarr_format": 3,
