@@ -25,7 +25,8 @@ class InfoCommand:
       jaxsup info runs/transition --json
 
     Every file is held against its checksum. Exit status 1 if one is damaged or missing:
-    `jaxsup sweep ... --resume` trains those networks again and keeps the others.
+    `jaxsup sweep ... --resume` trains those networks again and keeps the others. What the system
+    does not give now (no permission, a failing disk) is named as unread, and is left as it is.
 
     Attributes:
         directory: Folder of a sweep.
@@ -39,7 +40,7 @@ class InfoCommand:
         """Take the inventory and print it.
 
         Raises:
-            SystemExit: a file is damaged or missing; status 1.
+            SystemExit: a file is damaged, missing or cannot be read; status 1.
             ValueError: the folder holds no sweep.
         """
         from jaxsup.sweep.store.read import take_inventory
@@ -49,7 +50,7 @@ class InfoCommand:
             print(json.dumps(dataclasses.asdict(inventory), indent=1))
         else:
             print(format_inventory(inventory))
-        if inventory.damages:
+        if inventory.damages or inventory.unread:
             raise SystemExit(1)
 
 
@@ -78,13 +79,15 @@ def format_inventory(inventory: Inventory) -> str:
     for machine, networks in inventory.machines:
         lines.append(f"trained   {networks} networks with {machine}")
     lines.append(f"time      {inventory.seconds:g} s of training")
-    lines.append(f"diverged  {len(inventory.diverged)}")
-    for network in inventory.diverged[:_LISTED]:
+    diverged = inventory.diverged
+    lines.append(f"diverged  {'not known' if diverged is None else len(diverged)}")
+    for network in (diverged or [])[:_LISTED]:
         where = ", ".join(f"{name} {value}" for name, value in network.items())
         lines.append(f"          {where}")
-    if len(inventory.diverged) > _LISTED:
-        lines.append(f"          and {len(inventory.diverged) - _LISTED} more: see --json")
+    if len(diverged or []) > _LISTED:
+        lines.append(f"          and {len(diverged or []) - _LISTED} more: see --json")
     lines += [f"damaged   {damage}" for damage in inventory.damages]
+    lines += [f"unread    {damage}" for damage in inventory.unread]
     lines.append(f"configuration (fingerprint {attributes.get('fingerprint', 'none')[:16]})")
     tables = json.loads(attributes["configuration"])
     lines += [f"          {name} = {json.dumps(value)}" for name, value in tables.items()]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from jaxsup.sweep.grid import replace_fields
+from jaxsup.sweep.keys import pinned_stream, seed_keys
 from jaxsup.sweep.tables import sweep_from_tables
 from jaxsup.theory import loss_curve
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@pinned_stream()
 def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
     """The closed-form loss of every setting, median over seeds; None if any setting has none.
 
@@ -31,7 +32,7 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
 
     sweep = sweep_from_tables(json.loads(dataset.attrs["configuration"]))
     fields = [field for axis in sweep.axes for field in axis.fields]
-    steps, seeds = dataset["step"].values, np.atleast_1d(dataset["seed"].values).tolist()
+    steps, keys = dataset["step"].values, seed_keys(np.atleast_1d(dataset["seed"].values))
     dims = [dim for dim in dataset["loss"].dims if dim not in ("seed", "step")]
     curves = np.empty((*(dataset.sizes[dim] for dim in dims), len(steps)))
     for index in np.ndindex(curves.shape[:-1]):
@@ -39,7 +40,7 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
         changes = {field: setting[field].item() for field in fields}
         try:
             experiment = replace_fields(sweep.experiment, changes)
-            losses = [loss_curve(experiment, steps, key=jax.random.key(seed)) for seed in seeds]
+            losses = [loss_curve(experiment, steps, key=key) for key in keys]
         except ValueError:
             return None
         curves[index] = np.median(losses, axis=0)

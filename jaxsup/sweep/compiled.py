@@ -18,9 +18,9 @@ from jax.stages import Traced, Wrapped
 from jaxtyping import Array, Bool, Int, Integer, Key, PRNGKeyArray, PyTree
 
 from jaxsup.experiment.experiment import Experiment
+from jaxsup.sweep.keys import seed_keys
 from jaxsup.sweep.placement import Placement
 from jaxsup.sweep.programs import Program
-from jaxsup.sweep.store.schema import KEY_KIND
 from jaxsup.training.state import (
     State,
     advance,
@@ -67,13 +67,13 @@ class Programs:
         begin: the replicas before their first update, without these arrays.
         advance: the replicas after a segment, and what was observed of them by name, NaN where
             nothing was due. It takes over the state that it is given.
-        state: structure of what `begin` and `advance` return.
+        state: what `begin` and `advance` return, by shapes and types.
     """
 
     freeze: Callable[[Inputs], PyTree]
     begin: Callable[[Inputs], State]
     advance: Callable[[Inputs, PyTree, State, Segment], tuple[State, dict[str, Array]]]
-    state: jax.tree_util.PyTreeDef  # pyright: ignore[reportInvalidTypeForm]
+    state: State
 
 
 class Compiler:
@@ -124,14 +124,13 @@ def make_inputs(
         seeds: the seeds themselves.
     """
     varying = jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), program.varying)
-    keys = jax.vmap(functools.partial(jax.random.key, impl=KEY_KIND))(jnp.asarray(seeds))
-    return Inputs(varying, program.fixed, program.update, keys)
+    return Inputs(varying, program.fixed, program.update, seed_keys(seeds))
 
 
 def trace_training(program: Program, shape: tuple[int, int], device: Any) -> Traced:
     """The segment that trains replicas [lanes, slots] on one device, not compiled yet."""
     lanes, slots = shape
-    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0, impl=KEY_KIND), lanes))
+    keys = jax.eval_shape(lambda: seed_keys(np.arange(lanes)))
     varying = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((slots, *leaf.shape[1:]), jnp.result_type(leaf)),
         program.varying,
@@ -143,7 +142,7 @@ def trace_training(program: Program, shape: tuple[int, int], device: Any) -> Tra
 
 def kept_bytes(program: Program) -> int:
     """Bytes that a replica leaves for the dataset: what is recorded of it, and its snapshots."""
-    experiment, key = program.example, jax.eval_shape(lambda: jax.random.key(0, impl=KEY_KIND))
+    experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
     state = eqx.filter_eval_shape(start, experiment, key)
     records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
     recorded, snapshots = (
@@ -159,7 +158,7 @@ def _compile(placement: Placement, inputs: Inputs) -> Programs:
         _freezing(placement).lower(inputs).compile(),
         _beginning(placement).lower(inputs).compile(),
         segment.lower().compile(),
-        jax.tree.structure(state),
+        state,
     )
 
 

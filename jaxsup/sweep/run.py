@@ -16,6 +16,7 @@ from jaxsup._internal.validation import check_number, check_positive_integer
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
 from jaxsup.sweep.footprint import footprint
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.keys import pinned_stream
 from jaxsup.sweep.memory import choose_chunk, format_bytes, memory_budget
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.programs import Program, plan_programs
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@pinned_stream()
 def run(
     sweep: Sweep,
     store: str | Path | None = None,

@@ -6,6 +6,7 @@ diverged, keeps a checkpoint, and stops when it is asked to.
 
 import collections
 import dataclasses
+import logging
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -22,8 +23,11 @@ from jaxsup.sweep.callbacks import Callbacks, PartProgress, Saves
 from jaxsup.sweep.compiled import Compiler, Inputs, Programs, Segment, make_inputs
 from jaxsup.sweep.lanes import Lanes
 from jaxsup.sweep.programs import Program
+from jaxsup.sweep.resumption import unfit_arrays, unfit_lanes, unfit_results
 from jaxsup.sweep.store.schema import Layout
 from jaxsup.training.state import DIVERGED, FINISHED, State
+
+log = logging.getLogger(__name__)
 
 # A segment ends after about this long: so long does a request to stop wait.
 _SEGMENT_SECONDS = 1.0
@@ -79,7 +83,8 @@ class Trainer:
         Raises:
             Stopped: `callbacks` asked for it; what was done is in the last checkpoint.
         """
-        run = self._begin(task, shape) if checkpoint is None else self._restore(task, checkpoint)
+        run = None if checkpoint is None else self._restore(task, shape, checkpoint)
+        run = self._begin(task, shape) if run is None else run
         saves = Saves(callbacks)
         recorded = task.program.fixed.recorded_steps
         last = int(recorded[-1])
@@ -109,20 +114,30 @@ class Trainer:
         losses = np.full((rows, seeds), np.nan)
         return _Run(task, batch, batch.programs.begin(batch.inputs), block, losses, 0)
 
-    def _restore(self, task: Task, checkpoint: Mapping[str, np.ndarray]) -> "_Run":
-        """Go on from what `_Run.checkpoint` returned."""
-        batch = self._gather(task, Lanes(checkpoint["members"], checkpoint["lanes"]))
-        structure = batch.programs.state
-        leaves = [checkpoint[f"state.{number}"] for number in range(structure.num_leaves)]
-        names = task.layout.variables
-        return _Run(
-            task,
-            batch,
-            jax.tree.unflatten(structure, leaves),
-            {name: np.array(checkpoint[f"block.{name}"]) for name in names},
-            np.array(checkpoint["losses"]),
-            int(checkpoint["step"]),
-        )
+    def _restore(
+        self, task: Task, shape: tuple[int, int], checkpoint: Mapping[str, np.ndarray]
+    ) -> "_Run | None":
+        """Go on from what `_Run.checkpoint` returned; None where it is none of this task."""
+        rows, seeds = len(task.rows), len(task.seeds)
+        empty, last = task.layout.empty(rows, seeds), int(task.program.fixed.recorded_steps[-1])
+        largest = Lanes.fill(rows, seeds, shape, self.compiler.mesh.size)
+        reason = unfit_results(checkpoint, empty, last) or unfit_lanes(checkpoint, largest)
+        if reason is None:
+            batch = self._gather(task, Lanes(checkpoint["members"], checkpoint["lanes"]))
+            leaves, structure = jax.tree.flatten(batch.programs.state)
+            names = [f"state.{number}" for number in range(len(leaves))]
+            reason = unfit_arrays(checkpoint, dict(zip(names, leaves, strict=True)))
+            if reason is None:
+                return _Run(
+                    task,
+                    batch,
+                    jax.tree.unflatten(structure, [checkpoint[name] for name in names]),
+                    {name: np.array(checkpoint[f"block.{name}"]) for name in empty},
+                    np.array(checkpoint["losses"]),
+                    int(checkpoint["step"]),
+                )
+        log.warning("checkpoint of a part: %s; this part starts again", reason)
+        return None
 
     def _gather(self, task: Task, lanes: Lanes) -> "_Batch":
         """What the replicas in these lanes need to be trained.

@@ -13,7 +13,7 @@ from helpers import assert_error_form, assert_one_line_error
 from sweep_cases import assert_same_bits, rate_sweep, run_into, trained_parts
 
 from jaxsup.experiment.record import Record
-from jaxsup.sweep.store.metadata import differences
+from jaxsup.sweep.store.identity import differences
 from jaxsup.sweep.store.plan import check_store
 from jaxsup.sweep.store.read import open_store, take_inventory
 from jaxsup.sweep.store.schema import LAYOUT_VERSION
@@ -161,4 +161,4 @@ def test_a_later_layout_is_refused(copy):
         lambda: run_into(copy, resume=True),
     )
     for read in reads:
-        assert_one_line_error(read, "expected a store of layout 3 or before; got 4; update")
+        assert_one_line_error(read, "expected a store of layout 4 or before; got 5; update")

@@ -1,80 +1,84 @@
 """What a store says of its own files: a manifest, a record for each tile, their checksums.
 
-Both are Zarr groups without arrays, whose attributes say which files belong together and what
-their SHA-256 is. A tile counts as stored when its record is there and every file it names is as
-the record says; the record is written last, by a rename.
+Both are Zarr groups without arrays. Their attributes say which files belong together, what the
+SHA-256 of each is, and last what the SHA-256 of all that is: the seal. A tile counts as stored
+when its record is there, names exactly the files of that tile, and every one of them is as the
+record says; the record is written last, by a rename.
 """
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from jaxsup.sweep.store.facts import Facts
+from jaxsup.sweep.store.files import (
+    GONE,
+    Damage,
+    checksum,
+    clear_place,
+    damage_of,
+    force,
+    force_folder,
+    readable,
+    unread,
+    write_atomically,
+)
 
 FOLDER = "journal"
 MANIFEST = "journal/zarr.json"
 ROOT = "zarr.json"
-
-
-class Damage(NamedTuple):
-    """Something that is not as it was written.
-
-    Attributes:
-        path: the file, below the store.
-        tile: the tile that it belongs to; None for metadata.
-        why: what is wrong with it.
-    """
-
-    path: str
-    tile: str | None
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.why}"
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, which is forced to the disk on the way."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut.
-
-    Raises:
-        OSError: the system cannot write it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    _force_folder(path.parent)
+_SEAL = "sha256"
 
 
 def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
-    """Write a Zarr group that holds attributes alone."""
-    group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    """Write a Zarr group that holds attributes alone, and their seal."""
+    sealed = {**attributes, _SEAL: _seal(attributes)}
+    group = {"zarr_format": 3, "node_type": "group", "attributes": sealed}
     write_atomically(path, json.dumps(group, indent=1).encode())
 
 
 def read_attributes(path: Path) -> dict[str, Any] | None:
-    """Attributes of a Zarr group; None where the file is missing or cannot be read."""
-    try:
-        attributes = json.loads(path.read_bytes())["attributes"]
-    except (OSError, ValueError, KeyError, TypeError):
+    """Attributes of a Zarr group; None where there is none, or none whose seal is right.
+
+    The first layouts had no seals: who reads a later one asks for it by `is_sealed`.
+
+    Raises:
+        OSError: the system does not give the file.
+    """
+    document = read_document(path)
+    if document is None or set(document) - {"consolidated_metadata"} != {
+        "zarr_format",
+        "node_type",
+        "attributes",
+    }:
         return None
-    return attributes if isinstance(attributes, dict) else None
+    attributes = document["attributes"]
+    if (document["zarr_format"], document["node_type"]) != (3, "group"):
+        return None
+    if not isinstance(attributes, dict):
+        return None
+    return None if attributes.get(_SEAL, _seal(attributes)) != _seal(attributes) else attributes
+
+
+def is_sealed(attributes: Mapping[str, Any]) -> bool:
+    """Whether attributes came with a seal."""
+    return _SEAL in attributes
+
+
+def read_document(path: Path) -> dict[str, Any] | None:
+    """A JSON object; None where there is none.
+
+    Raises:
+        OSError: the system does not give the file.
+    """
+    try:
+        with readable(path):
+            document = json.loads(path.read_bytes())
+    except (*GONE, ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def record_path(store: Path, tile: str) -> Path:
@@ -84,59 +88,80 @@ def record_path(store: Path, tile: str) -> Path:
 
 def write_record(store: Path, tile: str, files: list[str], attributes: Mapping[str, Any]) -> None:
     """Commit a tile whose files have been written."""
+    for name in files:
+        force(store / name)
     sums = {name: checksum(store / name) for name in files}
     for folder in {(store / name).parent for name in files}:
-        _force_folder(folder)
-    write_group(record_path(store, tile), {**attributes, "files": sums})
+        force_folder(folder)
+    path = clear_place(store, str(record_path(Path(), tile)))
+    write_group(path, {**attributes, "files": sums})
 
 
-def records(store: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Names of the tiles that have a record, and its attributes; None where it is unreadable."""
-    for folder in sorted((store / FOLDER).iterdir()):
-        if folder.is_dir() and (folder / "zarr.json").exists():
-            yield folder.name, read_attributes(folder / "zarr.json")
+def records(store: Path, facts: Facts) -> Iterator[tuple[str, dict[str, Any] | Damage]]:
+    """What the records of the tiles say, by the tiles' names; of a bad one, why.
+
+    Anything else that lies in the journal is ignored.
+
+    Raises:
+        OSError: the journal cannot be listed.
+    """
+    try:
+        with readable(store / FOLDER):
+            names = [entry.name for entry in (store / FOLDER).iterdir()]
+    except GONE:
+        return
+    for tile in sorted(filter(facts.is_tile, names)):
+        record = _read_record(store, facts, tile)
+        if record is not None:
+            yield tile, record
 
 
-def damage_of(store: Path, files: Mapping[str, str], tile: str | None) -> list[Damage]:
-    """Which of these files are not as their checksums say."""
-    damages = []
-    for name, expected in files.items():
-        path = store / name
-        if not path.is_file():
-            damages.append(Damage(name, tile, "missing"))
-        elif checksum(path) != expected:
-            damages.append(Damage(name, tile, "its checksum differs"))
-    return damages
+def _read_record(store: Path, facts: Facts, tile: str) -> dict[str, Any] | Damage | None:
+    name = str(record_path(Path(), tile))
+    try:
+        attributes = read_attributes(store / name)
+        if attributes is None and not (store / name).exists():
+            return None
+    except OSError as error:
+        return unread(name, tile, error)
+    if attributes is None or (facts.sealed and not is_sealed(attributes)):
+        return Damage(name, tile, "it is not as it was written")
+    why = _fault(attributes, facts, tile)
+    return attributes if why is None else Damage(name, tile, why)
 
 
-def survey(store: Path, fingerprint: str) -> tuple[dict[str, dict[str, Any]], list[Damage]]:
-    """Records of the tiles that are stored whole, by name, and what is wrong with the others."""
+def _fault(record: Mapping[str, Any], facts: Facts, tile: str) -> str | None:
+    """What is wrong with a record."""
+    if record.get("fingerprint") != facts.fingerprint:
+        return "it belongs to another configuration"
+    files = record.get("files")
+    if not isinstance(files, dict) or set(files) != facts.files_of(tile):
+        return "its files are not those of this tile"
+    if not isinstance(record.get("seconds"), int | float):
+        return "it tells no seconds"
+    return None
+
+
+def survey(store: Path, facts: Facts) -> tuple[dict[str, dict[str, Any]], list[Damage]]:
+    """Records of the tiles that are stored whole, by name, and what is wrong with the others.
+
+    Raises:
+        OSError: the journal cannot be listed.
+    """
     whole: dict[str, dict[str, Any]] = {}
     damages = []
-    for tile, attributes in records(store):
-        name = str(record_path(Path(), tile))
-        if attributes is None or not isinstance(attributes.get("files"), dict):
-            damages.append(Damage(name, tile, "it cannot be read"))
+    for tile, record in records(store, facts):
+        if isinstance(record, Damage):
+            damages.append(record)
             continue
-        if attributes.get("fingerprint") != fingerprint:
-            damages.append(Damage(name, tile, "it belongs to another configuration"))
-            continue
-        wrong = damage_of(store, attributes["files"], tile)
+        wrong = damage_of(store, record["files"], tile)
         damages += wrong
         if not wrong:
-            whole[tile] = attributes
+            whole[tile] = record
     return whole, damages
 
 
-def _force_folder(folder: Path) -> None:
-    """Force a folder's entries to the disk, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
+def _seal(attributes: Mapping[str, Any]) -> str:
+    """SHA-256 of all attributes but the seal."""
+    plain = {name: value for name, value in attributes.items() if name != _SEAL}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -1,13 +1,16 @@
 """What trained a sweep: versions, devices, and how they multiply."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import jax
 
 from jaxsup import __version__
 
-_FACTS = {
+# What totals tell, beside the seconds.
+NAMES = {
     "jaxsup_version",
     "jax_version",
     "platform",
@@ -29,6 +32,23 @@ def machine(devices: list[Any]) -> dict[str, Any]:
     }
 
 
+def bits(machine: Mapping[str, Any]) -> dict[str, str]:
+    """What decides the bits that a program computes here, beside the program, by name."""
+    return {
+        "devices": str(machine["device_count"]),
+        "platform": f"{machine['platform']} {machine['device']}",
+        "versions": f"{machine['jaxsup_version']} {machine['jax_version']} {version('jaxlib')}",
+        "precision": str(machine["matmul_precision"]),
+        "flags": " ".join(sorted(os.environ.get("XLA_FLAGS", "").split())),
+    }
+
+
+def totals(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a finished store says of its training, by the records of all its tiles."""
+    seconds = round(sum(record["seconds"] for record in records), 3)
+    return {**join_machines(records), "seconds": seconds}
+
+
 def join_machines(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What trained several tiles, by their records; where they differ, all of it.
 
@@ -36,9 +56,17 @@ def join_machines(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """
     values: dict[str, dict[Any, None]] = {}
     for record in records:
-        for name in _FACTS & record.keys():
+        for name in NAMES & record.keys():
             values.setdefault(name, {})[record[name]] = None
     return {
         name: next(iter(found)) if len(found) == 1 else ", ".join(sorted(map(str, found)))
         for name, found in sorted(values.items())
     }
+
+
+def in_words(record: Mapping[str, Any]) -> str:
+    """Versions and devices in words."""
+    return (
+        f"jaxsup {record['jaxsup_version']}, jax {record['jax_version']}, "
+        f"{record['device_count']} x {record['device']} ({record['platform']})"
+    )

@@ -7,16 +7,26 @@ import json
 import os
 import shutil
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxsup.sweep.memory import format_bytes
 from jaxsup.sweep.store import journal
+from jaxsup.sweep.store.facts import Facts, facts_from
+from jaxsup.sweep.store.files import (
+    UnreadableError,
+    check_place,
+    checksum,
+    clear_place,
+    damage_of,
+    force,
+)
+from jaxsup.sweep.store.identity import differences, identity_of
 from jaxsup.sweep.store.plan import Plan
 from jaxsup.sweep.store.read import log
-from jaxsup.sweep.store.schema import LAYOUT_VERSION, Layout
+from jaxsup.sweep.store.root import read_facts, root_data
+from jaxsup.sweep.store.schema import Layout
 
 
 class Metadata:
@@ -58,47 +68,64 @@ class Metadata:
         Raises:
             ValueError: it holds another one, or none.
         """
-        for name in (journal.MANIFEST, journal.ROOT):
-            attributes = journal.read_attributes(self.path / name)
-            if attributes and "fingerprint" in attributes:
-                break
-        else:
+        facts, _ = read_facts(self.path)
+        if facts is None:
             raise ValueError(
-                f"{self.path}: expected the folder of a sweep; got one without {journal.ROOT}; "
-                "choose another folder"
+                f"{self.path}: expected the folder of a sweep; got one whose {journal.ROOT} and "
+                f"{journal.MANIFEST} tell none; choose another folder"
             )
-        if attributes["fingerprint"] == self.layout.fingerprint:
+        if facts.fingerprint == self.layout.fingerprint:
             return
-        changes = differences(_identity(attributes), _identity(self.layout.attributes()))
+        ours = identity_of(self.layout.attributes())
+        changes = differences(identity_of(facts.attributes), ours)
         raise ValueError(
             f"{self.path}: expected the sweep that it holds; got another one, {changes}; "
             "choose another folder, or the old configuration"
         )
 
     def restore(self) -> None:
-        """Write metadata and coordinates that are damaged again: all follow from the sweep."""
-        manifest = journal.read_attributes(self.path / journal.MANIFEST)
-        root = journal.read_attributes(self.path / journal.ROOT)
-        damages = []
-        if manifest is None or "files" not in manifest:
-            damages.append(journal.Damage(journal.MANIFEST, None, "it cannot be read"))
-        else:
-            damages += journal.damage_of(self.path, manifest["files"], None)
-        if root is None:
-            damages.append(journal.Damage(journal.ROOT, None, "it cannot be read"))
+        """Write metadata and coordinates that are damaged again: all follow from the sweep.
+
+        Raises:
+            ValueError: a link would lead what is written out of the store.
+            OSError: something cannot be read, or written.
+        """
+        check_place(self.path, journal.MANIFEST)
+        facts, damages = read_facts(self.path)
+        if facts is not None:
+            damages += damage_of(self.path, facts.files, None)
+        root = journal.read_document(self.path / journal.ROOT) or {}
+        if not any(damage.path == journal.ROOT for damage in damages) and (
+            "consolidated_metadata" not in root
+        ):
+            damages.append(journal.Damage(journal.ROOT, None, "it lacks the arrays' metadata"))
+        for damage in damages:
+            if damage.unread:
+                raise UnreadableError(self.path / damage.path, damage.why)
         if not damages:
             return
+        for damage in damages:
+            log.warning("%s: %s; it is written again", self.path, damage)
         with explained(self.path), self._skeleton() as skeleton:
-            for damage in damages:
-                log.warning("%s: %s; it is written again", self.path, damage)
-                journal.write_atomically(
-                    self.path / damage.path, (skeleton / damage.path).read_bytes()
-                )
-            # Library versions may word the same metadata otherwise: take over their checksums.
-            fresh = journal.read_attributes(skeleton / journal.MANIFEST) or {}
-            for name in fresh["files"]:
-                fresh["files"][name] = journal.checksum(self.path / name)
-            journal.write_group(self.path / journal.MANIFEST, fresh)
+            fresh = self._facts(skeleton)
+            if facts is not None and set(facts.files) == set(fresh.files):
+                names = {damage.path for damage in damages} - {journal.ROOT}
+                # Library versions may word the same metadata otherwise: take over their checksums.
+                files = {n: (fresh if n in names else facts).files[n] for n in fresh.files}
+                whole = dataclasses.replace(facts, files=files)
+            else:
+                names = {damage.path for damage in damage_of(self.path, fresh.files, None)}
+                whole = fresh
+            for name in sorted(names & set(fresh.files)):
+                data = (skeleton / name).read_bytes()
+                journal.write_atomically(clear_place(self.path, name), data)
+            self._write_facts(self.path, whole)
+
+    def _write_facts(self, folder: Path, facts: Facts) -> None:
+        """Write the manifest and the root of a folder that has all else."""
+        manifest = {**facts.attributes, "files": facts.files}
+        journal.write_group(clear_place(folder, journal.MANIFEST), manifest)
+        journal.write_atomically(clear_place(folder, journal.ROOT), root_data(folder, facts))
 
     @contextlib.contextmanager
     def _skeleton(self) -> Iterator[Path]:
@@ -115,9 +142,8 @@ class Metadata:
         import zarr
         from zarr.codecs import Crc32cCodec, ZstdCodec
 
-        plan = json.dumps(dataclasses.asdict(self.plan))
         dataset = self.layout.dataset()
-        dataset.attrs.update(self.machine, plan=plan)
+        dataset.attrs = attributes_of(self.layout, self.plan, self.machine)
         dataset.to_zarr(folder, mode="w-", zarr_format=3, consolidated=False)
         group = zarr.open_group(folder, mode="r+")
         for name, variable in self.layout.variables.items():
@@ -131,24 +157,30 @@ class Metadata:
                 dimension_names=(*self.layout.dims, *variable.dims),
                 attributes=variable.attrs,
             )
-        journal.write_group(folder / journal.MANIFEST, {})
-        with warnings.catch_warnings():
-            # Consolidated metadata is not in the specification of format 3 yet; readers that do
-            # not know it lose nothing.
-            warnings.filterwarnings("ignore", message="Consolidated metadata", category=UserWarning)
-            zarr.consolidate_metadata(folder)
-        files = sorted(p for p in folder.rglob("*") if p.is_file())
-        sums = {str(p.relative_to(folder)): journal.checksum(p) for p in files}
-        volatile = (journal.ROOT, journal.MANIFEST)
-        manifest = {
-            "layout_version": LAYOUT_VERSION,
-            "fingerprint": self.layout.fingerprint,
-            "configuration": dataset.attrs["configuration"],
-            "precision": dataset.attrs["precision"],
-            "plan": plan,
-            "files": {name: value for name, value in sums.items() if name not in volatile},
-        }
-        journal.write_group(folder / journal.MANIFEST, manifest)
+        for path in folder.rglob("*"):
+            if path.is_file():
+                force(path)
+        self._write_facts(folder, self._facts(folder))
+
+    def _facts(self, skeleton: Path) -> Facts:
+        """The facts of a store of which all is there but the data."""
+        attributes = journal.read_attributes(skeleton / journal.ROOT)
+        paths = sorted(path for path in skeleton.rglob("*") if path.is_file())
+        sums = {str(path.relative_to(skeleton)): checksum(path) for path in paths}
+        files = {n: s for n, s in sums.items() if n not in (journal.ROOT, journal.MANIFEST)}
+        facts = facts_from(attributes, files)
+        assert facts is not None
+        return facts
+
+
+def attributes_of(layout: Layout, plan: Plan, machine: Mapping[str, Any]) -> dict[str, Any]:
+    """What a store of this layout, cut so and begun on that machine, says of itself."""
+    return {
+        **layout.attributes(),
+        **machine,
+        "plan": json.dumps(dataclasses.asdict(plan)),
+        "schema": json.dumps(layout.schema()),
+    }
 
 
 @contextlib.contextmanager
@@ -167,44 +199,6 @@ def explained(path: Path) -> Iterator[None]:
             f"{path}: expected room to write; got {os.strerror(error.errno)!r}; what is "
             "stored is whole: mend that, then go on with --resume (resume=True)"
         ) from None
-
-
-def _identity(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """What the numbers of a store depend on, by name, as its attributes have it."""
-    updates = json.loads(attributes.get("update_identities", "[]"))
-    return {
-        **json.loads(attributes["configuration"]),
-        "precision": attributes["precision"],
-        "updates": {str(number): identity for number, identity in enumerate(updates, 1)},
-    }
-
-
-def differences(stored: Any, ours: Any) -> str:
-    """Which fields differ between two configurations, and how.
-
-    >>> differences({"optimizer": {"rate": 0.1}, "seeds": 2}, {"optimizer": {"rate": 0.5}})
-    'optimizer.rate 0.5 instead of 0.1, seeds absent instead of 2'
-    """
-    stored_fields, our_fields = dict(_flatten(stored)), dict(_flatten(ours))
-    texts = []
-    for name in dict.fromkeys([*stored_fields, *our_fields]):
-        before, after = stored_fields.get(name, "absent"), our_fields.get(name, "absent")
-        if before != after:
-            texts.append(f"{name} {_short(after)} instead of {_short(before)}")
-    return ", ".join(texts)
-
-
-def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _flatten(item, f"{path}.{key}" if path else key)
-    else:
-        yield path, value
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _existing(path: Path) -> Path:

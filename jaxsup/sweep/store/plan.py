@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from jaxsup.sweep.store import journal
-from jaxsup.sweep.store.read import check_version
+from jaxsup.sweep.store.root import check_version, read_facts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,17 +34,15 @@ def read_plan(store: str | Path) -> Plan | None:
     path = Path(store)
     if not path.exists() or not any(path.iterdir()):
         return None
-    for name in (journal.MANIFEST, journal.ROOT):
-        attributes = journal.read_attributes(path / name) or {}
-        if "plan" in attributes:
-            check_version(path, attributes, writing=True)
-            plan = json.loads(attributes["plan"])
-            return Plan(tuple(plan["tile"]), plan["widths"], tuple(plan["capacities"]))
-    check_version(path, journal.read_attributes(path / journal.ROOT), writing=True)
-    raise ValueError(
-        f"{path}: expected the folder of a sweep; got one whose {journal.ROOT} and "
-        f"{journal.MANIFEST} tell no plan; choose another folder"
-    )
+    check_version(path, writing=True)
+    facts, _ = read_facts(path)
+    if facts is None:
+        raise ValueError(
+            f"{path}: expected the folder of a sweep; got one whose {journal.ROOT} and "
+            f"{journal.MANIFEST} tell no plan; choose another folder"
+        )
+    plan = json.loads(facts.attributes["plan"])
+    return Plan(facts.tile, plan["widths"], tuple(plan["capacities"]))
 
 
 def check_store(store: str | Path, *, join: bool = False) -> None:

@@ -1,9 +1,10 @@
 """Read what a sweep has stored: the dataset, and an inventory of the folder."""
 
 import dataclasses
-import json
 import logging
 import math
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup._internal.paths import local_path
-from jaxsup.sweep.store import journal
-from jaxsup.sweep.store.journal import Damage
-from jaxsup.sweep.store.schema import LAYOUT_VERSION
+from jaxsup.sweep.store.facts import Facts
+from jaxsup.sweep.store.files import GONE, Damage, UnreadableError, damage_of, readable
+from jaxsup.sweep.store.journal import (
+    FOLDER,
+    MANIFEST,
+    ROOT,
+    read_attributes,
+    read_document,
+    survey,
+)
+from jaxsup.sweep.store.machine import in_words
+from jaxsup.sweep.store.root import check_version, is_first_layout, known_totals, read_facts
 from jaxsup.training.state import DIVERGED
 
 if TYPE_CHECKING:
@@ -21,51 +31,73 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("jaxsup")
 
+_UNFINISHED = re.compile(r"unfinished\.([0-9.]+)\.safetensors")
+
 
 def open_store(store: str | Path) -> "xr.Dataset":
     """Open a dataset that `jaxsup.run` wrote, after a check of every file.
 
     Networks that have not been trained yet are NaN, with ``status`` -1 and ``complete`` False; a
-    warning says how many there are.
+    warning says how many there are. Attributes are those that the sweep wrote, even where another
+    program has written the root since; a warning says so.
 
     Raises:
         FileNotFoundError: there is no such folder.
         ValueError: the folder holds no sweep, a damaged one, or one of a later version.
+        OSError: a file cannot be read now.
     """
     path = local_path(store)
-    attributes = _root_attributes(path)
-    if "layout_version" not in attributes:
+    facts, damages = _facts_of(path)
+    if facts is None:
         return open_whole(path)
-    whole, damages = _survey(path, attributes)
-    if damages:
-        others = f" and {len(damages) - 1} more" if len(damages) > 1 else ""
-        raise ValueError(
-            f"{path}: expected files as they were written; got {damages[0]}{others}; "
-            "the sweep with --resume (resume=True) mends it and keeps the rest"
-        )
-    dataset = open_whole(path)
-    total = _tile_count(path)
-    if len(whole) < total:
-        log.warning(
-            "%s: %d of %d tiles are stored; the others are missing (NaN)", path, len(whole), total
-        )
+    whole, others = _survey(path, facts)
+    for damage in others:
+        if damage.unread:
+            raise UnreadableError(path / damage.path, damage.why)
+    opens = bool(facts.files) and read_attributes(path / ROOT) is not None
+    if others or (damages and not opens):
+        raise _refusal(path, [*damages, *others])
+    try:
+        dataset = open_whole(path)
+    except ValueError:
+        if damages:
+            raise _refusal(path, damages) from None
+        raise
+    for damage in damages:
+        text = "%s: %s; what the manifest says is taken instead, --resume (resume=True) mends it"
+        log.warning(text, path, damage)
+    if len(whole) < facts.tiles:
+        text = "%s: %d of %d tiles are stored; the others are missing (NaN), or not committed"
+        log.warning(text, path, len(whole), facts.tiles)
     return dataset
 
 
 def open_whole(path: Path) -> "xr.Dataset":
-    """Open the dataset without asking the journal.
+    """Open the dataset without a check of its data.
 
     Raises:
         ValueError: there is none, or it cannot be read.
+        OSError: a file cannot be read now.
     """
     import xarray as xr
 
+    facts, damages = (None, []) if is_first_layout(path) else read_facts(path)
+    # A root that is not as it was written may tell wrong metadata. The arrays' own are held to
+    # their checksums; to find them, Zarr looks at all that lies in the folder.
+    believed = not damages and "consolidated_metadata" in (read_document(path / ROOT) or {})
     try:
-        dataset = xr.open_zarr(path, consolidated=None if _is_consolidated(path) else False)
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        with readable(path), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Object at .* is not recognized")
+            dataset = xr.open_zarr(path, consolidated=believed, zarr_format=3)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, *GONE) as error:
         raise ValueError(
             f"{path}: expected a Zarr group that can be read; got {error}; restore or remake it"
         ) from None
+    if facts is not None:
+        attributes = _attributes(path, facts)
+        coordinates = str(attributes.pop("coordinates", "")).split()
+        dataset = dataset.set_coords([name for name in coordinates if name in dataset])
+        dataset.attrs.update(attributes)
     if "loss" not in dataset or "configuration" not in dataset.attrs:
         raise ValueError(
             f"{path}: expected a dataset with a loss; got {sorted(map(str, dataset))}; "
@@ -84,12 +116,15 @@ class Inventory:
         sizes: of the dataset's dimensions.
         tiles, tiles_stored: tiles in all, and stored whole.
         networks, networks_stored: networks in all, and stored whole.
-        diverged: coordinates of the networks that diverged, with ``last_step``.
+        diverged: coordinates of the networks that diverged, with ``last_step``; None where damaged
+            metadata hide them.
         damages: files that are not as they were written.
+        unread: files that the system does not give now.
         nbytes: bytes on disk.
         seconds: time that training took, summed over processes.
         machines: (versions and devices, networks trained there).
-        unfinished: names of the checkpoints of parts that were stopped on their way.
+        unfinished: names of the checkpoints of parts that were stopped on their way and are not
+            stored yet.
     """
 
     path: str
@@ -99,8 +134,9 @@ class Inventory:
     tiles_stored: int
     networks: int
     networks_stored: int
-    diverged: list[dict[str, Any]]
+    diverged: list[dict[str, Any]] | None
     damages: list[Damage]
+    unread: list[Damage]
     nbytes: int
     seconds: float
     machines: list[tuple[str, int]]
@@ -112,130 +148,139 @@ def take_inventory(store: str | Path) -> Inventory:
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: it holds no sweep, or its metadata cannot be read at all.
+        ValueError: it holds no sweep, or nothing tells which.
+        OSError: the root or the manifest cannot be read now.
     """
     path = Path(store)
-    attributes = _root_attributes(path)
-    dataset = open_whole(path)
-    shape = dataset["status"].shape
-    if "layout_version" in attributes:
-        whole, damages = _survey(path, attributes)
-        tile = json.loads(attributes["plan"])["tile"]
-        regions = {name: _region(name, tile) for name in whole}
-        tiles = _tile_count(path)
-    else:
-        # The first layout was written in one go, without a journal.
-        whole = {"all": {**dataset.attrs, "seconds": dataset.attrs.get("seconds", math.nan)}}
-        damages, tiles = [], 1
-        regions = {"all": tuple(slice(size) for size in shape)}
-    complete = np.zeros(shape, bool)
-    status, last_step = np.full(shape, -1), np.full(shape, -1)
-    machines: dict[str, int] = {}
-    for name, region in regions.items():
-        complete[region] = True
-        # Tile by tile: a damaged one must not be touched.
-        status[region] = dataset["status"][region].values
-        last_step[region] = dataset["last_step"][region].values
-        machine = _machine(whole[name])
-        machines[machine] = machines.get(machine, 0) + complete[region].size
+    facts, damages = _facts_of(path)
     files = [file for file in path.rglob("*") if file.is_file()]
+    nbytes = sum(file.stat().st_size for file in files)
+    if facts is None:
+        return _inventory_of_first_layout(path, nbytes)
+    whole, others = _survey(path, facts)
+    damages += others
+    machines: dict[str, int] = {}
+    for name, record in whole.items():
+        machine = in_words(record)
+        machines[machine] = machines.get(machine, 0) + facts.replicas(name)
+    waiting = {found[1] for found in (_UNFINISHED.fullmatch(file.name) for file in files) if found}
+    return Inventory(
+        path=str(path),
+        attributes=_attributes(path, facts),
+        sizes=facts.sizes,
+        tiles=facts.tiles,
+        tiles_stored=len(whole),
+        networks=math.prod(facts.shape),
+        networks_stored=sum(map(facts.replicas, whole)),
+        diverged=_diverged(path, facts, whole, damages),
+        damages=[damage for damage in damages if not damage.unread],
+        unread=[damage for damage in damages if damage.unread],
+        nbytes=nbytes,
+        seconds=round(sum(record["seconds"] for record in whole.values()), 3),
+        machines=list(machines.items()),
+        unfinished=sorted(
+            f"unfinished.{name}.safetensors" for name in waiting - set(whole) if facts.is_tile(name)
+        ),
+    )
+
+
+def _inventory_of_first_layout(path: Path, nbytes: int) -> Inventory:
+    """Of the layout that was written in one go, without a journal."""
+    dataset = open_whole(path)
+    replicas = dataset["status"].size
     return Inventory(
         path=str(path),
         attributes=dict(dataset.attrs),
         sizes={str(dim): int(size) for dim, size in dataset.sizes.items()},
-        tiles=tiles,
-        tiles_stored=len(whole),
-        networks=int(complete.size),
-        networks_stored=int(complete.sum()),
-        diverged=[
-            {**_where(dataset, position.tolist()), "last_step": int(last_step[tuple(position)])}
-            for position in np.argwhere(status == DIVERGED)
-        ],
-        damages=damages,
-        nbytes=sum(file.stat().st_size for file in files),
-        seconds=round(sum(record["seconds"] for record in whole.values()), 3),
-        machines=list(machines.items()),
-        unfinished=sorted(f.name for f in files if f.name.startswith("unfinished.")),
+        tiles=1,
+        tiles_stored=1,
+        networks=replicas,
+        networks_stored=replicas,
+        diverged=_diverged_in(dataset, [tuple(slice(n) for n in dataset["status"].shape)]),
+        damages=[],
+        unread=[],
+        nbytes=nbytes,
+        seconds=dataset.attrs.get("seconds", math.nan),
+        machines=[(in_words(dataset.attrs), replicas)],
+        unfinished=[],
     )
 
 
-def check_version(path: Path, attributes: Mapping[str, Any] | None, *, writing: bool) -> None:
-    """Raise unless this version of jaxsup can read, or write, a store of that layout.
-
-    Raises:
-        ValueError: the layout is a later one, or too old to be filled further.
-    """
-    version = (attributes or {}).get("layout_version", 1)
-    if not isinstance(version, int) or version > LAYOUT_VERSION:
-        raise ValueError(
-            f"{path}: expected a store of layout {LAYOUT_VERSION} or before; got {version}; "
-            "update jaxsup"
-        )
-    if writing and attributes and version < LAYOUT_VERSION:
-        raise ValueError(
-            f"{path}: expected a store of layout {LAYOUT_VERSION} to go on with; got {version}, "
-            "which can only be read; begin a new folder"
-        )
-
-
-def _root_attributes(path: Path) -> dict[str, Any]:
-    """Attributes of the dataset.
+def _facts_of(path: Path) -> tuple[Facts | None, list[Damage]]:
+    """What a store says of itself; None of the first layout.
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: it holds no sweep, a later layout, or attributes that cannot be read.
+        ValueError: it holds no sweep, a later layout, or nothing that tells which.
+        OSError: the root or the manifest cannot be read now.
     """
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: expected the folder of a sweep; got none there; check the path"
         )
-    present = [name for name in (journal.ROOT, journal.MANIFEST) if (path / name).is_file()]
+    with readable(path):
+        present = [name for name in (ROOT, MANIFEST) if (path / name).is_file()]
     if not present:
         raise ValueError(
-            f"{path}: expected the folder of a sweep; got one without {journal.ROOT}; "
+            f"{path}: expected the folder of a sweep; got one without {ROOT}; "
             "give the folder that `jaxsup sweep --out` made"
         )
-    attributes = journal.read_attributes(path / journal.ROOT)
-    if attributes is None:
-        raise ValueError(
-            f"{path}: expected files as they were written; got {journal.ROOT}: it cannot be read; "
-            "the sweep with --resume (resume=True) mends it and keeps the rest"
-        )
-    check_version(path, attributes, writing=False)
-    return attributes
+    check_version(path, writing=False)
+    if is_first_layout(path):
+        return None, []
+    facts, damages = read_facts(path)
+    if facts is None:
+        raise _refusal(path, [*damages, Damage(ROOT, None, "it does not tell that either")])
+    return facts, damages
 
 
-def _survey(
-    path: Path, attributes: Mapping[str, Any]
-) -> tuple[dict[str, dict[str, Any]], list[Damage]]:
-    """Records of whole tiles, and everything that is damaged, metadata first."""
-    manifest = journal.read_attributes(path / journal.MANIFEST)
-    if manifest is None or "files" not in manifest:
-        damages = [Damage(journal.MANIFEST, None, "it cannot be read")]
-    else:
-        damages = journal.damage_of(path, manifest["files"], None)
-    whole, others = journal.survey(path, attributes["fingerprint"])
-    return whole, damages + others
+def _refusal(path: Path, damages: list[Damage]) -> ValueError:
+    others = f" and {len(damages) - 1} more" if len(damages) > 1 else ""
+    return ValueError(
+        f"{path}: expected files as they were written; got {damages[0]}{others}; "
+        "the sweep with --resume (resume=True) mends it and keeps the rest"
+    )
 
 
-def _tile_count(path: Path) -> int:
-    metadata = json.loads((path / journal.ROOT).read_bytes())["consolidated_metadata"]
-    array = metadata["metadata"]["complete"]
-    tile = array["chunk_grid"]["configuration"]["chunk_shape"]
-    return math.prod(-(-n // t) for n, t in zip(array["shape"], tile, strict=True))
+def _survey(path: Path, facts: Facts) -> tuple[dict[str, dict[str, Any]], list[Damage]]:
+    """Records of whole tiles, and everything else that is damaged, metadata first."""
+    whole, damages = survey(path, facts)
+    named = {damage.tile for damage in damages}
+    if "seconds" in (read_attributes(path / ROOT) or {}):
+        # A store that was finished has every record.
+        missing = (name for name in facts.names() if name not in whole and name not in named)
+        damages += [Damage(f"{FOLDER}/{name}/zarr.json", name, "missing") for name in missing]
+    return whole, damage_of(path, facts.files, None) + damages
 
 
-def _is_consolidated(path: Path) -> bool:
+def _attributes(path: Path, facts: Facts) -> dict[str, Any]:
+    """Attributes of the dataset: with the totals, where all tiles have a record."""
+    return {**facts.attributes, **(known_totals(path, facts) if facts.sealed else {})}
+
+
+def _diverged(
+    path: Path, facts: Facts, whole: Mapping[str, Any], damages: list[Damage]
+) -> list[dict[str, Any]] | None:
+    """The networks that diverged; None where damage of metadata hides them."""
+    if any(damage.tile is None and damage.path != ROOT for damage in damages):
+        return None
     try:
-        return "consolidated_metadata" in json.loads((path / journal.ROOT).read_bytes())
-    except (OSError, ValueError):
-        return False
+        return _diverged_in(open_whole(path), [facts.region(name) for name in whole])
+    except ValueError:
+        return None
 
 
-def _region(tile: str, sizes: list[int]) -> tuple[slice, ...]:
-    """The grid positions that a tile covers."""
-    index = [int(number) for number in tile.split(".")]
-    return tuple(slice(i * size, (i + 1) * size) for i, size in zip(index, sizes, strict=True))
+def _diverged_in(dataset: "xr.Dataset", regions: list[tuple[slice, ...]]) -> list[dict[str, Any]]:
+    """The networks that diverged. Other regions, which may be damaged, are not read."""
+    shape = dataset["status"].shape
+    status, last_step = np.full(shape, -1), np.full(shape, -1)
+    for region in regions:
+        status[region] = dataset["status"][region].values
+        last_step[region] = dataset["last_step"][region].values
+    return [
+        {**_where(dataset, position.tolist()), "last_step": int(last_step[tuple(position)])}
+        for position in np.argwhere(status == DIVERGED)
+    ]
 
 
 def _where(dataset: "xr.Dataset", position: list[int]) -> dict[str, Any]:
@@ -251,11 +296,3 @@ def _where(dataset: "xr.Dataset", position: list[int]) -> dict[str, Any]:
         if not names:
             where[str(dim)] = index
     return where
-
-
-def _machine(record: Mapping[str, Any]) -> str:
-    """Versions and devices in words."""
-    return (
-        f"jaxsup {record['jaxsup_version']}, jax {record['jax_version']}, "
-        f"{record['device_count']} x {record['device']} ({record['platform']})"
-    )

@@ -5,7 +5,7 @@ Known before anything is trained, so that a store can be made first and filled i
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Shaped
 
 from jaxsup._internal.validation import fail
 from jaxsup.experiment.students import named_arrays
-from jaxsup.experiment.tables import to_table
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.keys import STREAM, seed_keys
 from jaxsup.sweep.programs import Program
-from jaxsup.sweep.store.identity import program_identity
+from jaxsup.sweep.store.coordinates import coordinates_of
+from jaxsup.sweep.store.identity import fingerprint_of, program_identity
 from jaxsup.sweep.tables import sweep_to_tables
 from jaxsup.training.observables import observables_of
 from jaxsup.training.state import observe, start
@@ -30,28 +30,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # Raised when the meaning or the arrangement of a store's files changes.
-LAYOUT_VERSION = 3
-KEY_KIND = "threefry2x32"
+LAYOUT_VERSION = 4
 PENDING = -1
 """Value of ``status`` for a network that has not been trained yet."""
-
-# (long name, units) of the fields that scans are made of; others carry their path.
-_FIELD_LABELS = {
-    "features.count": ("number of features N", "1"),
-    "features.exponent": ("feature frequency exponent a", "1"),
-    "features.density": ("expected active features a sample", "1"),
-    "teacher.exponent": ("channel importance exponent b", "1"),
-    "student.latent": ("latent dimension K", "1"),
-    "student.embedding": ("embedding W", ""),
-    "student.activation": ("output activation", ""),
-    "student.core_scale": ("standard deviation of the core's start", "1"),
-    "optimizer.learning_rate": ("learning rate", "1"),
-    "optimizer.bias_learning_rate": ("learning rate of the output bias", "1"),
-    "optimizer.momentum": ("momentum", "1"),
-    "optimizer.weight_decay": ("weight decay", "1"),
-    "batch_size": ("samples an update", "1"),
-    "importance": ("relative importance of consecutive features", "1"),
-}
 
 
 class Variable(NamedTuple):
@@ -121,7 +102,9 @@ class Layout:
             for name, v in self.variables.items()
             if arrays is not None
         }
-        return xr.Dataset(data, coords=self._coordinates(), attrs=self.attributes())
+        return xr.Dataset(
+            data, coords=coordinates_of(self.sweep, self.steps, self.kept), attrs=self.attributes()
+        )
 
     def attributes(self) -> dict[str, Any]:
         """What the dataset says of itself whatever machine trains it."""
@@ -129,26 +112,38 @@ class Layout:
         return {
             "title": "jaxsup sweep",
             "layout_version": LAYOUT_VERSION,
-            "configuration": json.dumps(sweep_to_tables(self.sweep)),
+            **self._depends(),
             "fingerprint": self.fingerprint,
-            "precision": precision(),
             "updates": json.dumps(self.updates),
-            "update_identities": json.dumps(self.update_identities),
             "loss_evaluation": experiment.closed_form
             or f"{experiment.record.evaluation_samples} samples a seed",
             "replicas": math.prod(self.shape),
         }
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of everything that the numbers depend on.
+    def _depends(self) -> dict[str, str]:
+        """The attributes that the numbers depend on."""
+        return {
+            "configuration": json.dumps(sweep_to_tables(self.sweep)),
+            "precision": precision(),
+            "random_numbers": STREAM,
+            "update_identities": json.dumps(self.update_identities),
+        }
 
-        That is configuration, seeds, precision, and how updates are computed, but not how many
-        programs compute them.
-        """
-        depends = [sweep_to_tables(self.sweep), precision(), KEY_KIND, self.update_identities]
-        text = json.dumps(depends, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that the numbers depend on."""
+        return fingerprint_of(self._depends())
+
+    def schema(self) -> dict[str, Any]:
+        """Names and sizes: of the dimensions that replicas lie on, of all, of the variables."""
+        sizes = dict(zip(self.dims, self.shape, strict=True))
+        for variable in self.variables.values():
+            sizes.update(zip(variable.dims, variable.shape, strict=True))
+        return {
+            "grid": list(self.dims),
+            "sizes": sizes,
+            "variables": {name: list(v.dims) for name, v in self.variables.items()},
+        }
 
     def _variables(self, programs: list[Program]) -> dict[str, Variable]:
         arrays = _Arrays({"step": len(self.steps), "kept_step": len(self.kept)})
@@ -167,45 +162,6 @@ class Layout:
         variables["complete"] = Variable((), (), np.dtype(bool), False, complete)
         return variables
 
-    def _coordinates(self) -> dict[str, Any]:
-        coordinates: dict[str, Any] = {
-            "seed": ("seed", np.asarray(self.sweep.seeds), {"long_name": "seed"}),
-            "step": ("step", self.steps, {"long_name": "training steps t", "units": "updates"}),
-        }
-        keys = jax.vmap(lambda seed: jax.random.key(seed, impl=KEY_KIND))
-        words = jax.random.key_data(keys(np.asarray(self.sweep.seeds, np.uint32)))
-        attrs = {"long_name": "random key of the seed", "implementation": KEY_KIND}
-        coordinates["key_data"] = (("seed", "key_word"), np.asarray(words), attrs)
-        if len(self.kept):
-            attrs = {"long_name": "steps with kept parameters", "units": "updates"}
-            coordinates["kept_step"] = ("kept_step", self.kept, attrs)
-        for axis in self.sweep.axes:
-            for field, values in axis.fields.items():
-                label, units = _FIELD_LABELS.get(field, (field, ""))
-                attrs = {"long_name": label, **({"units": units} if units else {})}
-                coordinates[field] = (axis.name, _labels(values), attrs)
-        coordinates.update(self._ratio())
-        return coordinates
-
-    def _ratio(self) -> dict[str, Any]:
-        """N/K along the axis that changes N or K, or as a scalar; left out where two axes do."""
-        sizes = {"features", "features.count", "student", "student.latent"}
-        owners = [i for i, axis in enumerate(self.sweep.axes) if sizes & axis.fields.keys()]
-        attrs = {"long_name": "superposition ratio N/K", "units": "1"}
-        if len(owners) > 1:
-            return {}
-
-        def ratio(position: int) -> float:
-            index = [position if i in owners else 0 for i in range(len(self.sweep.axes))]
-            experiment = self.sweep.experiment_at(index)
-            return experiment.features.count / experiment.student.latent
-
-        if not owners:
-            return {"superposition_ratio": ((), ratio(0), attrs)}
-        axis = self.sweep.axes[owners[0]]
-        ratios = np.asarray([ratio(position) for position in range(axis.size)])
-        return {"superposition_ratio": (axis.name, ratios, attrs)}
-
 
 def precision() -> str:
     """The precision that JAX computes with now."""
@@ -221,7 +177,7 @@ class _Arrays:
 
     def add_program(self, program: Program) -> None:
         """Take in what a program's networks record and keep."""
-        experiment, key = program.example, jax.eval_shape(lambda: jax.random.key(0))
+        experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
         state = eqx.filter_eval_shape(start, experiment, key)
         records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
         for name, observable in observables_of(experiment.record).items():
@@ -275,14 +231,3 @@ def _explain(program: Program) -> str:
     reasons = "; ".join(f"not {', '.join(kinds)}: {reason}" for reason, kinds in refusals.items())
     update = program.update
     return f"{where}: {update.kind}: {update.describe()}" + f" ({reasons})" * bool(reasons)
-
-
-def _labels(values: tuple[Any, ...]) -> Shaped[np.ndarray, " values"]:
-    """Coordinate values: numbers as they are, names and objects' configurations as text.
-
-    Text has the object dtype, which xarray writes with a type that Zarr's specification knows.
-    """
-    if all(isinstance(value, int | float) for value in values):
-        return np.asarray(values)
-    texts = [value if isinstance(value, str) else json.dumps(to_table(value)) for value in values]
-    return np.asarray(texts, object)

@@ -14,8 +14,10 @@ import numpy as np
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.store import journal
 from jaxsup.sweep.store.checkpoint import Checkpoint
-from jaxsup.sweep.store.machine import join_machines, machine
-from jaxsup.sweep.store.metadata import Metadata, explained
+from jaxsup.sweep.store.facts import facts_from
+from jaxsup.sweep.store.files import UnreadableError, clear_place
+from jaxsup.sweep.store.machine import bits, machine, totals
+from jaxsup.sweep.store.metadata import Metadata, attributes_of, explained
 from jaxsup.sweep.store.plan import Plan, read_plan
 from jaxsup.sweep.store.read import log, open_whole
 from jaxsup.sweep.store.schema import Layout
@@ -38,6 +40,9 @@ class Store:
     def __init__(self, path: Path, layout: Layout, plan: Plan, devices: Sequence[Any]) -> None:
         self.path, self.layout, self.plan = path, layout, plan
         self.machine = machine(list(devices))
+        facts = facts_from(attributes_of(layout, plan, self.machine), {})
+        assert facts is not None
+        self._facts = facts
         self._arrays: dict[str, Any] = {}
 
     @classmethod
@@ -70,14 +75,19 @@ class Store:
 
     def stored(self) -> set[str]:
         """Names of the tiles that are stored whole. Damaged ones are named and given up."""
-        whole, damages = journal.survey(self.path, self.layout.fingerprint)
+        whole, damages = journal.survey(self.path, self._facts)
+        unread = {damage.tile for damage in damages if damage.unread and damage.tile is not None}
         for damage in damages:
+            if damage.tile in unread:
+                log.warning("%s: %s; this tile is left as it is", self.path, damage)
+                continue
             log.warning("%s: %s; this tile is trained again", self.path, damage)
             if damage.tile is not None:
                 index = [int(number) for number in damage.tile.split(".")]
-                (self.path / self._file("complete", index)).unlink(missing_ok=True)
-                journal.record_path(self.path, damage.tile).unlink(missing_ok=True)
-        return set(whole)
+                clear_place(self.path, self._file("complete", index)).unlink(missing_ok=True)
+                record = str(journal.record_path(Path(), damage.tile))
+                clear_place(self.path, record).unlink(missing_ok=True)
+        return set(whole) | unread
 
     def commit(self, part: Part, block: Mapping[str, np.ndarray], seconds: float) -> None:
         """Write a part's tiles, arrays [points, seeds, ...], each whole or not at all.
@@ -91,9 +101,11 @@ class Store:
             for tile in part.tiles:
                 rows = order[np.searchsorted(points[order], tile.points)]
                 columns = np.searchsorted(seeds, tile.seeds)
+                files = [self._file(name, tile.index) for name in self.layout.variables]
+                for file in files:
+                    clear_place(self.path, file)
                 for name in self.layout.variables:
                     self._write(name, tile, block[name][np.ix_(rows, columns)])
-                files = [self._file(name, tile.index) for name in self.layout.variables]
                 record = {
                     "fingerprint": self.layout.fingerprint,
                     "seconds": round(seconds * tile.replicas / part.replicas, 3),
@@ -116,8 +128,15 @@ class Store:
         return save
 
     def dataset(self) -> "xr.Dataset":
-        """The dataset as it stands; the process that finds it finished puts the totals on it."""
-        whole, _ = journal.survey(self.path, self.layout.fingerprint)
+        """The dataset as it stands; the process that finds it finished puts the totals on it.
+
+        Raises:
+            OSError: a file of it cannot be read now.
+        """
+        whole, damages = journal.survey(self.path, self._facts)
+        for damage in damages:
+            if damage.unread:
+                raise UnreadableError(self.path / damage.path, damage.why)
         total = sum(1 for _ in self._tiles())
         if len(whole) == total:
             with explained(self.path):
@@ -127,8 +146,7 @@ class Store:
     def _finish(self, whole: Mapping[str, Mapping[str, Any]]) -> None:
         """Put totals on a finished store and clear what interrupted processes left."""
         root = json.loads((self.path / journal.ROOT).read_bytes())
-        seconds = round(sum(record["seconds"] for record in whole.values()), 3)
-        root["attributes"].update(join_machines(whole.values()), seconds=seconds)
+        root["attributes"].update(totals(list(whole.values())))
         journal.write_atomically(self.path / journal.ROOT, json.dumps(root, indent=1).encode())
         for leftover in self.path.rglob("*.partial"):
             leftover.unlink(missing_ok=True)
@@ -156,8 +174,7 @@ class Store:
             "fingerprint": self.layout.fingerprint,
             "tiles": " ".join(names),
             "shape": str(part.shape),
-            "devices": str(self.machine["device_count"]),
-            "versions": f"{self.machine['jaxsup_version']} {self.machine['jax_version']}",
+            **bits(self.machine),
         }
         name = f"unfinished.{names[0]}.safetensors"
         return Checkpoint(self.path / journal.FOLDER / name, marks)

@@ -1,0 +1,108 @@
+"""The coordinates of a sweep's dataset: what is scanned, seeds with their keys, recorded steps."""
+
+import dataclasses
+import json
+import operator
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.tables import to_table
+from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.keys import KEY_KIND, seed_keys
+
+# (long name, units) of the fields that scans are made of; others carry their path.
+_FIELD_LABELS = {
+    "features.count": ("number of features N", "1"),
+    "features.exponent": ("feature frequency exponent a", "1"),
+    "features.density": ("expected active features a sample", "1"),
+    "teacher.exponent": ("channel importance exponent b", "1"),
+    "student.latent": ("latent dimension K", "1"),
+    "student.embedding": ("embedding W", ""),
+    "student.activation": ("output activation", ""),
+    "student.core_scale": ("standard deviation of the core's start", "1"),
+    "optimizer.learning_rate": ("learning rate", "1"),
+    "optimizer.bias_learning_rate": ("learning rate of the output bias", "1"),
+    "optimizer.momentum": ("momentum", "1"),
+    "optimizer.weight_decay": ("weight decay", "1"),
+    "batch_size": ("samples an update", "1"),
+    "importance": ("relative importance of consecutive features", "1"),
+}
+
+
+def coordinates_of(
+    sweep: Sweep, steps: Int[np.ndarray, " steps"], kept: Int[np.ndarray, " kept"]
+) -> dict[str, Any]:
+    """The coordinates of a sweep's dataset, as xarray takes them.
+
+    Arguments:
+        sweep: what is trained.
+        steps: recorded steps.
+        kept: steps with kept parameters.
+    """
+    coordinates: dict[str, Any] = {
+        "seed": ("seed", np.asarray(sweep.seeds), {"long_name": "seed"}),
+        "step": ("step", steps, {"long_name": "training steps t", "units": "updates"}),
+    }
+    words = jax.random.key_data(seed_keys(np.asarray(sweep.seeds)))
+    attrs = {"long_name": "random key of the seed", "implementation": KEY_KIND}
+    coordinates["key_data"] = (("seed", "key_word"), np.asarray(words), attrs)
+    if len(kept):
+        attrs = {"long_name": "steps with kept parameters", "units": "updates"}
+        coordinates["kept_step"] = ("kept_step", kept, attrs)
+    for axis in sweep.axes:
+        for field, values in axis.fields.items():
+            label, units = _FIELD_LABELS.get(field, (field, ""))
+            attrs = {"long_name": label, **({"units": units} if units else {})}
+            coordinates[field] = (axis.name, _labels(sweep.experiment, field, values), attrs)
+    coordinates.update(_ratio(sweep))
+    return coordinates
+
+
+def _labels(
+    experiment: Experiment, field: str, values: tuple[Any, ...]
+) -> Shaped[np.ndarray, " values"]:
+    """Coordinate values: numbers, names, and configurations of objects as text.
+
+    Numbers are whole where the field is declared so, however its file wrote them. Text has the
+    object dtype, which xarray writes with a type that Zarr's specification knows.
+    """
+    if all(isinstance(value, bool) for value in values):
+        return np.asarray(values)
+    if all(isinstance(value, int | float) for value in values):
+        whole = all(isinstance(value, int) for value in values)
+        declared = whole and _is_whole(experiment, field)
+        return np.asarray(values, None if declared else np.float64)
+    texts = [v if isinstance(v, str) else json.dumps(to_table(v)) for v in values]
+    return np.asarray(texts, object)
+
+
+def _ratio(sweep: Sweep) -> dict[str, Any]:
+    """N/K along the axis that changes N or K, or as a scalar; left out where two axes do."""
+    sizes = {"features", "features.count", "student", "student.latent"}
+    owners = [i for i, axis in enumerate(sweep.axes) if sizes & axis.fields.keys()]
+    attrs = {"long_name": "superposition ratio N/K", "units": "1"}
+    if len(owners) > 1:
+        return {}
+
+    def ratio(position: int) -> float:
+        index = [position if i in owners else 0 for i in range(len(sweep.axes))]
+        experiment = sweep.experiment_at(index)
+        return experiment.features.count / experiment.student.latent
+
+    if not owners:
+        return {"superposition_ratio": ((), ratio(0), attrs)}
+    axis = sweep.axes[owners[0]]
+    ratios = np.asarray([ratio(position) for position in range(axis.size)])
+    return {"superposition_ratio": (axis.name, ratios, attrs)}
+
+
+def _is_whole(experiment: Experiment, path: str) -> bool:
+    """Whether the field at a dotted path is declared as a whole number."""
+    owner, _, name = path.rpartition(".")
+    part = operator.attrgetter(owner)(experiment) if owner else experiment
+    declared = next(f.type for f in dataclasses.fields(part) if f.name == name)
+    return str(declared) in {"int", "int | None", str(int)}
