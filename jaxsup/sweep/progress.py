@@ -5,7 +5,8 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
 
 import numpy as np
 
@@ -133,6 +134,22 @@ def show_progress(*, quiet: bool = False) -> Iterator[Callable[[Progress], None]
         yield _Lines()
 
 
+class _LossyStream:
+    """Standard error, of a terminal that may be closed while training goes on."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
 @contextmanager
 def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
@@ -146,7 +163,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(compact=True),
         TextColumn("left"),
     )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    with Bar(*columns, console=Console(file=cast(TextIO, _LossyStream()))) as bar:
         task = bar.add_task("training", total=None, text="compiling")
 
         def show(progress: Progress) -> None:
@@ -176,7 +193,9 @@ class _Lines:
         missing = progress.network_steps - progress.network_steps_done
         remaining = missing / progress.rate if progress.rate else math.inf
         line = f"{100 * share:3.0f}%  {_text(progress)}"
-        print(line if complete else f"{line}, {remaining:.0f} s left", file=sys.stderr, flush=True)
+        text = line if complete else f"{line}, {remaining:.0f} s left"
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 def _text(progress: Progress) -> str:

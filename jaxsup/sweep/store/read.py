@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,9 @@ def open_whole(path: Path) -> "xr.Dataset":
 
     facts = None if is_first_layout(path) else read_facts(path)[0]
     try:
-        with readable(path):
+        with readable(path), warnings.catch_warnings():
+            # What else lies in the folder: temporary files of other processes, `lost+found`.
+            warnings.filterwarnings("ignore", "Object at .* is not recognized", UserWarning)
             # By the arrays' own metadata: the manifest holds these to their checksums.
             dataset = xr.open_zarr(path, consolidated=False, zarr_format=3)
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, *GONE) as error:
