@@ -1,4 +1,4 @@
-"""Stop cleanly on Ctrl-C and SIGTERM: finish what is at hand, keep it, say how to go on."""
+"""Stop cleanly on a signal: finish what is at hand, keep it, say how to go on."""
 
 from __future__ import annotations
 
@@ -7,46 +7,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from jaxsup._internal.stop_request import StopRequest
+
 if TYPE_CHECKING:
     from types import FrameType
 
-
-class StopRequest:
-    """Whether somebody asked the program to stop: call it.
-
-    Attributes:
-        signal: the signal that asked; None if nobody did.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-
-    def __call__(self) -> bool:
-        return self.signal is not None
-
-    @property
-    def exit_status(self) -> int:
-        """128 plus the signal, as shells count: 130 for Ctrl-C, 143 for SIGTERM."""
-        return 128 + (self.signal or signal.SIGINT)
+# Ctrl-C, what schedulers send before a job's time is up, and a terminal that is closed.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """The first signal asks to stop between two segments; a second one ends the program at once."""
+    """The first signal asks to stop between two segments; a later one ends the program at once.
+
+    A second one within a second is the same request. What is ignored, as SIGHUP is under `nohup`,
+    stays so.
+    """
     request = StopRequest()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    handled = {n: old for n, old in before.items() if old not in (signal.SIG_IGN, None)}
 
     def ask(number: int, frame: FrameType | None) -> None:
         del frame
-        if request.signal is not None:
+        if request.ask(number):
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        request.signal = number
 
-    for number in before:
+    for number in handled:
         signal.signal(number, ask)
     try:
         yield request
     finally:
-        for number, handler in before.items():
+        for number, handler in handled.items():
             signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -32,9 +33,10 @@ class SweepCommand:
       jaxsup sweep examples/exponents.toml --out runs/exponents --seeds 16 --json
 
     The TOML file describes one experiment and the axes to scan; the files in examples/ explain
-    every key. The dataset is a Zarr folder that xarray opens, filled in tile by tile. Ctrl-C and
-    SIGTERM keep what is done; --resume goes on, also after a crash. Ask what the dataset says with
-    `jaxsup fit DIR`, how complete it is with `jaxsup info DIR`, see it with `jaxsup plot DIR`.
+    every key. The dataset is a Zarr folder that xarray opens, filled in tile by tile. Ctrl-C,
+    SIGTERM, SIGHUP and SIGUSR1 keep what is done; --resume goes on, also after a crash. Ask what
+    the dataset says with `jaxsup fit DIR`, how complete it is with `jaxsup info DIR`, see it with
+    `jaxsup plot DIR`.
 
     Many machines write to one DIR: with --distributed under SLURM, Open MPI or Kubernetes (or with
     --coordinator, --processes and --process-id), or one job each with --shard 1/8 ... --shard 8/8.
@@ -169,7 +171,10 @@ class SweepCommand:
     def _tell_how_to_go_on(self) -> None:
         words = [word for word in sys.argv[1:] if word != "--resume"]
         command = shlex.join(["jaxsup", *words, "--resume"])
-        print(f"jaxsup: stopped; what is done is stored; go on with: {command}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # a terminal that was closed
+            print(
+                f"jaxsup: stopped; what is done is stored; go on with: {command}", file=sys.stderr
+            )
 
 
 def format_summary(summary: dict[str, Any]) -> str:
@@ -180,8 +185,7 @@ def format_summary(summary: dict[str, Any]) -> str:
             f"{complete} of {replicas} networks are there\n"
             f"dataset  {place}  (shared: see `jaxsup info {place}`)"
         )
-    return (
-        f"{replicas} networks, {summary['seconds']:g} s of training, "
-        f"{summary['diverged']} diverged\n"
-        f"dataset  {place}"
-    )
+    # Another process may have committed the last networks, and not summed up the seconds yet.
+    seconds = summary["seconds"]
+    training = "" if seconds is None else f"{seconds:g} s of training, "
+    return f"{replicas} networks, {training}{summary['diverged']} diverged\ndataset  {place}"

@@ -41,15 +41,20 @@ class Share:
         if not 0 <= self.index < self.count:
             raise fail("share.index", f"0..{self.count - 1}", self.index, "count from 0")
 
-    def of(self, parts: Sequence[Part], stored: set[str]) -> list[Part]:
-        """This process's parts.
+    def of(self, parts: Sequence[Part], stored: set[str]) -> set[str]:
+        """Names of this process's tiles.
 
         Processes that have seen the same store split what is missing evenly. Others split all
         parts, whatever is stored, so that no two of them take the same one.
+
+        Arguments:
+            parts: the parts that the store's plan says, however many replicas this process trains
+                at once: all processes must see the same ones.
+            stored: names of the tiles that are stored whole.
         """
         if self.coordinated:
             parts = [part for part in parts if any(t.name not in stored for t in part.tiles)]
-        return list(parts[self.index :: self.count])
+        return {tile.name for part in parts[self.index :: self.count] for tile in part.tiles}
 
     def wait_for_all(self, name: str) -> None:
         """Wait until all coordinated processes have come to the barrier of this name.

@@ -5,7 +5,8 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
 
 import numpy as np
 
@@ -133,6 +134,25 @@ def show_progress(*, quiet: bool = False) -> Iterator[Callable[[Progress], None]
         yield _Lines()
 
 
+class _LossyStream:
+    """A terminal that may be closed while training goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 @contextmanager
 def _bar() -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
@@ -147,8 +167,8 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         TextColumn("left"),
     )
     # The terminal itself: the command's own stream lets no control characters through.
-    terminal = getattr(sys.stderr, "terminal", sys.stderr)
-    with Bar(*columns, console=Console(file=terminal)) as bar:
+    terminal = _LossyStream(getattr(sys.stderr, "terminal", sys.stderr))
+    with Bar(*columns, console=Console(file=cast(TextIO, terminal))) as bar:
         task = bar.add_task("training", total=None, text="compiling")
 
         def show(progress: Progress) -> None:
@@ -179,7 +199,8 @@ class _Lines:
         if progress.rate and not complete:
             missing = progress.network_steps - progress.network_steps_done
             line += f", {missing / progress.rate:.0f} s left"
-        print(line, file=sys.stderr, flush=True)
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
 
 
 def _text(progress: Progress) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@runtime_checkable
 class Results(Protocol):
     """Where trained parts go."""
 
     def stored(self) -> set[str]:
         """Names of the tiles that are there already."""
+        ...
+
+    def claim(self, tiles: set[str]) -> set[str]:
+        """Get ready to train the tiles of these names, and return those that can be."""
         ...
 
     def commit(self, part: Part, block: dict[str, np.ndarray], seconds: float) -> None:
@@ -35,6 +40,10 @@ class Results(Protocol):
 
     def dataset(self) -> "xr.Dataset":
         """All that is there, labeled."""
+        ...
+
+    def close(self) -> None:
+        """Nothing is kept from here on."""
         ...
 
 
@@ -55,6 +64,9 @@ class MemoryResults:
     def stored(self) -> set[str]:
         return set()
 
+    def claim(self, tiles: set[str]) -> set[str]:
+        return tiles
+
     def commit(self, part: Part, block: dict[str, np.ndarray], seconds: float) -> None:
         del seconds
         for name, values in block.items():
@@ -70,3 +82,6 @@ class MemoryResults:
         seconds = round(time.perf_counter() - self.began, 3)
         dataset = self.layout.dataset(self.arrays)
         return dataset.assign_attrs(**machine(self.devices), seconds=seconds)
+
+    def close(self) -> None:
+        pass

@@ -4,6 +4,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from jaxsup._internal.validation import check_number, check_positive_integer
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
 from jaxsup.sweep.footprint import footprint
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.interruption import keep_on_interrupt
 from jaxsup.sweep.keys import pinned_stream
 from jaxsup.sweep.memory import choose_chunk, format_bytes, memory_budget
 from jaxsup.sweep.processes import Share
@@ -67,7 +69,8 @@ def run(
             what the process may take. Default: what the devices have; on a CPU, what stays near
             the caches.
         devices: devices that share the replicas; default: all local ones.
-        share: which share of the work this process trains; default: all of them.
+        share: which share of the work this process trains; default: all of them, and no other
+            process may train into `store` meanwhile.
         checkpoint: seconds >= 0 between two checkpoints of the part at hand, at least; they are
             made rarer where they would take more than a twentieth of the time.
         progress: called after every segment of every part.
@@ -82,17 +85,19 @@ def run(
     Raises:
         ValueError: an argument is outside of its range, or the store holds another sweep.
         FileExistsError: `store` is there already and `resume` is not set.
-        OSError: `store` cannot be written.
+        BlockingIOError: another process trains into `store` now.
+        OSError: `store` cannot be written, or was moved while it was filled.
         Stopped: `stop` said so; what is whole is in the store.
+        KeyboardInterrupt: Ctrl-C; what was done is in the store.
     """
     check_positive_integer("widths", widths, "give a number of padded widths")
     if chunk is not None:
         check_positive_integer("chunk", chunk, "give a number of replicas")
     check_number("checkpoint", checkpoint, "give seconds", low=0)
-    share = share or Share()
+    alone, share = share is None, share or Share()
     if store is not None:
         store = local_path(store)
-        check_store(store, join=resume or share.count > 1)
+        check_store(store, join=resume or not alone)
     began = time.perf_counter()
     mesh = Mesh(np.asarray(devices or jax.local_devices()), ("replica",))
     devices = mesh.devices.ravel().tolist()
@@ -108,26 +113,50 @@ def run(
     if store is None:
         results = MemoryResults(layout, devices, began)
     else:
-        results = Store.open(local_path(store), layout, plan, devices, share)
+        results = Store.open(local_path(store), layout, plan, devices, share, alone=alone)
         plan = results.plan  # of the process that was first
-    parts = cut_parts(sweep, programs, plan.tile, capacities or plan.capacities)
-    stored = results.stored()
-    share.leave()  # every process has seen the same store before any of them writes
-    todo = [piece for part in share.of(parts, stored) for piece in part.without(stored)]
-    trainer = Trainer(mesh)
-    count = ProgressCount(parts, todo, programs, share, trainer, progress)
+    with closing(results):
+        parts = cut_parts(sweep, programs, plan.tile, capacities or plan.capacities)
+        planned = cut_parts(sweep, programs, plan.tile, plan.capacities) if capacities else parts
+        stored = results.stored()
+        mine = share.of(planned, stored)
+        share.leave()  # every process has seen the same store before any of them writes
+        missing = results.claim(mine - stored)
+        todo = [piece for part in parts for piece in part.only(missing)]
+        trainer = Trainer(mesh)
+        count = ProgressCount(parts, todo, programs, share, trainer, progress)
+        kept = keep_on_interrupt(stop) if store is not None else nullcontext(stop or never)
+        with kept as asked:
+            _train(todo, programs, layout, trainer, count, results, asked, checkpoint)
+        return results.dataset()
+
+
+def _train(
+    todo: Sequence[Part],
+    programs: Sequence[Program],
+    layout: Layout,
+    trainer: Trainer,
+    count: ProgressCount,
+    results: Results,
+    stop: Callable[[], bool],
+    checkpoint: float,
+) -> None:
+    """Train parts one by one.
+
+    Raises:
+        Stopped: `stop` said so.
+    """
     for number, part in enumerate(todo):
-        if number and stop is not None and stop():
+        if number and stop():
             raise Stopped
         callbacks = Callbacks(
-            functools.partial(count.advanced, part), stop or never, results.saver(part), checkpoint
+            functools.partial(count.advanced, part), stop, results.saver(part), checkpoint
         )
         started = time.perf_counter()
         task = _task_of(part, programs[part.program], layout)
         block = trainer.train(task, part.shape, callbacks, results.checkpoint(part))
         results.commit(part, block, time.perf_counter() - started)
         count.ended(part, block)
-    return results.dataset()
 
 
 def _choose_capacities(

@@ -87,12 +87,12 @@ class Part:
         """Number of networks."""
         return sum(tile.replicas for tile in self.tiles)
 
-    def without(self, stored: set[str]) -> list["Part"]:
-        """What remains of the part when the tiles of these names are there already."""
-        missing = [tile for tile in self.tiles if tile.name not in stored]
-        if len(missing) == len(self.tiles):
+    def only(self, names: set[str]) -> list["Part"]:
+        """What remains of the part when only the tiles of these names are trained."""
+        wanted = [tile for tile in self.tiles if tile.name in names]
+        if len(wanted) == len(self.tiles):
             return [self]
-        blocks = itertools.groupby(missing, key=lambda tile: tile.index[-1])
+        blocks = itertools.groupby(wanted, key=lambda tile: tile.index[-1])
         return [dataclasses.replace(self, tiles=tuple(tiles)) for _, tiles in blocks]
 
 

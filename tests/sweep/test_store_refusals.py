@@ -14,7 +14,6 @@ from sweep_cases import assert_same_bits, rate_sweep, run_into, trained_parts
 
 from jaxsup.experiment.record import Record
 from jaxsup.sweep.store.identity import differences
-from jaxsup.sweep.store.plan import check_store
 from jaxsup.sweep.store.read import open_store, take_inventory
 from jaxsup.sweep.store.schema import LAYOUT_VERSION
 
@@ -66,23 +65,6 @@ def test_chunks_smaller_than_a_tile_are_refused(copy):
         lambda: run_into(copy, resume=True, chunk=2),
         "chunk: expected at least 3 replicas, a tile of this",
     )
-
-
-def test_two_processes_may_check_a_new_folder_at_once(tmp_path, monkeypatch):
-    """The other one removes the empty folder after ours made it and before ours writes there."""
-    touch, path = Path.touch, tmp_path / "store"
-    probes: list[Path] = []
-
-    def late(probe: Path) -> None:
-        if not probes:
-            probes.append(probe)
-            path.rmdir()
-        touch(probe)
-
-    monkeypatch.setattr(Path, "touch", late)
-    check_store(path)
-    assert len(probes) == 1
-    assert not path.exists()
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""What a store says besides its data: made first, in one rename, and restored where damaged."""
+"""What a store says besides its data: made first, and restored where damaged."""
 
 import contextlib
 import dataclasses
@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,10 +24,14 @@ from jaxsup.sweep.store.files import (
     force,
 )
 from jaxsup.sweep.store.identity import differences, identity_of
-from jaxsup.sweep.store.plan import Plan
+from jaxsup.sweep.store.place import patiently
+from jaxsup.sweep.store.plan import Plan, existing
 from jaxsup.sweep.store.read import log
 from jaxsup.sweep.store.root import read_facts, root_data
 from jaxsup.sweep.store.schema import Layout
+
+# Making a store takes another process no longer than that, unless it was killed.
+_MAKING_SECONDS = 3.0
 
 
 class Metadata:
@@ -43,24 +48,50 @@ class Metadata:
         self.path, self.layout, self.plan, self.machine = path, layout, plan, machine
 
     def create(self) -> None:
-        """Make the folder, unless another process is faster.
+        """Make the folder, or complete it where another process has begun.
+
+        The journal comes first, by one rename: whose is there first has the say. All other files
+        follow from it, so that `restore` completes what was killed on its way.
 
         Raises:
             OSError: it cannot be written, or there is no room for the dataset.
         """
-        free = shutil.disk_usage(_existing(self.path)).free
+        free = shutil.disk_usage(existing(self.path)).free
         if self.layout.nbytes > free:
             raise OSError(
                 f"{self.path}: expected room for {format_bytes(self.layout.nbytes)}; "
                 f"got {format_bytes(free)} that are free; record less or choose another disk"
             )
-        with explained(self.path), self._skeleton() as skeleton:
-            try:
-                skeleton.rename(self.path)
-            except OSError as error:
-                # Another process was faster; its store is checked like any other.
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
+        with explained(self.path):
+            patiently(self._make)
+
+    def _make(self) -> None:
+        ours = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._skeleton() as skeleton:
+                files = sorted(file.relative_to(skeleton) for file in _files(skeleton))
+                try:
+                    (skeleton / journal.FOLDER).rename(self.path / journal.FOLDER)
+                except OSError as error:
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise
+                    return  # another process was faster: its store is checked like any other
+                for file in sorted(files, key=lambda file: str(file) == journal.ROOT):
+                    if file.parts[0] != journal.FOLDER:
+                        (self.path / file).parent.mkdir(parents=True, exist_ok=True)
+                        (skeleton / file).replace(self.path / file)
+        except OSError:
+            if ours:
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()  # if nothing came of it
+            raise
+
+    def wait_until_made(self) -> None:
+        """Give another process that is making the folder the time to complete it."""
+        deadline = time.monotonic() + _MAKING_SECONDS
+        while not (self.path / journal.ROOT).exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def check_configuration(self) -> None:
         """Raise unless the folder holds this sweep.
@@ -129,9 +160,8 @@ class Metadata:
 
     @contextlib.contextmanager
     def _skeleton(self) -> Iterator[Path]:
-        """A store with all but the data, in a folder beside ours."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        folder = self.path.parent / f".{self.path.name}.{uuid.uuid4().hex}.partial"
+        """A store with all but the data, in a folder within ours."""
+        folder = self.path / f".skeleton.{uuid.uuid4().hex}.partial"
         try:
             self._write_skeleton(folder)
             yield folder
@@ -201,9 +231,5 @@ def explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _existing(path: Path) -> Path:
-    """The nearest folder above that is there."""
-    path = path.absolute()
-    while not path.exists():
-        path = path.parent
-    return path
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

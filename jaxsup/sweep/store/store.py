@@ -1,9 +1,11 @@
 """The folder that a sweep fills: a Zarr group of the labeled dataset, committed tile by tile.
 
-Everything but the data is written first, in one rename. A tile is one chunk of every variable, so
-that committing it touches nobody else's files: processes write to one store without locks.
+Everything but the data is written first. A tile is one chunk of every variable, so that committing
+it touches nobody else's files: processes write to one store at once.
 """
 
+import contextlib
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +20,8 @@ from jaxsup.sweep.store.facts import facts_from
 from jaxsup.sweep.store.files import UnreadableError, clear_place
 from jaxsup.sweep.store.machine import bits, machine, totals
 from jaxsup.sweep.store.metadata import Metadata, attributes_of, explained
-from jaxsup.sweep.store.plan import Plan, read_plan
+from jaxsup.sweep.store.place import Place, clear_leftovers, patiently
+from jaxsup.sweep.store.plan import Plan, is_blank, read_plan
 from jaxsup.sweep.store.read import log, open_whole
 from jaxsup.sweep.store.schema import Layout
 from jaxsup.sweep.work import Part, Tile
@@ -40,14 +43,23 @@ class Store:
     def __init__(self, path: Path, layout: Layout, plan: Plan, devices: Sequence[Any]) -> None:
         self.path, self.layout, self.plan = path, layout, plan
         self.machine = machine(list(devices))
+        self._place = Place(path)
         facts = facts_from(attributes_of(layout, plan, self.machine), {})
         assert facts is not None
         self._facts = facts
         self._arrays: dict[str, Any] = {}
+        self._damages: list[journal.Damage] = []
 
     @classmethod
     def open(
-        cls, path: Path, layout: Layout, plan: Plan, devices: Sequence[Any], share: Share
+        cls,
+        path: Path,
+        layout: Layout,
+        plan: Plan,
+        devices: Sequence[Any],
+        share: Share,
+        *,
+        alone: bool = False,
     ) -> "Store":
         """Make the store, or join one that is there; metadata that is damaged is restored.
 
@@ -57,27 +69,47 @@ class Store:
             plan: how to cut it. If another process was faster to make it, its plan is everybody's.
             devices: what trains here.
             share: what this process trains.
+            alone: whether it trains everything, so that another would do the same work.
 
         Raises:
             ValueError: the store holds another sweep.
-            OSError: it cannot be written, or there is no room for the dataset.
+            OSError: it cannot be written, there is no room for the dataset, or another process
+                trains all of it.
         """
         metadata = Metadata(path, layout, plan, machine(list(devices)))
-        if path.exists() and any(path.iterdir()):
+        if not is_blank(path):
             metadata.check_configuration()
         if not share.coordinated or share.index == 0:
-            if not path.exists() or not any(path.iterdir()):
+            if is_blank(path):
                 metadata.create()
                 metadata.check_configuration()
+            metadata.wait_until_made()
             metadata.restore()
         share.wait_for_all("store")
-        return cls(path, layout, read_plan(path) or plan, devices)
+        store = cls(path, layout, read_plan(path) or plan, devices)
+        store._lock(alone=alone)
+        return store
+
+    def close(self) -> None:
+        """Let others have the folder."""
+        self._place.close()
 
     def stored(self) -> set[str]:
-        """Names of the tiles that are stored whole. Damaged ones are named and given up."""
-        whole, damages = journal.survey(self.path, self._facts)
-        unread = {damage.tile for damage in damages if damage.unread and damage.tile is not None}
-        for damage in damages:
+        """Names of the tiles that are stored whole."""
+        whole, self._damages = journal.survey(self.path, self._facts)
+        return set(whole)
+
+    def claim(self, tiles: set[str]) -> set[str]:
+        """Get ready to train these tiles: what is damaged of them is named and given up.
+
+        Files of other tiles are not touched: another process may be writing them.
+
+        Returns:
+            The tiles to train: all but those of which a file cannot be read now, but may be later.
+        """
+        mine = [damage for damage in self._damages if damage.tile in tiles]
+        unread = {damage.tile for damage in mine if damage.unread and damage.tile is not None}
+        for damage in mine:
             if damage.tile in unread:
                 log.warning("%s: %s; this tile is left as it is", self.path, damage)
                 continue
@@ -87,31 +119,34 @@ class Store:
                 clear_place(self.path, self._file("complete", index)).unlink(missing_ok=True)
                 record = str(journal.record_path(Path(), damage.tile))
                 clear_place(self.path, record).unlink(missing_ok=True)
-        return set(whole) | unread
+        return tiles - unread
 
     def commit(self, part: Part, block: Mapping[str, np.ndarray], seconds: float) -> None:
         """Write a part's tiles, arrays [points, seeds, ...], each whole or not at all.
 
         Raises:
-            OSError: the disk is full, or not ours any more.
+            OSError: the disk is full, or not ours any more; or the folder was moved, and the
+                tiles were written where it is now.
         """
+        self._keep(lambda: self._commit(part, block, seconds))
+
+    def _commit(self, part: Part, block: Mapping[str, np.ndarray], seconds: float) -> None:
         points, seeds = part.points, part.seeds
         order = np.argsort(points)
-        with explained(self.path):
-            for tile in part.tiles:
-                rows = order[np.searchsorted(points[order], tile.points)]
-                columns = np.searchsorted(seeds, tile.seeds)
-                files = [self._file(name, tile.index) for name in self.layout.variables]
-                for file in files:
-                    clear_place(self.path, file)
-                for name in self.layout.variables:
-                    self._write(name, tile, block[name][np.ix_(rows, columns)])
-                record = {
-                    "fingerprint": self.layout.fingerprint,
-                    "seconds": round(seconds * tile.replicas / part.replicas, 3),
-                    **self.machine,
-                }
-                journal.write_record(self.path, tile.name, files, record)
+        for tile in part.tiles:
+            rows = order[np.searchsorted(points[order], tile.points)]
+            columns = np.searchsorted(seeds, tile.seeds)
+            files = [self._file(name, tile.index) for name in self.layout.variables]
+            for file in files:
+                clear_place(self.path, file)
+            for name in self.layout.variables:
+                self._write(name, tile, block[name][np.ix_(rows, columns)])
+            record = {
+                "fingerprint": self.layout.fingerprint,
+                "seconds": round(seconds * tile.replicas / part.replicas, 3),
+                **self.machine,
+            }
+            journal.write_record(self.path, tile.name, files, record)
         self._checkpoint(part).forget()
 
     def checkpoint(self, part: Part) -> dict[str, np.ndarray] | None:
@@ -122,8 +157,7 @@ class Store:
         """What keeps a checkpoint of the part."""
 
         def save(arrays: dict[str, np.ndarray]) -> None:
-            with explained(self.path):
-                self._checkpoint(part).save(arrays)
+            self._keep(lambda: self._checkpoint(part).save(arrays))
 
         return save
 
@@ -140,16 +174,80 @@ class Store:
         total = sum(1 for _ in self._tiles())
         if len(whole) == total:
             with explained(self.path):
-                self._finish(whole)
+                patiently(lambda: self._finish(whole))
         return open_whole(self.path)
+
+    def _lock(self, *, alone: bool) -> None:
+        """Hold the folder, so that no other process does the same work unasked.
+
+        Raises:
+            BlockingIOError: another process does, and we would.
+        """
+        if self._place.lock(alone=alone):
+            return
+        if not alone:
+            log.warning(
+                "%s: another process trains all of it now; this share is trained twice", self.path
+            )
+            return
+        self.close()
+        raise BlockingIOError(
+            f"{self.path}: expected a folder that no process trains into; got one that another "
+            "process fills now; wait for it, or share the work by --shard I/N (share=Share(i, n))"
+        )
+
+    def _keep(self, write: Callable[[], None]) -> None:
+        """Write where the folder is; what is written may be written again.
+
+        Raises:
+            FileNotFoundError: the folder was moved or deleted. It is written where the folder is
+                now, or else into one beside the place where it was.
+            OSError: it cannot be written.
+        """
+        if not self._place.moved():
+            try:
+                with explained(self.path):
+                    patiently(write)
+            except OSError:
+                if not self._place.moved():
+                    raise
+            if not self._place.moved():
+                return
+        place, before = self._place.found(), self.path
+        self.path = place or self._rescue()
+        self._arrays.clear()
+        with explained(self.path):
+            patiently(write)
+        text = "moved" if place else "deleted"
+        raise FileNotFoundError(
+            f"{before}: expected the folder to stay while it is filled; got it {text}; training "
+            f"stops, what is at hand is in {self.path}: go on there with --resume (resume=True)"
+        )
+
+    def _rescue(self) -> Path:
+        """Make a store beside the place of one that is gone."""
+        home = self._place.home
+        for number in itertools.count(1):
+            path = home.with_name(f"{home.name}.rescued" + f".{number}" * (number > 1))
+            metadata = Metadata(path, self.layout, self.plan, self.machine)
+            if is_blank(path):
+                metadata.create()
+            with contextlib.suppress(ValueError):  # of another sweep
+                metadata.check_configuration()
+                if read_plan(path) == self.plan:
+                    metadata.wait_until_made()
+                    return path
+        raise AssertionError
 
     def _finish(self, whole: Mapping[str, Mapping[str, Any]]) -> None:
         """Put totals on a finished store and clear what interrupted processes left."""
         root = json.loads((self.path / journal.ROOT).read_bytes())
         root["attributes"].update(totals(list(whole.values())))
         journal.write_atomically(self.path / journal.ROOT, json.dumps(root, indent=1).encode())
-        for leftover in self.path.rglob("*.partial"):
-            leftover.unlink(missing_ok=True)
+        clear_leftovers(self.path, self._place)
+        # Of parts that were committed just before their process was killed.
+        for path in (self.path / journal.FOLDER).glob("unfinished.*.safetensors"):
+            path.unlink(missing_ok=True)
 
     def _write(self, name: str, tile: Tile, values: np.ndarray) -> None:
         import zarr

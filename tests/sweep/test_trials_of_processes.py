@@ -1,0 +1,18 @@
+"""Processes that are killed, and processes that start at once: a few random trials of each."""
+
+import pytest
+from trials import kills, starts
+
+
+@pytest.mark.slow
+def test_four_processes_start_at_a_barrier_twenty_times(tmp_path):
+    outcomes = list(starts.trials(tmp_path, count=7, seed=0))
+    assert len(outcomes) == 21
+    assert not [outcome for outcome in outcomes if not outcome.held]
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_before_any_change_of_the_disk_goes_on(tmp_path):
+    outcomes = list(kills.trials(tmp_path, count=4, seed=0))
+    assert len(outcomes) == 8
+    assert not [outcome for outcome in outcomes if not outcome.held]
