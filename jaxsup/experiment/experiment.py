@@ -14,6 +14,7 @@ from jaxsup._internal.validation import (
     fail,
 )
 from jaxsup.experiment.closed_forms import ClosedForm, closed_form
+from jaxsup.experiment.configuration import Configuration, check_growth
 from jaxsup.experiment.contracts import check_contracts
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.record import Record
@@ -25,7 +26,7 @@ REDUCTIONS = ("half_sum", "sum", "mean")
 SAMPLINGS = ("auto", "sparse", "dense")
 
 
-class Experiment(eqx.Module):
+class Experiment(Configuration):
     """What one network sees, is asked to learn, is, and how it is trained and recorded.
 
     Arguments:
@@ -104,6 +105,9 @@ class Experiment(eqx.Module):
         if shape not in ((), (count,)):
             expected = f"a number or {count} weights"
             raise fail("importance", expected, f"a shape {shape}", "match N", described=True)
+        if not shape:
+            advice, r = "take one nearer to 1, or an array of weights", self.importance
+            check_growth("importance", r, advice, power=count - 1, base=r)
 
     def _check_steps(self) -> None:
         for name in ("steps", "parameter_steps"):

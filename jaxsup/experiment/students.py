@@ -21,12 +21,13 @@ from jaxsup._internal.validation import (
     fail,
 )
 from jaxsup.experiment.activations import AbstractActivation, as_activation
+from jaxsup.experiment.configuration import Configuration
 from jaxsup.experiment.starts import check_scales, mix_columns, sample_rows, scale_columns
 
 _EMBEDDINGS = ("random", "identity", "learned", "untied")
 
 
-class AbstractStudent(eqx.Module):
+class AbstractStudent(Configuration):
     """A network from x [features] to an output [features], with parameters kept apart from it.
 
     A class of one's own gives `latent`, `init_parameters` and `outputs`. Its parameters are a
@@ -41,6 +42,7 @@ class AbstractStudent(eqx.Module):
             named here are called FIELD_0, FIELD_1, ...
     """
 
+    section: ClassVar[str] = "student"
     latent: eqx.AbstractVar[int]
     kind: ClassVar[str]
     parameter_dims: ClassVar[dict[str, tuple[str, ...]]] = {}

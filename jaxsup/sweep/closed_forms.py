@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from jaxsup.sweep.grid import replace_fields
+from jaxsup.sweep.axes import replace_fields
 from jaxsup.sweep.tables import sweep_from_tables
 from jaxsup.theory import loss_curve
 
