@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.core
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -75,7 +76,7 @@ def is_numeric(value: object) -> bool:
         return not isinstance(value, bool)
     dtype = getattr(value, "dtype", None)
     return dtype is not None and bool(
-        jax.dtypes.issubdtype(dtype, np.integer) or jax.dtypes.issubdtype(dtype, np.floating)
+        jnp.issubdtype(dtype, np.integer) or jnp.issubdtype(dtype, np.floating)
     )
 
 

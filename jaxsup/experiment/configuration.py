@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -74,6 +74,21 @@ def check_types(section: str, kind: type, values: Mapping[str, Any]) -> None:
             _check_numeric(path, value)
 
 
+def array_fields(part: Configuration) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Path and shape of the fields of a part, and of its parts, that hold arrays for numbers.
+
+    ``importance`` may be an array of one network; inside of `vmap`, what is scanned is none.
+    """
+    for name, kinds in _builtin_annotations(type(part)).items():
+        value: Any = getattr(part, name, None)
+        if float in kinds and name != "importance" and np.ndim(value):
+            yield f"{part.section}.{name}".lstrip("."), np.shape(value)
+    for field in dataclasses.fields(part):  # pyright: ignore[reportArgumentType]
+        inner = getattr(part, field.name)
+        if isinstance(inner, Configuration) and not field.metadata.get("static", False):
+            yield from array_fields(inner)
+
+
 @functools.cache
 def _builtin_annotations(kind: type) -> dict[str, frozenset[Any]]:
     """The types that each field may have, None for that of None; others are left out."""
@@ -93,10 +108,7 @@ def _builtin_annotations(kind: type) -> dict[str, frozenset[Any]]:
 
 
 def _check_integer(path: str, value: Any) -> None:
-    numeric = is_integer(value) or (
-        hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, np.integer)
-    )
-    if not numeric:
+    if not is_integer(value) and not _holds(value, np.integer):
         raise fail(path, "a whole number", value, "write it without quotes, brackets and point")
     if is_integer(value) and abs(int(value)) > MOST:
         raise fail(path, f"a whole number of at most {MOST}", value, "make it smaller")
@@ -105,20 +117,22 @@ def _check_integer(path: str, value: Any) -> None:
 def _check_numeric(path: str, value: Any) -> None:
     if not is_numeric(value):
         raise fail(path, "a number", value, "write it without quotes and brackets")
-    largest = float(jnp.finfo(jnp.result_type(float)).max)
-    if isinstance(value, float) or jax.dtypes.issubdtype(getattr(value, "dtype", int), np.floating):
-        size = np.abs(np.asarray(value, np.float64))
-        if np.any(np.isfinite(size) & (size > largest)):
-            raise fail(path, f"a number of at most {largest:.2g} in size", value, "make it smaller")
-    if is_integer(value):
-        whole = abs(int(value))
-    elif hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, np.integer):
-        whole = np.max(np.abs(np.asarray(value, np.float64)), initial=0)
-    else:
-        return
-    if whole > MOST:
-        advice = "write it with a decimal point"
-        raise fail(path, f"a whole number of at most {MOST}", value, advice)
+    whole = is_integer(value) or _holds(value, np.integer)
+    expected = f"a whole number of at most {MOST}" if whole else f"at most {largest_number():.2g}"
+    most, advice = (MOST, "write it with a point") if whole else (largest_number(), "make it less")
+    size = abs(int(value)) if is_integer(value) else np.abs(np.asarray(value, np.float64))
+    if np.any((size > most) & (size < np.inf)):
+        raise fail(path, expected, value, advice)
+
+
+def _holds(value: Any, kind: type) -> bool:
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and bool(jnp.issubdtype(dtype, kind))
+
+
+def largest_number() -> float:
+    """The largest number of the dtype that is computed with."""
+    return float(jnp.finfo(jnp.result_type(float)).max)
 
 
 def check_exponent(path: str, value: Any, do: str) -> None:
@@ -161,7 +175,7 @@ def check_growth(
         return
     base, scale, power = (np.asarray(number, np.float64) for number in (base, scale, power))
     digits = np.log10(np.maximum(base, 1.0)) * power + np.log10(scale)
-    largest = float(jnp.finfo(jnp.result_type(float)).max)
+    largest = largest_number()
     if np.max(digits) > np.log10(largest):
         worst = np.broadcast_to(np.asarray(value), digits.shape).flat[np.argmax(digits)]
         text = f"{worst:g}, which makes 10^{np.max(digits):.4g}"

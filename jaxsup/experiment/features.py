@@ -40,9 +40,8 @@ _VALUE_MOMENTS = {
     "sign": (0.0, 1.0),
 }
 _ONE_ACTIVE_MOMENTS = {"unit": (0.5, 1.0 / 3.0), "one": (1.0, 1.0)}
-_COUNT_ADVICE = "give the number N of features"
-MOST_FEATURES = 2**24
-"""Largest number of features: float32 numbers no more one by one."""
+# float32 numbers no more of them one by one.
+_MOST_FEATURES = 2**24
 
 
 class AbstractFeatures(Configuration):
@@ -67,6 +66,11 @@ class AbstractFeatures(Configuration):
     def moments(self) -> Moments | None:
         """Exact first and second moments; None where they are not known."""
         return None
+
+
+def _check_count(count: object) -> None:
+    advice = "give the number N of features"
+    check_positive_integer("features.count", count, advice, most=_MOST_FEATURES)
 
 
 def _power_law(count: int, exponent: Scalar, *, normalize: bool) -> Float[Array, " features"]:
@@ -113,7 +117,7 @@ class PowerLawFeatures(AbstractFeatures):
     normalize: bool = eqx.field(static=True, default=True, kw_only=True)
 
     def __check_init__(self) -> None:
-        check_positive_integer("features.count", self.count, _COUNT_ADVICE, most=MOST_FEATURES)
+        _check_count(self.count)
         check_exponent("features.exponent", self.exponent, "give the frequency exponent a")
         advice = "give the expected number of active features a sample"
         check_positive("features.density", self.density, advice)
@@ -167,19 +171,13 @@ class GaussianFeatures(AbstractFeatures):
     normalize: bool = eqx.field(static=True, default=True, kw_only=True)
 
     def __check_init__(self) -> None:
-        check_positive_integer("features.count", self.count, _COUNT_ADVICE, most=MOST_FEATURES)
+        _check_count(self.count)
         check_exponent("features.exponent", self.exponent, "give the variance exponent a")
         check_positive("features.variance", self.variance, "give the total variance")
         if not self.normalize:
-            advice, power = "normalize, or take a larger exponent", -self.exponent
-            check_growth(
-                "features.exponent",
-                self.exponent,
-                advice,
-                power=power,
-                base=self.count,
-                scale=self.variance,
-            )
+            advice, base = "normalize, or take a larger exponent", self.count
+            name, a, scale = "features.exponent", self.exponent, self.variance
+            check_growth(name, a, advice, power=-a, base=base, scale=scale)
 
     @property
     def variances(self) -> Float[Array, " features"]:
@@ -273,7 +271,7 @@ class OneActiveFeatures(AbstractFeatures):
     values: str = eqx.field(static=True, default="unit")
 
     def __check_init__(self) -> None:
-        check_positive_integer("features.count", self.count, _COUNT_ADVICE, most=MOST_FEATURES)
+        _check_count(self.count)
         check_exponent("features.exponent", self.exponent, "give the frequency exponent a")
         check_choice("features.values", self.values, _ONE_ACTIVE_MOMENTS)
 

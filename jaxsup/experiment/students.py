@@ -14,7 +14,6 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
 from jaxsup._internal.validation import (
     Scalar,
-    check_boolean,
     check_choice,
     check_number,
     check_positive_integer,
@@ -153,8 +152,6 @@ class Student(AbstractStudent):
     def __check_init__(self) -> None:
         check_positive_integer("student.latent", self.latent, "give the latent dimension K")
         check_choice("student.embedding", self.embedding, _EMBEDDINGS)
-        check_boolean("student.core", self.core)
-        check_boolean("student.bias", self.bias)
         check_scales(self.embedding_scale, core_scale=self.core_scale, bias_scale=self.bias_scale)
         if self.randomness is not None:
             self._check_randomness()

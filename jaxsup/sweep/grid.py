@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsup._internal.validation import check_positive_integer, fail, is_integer
-from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.experiment import Experiment, check_experiment
 from jaxsup.sweep.axes import (
     MOST_SETTINGS,
     check_overlap,
@@ -66,7 +66,7 @@ class Sweep:
         seeds: Any = 1,
     ) -> None:
         self.experiment = experiment
-        _check_experiment(experiment)
+        check_experiment(experiment)
         self.axes = tuple(make_axis(experiment, *item) for item in _axis_items(axes))
         self.seeds = _make_seeds(seeds)
         check_overlap(self.axes)
@@ -175,7 +175,7 @@ class Sweep:
         ):
             if count > most:
                 advice = "make several sweeps of it"
-                raise fail("axes", f"at most {most} {what}", count, advice.rstrip())
+                raise fail("axes", f"at most {most} {what}", count, advice)
 
     def _mixes_updates(self) -> bool:
         """Whether settings of one structure have different updates; checks all structures."""
@@ -190,12 +190,6 @@ class Sweep:
             for field, values in axis.fields.items()
         }
         return replace_fields(self.experiment, changes)
-
-
-def _check_experiment(experiment: object) -> None:
-    if not isinstance(experiment, Experiment):
-        advice = "write jaxsup.Experiment(features, teacher, student, optimizer)"
-        raise fail("experiment", "an Experiment", experiment, advice)
 
 
 def _axis_items(axes: object) -> Sequence[tuple[Any, Any]]:

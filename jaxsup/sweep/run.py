@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxsup._internal.validation import check_number, check_positive_integer
+from jaxsup._internal.validation import check_number, check_positive_integer, fail
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
 from jaxsup.sweep.footprint import footprint
 from jaxsup.sweep.grid import Sweep
@@ -82,6 +82,9 @@ def run(
         OSError: `store` cannot be written.
         Stopped: `stop` said so; what is whole is in the store.
     """
+    if not isinstance(sweep, Sweep):
+        advice = "write jaxsup.Sweep(experiment, axes, seeds)"
+        raise fail("sweep", "a Sweep", sweep, advice)
     check_positive_integer("widths", widths, "give a number of padded widths")
     if chunk is not None:
         check_positive_integer("chunk", chunk, "give a number of replicas")

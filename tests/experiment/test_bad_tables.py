@@ -114,7 +114,7 @@ def test_a_wrong_type_is_a_value_error():
 def test_a_file_that_is_not_text_is_refused(tmp_path):
     file = tmp_path / "sweep.toml"
     file.write_bytes(b"\xff\xfe\x00")
-    assert_one_line_error(lambda: read_sweep(file), "expected TOML; got")
+    assert_one_line_error(lambda: read_sweep(file), "expected TOML in UTF-8; got UTF-16")
 
 
 def test_an_absent_file_is_refused(tmp_path):
