@@ -183,11 +183,11 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     options = list(choices)
     if value not in options:
         listed = ", ".join(repr(option) for option in options)
-        raise fail(name, f"one of {listed}", value, suggest(str(value), options))
+        raise fail(name, f"one of {listed}", value, suggest(value, options))
 
 
-def suggest(word: str, options: Iterable[str]) -> str:
+def suggest(word: object, options: Iterable[str]) -> str:
     """Advice that names the option nearest to a misspelled `word`."""
-    names = list(options)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    names, text = list(options), word if isinstance(word, str) else _quoted(word)
+    near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(names)

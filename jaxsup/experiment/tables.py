@@ -140,7 +140,7 @@ def _section(field: str, table: Any, *, imports: bool) -> eqx.Module:
         return _build(field, kinds[kind], table, imports=imports)
     if isinstance(kind, str) and ":" in kind:
         return _build(field, _import_class(field, kind, imports=imports), table, imports=imports)
-    raise fail(f"{field}.kind", f"one of {listed}", kind, suggest(str(kind), kinds))
+    raise fail(f"{field}.kind", f"one of {listed}", kind, suggest(kind, kinds))
 
 
 def _import_class(field: str, name: str, *, imports: bool) -> type[Any]:

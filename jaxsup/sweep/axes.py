@@ -146,7 +146,7 @@ def make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
     lengths = {}
     for field, column in fields.items():
         if field not in scannable:
-            raise fail("axes", "a field of the experiment", field, suggest(str(field), scannable))
+            raise fail("axes", "a field of the experiment", field, suggest(field, scannable))
         if isinstance(column, str | bytes) or not isinstance(column, Sequence | np.ndarray):
             raise fail(f"axes.{field}", "a list of values", column, "write [...] around them")
         lengths[field] = len(column) if np.ndim(column[:0]) else 0  # pyright: ignore[reportArgumentType]

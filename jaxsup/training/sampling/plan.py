@@ -61,7 +61,7 @@ def unsuitable_law(features: AbstractFeatures, batch: int) -> str | None:
 
 def sparse_level(features: PowerLawFeatures) -> int:
     """The smallest level such that 2^(level / 4) is at least the law's `arrival_rate`."""
-    return int(_levels(np.asarray(arrival_rate(features))))
+    return int(_levels(np.asarray([arrival_rate(features)]))[0])
 
 
 def laws_alike(
@@ -95,7 +95,7 @@ def _most_arrivals(features: PowerLawFeatures) -> float:
     return min(_MOST_ARRIVALS, features.count / _FEATURES_AN_ARRIVAL)
 
 
-def _levels(rates: Float[np.ndarray, "*laws"]) -> Float[np.ndarray, "*laws"]:
+def _levels(rates: Float[np.ndarray, " laws"]) -> Float[np.ndarray, " laws"]:
     return np.ceil(np.log(rates) / math.log(_LEVEL) - 1e-9)
 
 
