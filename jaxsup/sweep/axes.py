@@ -11,6 +11,7 @@ import equinox as eqx
 import numpy as np
 
 from jaxsup._internal.validation import fail, suggest
+from jaxsup.experiment.configuration import check_types
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
 from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
@@ -107,6 +108,7 @@ def replace_fields(owner: Any, changes: Mapping[str, Any]) -> Any:
     for name, inner in grouped.items():
         part = inner.pop("") if "" in inner else getattr(owner, name)
         new[name] = replace_fields(part, inner) if inner else part
+    check_types(getattr(owner, "section", ""), type(owner), new)
     return dataclasses.replace(owner, **new)
 
 

@@ -137,6 +137,7 @@ class Sweep:
 
         Of the numbers that programs take as arguments, only the feature law's settle an update.
         """
+        check_experiment(experiment)
         numbered = [
             number
             for number, (axis, fixed) in enumerate(zip(self.axes, self.structural, strict=True))
@@ -153,11 +154,12 @@ class Sweep:
             for number, place in zip(numbered, places, strict=True)
             for field, values in self.axes[number].fields.items()
         }
+        base = experiment.features
         arguments = [
-            laws.get(f"features.{name}", np.full(len(found), getattr(experiment.features, name, 0)))
+            laws.get(f"features.{name}", np.full(len(found), getattr(base, name, 0), np.float64))
             for name in ("exponent", "density")
         ]
-        _, firsts = np.unique(laws_alike(experiment.features, *arguments), return_index=True)
+        _, firsts = np.unique(laws_alike(base, *arguments), return_index=True)
         return [
             choose_update(replace_fields(experiment, {f: v[first].item() for f, v in laws.items()}))
             for first in firsts
