@@ -1,5 +1,7 @@
 """Exponents and sizes beyond what float32 and words hold: right results, or refused."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ def test_normalized_laws_are_right_for_any_exponent(exponent):
     count = 1000
     expected = frequencies(count, exponent)
     rtol = min(1.0, 1e-5 + abs(exponent) * np.log(count) * 2**-22)
-    tolerance = {"rtol": rtol, "atol": 1e-6}
+    tolerance: dict[str, Any] = {"rtol": rtol, "atol": 1e-6}
     law = jaxsup.PowerLawFeatures(count, exponent, density=0.5)
     np.testing.assert_allclose(law.probabilities, 0.5 * expected, **tolerance)
     gaussian = jaxsup.GaussianFeatures(count, exponent, variance=2.0)
