@@ -102,7 +102,9 @@ def _builtin_annotations(kind: type) -> dict[str, frozenset[Any]]:
         members = typing.get_args(hint) if union else (hint,)
         kinds = frozenset(None if m is type(None) else m for m in members)
         told = kinds - {None}
-        if told and (told <= {bool} or told <= {str} or told <= _NUMBERS):
+        # An array alone is made of lists by its class.
+        numbers = told <= _NUMBERS and bool(told & {int, float})
+        if told and (told <= {bool} or told <= {str} or numbers):
             found[name] = kinds
     return found
 
