@@ -12,6 +12,7 @@ tests start. Variables that make the run a user's:
 import os
 import subprocess
 import sys
+import types
 
 import jax
 import matplotlib
@@ -43,6 +44,25 @@ matplotlib.use("Agg")
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+# What a test of bad input calls.
+_REFUSALS = {"assert_error_form", "assert_one_line_error", "raises"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let ``-k bad_input`` choose every test of an error, whatever its name."""
+    function = getattr(item, "function", None)
+    if _names(getattr(function, "__code__", None)) & _REFUSALS:
+        item.extra_keyword_matches.add("bad_input")
+
+
+def _names(code: types.CodeType | None) -> set[str]:
+    """The names that a function uses, and those that functions inside of it use."""
+    if code is None:
+        return set()
+    inner = [_names(part) for part in code.co_consts if isinstance(part, types.CodeType)]
+    return set(code.co_names).union(*inner)
 
 
 @pytest.fixture

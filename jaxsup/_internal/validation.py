@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.core
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -23,15 +24,13 @@ Values: TypeAlias = ArrayLike | Sequence[Any]
 # Longest value that an error message repeats.
 _LONGEST = 80
 
+MOST = 2**31 - 1
+"""Largest size, and largest number of updates, of a compiled program."""
+
 
 def is_traced(value: object) -> bool:
     """Whether any array inside `value` is a tracer, so that its numbers cannot be looked at."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
-
-
-def as_matrix(value: Values) -> jax.Array | np.ndarray:
-    """An array that keeps the digits it came with: its precision is settled where it is used."""
-    return value if isinstance(value, jax.Array) else np.asarray(value, np.float64)
 
 
 def fail(
@@ -54,19 +53,66 @@ def fail(
     >>> str(fail("file", "a name", "a nice one", "leave out the blanks"))
     "file: expected a name; got 'a nice one'; leave out the blanks"
     """
-    text = " ".join((str(value) if described else repr(value)).split())
+    text = " ".join((str(value) if described else _quoted(value)).split())
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     return ValueError(f"{name}: expected {expected}; got {text}; {do}")
 
 
-def check_positive_integer(name: str, value: object, do: str) -> None:
-    """Check that `value` is an integer of at least 1.
+def _quoted(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"a {type(value).__name__} too long to be written"
+
+
+def is_integer(value: object) -> bool:
+    """Whether `value` is a whole number by its type: True and 2.0 are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_numeric(value: object) -> bool:
+    """Whether `value` is a real number or an array of them: text, True and lists are none."""
+    if isinstance(value, int | float):
+        return not isinstance(value, bool)
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and bool(
+        jnp.issubdtype(dtype, np.integer) or jnp.issubdtype(dtype, np.floating)
+    )
+
+
+def as_numbers(name: str, value: Values) -> jax.Array | np.ndarray:
+    """An array that keeps the digits it came with: its precision is settled where it is used.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it holds anything but numbers, or its rows differ in length.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+    if isinstance(value, jax.Array):
+        return value
+    try:
+        array = np.asarray(value)
+    except ValueError:  # ragged rows
+        array = np.asarray(None)
+    if not is_numeric(array):
+        raise fail(name, "an array of numbers", value, "write rows of numbers, all of one length")
+    return array.astype(np.float64)
+
+
+def check_positive_integer(name: str, value: object, do: str, *, most: int = MOST) -> None:
+    """Check that `value` is an integer of at least 1.
+
+    Arguments:
+        name: argument, by its dotted path.
+        value: what came.
+        do: advice, an imperative.
+        most: largest integer; sizes and steps of compiled programs have 32 bits.
+
+    Raises:
+        ValueError: it is none, or larger.
+    """
+    if not isinstance(value, int | np.integer) or not is_integer(value) or value < 1:
         raise fail(name, "a positive integer", value, do)
+    if value > most:
+        raise fail(name, f"a positive integer of at most {most}", value, do)
 
 
 def check_boolean(name: str, value: object) -> None:
@@ -105,15 +151,15 @@ def check_number(
     """
     if is_traced(value):
         return
+    # An array may carry a batch axis; a list is a scan that was written in the wrong place.
     try:
-        numbers = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise fail(name, _range_text(low, high, low_open, high_open), value, do) from None
+        numbers = np.asarray(value if is_numeric(value) else np.nan, dtype=np.float64)
+    except OverflowError:  # an integer of hundreds of digits
+        numbers = np.asarray(np.nan)
     inside = np.isfinite(numbers)
     inside &= numbers > low if low_open else numbers >= low
     inside &= numbers < high if high_open else numbers <= high
-    # An array may carry a batch axis; a list is a scan that was written in the wrong place.
-    if isinstance(value, bool | list | tuple) or not inside.all():
+    if not inside.all():
         raise fail(name, _range_text(low, high, low_open, high_open), value, do)
 
 
@@ -137,11 +183,11 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     options = list(choices)
     if value not in options:
         listed = ", ".join(repr(option) for option in options)
-        raise fail(name, f"one of {listed}", value, suggest(str(value), options))
+        raise fail(name, f"one of {listed}", value, suggest(value, options))
 
 
-def suggest(word: str, options: Iterable[str]) -> str:
+def suggest(word: object, options: Iterable[str]) -> str:
     """Advice that names the option nearest to a misspelled `word`."""
-    names = list(options)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    names, text = list(options), word if isinstance(word, str) else _quoted(word)
+    near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(names)

@@ -3,15 +3,15 @@
 import abc
 from typing import ClassVar, Literal
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import Scalar, check_choice, check_number, fail
+from jaxsup.experiment.configuration import Configuration
 
 
-class AbstractActivation(eqx.Module):
+class AbstractActivation(Configuration):
     """phi, entry by entry. A class of one's own gives `__call__`; the rest follows from it.
 
     Attributes:
@@ -21,6 +21,7 @@ class AbstractActivation(eqx.Module):
             neither. With a gate, phi' is 0 or 1 and phi phi' = phi.
     """
 
+    section: ClassVar[str] = "activation"
     kind: ClassVar[str]
     gate: ClassVar[Literal["open", "positive"] | None] = None
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int, PRNGKeyArray, PyTree
 
 from jaxsup._internal.validation import (
+    MOST,
     Scalar,
     check_choice,
     check_number,
@@ -14,6 +15,7 @@ from jaxsup._internal.validation import (
     fail,
 )
 from jaxsup.experiment.closed_forms import ClosedForm, closed_form
+from jaxsup.experiment.configuration import Configuration, array_fields, check_growth
 from jaxsup.experiment.contracts import check_contracts
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.record import Record
@@ -25,7 +27,7 @@ REDUCTIONS = ("half_sum", "sum", "mean")
 SAMPLINGS = ("auto", "sparse", "dense")
 
 
-class Experiment(eqx.Module):
+class Experiment(Configuration):
     """What one network sees, is asked to learn, is, and how it is trained and recorded.
 
     Arguments:
@@ -99,11 +101,25 @@ class Experiment(eqx.Module):
         count = self.features.count
         self.student.check_features(count)
         self.teacher.check_features(count)
+        self._check_sizes()
         check_contracts(self.features, self.teacher, self.student)
         shape = jnp.shape(self.importance)
         if shape not in ((), (count,)):
             expected = f"a number or {count} weights"
             raise fail("importance", expected, f"a shape {shape}", "match N", described=True)
+        if not shape:
+            advice, r = "take one nearer to 1, or an array of weights", self.importance
+            check_growth("importance", r, advice, power=count - 1, base=r)
+
+    def _check_sizes(self) -> None:
+        count, latent = self.features.count, self.student.latent
+        names = {"student.latent": max(count, latent) * latent, "batch_size": 0}
+        if self.gradient == "sampled":
+            names["batch_size"] = self.batch_size * count
+        for name, size in names.items():
+            if size > MOST:
+                text, advice = f"one of {size}", "take fewer features, or make it smaller"
+                raise fail(name, f"arrays of at most {MOST} numbers", text, advice, described=True)
 
     def _check_steps(self) -> None:
         for name in ("steps", "parameter_steps"):
@@ -121,6 +137,20 @@ class Experiment(eqx.Module):
     def recorded_steps(self) -> Int[np.ndarray, " records"]:
         """The steps at which a run of this experiment is recorded, from 0."""
         return self.record.schedule(self.steps)
+
+
+def check_experiment(experiment: object) -> None:
+    """Check that it is one, and of one network.
+
+    Raises:
+        ValueError: it is something else, or a number of it is an array.
+    """
+    if not isinstance(experiment, Experiment):
+        advice = "write jaxsup.Experiment(features, teacher, student, optimizer)"
+        raise fail("experiment", "an Experiment", experiment, advice)
+    for path, shape in array_fields(experiment):
+        advice = "scan it by a Sweep, or by jax.vmap"
+        raise fail(path, "one number", f"a shape {shape}", advice, described=True)
 
 
 def initial_parameters(experiment: Experiment, key: PRNGKeyArray) -> PyTree:

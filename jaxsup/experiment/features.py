@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Key
 from jaxsup._internal.validation import (
     Scalar,
     Values,
-    as_matrix,
+    as_numbers,
     check_choice,
     check_number,
     check_positive_integer,
@@ -24,6 +24,12 @@ from jaxsup._internal.validation import (
     is_traced,
 )
 from jaxsup._internal.words import draw_words, values_from_words
+from jaxsup.experiment.configuration import (
+    Configuration,
+    check_exponent,
+    check_growth,
+    check_positive,
+)
 from jaxsup.experiment.moments import Moments
 
 # E[v], E[v^2] of a feature's value given that it is active.
@@ -34,10 +40,11 @@ _VALUE_MOMENTS = {
     "sign": (0.0, 1.0),
 }
 _ONE_ACTIVE_MOMENTS = {"unit": (0.5, 1.0 / 3.0), "one": (1.0, 1.0)}
-_COUNT_ADVICE = "give the number N of features"
+# float32 numbers no more of them one by one.
+_MOST_FEATURES = 2**24
 
 
-class AbstractFeatures(eqx.Module):
+class AbstractFeatures(Configuration):
     """A distribution of feature vectors x of length `count`.
 
     A law of one's own gives `count` and `sample_batch`, and `moments` where they are known: with
@@ -48,6 +55,7 @@ class AbstractFeatures(eqx.Module):
         kind: name in a TOML file; needed by the package's own laws only.
     """
 
+    section: ClassVar[str] = "features"
     count: eqx.AbstractVar[int]
     kind: ClassVar[str]
 
@@ -60,13 +68,20 @@ class AbstractFeatures(eqx.Module):
         return None
 
 
+def _check_count(count: object) -> None:
+    advice = "give the number N of features"
+    check_positive_integer("features.count", count, advice, most=_MOST_FEATURES)
+
+
 def _power_law(count: int, exponent: Scalar, *, normalize: bool) -> Float[Array, " features"]:
     """i^-a for i = 1..N, divided by its sum if asked."""
     dtype = jnp.result_type(float)
-    weights = jnp.exp(
-        -jnp.asarray(exponent, dtype) * jnp.log(jnp.arange(1, count + 1, dtype=dtype))
-    )
-    return weights / jnp.sum(weights) if normalize else weights
+    logs = -jnp.asarray(exponent, dtype) * jnp.log(jnp.arange(1, count + 1, dtype=dtype))
+    if not normalize:
+        return jnp.exp(logs)
+    # Relative to the largest, which is the first for a >= 0: i^-a itself may be beyond the dtype.
+    weights = jnp.exp(logs - jax.lax.stop_gradient(jnp.max(logs)))
+    return weights / jnp.sum(weights)
 
 
 class PowerLawFeatures(AbstractFeatures):
@@ -78,7 +93,7 @@ class PowerLawFeatures(AbstractFeatures):
     features active with probability ``density``, as toy models of superposition have it.
 
     Arguments:
-        count: number of features N >= 1.
+        count: number of features N, from 1 to 2^24.
         exponent: frequency exponent a, finite.
         density: > 0.
         values: law of v_i: ``"uniform"`` on [0, 2], ``"unit"`` = uniform on [0, 1],
@@ -102,15 +117,10 @@ class PowerLawFeatures(AbstractFeatures):
     normalize: bool = eqx.field(static=True, default=True, kw_only=True)
 
     def __check_init__(self) -> None:
-        check_positive_integer("features.count", self.count, _COUNT_ADVICE)
-        check_number("features.exponent", self.exponent, "give the frequency exponent a")
-        check_number(
-            "features.density",
-            self.density,
-            "give the expected number of active features a sample",
-            low=0,
-            low_open=True,
-        )
+        _check_count(self.count)
+        check_exponent("features.exponent", self.exponent, "give the frequency exponent a")
+        advice = "give the expected number of active features a sample"
+        check_positive("features.density", self.density, advice)
         check_choice("features.values", self.values, _VALUE_MOMENTS)
 
     @property
@@ -146,7 +156,7 @@ class GaussianFeatures(AbstractFeatures):
     the setting of the closed-form loss curves.
 
     Arguments:
-        count: number of features N >= 1.
+        count: number of features N, from 1 to 2^24.
         exponent: variance exponent a, finite.
         variance: > 0; total variance if normalized, else the first feature's.
 
@@ -161,11 +171,13 @@ class GaussianFeatures(AbstractFeatures):
     normalize: bool = eqx.field(static=True, default=True, kw_only=True)
 
     def __check_init__(self) -> None:
-        check_positive_integer("features.count", self.count, _COUNT_ADVICE)
-        check_number("features.exponent", self.exponent, "give the variance exponent a")
-        check_number(
-            "features.variance", self.variance, "give the total variance", low=0, low_open=True
-        )
+        _check_count(self.count)
+        check_exponent("features.exponent", self.exponent, "give the variance exponent a")
+        check_positive("features.variance", self.variance, "give the total variance")
+        if not self.normalize:
+            advice, base = "normalize, or take a larger exponent", self.count
+            name, a, scale = "features.exponent", self.exponent, self.variance
+            check_growth(name, a, advice, power=-a, base=base, scale=scale)
 
     @property
     def variances(self) -> Float[Array, " features"]:
@@ -197,7 +209,7 @@ class CorrelatedFeatures(AbstractFeatures):
     covariance: Array | np.ndarray
 
     def __init__(self, covariance: Values) -> None:
-        self.covariance = as_matrix(covariance)
+        self.covariance = as_numbers("features.covariance", covariance)
 
     def __check_init__(self) -> None:
         name = "features.covariance"
@@ -245,7 +257,7 @@ class OneActiveFeatures(AbstractFeatures):
     autoencoder has a closed form (`jaxsup.theory.one_sparse_loss`).
 
     Arguments:
-        count: number of features N >= 1.
+        count: number of features N, from 1 to 2^24.
         exponent: frequency exponent a, finite.
         values: law of v: ``"unit"`` = uniform on [0, 1], or ``"one"``, v = 1 always.
 
@@ -259,8 +271,8 @@ class OneActiveFeatures(AbstractFeatures):
     values: str = eqx.field(static=True, default="unit")
 
     def __check_init__(self) -> None:
-        check_positive_integer("features.count", self.count, _COUNT_ADVICE)
-        check_number("features.exponent", self.exponent, "give the frequency exponent a")
+        _check_count(self.count)
+        check_exponent("features.exponent", self.exponent, "give the frequency exponent a")
         check_choice("features.values", self.values, _ONE_ACTIVE_MOMENTS)
 
     @property

@@ -8,7 +8,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsup._internal.validation import (
     Scalar,
-    check_boolean,
     check_choice,
     check_positive_integer,
     fail,
@@ -78,8 +77,6 @@ class HiddenLayerStudent(AbstractStudent):
     def __check_init__(self) -> None:
         check_positive_integer("student.latent", self.latent, "give the number of neurons K")
         check_choice("student.embedding", self.embedding, ("learned", "untied"))
-        check_boolean("student.hidden_bias", self.hidden_bias)
-        check_boolean("student.bias", self.bias)
         check_scales(self.embedding_scale, bias_scale=self.bias_scale)
 
     def check_features(self, count: int) -> None:

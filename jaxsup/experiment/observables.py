@@ -3,12 +3,13 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from jaxsup.experiment.configuration import Configuration
 from jaxsup.experiment.students import AbstractStudent
 
 _Value = TypeVar("_Value")
@@ -75,7 +76,7 @@ class Network:
         return getattr(self.parameters, name, None)
 
 
-class Observable(eqx.Module):
+class Observable(Configuration):
     """A recorded quantity. A class of one's own gives `measure` and the four fields below.
 
     Fields are numbers, names and tuples, not arrays: they are part of the compiled program.
@@ -87,6 +88,7 @@ class Observable(eqx.Module):
         long_name, units: what axes of plots and attributes of the dataset say.
     """
 
+    section: ClassVar[str] = "observables"
     name: eqx.AbstractVar[str]
     dims: eqx.AbstractVar[tuple[str, ...]]
     long_name: eqx.AbstractVar[str]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxsup._internal.validation import Scalar, check_number
+from jaxsup._internal.validation import Scalar, check_number, is_integer
 from jaxsup.experiment.schedules import WarmupCosine
 from jaxsup.experiment.transformations import AbstractAdam, AbstractRatedOptimizer, name_of
 
@@ -45,7 +45,8 @@ class SGD(AbstractRatedOptimizer):
         bias_learning_rate: Scalar | None = None,
     ) -> None:
         self.learning_rate = learning_rate
-        none = momentum is None or (isinstance(momentum, int | float) and momentum == 0)
+        none = momentum is None or (isinstance(momentum, float) and momentum == 0)
+        none = none or (is_integer(momentum) and momentum == 0)
         self.momentum = None if none else momentum
         self.schedule = schedule
         self.bias_learning_rate = bias_learning_rate

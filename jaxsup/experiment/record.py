@@ -1,7 +1,7 @@
 """What to record along a run, and when: an object that is checked when it is made."""
 
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -12,15 +12,22 @@ from jaxsup._internal.validation import (
     check_number,
     check_positive_integer,
     fail,
+    is_integer,
 )
+from jaxsup.experiment.configuration import Configuration
 from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
+
+MOST_RECORDS = 10**6
+"""Largest number of steps that a run records."""
 
 
 def _as_tuple(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     return tuple(value) if isinstance(value, list | range) else value
 
 
-class Record(eqx.Module):
+class Record(Configuration):
     """When to record and what.
 
     Arguments:
@@ -48,6 +55,7 @@ class Record(eqx.Module):
         ValueError: an argument is outside of its range, or an observable is unknown.
     """
 
+    section: ClassVar[str] = "record"
     points: int = eqx.field(static=True, default=64)
     spacing: str = eqx.field(static=True, default="log")
     steps: tuple[int, ...] | None = eqx.field(static=True, default=None, converter=_as_tuple)
@@ -59,10 +67,14 @@ class Record(eqx.Module):
     cluster_tolerance: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
-        check_positive_integer("record.points", self.points, "give a number of points")
+        advice = "give a number of points"
+        check_positive_integer("record.points", self.points, advice, most=MOST_RECORDS)
         if self.points < 2:
             raise fail("record.points", "at least 2", self.points, "record the start and the end")
         check_choice("record.spacing", self.spacing, ("log", "linear"))
+        if not isinstance(self.observables, tuple):
+            advice = "write [...] around them"
+            raise fail("record.observables", "a list of names", self.observables, advice)
         for observable in self.observables:
             _check_observable(observable)
         if len(set(self.names)) < len(self.names):
@@ -81,7 +93,7 @@ class Record(eqx.Module):
                 high_open=True,
             )
         for name, steps in (("steps", self.steps), ("parameter_steps", self.parameter_steps)):
-            _check_steps(f"record.{name}", steps or ())
+            _check_steps(f"record.{name}", () if steps is None else steps)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,7 +134,9 @@ def _check_observable(observable: object) -> None:
         raise fail("record.observables", expected, observable.name, advice) from None
 
 
-def _check_steps(name: str, steps: tuple[int, ...]) -> None:
-    whole = all(isinstance(step, int | np.integer) and step >= 0 for step in steps)
+def _check_steps(name: str, steps: Any) -> None:
+    if not isinstance(steps, tuple):
+        raise fail(name, "a list of whole numbers", steps, "write [...] around them")
+    whole = all(is_integer(step) and step >= 0 for step in steps)
     if not whole or any(late <= early for early, late in itertools.pairwise(steps)):
         raise fail(name, "increasing whole numbers >= 0", steps, "sort them and drop repeats")

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import optax
 
 from jaxsup._internal.validation import Scalar, check_number, check_positive_integer, fail
+from jaxsup.experiment.configuration import Configuration
 
 
-class WarmupCosine(eqx.Module):
+class WarmupCosine(Configuration):
     """Learning-rate factor: linear from 0 to 1 in `warmup` steps, then a cosine to `final`.
 
     Arguments:
@@ -22,6 +23,7 @@ class WarmupCosine(eqx.Module):
     Reference: optax.schedules.warmup_cosine_decay_schedule.
     """
 
+    section: ClassVar[str] = "optimizer.schedule"
     kind: ClassVar[str] = "warmup-cosine"
     warmup: int = eqx.field(static=True)
     final: Scalar = 0.0

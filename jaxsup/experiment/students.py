@@ -14,19 +14,19 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
 from jaxsup._internal.validation import (
     Scalar,
-    check_boolean,
     check_choice,
     check_number,
     check_positive_integer,
     fail,
 )
 from jaxsup.experiment.activations import AbstractActivation, as_activation
+from jaxsup.experiment.configuration import Configuration
 from jaxsup.experiment.starts import check_scales, mix_columns, sample_rows, scale_columns
 
 _EMBEDDINGS = ("random", "identity", "learned", "untied")
 
 
-class AbstractStudent(eqx.Module):
+class AbstractStudent(Configuration):
     """A network from x [features] to an output [features], with parameters kept apart from it.
 
     A class of one's own gives `latent`, `init_parameters` and `outputs`. Its parameters are a
@@ -41,6 +41,7 @@ class AbstractStudent(eqx.Module):
             named here are called FIELD_0, FIELD_1, ...
     """
 
+    section: ClassVar[str] = "student"
     latent: eqx.AbstractVar[int]
     kind: ClassVar[str]
     parameter_dims: ClassVar[dict[str, tuple[str, ...]]] = {}
@@ -151,8 +152,6 @@ class Student(AbstractStudent):
     def __check_init__(self) -> None:
         check_positive_integer("student.latent", self.latent, "give the latent dimension K")
         check_choice("student.embedding", self.embedding, _EMBEDDINGS)
-        check_boolean("student.core", self.core)
-        check_boolean("student.bias", self.bias)
         check_scales(self.embedding_scale, core_scale=self.core_scale, bias_scale=self.bias_scale)
         if self.randomness is not None:
             self._check_randomness()

@@ -16,8 +16,9 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from jaxsup._internal.validation import fail, suggest
+from jaxsup._internal.validation import as_numbers, fail, suggest
 from jaxsup.experiment.activations import ACTIVATIONS
+from jaxsup.experiment.configuration import check_types
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features import FEATURES
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
@@ -135,11 +136,11 @@ def _section(field: str, table: Any, *, imports: bool) -> eqx.Module:
     if kind is None:
         text = "a table without it"
         raise fail(f"{field}.kind", f"one of {listed}", text, "name the kind", described=True)
-    if kind in kinds:
+    if isinstance(kind, str) and kind in kinds:
         return _build(field, kinds[kind], table, imports=imports)
     if isinstance(kind, str) and ":" in kind:
         return _build(field, _import_class(field, kind, imports=imports), table, imports=imports)
-    raise fail(f"{field}.kind", f"one of {listed}", kind, suggest(str(kind), kinds))
+    raise fail(f"{field}.kind", f"one of {listed}", kind, suggest(kind, kinds))
 
 
 def _import_class(field: str, name: str, *, imports: bool) -> type[Any]:
@@ -181,7 +182,7 @@ def _build(
         elif key in _SECTION_OF:
             arguments[key] = _section(key, value, imports=imports)
         elif key == "importance" and isinstance(value, list):
-            arguments[key] = np.asarray(value)
+            arguments[key] = as_numbers(key, value)
         elif isinstance(value, list) and issubclass(kind, Observable):
             arguments[key] = tuple(value)  # an observable is hashable
         else:
@@ -190,6 +191,7 @@ def _build(
         if parameter.default is parameter.empty and key not in arguments:
             text, advice = "a table without it", f"add {key} = ..."
             raise fail(name, f"the key {key!r}", text, advice, described=True)
+    check_types("" if kind is Experiment else name, kind, arguments)
     try:
         return kind(**arguments)
     except TypeError as error:

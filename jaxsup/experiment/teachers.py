@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsup._internal.validation import Scalar, Values, as_matrix, check_number, fail
+from jaxsup._internal.validation import Scalar, Values, as_numbers, check_number, fail
 from jaxsup.experiment.activations import AbstractActivation, as_activation
+from jaxsup.experiment.configuration import Configuration, check_exponent, check_growth
 
 
-class AbstractTeacher(eqx.Module):
+class AbstractTeacher(Configuration):
     """A target y(x) with an output for each feature.
 
     A class of one's own gives `targets`, and `matrix_for` where the target is linear.
@@ -21,6 +22,7 @@ class AbstractTeacher(eqx.Module):
         kind: name in a TOML file; needed by the package's own teachers only.
     """
 
+    section: ClassVar[str] = "teacher"
     kind: ClassVar[str]
 
     @abc.abstractmethod
@@ -55,7 +57,16 @@ class DiagonalTeacher(AbstractTeacher):
     exponent: Scalar
 
     def __check_init__(self) -> None:
-        check_number("teacher.exponent", self.exponent, "give the importance exponent b")
+        check_exponent("teacher.exponent", self.exponent, "give the importance exponent b")
+
+    def check_features(self, count: int) -> None:
+        """Check that the largest i^-b, N^-b for b < 0, is a number of the dtype.
+
+        Raises:
+            ValueError: it is not.
+        """
+        advice, power = "take a larger exponent", -self.exponent
+        check_growth("teacher.exponent", self.exponent, advice, power=power, base=count)
 
     def gains(self, count: int) -> Float[Array, " features"]:
         """A_ii = i^-b."""
@@ -86,7 +97,7 @@ class MatrixTeacher(AbstractTeacher):
     matrix: Array | np.ndarray
 
     def __init__(self, matrix: Values) -> None:
-        self.matrix = as_matrix(matrix)
+        self.matrix = as_numbers("teacher.matrix", matrix)
 
     def __check_init__(self) -> None:
         if self.matrix.ndim != 2 or self.matrix.shape[0] != self.matrix.shape[1]:
@@ -137,8 +148,17 @@ class ElementwiseTeacher(AbstractTeacher):
     exponent: Scalar = 0.0
 
     def __check_init__(self) -> None:
-        check_number("teacher.exponent", self.exponent, "give the importance exponent b")
+        check_exponent("teacher.exponent", self.exponent, "give the importance exponent b")
 
     def targets(self, x: Float[Array, "batch features"]) -> Float[Array, "batch features"]:
         """y_i = i^-b psi(x_i)."""
         return self.function(x) * DiagonalTeacher(self.exponent).gains(x.shape[-1])[None, :]
+
+    def check_features(self, count: int) -> None:
+        """Check that the largest i^-b, N^-b for b < 0, is a number of the dtype.
+
+        Raises:
+            ValueError: it is not.
+        """
+        advice, power = "take a larger exponent", -self.exponent
+        check_growth("teacher.exponent", self.exponent, advice, power=power, base=count)

@@ -14,16 +14,18 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import Scalar, check_number, fail
+from jaxsup.experiment.configuration import Configuration
 from jaxsup.experiment.schedules import WarmupCosine, check_schedule
 
 
-class AbstractOptimizer(eqx.Module):
+class AbstractOptimizer(Configuration):
     """What turns gradients into updates. A class of one's own gives `transformation`.
 
     Attributes:
         kind: name in a TOML file; needed by the package's own optimizers only.
     """
 
+    section: ClassVar[str] = "optimizer"
     kind: ClassVar[str]
 
     @abc.abstractmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxsup.sweep.grid import replace_fields
+from jaxsup.sweep.axes import replace_fields
 from jaxsup.sweep.keys import pinned_stream, seed_keys
 from jaxsup.sweep.tables import sweep_from_tables
 from jaxsup.theory import loss_curve

@@ -1,54 +1,31 @@
-"""The grid of a sweep: axes over any field of an experiment, alone or several together."""
+"""The grid of a sweep: every position along its axes, with every seed."""
 
-import dataclasses
 import itertools
+import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup._internal.validation import check_positive_integer, fail, suggest
-from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.hidden_layer import HiddenLayerStudent
-from jaxsup.experiment.observables import OBSERVABLE_NAMES
-from jaxsup.experiment.students import Student
+from jaxsup._internal.validation import check_positive_integer, fail, is_integer
+from jaxsup.experiment.experiment import Experiment, check_experiment
+from jaxsup.sweep.axes import (
+    MOST_SETTINGS,
+    check_overlap,
+    check_values,
+    is_structural,
+    make_axis,
+    replace_fields,
+)
+from jaxsup.training.sampling.plan import laws_alike
 from jaxsup.training.updates import AbstractUpdate, choose_update
 
-# Names of the result's own dimensions and variables: an axis cannot be called so.
-_RESERVED = (
-    "seed",
-    "step",
-    "kept_step",
-    "feature",
-    "latent",
-    "latent_in",
-    "eigenvalue",
-    "key_word",
-    "key_data",
-    "status",
-    "last_step",
-    "complete",
-    "superposition_ratio",
-    *(name for name in OBSERVABLE_NAMES if name != "loss"),
-    *Student.parameter_dims,
-    *HiddenLayerStudent.parameter_dims,
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Axis:
-    """One dimension of a sweep: fields that change together, each with a value a position."""
-
-    name: str
-    fields: dict[str, tuple[Any, ...]]
-
-    @property
-    def size(self) -> int:
-        """Number of positions along the axis."""
-        return len(next(iter(self.fields.values())))
+MOST_NETWORKS = 10**8
+"""Largest number of networks of a sweep."""
+MOST_STRUCTURES = 10**4
+"""Largest number of settings that differ in more than numbers."""
 
 
 class Sweep:
@@ -89,15 +66,15 @@ class Sweep:
         seeds: Any = 1,
     ) -> None:
         self.experiment = experiment
-        self.axes = tuple(_make_axis(experiment, *item) for item in (axes or {}).items())
+        check_experiment(experiment)
+        self.axes = tuple(make_axis(experiment, *item) for item in _axis_items(axes))
         self.seeds = _make_seeds(seeds)
-        _check_overlap(self.axes)
-        for axis in self.axes:
-            for position in range(axis.size):
-                changes = {field: values[position] for field, values in axis.fields.items()}
-                if not _is_structural(experiment, axis):
-                    replace_fields(experiment, changes)
-        self.structural = tuple(_is_structural(experiment, axis) for axis in self.axes)
+        check_overlap(self.axes)
+        self.structural = tuple(is_structural(experiment, axis) for axis in self.axes)
+        self._check_size()
+        for axis, fixed in zip(self.axes, self.structural, strict=True):
+            if not fixed:
+                check_values(experiment, axis)
         if self._mixes_updates():
             laws = [any(f.startswith("features.") for f in axis.fields) for axis in self.axes]
             self.structural = tuple(map(operator.or_, self.structural, laws))
@@ -110,7 +87,7 @@ class Sweep:
     @property
     def points(self) -> int:
         """Number of settings, the product of the axes."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def replicas(self) -> int:
@@ -160,18 +137,47 @@ class Sweep:
 
         Of the numbers that programs take as arguments, only the feature law's settle an update.
         """
-        laws = {
-            path: values
-            for path, values in self.field_values(points).items()
-            if path.startswith("features.")
-        }
-        if not laws:
-            return [choose_update(experiment)]
-        different = np.unique(np.stack([*laws.values()]), axis=1).T
-        return [
-            choose_update(replace_fields(experiment, dict(zip(laws, law, strict=True))))
-            for law in different.tolist()
+        check_experiment(experiment)
+        numbered = [
+            number
+            for number, (axis, fixed) in enumerate(zip(self.axes, self.structural, strict=True))
+            if not fixed and any(field.startswith("features.") for field in axis.fields)
         ]
+        if not numbered:
+            return [choose_update(experiment)]
+        positions = np.unravel_index(points, self.shape)
+        sizes = [self.shape[number] for number in numbered]
+        found = np.unique(np.ravel_multi_index([positions[n] for n in numbered], sizes))
+        places = np.unravel_index(found, sizes)
+        laws = {
+            field: np.asarray(values, np.float64)[place]
+            for number, place in zip(numbered, places, strict=True)
+            for field, values in self.axes[number].fields.items()
+        }
+        base = experiment.features
+        arguments = [
+            laws.get(f"features.{name}", np.full(len(found), getattr(base, name, 0), np.float64))
+            for name in ("exponent", "density")
+        ]
+        _, firsts = np.unique(laws_alike(base, *arguments), return_index=True)
+        return [
+            choose_update(replace_fields(experiment, {f: v[first].item() for f, v in laws.items()}))
+            for first in firsts
+        ]
+
+    def _check_size(self) -> None:
+        """Refuse what no memory holds, before anything is made of it."""
+        structures = math.prod(
+            axis.size for axis, fixed in zip(self.axes, self.structural, strict=True) if fixed
+        )
+        for what, count, most in (
+            ("settings", self.points, MOST_SETTINGS),
+            ("networks, settings times seeds,", self.replicas, MOST_NETWORKS),
+            ("settings that differ in more than numbers", structures, MOST_STRUCTURES),
+        ):
+            if count > most:
+                advice = "make several sweeps of it"
+                raise fail("axes", f"at most {most} {what}", count, advice)
 
     def _mixes_updates(self) -> bool:
         """Whether settings of one structure have different updates; checks all structures."""
@@ -188,104 +194,23 @@ class Sweep:
         return replace_fields(self.experiment, changes)
 
 
-def replace_fields(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
-    """The experiment with some fields, named by dotted paths, changed and checked together."""
-    nested: dict[str, Any] = {}
-    whole: dict[str, Any] = {}
-    for path, value in changes.items():
-        owner, _, field = path.partition(".")
-        if field:
-            nested.setdefault(owner, {})[field] = value
-        else:
-            whole[owner] = value
-    for owner, fields in nested.items():
-        part = whole.get(owner, getattr(experiment, owner))
-        inner = {k: v for k, v in fields.items() if "." not in k}
-        for path, value in ((k, v) for k, v in fields.items() if "." in k):
-            name, _, field = path.partition(".")
-            inner[name] = dataclasses.replace(getattr(part, name), **{field: value})
-        whole[owner] = dataclasses.replace(part, **inner)
-    return dataclasses.replace(experiment, **whole)
-
-
-def field_names(experiment: Experiment) -> list[str]:
-    """Every field that an axis can scan, by dotted path."""
-
-    def names(owner: object, prefix: str) -> Iterator[str]:
-        for field in dataclasses.fields(owner):  # pyright: ignore[reportArgumentType]
-            if not field.init:
-                continue
-            yield prefix + field.name
-            value = getattr(owner, field.name)
-            if isinstance(value, eqx.Module):
-                yield from names(value, f"{prefix}{field.name}.")
-
-    return list(names(experiment, ""))
-
-
-def _make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
-    recorded = experiment.record.names[1:]
-    if name in (*_RESERVED, *recorded):
-        raise fail("axes", "a field or a free name", name, f"{name!r} is a dimension of its own")
-    scannable = field_names(experiment)
-    fields = dict(values) if isinstance(values, Mapping) else {name: values}
-    if isinstance(values, Mapping) and name in scannable:
-        advice = "name a joint axis otherwise"
-        raise fail(f"axes.{name}", "a list of values", "a table", advice, described=True)
-    checked = {}
-    for field, column in fields.items():
-        if field not in scannable:
-            raise fail("axes", "a field of the experiment", field, suggest(field, scannable))
-        if isinstance(column, str) or not isinstance(column, Sequence | np.ndarray):
-            raise fail(f"axes.{field}", "a list of values", column, "write [...] around them")
-        checked[field] = tuple(
-            item.item() if isinstance(item, np.generic) else item for item in column
-        )
-    lengths = {field: len(column) for field, column in checked.items()}
-    if not lengths or 0 in lengths.values():
-        text = "a list of none"
-        raise fail(f"axes.{name}", "at least one value", text, "give values", described=True)
-    if len(set(lengths.values())) > 1:
-        text = "a table of lists of lengths " + ", ".join(f"{k}: {v}" for k, v in lengths.items())
-        raise fail(f"axes.{name}", "lists of one length", text, "pair the values", described=True)
-    return Axis(name, checked)
+def _axis_items(axes: object) -> Sequence[tuple[Any, Any]]:
+    if axes is not None and not isinstance(axes, Mapping):
+        advice = "write {'features.exponent': [1.1, 1.5]}"
+        raise fail("axes", "lists of values by name", axes, advice)
+    return list((axes or {}).items())
 
 
 def _make_seeds(seeds: Any) -> tuple[int, ...]:
-    if isinstance(seeds, str) or not isinstance(seeds, Sequence | np.ndarray):
-        check_positive_integer("seeds", seeds, "give the number of seeds, or a list of them")
+    if isinstance(seeds, str | bytes) or not isinstance(seeds, Sequence | np.ndarray):
+        advice = "give the number of seeds, or a list of them"
+        check_positive_integer("seeds", seeds, advice, most=MOST_SETTINGS)
         return tuple(range(int(seeds)))
-    whole = all(isinstance(s, int | np.integer) and 0 <= s < 2**32 for s in seeds)
-    if not len(seeds) or not whole or len(set(seeds)) < len(seeds):
+    if np.ndim(seeds) == 1 and len(seeds) > MOST_SETTINGS:
+        text, advice = f"{len(seeds)} of them", "make several sweeps of it"
+        raise fail("seeds", f"at most {MOST_SETTINGS} seeds", text, advice, described=True)
+    flat = np.ndim(seeds) == 1 and all(is_integer(s) and 0 <= s < 2**32 for s in seeds)
+    if not flat or not len(seeds) or len(set(seeds)) < len(seeds):
         advice = "give each seed once"
         raise fail("seeds", "different whole numbers from 0 to 2^32 - 1", seeds, advice)
     return tuple(int(seed) for seed in seeds)
-
-
-def _check_overlap(axes: Sequence[Axis]) -> None:
-    fields = [field for axis in axes for field in axis.fields]
-    twice = sorted({field for field in fields if fields.count(field) > 1})
-    if twice:
-        raise fail("axes", "each field on one axis", ", ".join(twice), "drop it from one of them")
-    for inner, outer in itertools.permutations(fields, 2):
-        if inner.startswith(outer + "."):
-            advice = f"scan {outer!r} or its parts, or pair them on one joint axis by hand"
-            raise fail("axes", "fields that do not contain each other", f"{outer}, {inner}", advice)
-
-
-def _is_structural(experiment: Experiment, axis: Axis) -> bool:
-    """Whether the axis changes more than numbers that a compiled program takes as arguments."""
-    return any(
-        _is_static(experiment, field)
-        or np.ndim(operator.attrgetter(field)(experiment)) != 0
-        or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-        for field, values in axis.fields.items()
-    )
-
-
-def _is_static(experiment: Experiment, path: str) -> bool:
-    """Whether the field is part of the structure, or absent (None) and so not a number yet."""
-    parent, _, name = path.rpartition(".")
-    owner = operator.attrgetter(parent)(experiment) if parent else experiment
-    field = next(f for f in dataclasses.fields(owner) if f.name == name)
-    return bool(field.metadata.get("static", False)) or getattr(owner, name) is None

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsup._internal.paths import local_path
-from jaxsup._internal.validation import check_number, check_positive_integer
+from jaxsup._internal.validation import check_number, check_positive_integer, fail
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
 from jaxsup.sweep.footprint import footprint
 from jaxsup.sweep.grid import Sweep
@@ -90,6 +90,9 @@ def run(
         Stopped: `stop` said so; what is whole is in the store.
         KeyboardInterrupt: Ctrl-C; what was done is in the store.
     """
+    if not isinstance(sweep, Sweep):
+        advice = "write jaxsup.Sweep(experiment, axes, seeds)"
+        raise fail("sweep", "a Sweep", sweep, advice)
     check_positive_integer("widths", widths, "give a number of padded widths")
     if chunk is not None:
         check_positive_integer("chunk", chunk, "give a number of replicas")

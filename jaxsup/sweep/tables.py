@@ -1,5 +1,6 @@
 """Sweeps as plain tables, as TOML and JSON hold them, and back: an experiment, seeds and axes."""
 
+import codecs
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +26,27 @@ def read_sweep(path: str | Path) -> Sweep:
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: expected a TOML file; got none there; check the path")
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: expected TOML; got {error}; mend that line") from None
+    tables = parse_toml(file.read_bytes(), str(file))
     return sweep_from_tables(tables, imports=True)
+
+
+def parse_toml(content: bytes, name: str) -> dict[str, Any]:
+    """The tables of a TOML file, a byte order mark of UTF-8 left out.
+
+    Raises:
+        ValueError: it is not TOML, or not in UTF-8, or no program could hold what it says.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError(f"{name}: expected TOML in UTF-8; got UTF-16; save it as UTF-8")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name}: expected TOML in UTF-8; got {error}; save it so") from None
+    except RecursionError:
+        text = "tables or lists that are nested too deep"
+        raise ValueError(f"{name}: expected TOML; got {text}; write fewer [ and {{") from None
+    except ValueError as error:  # an integer of thousands of digits is no error of TOML
+        raise ValueError(f"{name}: expected TOML; got {error}; mend that line") from None
 
 
 def sweep_from_tables(tables: Mapping[str, Any], *, imports: bool = False) -> Sweep:

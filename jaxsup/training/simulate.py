@@ -7,10 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from jaxsup.experiment.experiment import Experiment
+from jaxsup._internal.validation import fail
+from jaxsup.experiment.experiment import Experiment, check_experiment
 from jaxsup.training.sampling.plan import TRACED
 from jaxsup.training.state import State, advance, observe, start
 from jaxsup.training.updates import AbstractUpdate, choose_update, explain_update
+
+KEY_KIND = "threefry2x32"
+"""The generator of random numbers that gives the same alone and in a batch."""
 
 
 class Trajectory(eqx.Module):
@@ -48,9 +52,10 @@ def simulate(
 
     Arguments:
         experiment: what to train.
-        key: typed key (`jax.random.key`). All randomness comes from it: initial parameters,
-            training data and evaluation samples have streams of their own, so that experiments
-            that share a key share their data.
+        key: typed key (`jax.random.key`) of the kind ``"threefry2x32"``: others, such as ``"rbg"``,
+            give other numbers in a batch than alone. All randomness comes from it: initial
+            parameters, training data and evaluation samples have streams of their own, so that
+            experiments that share a key share their data.
         update: how updates are computed; default: as `jaxsup.training.updates.choose_update` says.
             Inside a ``jit`` or ``vmap`` by hand that traces the feature law's numbers it says:
             densely, for how much is active is not known there, and a warning says so. Choose
@@ -60,7 +65,8 @@ def simulate(
         The `Trajectory`.
 
     Raises:
-        ValueError: sparse samples were asked for and do not suit.
+        ValueError: what is no experiment, or no key of the kind that gives every replica its own
+            numbers; sparse samples were asked for and do not suit.
 
     >>> import jax, jaxsup
     >>> experiment = jaxsup.Experiment(
@@ -71,10 +77,31 @@ def simulate(
     >>> round(float(run.loss[0]), 6), int(run.steps[-1]), int(run.status)
     (0.5, 100, 0)
     """
+    check_experiment(experiment)
+    check_key(key)
     if update is None:
         update = choose_update(experiment)
         _warn_if_traced(experiment)
     return _simulate(experiment, update, key)
+
+
+def check_key(key: object) -> None:
+    """Check that `key` is one typed key whose numbers do not depend on what is computed beside it.
+
+    Raises:
+        ValueError: it is not.
+    """
+    name, advice = "key", "write jax.random.key(0, impl='threefry2x32')"
+    dtype = getattr(key, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        raise fail(name, "a typed key", key, advice)
+    assert isinstance(key, jax.Array)
+    if key.shape:
+        text = f"keys of shape {key.shape}"
+        raise fail(name, "one key", text, "use jax.vmap over several", described=True)
+    kind = str(jax.random.key_impl(key))
+    if kind != KEY_KIND:
+        raise fail(name, f"a key of the kind {KEY_KIND!r}", kind, advice)
 
 
 def _warn_if_traced(experiment: Experiment) -> None:

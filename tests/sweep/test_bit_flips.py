@@ -1,4 +1,4 @@
-"""No damage of a file is silent, and all of it is mended (`scripts/trials.py` tries more)."""
+"""No damage of a file is silent, and all of it is mended (`scripts/faults.py` tries more)."""
 
 from trials.bit_flips import trials
 

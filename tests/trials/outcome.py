@@ -1,8 +1,8 @@
 """One fault tried, or one bad input given, and what came of it.
 
 A module of this folder makes trials of one or more kinds: ``trials(folder, count, seed)`` yields an
-`Outcome` for each. Tests run few of them with a fixed seed; `scripts/trials.py` runs many and
-writes the table of docs/trials.md.
+`Outcome` for each. Tests run few of them with a fixed seed; `scripts/faults.py` runs many and
+writes the table of docs/faults.md.
 """
 
 from collections.abc import Iterator

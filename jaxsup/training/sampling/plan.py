@@ -7,6 +7,7 @@ probability at most `UNLIKELY`; what does not fit is dropped.
 import dataclasses
 import functools
 import math
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -35,7 +36,7 @@ TRACED = "the feature law is traced: its number of arrivals is not known"
 
 def arrival_rate(features: PowerLawFeatures) -> float:
     """L = sum_i -log(1 - p_i), arrivals a sample on average; infinite if some p_i >= 1."""
-    p = _probabilities(features)
+    (p,) = _probabilities(features, features.exponent, features.density)
     return math.inf if p.max() >= 1 else float(-np.log1p(-p).sum())
 
 
@@ -51,23 +52,66 @@ def unsuitable_law(features: AbstractFeatures, batch: int) -> str | None:
         return "more features x samples than 32 bits number"
     if is_traced(features) or np.ndim(features.exponent) or np.ndim(features.density):
         return TRACED
-    likeliest = float(_probabilities(features).max())
+    likeliest = float(_probabilities(features, features.exponent, features.density).max())
     if likeliest > _MOST_ACTIVE:
         return f"a feature is active with probability {min(1.0, likeliest):.3g}"
-    rate, most = arrival_rate(features), min(_MOST_ARRIVALS, features.count / _FEATURES_AN_ARRIVAL)
+    rate, most = arrival_rate(features), _most_arrivals(features)
     return f"{rate:.3g} arrivals a sample, more than {most:.3g}" if rate > most else None
 
 
 def sparse_level(features: PowerLawFeatures) -> int:
     """The smallest level such that 2^(level / 4) is at least the law's `arrival_rate`."""
-    return math.ceil(math.log(arrival_rate(features)) / math.log(_LEVEL) - 1e-9)
+    return int(_levels(np.asarray([arrival_rate(features)]))[0])
 
 
-def _probabilities(features: PowerLawFeatures) -> Float[np.ndarray, " features"]:
-    """p_i before they are clipped to 1, in float64."""
-    index = np.arange(1, features.count + 1, dtype=np.float64)
-    law = index ** -float(features.exponent)
-    return float(features.density) * (law / law.sum() if features.normalize else law)
+def laws_alike(
+    features: AbstractFeatures,
+    exponents: Float[np.ndarray, " laws"],
+    densities: Float[np.ndarray, " laws"],
+) -> Float[np.ndarray, " laws"]:
+    """A number for each law: those with the same number have the same update.
+
+    Arguments:
+        features: all that the laws share.
+        exponents: a of each law, where `features` has one.
+        densities: expected active features of each, where `features` has that.
+    """
+    alike = np.zeros(len(exponents))
+    if type(features) is not PowerLawFeatures or not (
+        _FEWEST_FEATURES <= features.count <= _MOST_FEATURES
+    ):
+        return alike
+    for first in range(0, len(alike), size := max(1, 2**22 // features.count)):
+        some = slice(first, first + size)
+        p = _probabilities(features, exponents[some], densities[some])
+        likeliest = p.max(axis=1)
+        rates = -np.log1p(-np.minimum(p, _MOST_ACTIVE), out=p).sum(axis=1)
+        suits = (likeliest <= _MOST_ACTIVE) & (rates <= _most_arrivals(features))
+        alike[some] = np.where(suits, _levels(rates), np.inf)
+    return alike
+
+
+def _most_arrivals(features: PowerLawFeatures) -> float:
+    return min(_MOST_ARRIVALS, features.count / _FEATURES_AN_ARRIVAL)
+
+
+def _levels(rates: Float[np.ndarray, " laws"]) -> Float[np.ndarray, " laws"]:
+    return np.ceil(np.log(rates) / math.log(_LEVEL) - 1e-9)
+
+
+def _probabilities(
+    features: PowerLawFeatures, exponents: Any, densities: Any
+) -> Float[np.ndarray, "laws features"]:
+    """p_i of several laws before they are clipped to 1, in float64."""
+    logs = np.log(np.arange(1, features.count + 1, dtype=np.float64))
+    laws = -np.asarray(exponents, np.float64).reshape(-1, 1) * logs
+    if features.normalize:
+        laws -= laws.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # such features are always active
+        np.exp(laws, out=laws)
+    if features.normalize:
+        laws /= laws.sum(axis=1, keepdims=True)
+    return laws * np.asarray(densities, np.float64).reshape(-1, 1)
 
 
 @dataclasses.dataclass(frozen=True)

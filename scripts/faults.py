@@ -1,6 +1,6 @@
-"""Try faults and bad inputs at random, count what was survived, write the table of docs/trials.md.
+"""Try faults and bad inputs at random, count what was survived, write the table of docs/faults.md.
 
-python scripts/trials.py --count 40 --seed 0 --out docs/trials.md
+python scripts/faults.py --count 40 --seed 0 --out docs/faults.md
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
         print(f"{name}: {time.perf_counter() - began:.0f} s so far", flush=True)
     rows = [f"| {kind} | {count} | {held[kind]} |" for kind, count in tried.items()]
     rows.append(f"| all | {tried.total()} | {held.total()} |")
-    command = f"python scripts/trials.py --count {arguments.count} --seed {arguments.seed}"
+    command = f"python scripts/faults.py --count {arguments.count} --seed {arguments.seed}"
     text = _HEAD.format(command=command, minutes=(time.perf_counter() - began) / 60)
     text += "\n".join(rows) + "\n"
     print(text)

@@ -1,0 +1,184 @@
+"""Fields of a configuration hold what their annotations say, with or without a type checker."""
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsup._internal.validation import (
+    MOST,
+    check_boolean,
+    check_number,
+    fail,
+    is_integer,
+    is_numeric,
+    is_traced,
+)
+
+_LARGEST_EXPONENT = 1e30
+_NUMBERS = {float, int, np.ndarray, jax.Array}
+
+
+class Configuration(eqx.Module):
+    """A part of an experiment, or all of it, whose fields hold what their annotations say.
+
+    A field is held to its annotation where that is ``bool``, ``int``, ``float``, ``str`` or a union
+    of those with arrays and None. Any number may be an array, which is how scans are compiled.
+
+    Attributes:
+        section: where its fields stand in a TOML file, for messages.
+
+    Raises:
+        ValueError: a field holds something else.
+    """
+
+    section: ClassVar[str] = ""
+
+    def __check_init__(self) -> None:
+        # equinox runs this after the checks of the classes below, which say more.
+        fields = dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
+        check_types(self.section, type(self), {f.name: getattr(self, f.name) for f in fields})
+
+
+def check_types(section: str, kind: type, values: Mapping[str, Any]) -> None:
+    """Check fields of a class against its annotations; see `Configuration`.
+
+    Arguments:
+        section: what their names begin with, "" for nothing.
+        kind: the class.
+        values: of its fields, or some of them, by name.
+
+    Raises:
+        ValueError: a value is of another type.
+    """
+    for name, kinds in _builtin_annotations(kind).items():
+        value = values.get(name)
+        if name not in values or (value is None and None in kinds) or is_traced(value):
+            continue
+        path = f"{section}.{name}" if section else name
+        if kinds <= {bool, None}:
+            check_boolean(path, value)
+        elif kinds <= {str, None}:
+            if not isinstance(value, str):
+                raise fail(path, "a text", value, "write it in quotes")
+        elif kinds <= {int, None}:
+            _check_integer(path, value)
+        else:
+            _check_numeric(path, value)
+
+
+def array_fields(part: Configuration) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Path and shape of the fields of a part, and of its parts, that hold arrays for numbers.
+
+    ``importance`` may be an array of one network; inside of `vmap`, what is scanned is none.
+    """
+    for name, kinds in _builtin_annotations(type(part)).items():
+        value: Any = getattr(part, name, None)
+        if float in kinds and name != "importance" and np.ndim(value):
+            yield f"{part.section}.{name}".lstrip("."), np.shape(value)
+    for field in dataclasses.fields(part):  # pyright: ignore[reportArgumentType]
+        inner = getattr(part, field.name)
+        if isinstance(inner, Configuration) and not field.metadata.get("static", False):
+            yield from array_fields(inner)
+
+
+@functools.cache
+def _builtin_annotations(kind: type) -> dict[str, frozenset[Any]]:
+    """The types that each field may have, None for that of None; others are left out."""
+    try:
+        hints = typing.get_type_hints(kind)
+    except Exception:  # annotations of foreign classes, which may name anything
+        return {}
+    found = {}
+    for name, hint in hints.items():
+        union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+        members = typing.get_args(hint) if union else (hint,)
+        kinds = frozenset(None if m is type(None) else m for m in members)
+        told = kinds - {None}
+        # An array alone is made of lists by its class.
+        numbers = told <= _NUMBERS and bool(told & {int, float})
+        if told and (told <= {bool} or told <= {str} or numbers):
+            found[name] = kinds
+    return found
+
+
+def _check_integer(path: str, value: Any) -> None:
+    if not is_integer(value) and not _holds(value, np.integer):
+        raise fail(path, "a whole number", value, "write it without quotes, brackets and point")
+    if is_integer(value) and abs(int(value)) > MOST:
+        raise fail(path, f"a whole number of at most {MOST}", value, "make it smaller")
+
+
+def _check_numeric(path: str, value: Any) -> None:
+    if not is_numeric(value):
+        raise fail(path, "a number", value, "write it without quotes and brackets")
+    whole = is_integer(value) or _holds(value, np.integer)
+    expected = f"a whole number of at most {MOST}" if whole else f"at most {largest_number():.2g}"
+    most, advice = (MOST, "write it with a point") if whole else (largest_number(), "make it less")
+    size = abs(int(value)) if is_integer(value) else np.abs(np.asarray(value, np.float64))
+    if np.any((size > most) & (size < np.inf)):
+        raise fail(path, expected, value, advice)
+
+
+def _holds(value: Any, kind: type) -> bool:
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and bool(jnp.issubdtype(dtype, kind))
+
+
+def largest_number() -> float:
+    """The largest number of the dtype that is computed with."""
+    return float(jnp.finfo(jnp.result_type(float)).max)
+
+
+def check_exponent(path: str, value: Any, do: str) -> None:
+    """Check the exponent a of a law i^-a: finite, and a log(i) finite in float32 as well.
+
+    Raises:
+        ValueError: it is not.
+    """
+    check_number(path, value, do)
+    check_number(path, value, do, low=-_LARGEST_EXPONENT, high=_LARGEST_EXPONENT)
+
+
+def check_positive(path: str, value: Any, do: str) -> None:
+    """Check a number > 0 that float32 does not round to 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    check_number(path, value, do, low=0, low_open=True)
+    check_number(path, value, do, low=float(np.finfo(np.float32).tiny))
+
+
+def check_growth(
+    path: str, value: Any, do: str, *, power: Any, base: Any, scale: Any = 1.0
+) -> None:
+    """Check that scale base^power is a number of the dtype that is computed with.
+
+    Arguments:
+        path: name of the field that makes it so large.
+        value: what the field holds, a number or an array.
+        do: advice, an imperative.
+        power: a number or an array.
+        base: the same, taken as 1 where it is less.
+        scale: factor > 0.
+
+    Raises:
+        ValueError: it is beyond the largest.
+    """
+    if is_traced((power, base, scale)):
+        return
+    base, scale, power = (np.asarray(number, np.float64) for number in (base, scale, power))
+    digits = np.log10(np.maximum(base, 1.0)) * power + np.log10(scale)
+    largest = largest_number()
+    if np.max(digits) > np.log10(largest):
+        worst = np.broadcast_to(np.asarray(value), digits.shape).flat[np.argmax(digits)]
+        text = f"{worst:g}, which makes 10^{np.max(digits):.4g}"
+        raise fail(path, f"weights of at most {largest:.2g}", text, do, described=True)
