@@ -6,6 +6,10 @@ optimization, here and in the commands that tests start. Variables that make the
     XLA_FLAGS=            programs compiled at the usual level
     JAXSUP_TYPECHECK=0    no checks of shapes and types at run time
     JAX_ENABLE_X64=1      float64 where nothing else is asked for
+
+And one that makes this machine multiply as an accelerator does, unless it is told not to:
+
+    JAXSUP_ROUNDED_PRODUCTS=1   see rounded_products.py
 """
 
 import os
@@ -24,6 +28,11 @@ if os.environ.get("JAXSUP_TYPECHECK") != "0":
 import jax
 import pytest
 
+if os.environ.get("JAXSUP_ROUNDED_PRODUCTS") == "1":
+    import rounded_products
+
+    rounded_products.install()
+
 # Four virtual devices, so that sharding is tested on any machine.
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -34,4 +43,11 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 def x64():
     """Run one test in float64, as a user who enables it would."""
     with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def full_precision():
+    """Call an update as training calls it: at the precision that its caller sets."""
+    with jax.default_matmul_precision("highest"):
         yield
