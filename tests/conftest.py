@@ -7,6 +7,10 @@ tests start. Variables that make the run a user's:
     XLA_FLAGS=            programs compiled at the usual level
     JAXSUP_TYPECHECK=0    no checks of shapes and types at run time
     JAX_ENABLE_X64=1      float64 where nothing else is asked for
+
+And one that makes this machine multiply as an accelerator does, unless it is told not to:
+
+    JAXSUP_ROUNDED_PRODUCTS=1   see rounded_products.py
 """
 
 import os
@@ -39,6 +43,11 @@ if "XLA_FLAGS" not in os.environ:
 if os.environ.get("JAXSUP_TYPECHECK") != "0":
     install_import_hook("jaxsup", "checker.checked")
 
+if os.environ.get("JAXSUP_ROUNDED_PRODUCTS") == "1":
+    import rounded_products
+
+    rounded_products.install()
+
 matplotlib.use("Agg")
 # Four virtual devices, so that sharding is tested on any machine.
 jax.config.update("jax_num_cpu_devices", 4)
@@ -69,4 +78,11 @@ def _names(code: types.CodeType | None) -> set[str]:
 def x64():
     """Run one test in float64, as a user who enables it would."""
     with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def full_precision():
+    """Call an update as training calls it: at the precision that its caller sets."""
+    with jax.default_matmul_precision("highest"):
         yield

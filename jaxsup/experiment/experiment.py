@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray, PyTree
 
+from jaxsup._internal.precision import PRECISIONS
 from jaxsup._internal.validation import (
     MOST,
     Scalar,
@@ -46,6 +47,10 @@ class Experiment(Configuration):
         sampling: how samples are drawn: ``"sparse"``: as lists of active features, for
             `PowerLawFeatures` with few of them active; ``"dense"``: feature by feature, for any
             law; ``"auto"``: the first where it pays. The two draw different samples of one law.
+        precision: of the matrix products that train: ``"float32"``: that of their dtype, on every
+            device; ``"fast"``: the device's own, which is TensorFloat-32 (10 bits of mantissa) or
+            bfloat16 (7 bits) on accelerators. What is recorded is computed at the precision of
+            the dtype in any case.
 
     How an update is computed is not part of the experiment: it follows from it
     (`jaxsup.training.updates.choose_update`).
@@ -65,6 +70,7 @@ class Experiment(Configuration):
     reduction: str = eqx.field(static=True, default="half_sum")
     importance: Scalar = 1.0
     sampling: str = eqx.field(static=True, default="auto")
+    precision: str = eqx.field(static=True, default="float32")
 
     def __check_init__(self) -> None:
         self._check_parts()
@@ -74,6 +80,7 @@ class Experiment(Configuration):
         check_choice("reduction", self.reduction, REDUCTIONS)
         check_number("importance", self.importance, "give weights >= 0", low=0)
         check_choice("sampling", self.sampling, SAMPLINGS)
+        check_choice("precision", self.precision, tuple(PRECISIONS))
         self._check_shapes()
         self._check_steps()
         if self.gradient == "exact" and self.closed_form is None:

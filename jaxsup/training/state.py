@@ -1,8 +1,12 @@
 """A run between two updates, and the three steps that drive it: `start`, `advance`, `observe`.
 
 They are pure functions of one network. `jaxsup.simulate` scans over them; a sweep drives them from
-the host.
+the host. The precision of all products is set here, and nowhere else: that of the experiment where
+it trains, the full one where it starts and is observed.
 """
+
+import functools
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,6 +14,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Int, PRNGKeyArray, PyTree, Shaped
 
+from jaxsup._internal.precision import PRECISIONS, full_precision
 from jaxsup.experiment.experiment import (
     DATA_STREAM,
     EVALUATION_STREAM,
@@ -36,6 +41,7 @@ class State(eqx.Module):
     last_step: Int[Array, ""]
 
 
+@full_precision
 def start(experiment: Experiment, key: PRNGKeyArray) -> State:
     """The run before its first update."""
     parameters = initial_parameters(experiment, key)
@@ -62,6 +68,7 @@ def drop_frozen(experiment: Experiment, state: State) -> State:
     return eqx.tree_at(lambda s: s.parameters, state, learned, is_leaf=lambda x: x is None)
 
 
+@full_precision
 def frozen_parameters(experiment: Experiment, key: PRNGKeyArray) -> PyTree:
     """The arrays that are not learned: they follow from the student and the key."""
     parameters = initial_parameters(experiment, key)
@@ -90,9 +97,8 @@ def advance(
     transformation = experiment.optimizer.transformation(experiment.steps)
     data_key = jax.random.fold_in(key, DATA_STREAM)
     trainable = experiment.student.trainable(state.parameters)
-    tables = update.prepare(experiment, experiment.batch_size)
 
-    def step_once(step: Int[Array, ""], state: State) -> State:
+    def step_once(tables: Any, step: Int[Array, ""], state: State) -> State:
         learned, frozen = eqx.partition(state.parameters, trainable)
         batch_key = jax.random.fold_in(data_key, step)
         gradient = update.gradient(experiment, tables, learned, frozen, batch_key)
@@ -115,7 +121,9 @@ def advance(
         )
 
     first, stop = jnp.asarray(first, jnp.int32), jnp.asarray(stop, jnp.int32)
-    state = jax.lax.fori_loop(first, stop, step_once, state)
+    with jax.default_matmul_precision(PRECISIONS[experiment.precision]):
+        tables = update.prepare(experiment, experiment.batch_size)
+        state = jax.lax.fori_loop(first, stop, functools.partial(step_once, tables), state)
     if state.snapshots is None:
         return state
     # An index past the end is dropped: no snapshot is due at this step.
@@ -127,6 +135,7 @@ def advance(
     return eqx.tree_at(lambda s: s.snapshots, state, snapshots)
 
 
+@full_precision
 def observe(
     experiment: Experiment, update: AbstractUpdate, key: PRNGKeyArray, state: State
 ) -> dict[str, Array]:

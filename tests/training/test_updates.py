@@ -15,6 +15,8 @@ from jaxsup.training.evaluation import estimated_errors
 from jaxsup.training.losses import sampled_errors
 from jaxsup.training.updates import Dense, Gathered, Population, TiedClosedForm, choose_update
 
+pytestmark = pytest.mark.usefixtures("full_precision")
+
 
 def identity(count):
     return jaxsup.Student(count, "identity", core_scale=0.1, bias_scale=0.2)

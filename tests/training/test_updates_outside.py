@@ -11,6 +11,8 @@ from jaxsup.experiment.experiment import initial_parameters
 from jaxsup.training.evaluation import estimated_errors
 from jaxsup.training.updates import Dense, choose_update
 
+pytestmark = pytest.mark.usefixtures("full_precision")
+
 
 class Doubled(jaxsup.Student):
     """A subclass that computes something else."""

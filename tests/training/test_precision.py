@@ -1,0 +1,116 @@
+"""Products have the precision that the experiment names, in programs for every kind of device."""
+
+import collections
+import dataclasses
+import functools
+import re
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+from update_cases import LARGE, SMALL, STUDENTS, experiment
+
+import jaxsup
+from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
+from jaxsup.training.state import advance, observe, start
+from jaxsup.training.updates import choose_update
+
+PLATFORMS = ("cuda", "tpu")
+PRODUCT = re.compile(r"stablehlo\.(?:dot_general|dot|convolution)\b.*")
+
+
+def matrix_teacher(count: int) -> jaxsup.MatrixTeacher:
+    return jaxsup.MatrixTeacher(np.random.default_rng(1).normal(size=(count, count)))
+
+
+def cases():
+    """One experiment for each update and each way through it."""
+    for count in (SMALL, LARGE):
+        for name, student in STUDENTS.items():
+            yield f"{name}, {count}", experiment(student, count)
+    frozen, linear = STUDENTS["frozen"], STUDENTS["frozen, linear"]
+    yield "matrix", experiment(frozen, LARGE, teacher=matrix_teacher(LARGE))
+    yield "dense", experiment(STUDENTS["gelu"], SMALL, sampling="dense")
+    yield "hidden layer", experiment(jaxsup.HiddenLayerStudent(12), SMALL)
+    yield "exact", experiment(linear, SMALL, gradient="exact")
+    gaussian = jaxsup.GaussianFeatures(SMALL, 1.5)
+    yield "gaussian", experiment(linear, SMALL, features=gaussian, gradient="exact")
+    one = jaxsup.OneActiveFeatures(SMALL)
+    yield "one active", experiment(STUDENTS["autoencoder"], SMALL, features=one, gradient="exact")
+    yield "rotation", experiment(jaxsup.Student(SMALL, randomness=0.0), SMALL)
+
+
+CASES = dict(cases())
+
+
+class Gram(Observable):
+    """An observable of one's own, which asks for no precision."""
+
+    name: str = eqx.field(static=True, default="gram")
+    dims: tuple[str, ...] = eqx.field(static=True, default=("latent", "latent_2"))
+    long_name: str = eqx.field(static=True, default="frame operator")
+    units: str = eqx.field(static=True, default="1")
+
+    def measure(self, network):
+        return network.parameters.embedding @ network.parameters.embedding.T
+
+
+def program(case: jaxsup.Experiment, observables: tuple[str | Observable, ...] = ()) -> str:
+    """The program of a batch of runs that are started, trained and observed, for accelerators."""
+    record = dataclasses.replace(case.record, observables=observables)
+    case = dataclasses.replace(case, record=record)
+    update = choose_update(case)
+
+    @jax.jit  # vmap of what was traced before applies rules that were not traced there
+    def run(key):
+        state = advance(case, update, key, start(case, key), 0, 2)
+        return state, observe(case, update, key, state)
+
+    traced = jax.jit(jax.vmap(run)).trace(jax.random.split(jax.random.key(0), 2))
+    return traced.lower(lowering_platforms=PLATFORMS).as_text()
+
+
+def precisions(text: str) -> collections.Counter[str]:
+    """How often a program's float products have which precision."""
+    products = [line for line in PRODUCT.findall(text) if re.search(r"x(?:f|bf)\d+>", line)]
+    return collections.Counter(
+        "HIGHEST" if "precision = [HIGHEST, HIGHEST]" in line else line for line in products
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_product_is_at_full_precision(name):
+    assert set(precisions(program(CASES[name]))) == {"HIGHEST"}
+
+
+def test_observables_are_at_full_precision():
+    names = tuple(name for name in OBSERVABLE_NAMES if name != "loss")
+    text = program(experiment(STUDENTS["tied"], SMALL), (*names, Gram()))
+    assert set(precisions(text)) == {"HIGHEST"}
+
+
+def test_the_session_default_is_overruled():
+    with jax.default_matmul_precision("bfloat16"):
+        assert set(precisions(program(CASES["dense"]))) == {"HIGHEST"}
+
+
+def test_the_cases_cover_every_update():
+    kinds = {choose_update(case).kind for case in CASES.values()}
+    assert kinds == {"tied", "population", "gathered", "listed", "dense"}
+
+
+def test_fast_lowers_training_and_nothing_else():
+    case = dataclasses.replace(experiment(STUDENTS["frozen"], LARGE), precision="fast")
+    update = choose_update(case)
+    key = jax.random.key(0)
+    state = jax.eval_shape(functools.partial(start, case), key)
+
+    def lowered(function):
+        traced = jax.jit(function).trace(key, state)
+        return precisions(traced.lower(lowering_platforms=PLATFORMS).as_text())
+
+    trained = lowered(lambda key, state: advance(case, update, key, state, 0, 2))
+    assert trained
+    assert "HIGHEST" not in trained
+    assert set(lowered(lambda key, state: observe(case, update, key, state))) == {"HIGHEST"}
