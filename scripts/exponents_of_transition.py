@@ -20,7 +20,6 @@ MACHINE = (
     "platform",
     "device",
     "device_count",
-    "matmul_precision",
     "seconds",
 )
 PLAIN = ("a", "b", "kind", "ratio", "latent", "randomness", "overlap", "learning_rate", "seeds")

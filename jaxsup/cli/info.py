@@ -71,9 +71,10 @@ def format_inventory(inventory: Inventory) -> str:
     lines += [
         f"waiting   {name}: a part that was stopped on its way" for name in inventory.unfinished
     ]
-    if "precision" in attributes:
+    if "dtype" in attributes:
         lines.append(
-            f"numbers   {attributes['precision']}, loss: {attributes.get('loss_evaluation')}"
+            f"numbers   {attributes['dtype']}, products that train: {attributes['precision']}, "
+            f"loss: {attributes['loss_evaluation']}"
         )
     lines += [f"updates   {line}" for line in json.loads(attributes.get("updates", "[]"))]
     for machine, networks in inventory.machines:

@@ -74,7 +74,8 @@ def classify(
     check_number("zero_tolerance", zero_tolerance, _RELATIVE_ADVICE, high=1, **relative)
     check_positive_integer("max_features", max_features, "give the largest size to classify")
     if max_pairs is not None:
-        check_positive_integer("max_pairs", max_pairs, "give a number of pairs, or None")
+        advice = "give a number of pairs, or None"
+        check_positive_integer("max_pairs", max_pairs, advice, most=2**63 - 1)
     limits = Tolerance(tolerance)
     peak = float(np.abs(matrix).max())
     scale = peak if peak > 0 else 1.0  # so that squares neither overflow nor vanish

@@ -137,7 +137,7 @@ def show_progress(*, quiet: bool = False) -> Iterator[Callable[[Progress], None]
 class _LossyStream:
     """A terminal that may be closed while training goes on."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:

@@ -75,7 +75,7 @@ def test_sweep_prints_a_summary_for_programs(folder: Path) -> None:
     assert summary["diverged"] == 0
     assert done.stderr == ""
     dataset = xr.open_zarr(out, consolidated=False)
-    assert dataset.attrs["precision"] == "float64"
+    assert dataset.attrs["dtype"] == "float64"
     assert dataset.attrs["device_count"] == 1
 
 
@@ -167,7 +167,7 @@ MISTAKES = [
     ('"student.latent" =', '"student.latnt" =', "did you mean 'student.latent'?"),
     ('"student.latent" = [3, 4, 6]', '"student.latent" = 3', "expected a list of values; got 3"),
     ("[features]", "[features", "expected TOML; got"),
-    ("latent = 4", 'latent = "four"', "student.latent: expected a positive integer; got 'four'"),
+    ("latent = 4", 'latent = "four"', "student.latent: expected a whole number; got 'four'"),
 ]
 
 
@@ -210,7 +210,7 @@ def test_an_output_folder_where_nothing_can_be_made_is_refused(folder: Path) -> 
 def test_a_damaged_dataset_is_one_line(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "run", tmp_path / "damaged")
     (tmp_path / "damaged" / "zarr.json").write_text("{ not json")
-    assert_one_line(jaxsup("fit", tmp_path / "damaged"), "zarr.json: it cannot be read")
+    assert_one_line(jaxsup("fit", tmp_path / "damaged"), "zarr.json: it is missing, or not as it was written")
 
 
 def test_an_output_folder_below_a_file_is_refused(folder: Path) -> None:

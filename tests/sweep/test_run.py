@@ -44,7 +44,7 @@ def test_dataset_is_labelled(reference):
     assert (reference["status"] == 0).all()
     assert (reference["last_step"] == 8).all()
     attrs = reference.attrs
-    assert attrs["precision"] == "float32"
+    assert attrs["dtype"] == attrs["precision"] == "float32"
     assert attrs["jaxsup_version"] == jaxsup.__version__
     assert attrs["jax_version"] == jax.__version__
     assert attrs["platform"] == jax.default_backend()

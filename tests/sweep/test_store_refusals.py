@@ -47,9 +47,9 @@ def test_another_configuration_is_refused_and_its_fields_named(copy):
     assert times_of(copy) == before
 
 
-def test_another_precision_is_refused(copy, x64):
+def test_another_dtype_is_refused(copy, x64):
     assert_one_line_error(
-        lambda: run_into(copy, resume=True), "precision float64 instead of float32"
+        lambda: run_into(copy, resume=True), "dtype float64 instead of float32"
     )
 
 

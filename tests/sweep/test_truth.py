@@ -47,7 +47,7 @@ EDITS = {
     "layout version": ("layout_version", "mayout_version", "layout_version"),
     "chunk shape": ('"chunk_shape"', '"chunk_shapm"', "metadata are not those of the arrays"),
     "updates": ("width 2", "width 3", "updates"),
-    "precision": ("float32", "float64", "precision"),
+    "dtype": ("float32", "float64", "dtype"),
     "seconds": (r'("seconds": )', r"\g<1>9", "seconds"),
     "device": ('("device": ")cpu', r"\g<1>gpu", "device"),
 }

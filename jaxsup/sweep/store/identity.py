@@ -25,7 +25,7 @@ def identity_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
     updates = json.loads(attributes["update_identities"])
     return {
         **json.loads(attributes["configuration"]),
-        "computing precision": attributes["precision"],
+        "dtype": attributes["dtype"],
         "random numbers": attributes["random_numbers"],
         "updates": {str(number): identity for number, identity in enumerate(updates, 1)},
     }
@@ -34,7 +34,7 @@ def identity_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def fingerprint_of(attributes: Mapping[str, Any]) -> str:
     """SHA-256 of everything that the numbers of a dataset depend on, as its attributes tell.
 
-    That is configuration, seeds, precision, random numbers, and how updates are computed, but not
+    That is configuration, seeds, dtype, random numbers, and how updates are computed, but not
     how many programs compute them.
 
     Raises:

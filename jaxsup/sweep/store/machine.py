@@ -1,4 +1,4 @@
-"""What trained a sweep: versions, devices, and how they multiply."""
+"""What trained a sweep: versions and devices."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,6 @@ NAMES = {
     "platform",
     "device",
     "device_count",
-    "matmul_precision",
 }
 
 
@@ -28,7 +27,6 @@ def machine(devices: list[Any]) -> dict[str, Any]:
         "platform": devices[0].platform,
         "device": ", ".join(sorted({device.device_kind for device in devices})),
         "device_count": len(devices),
-        "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
     }
 
 
@@ -38,7 +36,6 @@ def bits(machine: Mapping[str, Any]) -> dict[str, str]:
         "devices": str(machine["device_count"]),
         "platform": f"{machine['platform']} {machine['device']}",
         "versions": f"{machine['jaxsup_version']} {machine['jax_version']} {version('jaxlib')}",
-        "precision": str(machine["matmul_precision"]),
         "flags": " ".join(sorted(os.environ.get("XLA_FLAGS", "").split())),
     }
 

@@ -115,16 +115,24 @@ class Layout:
             **self._depends(),
             "fingerprint": self.fingerprint,
             "updates": json.dumps(self.updates),
+            "precision": ", ".join(self._precisions()),
             "loss_evaluation": experiment.closed_form
             or f"{experiment.record.evaluation_samples} samples a seed",
             "replicas": math.prod(self.shape),
         }
 
+    def _precisions(self) -> list[str]:
+        """`Experiment.precision` of all settings."""
+        scanned = [
+            axis.fields["precision"] for axis in self.sweep.axes if "precision" in axis.fields
+        ]
+        return list(dict.fromkeys(scanned[0] if scanned else [self.sweep.experiment.precision]))
+
     def _depends(self) -> dict[str, str]:
         """The attributes that the numbers depend on."""
         return {
             "configuration": json.dumps(sweep_to_tables(self.sweep)),
-            "precision": precision(),
+            "dtype": dtype_name(),
             "random_numbers": STREAM,
             "update_identities": json.dumps(self.update_identities),
         }
@@ -163,8 +171,8 @@ class Layout:
         return variables
 
 
-def precision() -> str:
-    """The precision that JAX computes with now."""
+def dtype_name() -> str:
+    """The type of real numbers that JAX computes with now."""
     return str(np.dtype(jax.numpy.result_type(float)))
 
 

@@ -91,7 +91,7 @@ def draw(dataset: xr.Dataset, kind: str, ax: Axes) -> None:
 @pytest.mark.parametrize("kind", TABLES)
 def test_rates_that_diverge_leave_the_others_their_rows(dataset: xr.Dataset, kind: str) -> None:
     measure, records, text = TABLES[kind]
-    recorded = np.isfinite(dataset["loss"]).values.reshape(3, -1, dataset.sizes["step"]).sum(-1)
+    recorded = np.isfinite(dataset["loss"].values).reshape(3, -1, dataset.sizes["step"]).sum(-1)
     assert recorded[0].min() == dataset.sizes["step"]
     assert recorded[1:].max() < 6
     rows = json.loads(json.dumps(records(measure(dataset)), allow_nan=False))
