@@ -210,7 +210,9 @@ def test_an_output_folder_where_nothing_can_be_made_is_refused(folder: Path) -> 
 def test_a_damaged_dataset_is_one_line(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "run", tmp_path / "damaged")
     (tmp_path / "damaged" / "zarr.json").write_text("{ not json")
-    assert_one_line(jaxsup("fit", tmp_path / "damaged"), "zarr.json: it is missing, or not as it was written")
+    assert_one_line(
+        jaxsup("fit", tmp_path / "damaged"), "zarr.json: it is missing, or not as it was written"
+    )
 
 
 def test_an_output_folder_below_a_file_is_refused(folder: Path) -> None:

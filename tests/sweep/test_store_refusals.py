@@ -48,9 +48,7 @@ def test_another_configuration_is_refused_and_its_fields_named(copy):
 
 
 def test_another_dtype_is_refused(copy, x64):
-    assert_one_line_error(
-        lambda: run_into(copy, resume=True), "dtype float64 instead of float32"
-    )
+    assert_one_line_error(lambda: run_into(copy, resume=True), "dtype float64 instead of float32")
 
 
 def test_differences_go_into_lists_of_fields():
