@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Integer, Key
 
-KEY_KIND = "threefry2x32"
+from jaxsup.training.simulate import KEY_KIND
+
 STREAM = f"{KEY_KIND}, partitionable"
 """Which numbers follow from a key: part of a store's fingerprint."""
 

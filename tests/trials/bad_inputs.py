@@ -111,9 +111,10 @@ def fields_of_tables() -> Iterator[tuple[str, str, str, type]]:
         tuple: {"observables", "parameter_steps"},
         list: {"covariance", "matrix"},
     }
-    names[str] |= {"gradient", "reduction", "sampling"}
+    experiment = ("gradient", "reduction", "sampling", "precision")
+    names[str] |= set(experiment)
     types = {name: kind for kind, some in names.items() for name in some}
-    for field in ("batch_size", "steps", "gradient", "reduction", "sampling", "importance"):
+    for field in ("batch_size", "steps", *experiment, "importance"):
         yield "", "experiment", field, types.get(field, float)
     for section in ("features", "teacher", "student", "optimizer", "record"):
         for kind, owner in SECTIONS[section].items():
