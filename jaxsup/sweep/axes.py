@@ -41,43 +41,6 @@ _RESERVED = (
     *Student.parameter_dims,
     *HiddenLayerStudent.parameter_dims,
 )
-# Names of what the tables of `jaxsup.fit` hold beside the axes of a sweep, and of their columns.
-_OF_TABLES = (
-    "exponent",
-    "stderr",
-    "interval_low",
-    "interval_high",
-    "theory",
-    "theory_limit",
-    "limit",
-    "slope",
-    "amplitude",
-    "floor",
-    "floor_low",
-    "floor_high",
-    "fit_after",
-    "window",
-    "window_first",
-    "window_last",
-    "decades",
-    "drift",
-    "seeds",
-    "seeds_used",
-    "seeds_dropped",
-    "steps_partial",
-    "found",
-    "problem",
-    "reason",
-    "kind",
-    "stretch",
-    "stretches",
-    "stretch_count",
-    *(
-        f"{law}_{name}"
-        for law in ("first", "last")
-        for name in ("exponent", "interval_low", "interval_high", "window_first", "window_last")
-    ),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,9 +142,6 @@ def _check_name(experiment: Experiment, name: object) -> None:
     own = [*record.names, *itertools.chain(*dims), *student.parameter_dims]
     if name in (*_RESERVED, *own, *itertools.chain(*student.parameter_dims.values())):
         raise fail("axes", "a field or a free name", name, f"{name!r} is a dimension of its own")
-    if name in _OF_TABLES:
-        advice = f"tables of fits have a column {name!r}; call it otherwise"
-        raise fail("axes", "a field or a free name", name, advice)
 
 
 def check_overlap(axes: Sequence[Axis]) -> None:

@@ -45,7 +45,7 @@ def test_addresses_are_refused(path: str | Path) -> None:
 
 
 def test_python_takes_the_paths_that_the_command_takes(home: Path, tiny_sweep: Sweep) -> None:
-    (home / "run").mkdir()
+    (home / "run" / "notes").mkdir(parents=True)
     for use, error in (
         (lambda: jaxsup.run(tiny_sweep, "~/run"), FileExistsError),
         (lambda: jaxsup.open_store("~/none"), FileNotFoundError),
@@ -56,7 +56,7 @@ def test_python_takes_the_paths_that_the_command_takes(home: Path, tiny_sweep: S
     assert_one_line_error(
         lambda: jaxsup.run(tiny_sweep, "s3://bucket/run"), "expected a path on this machine"
     )
-    assert sorted(home.rglob("*")) == [home / "run"]
+    assert sorted(home.rglob("*")) == [home / "run", home / "run" / "notes"]
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def _text() -> str:
 def _bad_sweep(random: np.random.Generator) -> tuple[str, dict[str, Any]]:
     """What is wrong with a sweep's axes or seeds, and its tables."""
     size = int(10 ** random.uniform(8.1, 30))
-    name = _drawn(random, ["theory", "exponent", "seed", "step", "loss", "window_first", "a/b", ""])
+    name = _drawn(random, ["seed", "step", "loss", "status", "key_data", "a/b", ""])
     long = np.linspace(0.1, 1, 1000).tolist()
     fields = ("features.exponent", "teacher.exponent", "optimizer.learning_rate")
     cases: dict[str, dict[str, Any]] = {
