@@ -82,6 +82,13 @@ def x64():
 
 
 @pytest.fixture
+def x32():
+    """Run one test in float32, whatever the run's own dtype is: numbers beyond it are meant."""
+    with jax.enable_x64(False):
+        yield
+
+
+@pytest.fixture
 def full_precision():
     """Call an update as training calls it: at the precision that its caller sets."""
     with jax.default_matmul_precision("highest"):

@@ -17,6 +17,8 @@ import jaxsup
 from jaxsup.experiment.configuration import Configuration, check_growth
 from jaxsup.experiment.tables import experiment_from_table
 
+pytestmark = pytest.mark.usefixtures("x32")
+
 FIELDS = list(fields_of_tables())
 WRONG: dict[type, list[Any]] = {
     bool: ["false", "no", 0, 1, [], [True], None],

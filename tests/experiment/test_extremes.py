@@ -14,6 +14,8 @@ from jaxsup.training.updates import choose_update
 
 EXPONENTS = (-1e30, -300.0, -50.0, -13.0, -1.5, 0.0, 1.5, 13.0, 50.0, 1e30)
 
+pytestmark = pytest.mark.usefixtures("x32")
+
 
 def frequencies(count: int, exponent: float) -> np.ndarray:
     """i^-a / sum_j j^-a in float64, relative to the largest."""
