@@ -72,9 +72,10 @@ def format_inventory(inventory: Inventory) -> str:
         f"waiting   {name}: a part that was stopped on its way" for name in inventory.unfinished
     ]
     if "dtype" in attributes:
+        own = attributes["precision"] != "float32"
+        products = f"training products: {attributes['precision']}, " if own else ""
         lines.append(
-            f"numbers   {attributes['dtype']}, products that train: {attributes['precision']}, "
-            f"loss: {attributes['loss_evaluation']}"
+            f"numbers   {attributes['dtype']}, {products}loss: {attributes['loss_evaluation']}"
         )
     lines += [f"updates   {line}" for line in json.loads(attributes.get("updates", "[]"))]
     for machine, networks in inventory.machines:
