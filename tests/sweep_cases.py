@@ -16,7 +16,8 @@ import xarray as xr
 
 import jaxsup
 from jaxsup.experiment.record import Record
-from jaxsup.sweep.trainer import Task, Trainer
+from jaxsup.sweep.task import Task
+from jaxsup.sweep.trainer import Trainer
 
 FIRST, LATER = 2e-6, 5e-5
 RATES = [0.1, 0.2, 0.3]

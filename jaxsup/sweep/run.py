@@ -27,7 +27,8 @@ from jaxsup.sweep.results import MemoryResults, Results
 from jaxsup.sweep.store.plan import Plan, check_store, read_plan
 from jaxsup.sweep.store.schema import Layout
 from jaxsup.sweep.store.store import Store
-from jaxsup.sweep.trainer import Task, Trainer
+from jaxsup.sweep.task import Task
+from jaxsup.sweep.trainer import Trainer
 from jaxsup.sweep.work import Part, choose_tile, cut_parts
 
 if TYPE_CHECKING:

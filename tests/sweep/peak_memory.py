@@ -19,7 +19,8 @@ def main() -> None:
     from jaxsup.sweep.footprint import footprint
     from jaxsup.sweep.programs import plan_programs
     from jaxsup.sweep.store.schema import Layout
-    from jaxsup.sweep.trainer import Task, Trainer
+    from jaxsup.sweep.task import Task
+    from jaxsup.sweep.trainer import Trainer
 
     case = json.loads(sys.argv[1])
     gradient = case.get("gradient", "sampled")
