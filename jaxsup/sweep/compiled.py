@@ -110,6 +110,10 @@ class Compiler:
             self.seconds += time.perf_counter() - began
         return self._programs[name]
 
+    def forget(self) -> None:
+        """Give up all programs."""
+        self._programs.clear()
+
 
 def structure_of(tree: PyTree) -> tuple[Any, ...]:
     """What a compiled program depends on, hashable: structure, shapes and types."""

@@ -94,6 +94,30 @@ class Trainer:
         run.harvest(run.batch.lanes.used)
         return run.block
 
+    def unfit(
+        self, task: Task, shape: tuple[int, int], checkpoint: Mapping[str, np.ndarray]
+    ) -> str | None:
+        """Why results and places in a checkpoint are none of a task; None where they are.
+
+        Arguments:
+            task: what would be trained.
+            shape: number of rows and of seeds to which parts of the program are padded.
+            checkpoint: what it would go on from.
+        """
+        rows, seeds = len(task.rows), len(task.seeds)
+        empty, last = task.layout.empty(rows, seeds), int(task.program.fixed.recorded_steps[-1])
+        largest = Lanes.fill(rows, seeds, shape, self.compiler.mesh.size)
+        reason = unfit_results(checkpoint, empty, last) or unfit_lanes(checkpoint, largest)
+        states = [array for name, array in checkpoint.items() if name.startswith("state.")]
+        if reason is None and any(a.shape[:2] != checkpoint["members"].shape for a in states):
+            return "its state is not that of its lanes"
+        return reason
+
+    def forget(self) -> None:
+        """Give up what is compiled: programs take memory too."""
+        self.compiler.forget()
+        self._paces.clear()
+
     def _begin(self, task: Task, shape: tuple[int, int]) -> TaskRun:
         """All replicas before their first update."""
         rows, seeds = len(task.rows), len(task.seeds)
@@ -108,10 +132,7 @@ class Trainer:
         self, task: Task, shape: tuple[int, int], checkpoint: Mapping[str, np.ndarray]
     ) -> TaskRun | None:
         """Go on from what `TaskRun.checkpoint` returned; None where it is none of this task."""
-        rows, seeds = len(task.rows), len(task.seeds)
-        empty, last = task.layout.empty(rows, seeds), int(task.program.fixed.recorded_steps[-1])
-        largest = Lanes.fill(rows, seeds, shape, self.compiler.mesh.size)
-        reason = unfit_results(checkpoint, empty, last) or unfit_lanes(checkpoint, largest)
+        reason = self.unfit(task, shape, checkpoint)
         if reason is None:
             batch = self._gather(task, Lanes(checkpoint["members"], checkpoint["lanes"]))
             leaves, structure = jax.tree.flatten(batch.programs.state)
@@ -122,7 +143,7 @@ class Trainer:
                     task,
                     batch,
                     jax.tree.unflatten(structure, [checkpoint[name] for name in names]),
-                    {name: np.array(checkpoint[f"block.{name}"]) for name in empty},
+                    {v: np.array(checkpoint[f"block.{v}"]) for v in task.layout.variables},
                     np.array(checkpoint["losses"]),
                     int(checkpoint["step"]),
                 )

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
-from sweep_cases import Stop, assert_same_bits, rate_sweep, run, run_into
+from sweep_cases import EagerSaves, Stop, assert_same_bits, rate_sweep, run, run_into
 
 from jaxsup.sweep import trainer as training
 from jaxsup.sweep.callbacks import Stopped
@@ -121,17 +121,9 @@ def test_a_checkpoint_that_is_due_holds_all_that_was_sent(tmp_path, ahead):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TaskRun, "checkpoint", keep)
-        patch.setattr(training, "Saves", _Eager)
+        patch.setattr(training, "Saves", EagerSaves)
         run_into(tmp_path / "store", chunk=9)
     assert kept
     assert {sent for _, sent in kept} == {0}
     expected = run_into(tmp_path / "whole", chunk=9)
     assert_same_bits(xr.open_zarr(tmp_path / "store").load(), expected.load())
-
-
-class _Eager(training.Saves):
-    """Keeps a checkpoint whenever it may."""
-
-    def pause(self, checkpoint: Any) -> None:
-        self.seconds, self.saved = 0.0, -np.inf
-        super().pause(checkpoint)
