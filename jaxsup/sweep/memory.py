@@ -12,6 +12,8 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 # What a part may take: the rest of an accelerator's memory goes to the compiled programs, to
 # fragmentation, and to whoever shares it.
 _USABLE = 0.8
+# An accelerator's memory where it does not tell.
+_UNTOLD = 2**33
 # On a CPU a part that stays near the caches is faster than the largest that memory holds: see
 # `benchmarks/scaling.py`.
 _CPU_WORKING_SET = 40 * 2**20
@@ -63,8 +65,8 @@ def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> Budget:
 
     Arguments:
         memory: bytes, or text like ``"4GiB"``: on an accelerator what its arrays may take, on a CPU
-            what the whole process may. Default: four fifths of an accelerator's memory; on a CPU
-            half of what is free, and rather what stays near the caches.
+            what the whole process may. Default: four fifths of what is free of an accelerator's
+            memory; on a CPU half of what is free, and rather what stays near the caches.
         devices: devices that share the part.
 
     Raises:
@@ -82,9 +84,14 @@ def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> Budget:
     if devices[0].platform == "cpu":
         limit = free_memory() // 2
         return Budget(limit, min(limit, _CPU_WORKING_SET))
-    limits = [(device.memory_stats() or {}).get("bytes_limit", 2**33) for device in devices]
-    limit = int(_USABLE * min(limits) * len(devices))
+    limit = int(_USABLE * min(map(_free_on, devices)) * len(devices))
     return Budget(limit, limit)
+
+
+def _free_on(device: Any) -> int:
+    """Bytes of an accelerator that are not taken by this process, of those that JAX may take."""
+    stats = device.memory_stats() or {}
+    return max(0, stats.get("bytes_limit", _UNTOLD) - stats.get("bytes_in_use", 0))
 
 
 def parse_bytes(text: int | str) -> int:
