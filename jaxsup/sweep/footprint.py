@@ -3,8 +3,8 @@
 It settles every buffer of the program that trains before that program runs. It is asked for a part
 of 64 replicas a device. Larger parts take at most as much a replica, and smaller ones at most as
 much in all: only where memory does not hold these 64 is it asked for a few as well, and a line
-drawn. Nothing is asked where even an upper bound fits. `test_peak_memory` holds the count against the
-peak that the system saw.
+drawn. Nothing is asked where even an upper bound fits. `test_peak_memory` holds the count
+against the peak that the system saw.
 """
 
 import dataclasses

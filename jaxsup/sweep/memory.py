@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jaxsup._internal.system import free_memory, resident_memory
+from jaxsup._internal.system import available_cores, free_memory, resident_memory
 from jaxsup._internal.validation import fail
 from jaxsup.sweep.footprint import Footprint
 
@@ -19,6 +19,10 @@ _UNTOLD = 2**33
 _CPU_WORKING_SET = 40 * 2**20
 COMPILING = 256 * 2**20
 """Bytes that compilation takes on the host and does not give back."""
+# Freed blocks that a thread's part of the C library's heap keeps for its next, beyond the two
+# threads that footprints allow for: 16 devices on two cores kept up to 5.5 MiB each. To give blocks
+# back at once (M_MMAP_THRESHOLD) takes all of it away, and a fifth of the speed or more.
+_THREAD_KEEPS = 6 * 2**20
 
 
 class Budget(NamedTuple):
@@ -75,7 +79,7 @@ def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> Budget:
     if memory is not None:
         limit = parse_bytes(memory)
         if devices[0].platform == "cpu":
-            program = resident_memory() + COMPILING
+            program = resident_memory() + COMPILING + kept_by_threads(len(devices))
             if limit <= program:
                 least = f"more than the {format_bytes(program)} of the program itself"
                 raise fail("memory", least, memory, "allow more")
@@ -86,6 +90,14 @@ def memory_budget(memory: int | str | None, devices: Sequence[Any]) -> Budget:
         return Budget(limit, min(limit, _CPU_WORKING_SET))
     limit = int(_USABLE * min(map(_free_on, devices)) * len(devices))
     return Budget(limit, limit)
+
+
+def kept_by_threads(devices: int) -> int:
+    """Bytes that the threads of so many devices of a CPU keep beside what programs hold, at most.
+
+    The runtime has one for each core and for each device.
+    """
+    return _THREAD_KEEPS * max(0, max(available_cores(), devices) - 2)
 
 
 def _free_on(device: Any) -> int:

@@ -10,7 +10,7 @@ import pytest
 from helpers import assert_one_line_error
 
 import jaxsup
-from jaxsup._internal.system import resident_memory
+from jaxsup._internal.system import available_cores, resident_memory
 from jaxsup.experiment.record import Record
 from jaxsup.sweep import footprint as footprint_module
 from jaxsup.sweep.compiled import trace_training
@@ -20,6 +20,7 @@ from jaxsup.sweep.memory import (
     Budget,
     choose_chunk,
     format_bytes,
+    kept_by_threads,
     memory_budget,
     parse_bytes,
 )
@@ -206,7 +207,8 @@ def test_the_budget_is_what_was_asked_for_or_what_the_device_has():
     limit, preferred = memory_budget("64GiB", cpu)
     assert limit == preferred
     # Less what the process itself has, which grows with the tests before this one.
-    assert 64 * 2**30 - limit - COMPILING == pytest.approx(resident_memory(), rel=0.1)
+    taken = 64 * 2**30 - limit - COMPILING - kept_by_threads(1)
+    assert taken == pytest.approx(resident_memory(), rel=0.1)
     gpu = accelerator(bytes_limit=10 * 2**30)
     assert memory_budget(None, [gpu, gpu]) == (16 * 2**30, 16 * 2**30)
     assert memory_budget("4GiB", [gpu, gpu]).limit == 4 * 2**30
@@ -214,6 +216,14 @@ def test_the_budget_is_what_was_asked_for_or_what_the_device_has():
         lambda: memory_budget("1MiB", cpu),
         "memory: expected more than the .* of the program itself",
     )
+
+
+def test_each_thread_keeps_something():
+    """Of a limit on the whole process; beyond the two threads that a footprint allows for."""
+    cpu, many = jax.local_devices()[:1], max(available_cores(), 3)
+    assert kept_by_threads(many + 8) - kept_by_threads(many) == 8 * (6 * 2**20)
+    few, more = (memory_budget("64GiB", cpu * count).limit for count in (many, many + 1000))
+    assert few - more == pytest.approx(1000 * (6 * 2**20), rel=0.05)
 
 
 def accelerator(**stats: int) -> Any:
