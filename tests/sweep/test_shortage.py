@@ -2,6 +2,8 @@
 
 import logging
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import jax
@@ -136,3 +138,42 @@ def test_halving_ends_at_one_replica_a_device(devices):
             assert np.prod(smaller) < np.prod(piece)
             piece = smaller
         assert np.prod(piece) <= devices
+
+
+LIMITED = """
+import resource
+import sys
+import jax
+jax.config.update("jax_num_cpu_devices", 1)
+import numpy as np
+import jaxsup
+experiment = jaxsup.Experiment(
+    jaxsup.PowerLawFeatures(256, 1.5), jaxsup.DiagonalTeacher(0.0), jaxsup.Student(64, "learned"),
+    jaxsup.Adam(1e-3), batch_size=256, steps=3, sampling="dense",
+    record=jaxsup.Record(points=3, evaluation_samples=256))
+def sweep(rates, seeds):
+    return jaxsup.Sweep(experiment, {"optimizer.learning_rate": rates}, seeds)
+jaxsup.run(sweep([0.001], 1))  # what the process takes whatever it trains
+lines = open("/proc/self/status").read().splitlines()
+taken = next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmSize"))
+if sys.argv[1] == "limited":
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 200 * 2**20, -1))
+dataset = jaxsup.run(sweep(np.geomspace(1e-4, 1e-3, 64).tolist(), 8), chunk=512)
+print(dataset["loss"].values.tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux limits and tells a process's memory")
+def test_a_limit_on_the_process_is_met_for_real():
+    """512 networks that need 240 MB at once, and room for 200 MiB."""
+    ended = {
+        name: subprocess.run(
+            [sys.executable, "-c", LIMITED, name], capture_output=True, text=True, timeout=120
+        )
+        for name in ("free", "limited")
+    }
+    assert [process.returncode for process in ended.values()] == [0, 0], ended["limited"].stderr
+    assert "out of memory" not in ended["free"].stderr
+    assert "out of memory with 512 networks at once (RESOURCE_EXHAUSTED" in ended["limited"].stderr
+    assert ended["limited"].stdout == ended["free"].stdout
