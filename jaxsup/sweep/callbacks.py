@@ -17,12 +17,12 @@ class PartProgress:
     """How far a part is.
 
     Attributes:
-        step: updates made.
+        network_steps: updates made, summed over its replicas.
         diverged: replicas of the part that have diverged.
         losses: losses recorded last, [points, seeds], NaN where diverged.
     """
 
-    step: int
+    network_steps: int
     diverged: int
     losses: Float[np.ndarray, "points seeds"]
 

@@ -58,6 +58,9 @@ class Segment(NamedTuple):
     due: Bool[Array, ""]
 
 
+_Advanced = tuple[State, Int[Array, "lanes slots"], dict[str, Array]]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Programs:
     """What is compiled for one placement and one structure of experiments.
@@ -65,14 +68,15 @@ class Programs:
     Attributes:
         freeze: the arrays that are not learned.
         begin: the replicas before their first update, without these arrays.
-        advance: the replicas after a segment, and what was observed of them by name, NaN where
-            nothing was due. It takes over the state that it is given.
+        advance: the replicas after a segment, a copy of their status that outlives them, and what
+            was observed of them by name, NaN where nothing was due. It takes over the state that it
+            is given.
         state: what `begin` and `advance` return, by shapes and types.
     """
 
     freeze: Callable[[Inputs], PyTree]
     begin: Callable[[Inputs], State]
-    advance: Callable[[Inputs, PyTree, State, Segment], tuple[State, dict[str, Array]]]
+    advance: Callable[[Inputs, PyTree, State, Segment], _Advanced]
     state: State
 
 
@@ -105,6 +109,10 @@ class Compiler:
             self._programs[name] = _compile(placement, inputs)
             self.seconds += time.perf_counter() - began
         return self._programs[name]
+
+    def forget(self) -> None:
+        """Give up all programs."""
+        self._programs.clear()
 
 
 def structure_of(tree: PyTree) -> tuple[Any, ...]:
@@ -190,7 +198,7 @@ def _advancing(placement: Placement) -> Wrapped:
         functools.partial(_advance, placement),
         placement,
         (_inputs_specs(placement), placement.frozen, grid, bounds),
-        (grid, grid),
+        (grid, grid, grid),
         donate_argnums=2,
     )
 
@@ -242,7 +250,7 @@ def _begin(placement: Placement, inputs: Inputs) -> State:
 
 def _advance(
     placement: Placement, inputs: Inputs, frozen: PyTree, state: State, segment: Segment
-) -> tuple[State, dict[str, Array]]:
+) -> _Advanced:
     def train(varying: Experiment, key: PRNGKeyArray, frozen: PyTree, state: State) -> State:
         experiment = eqx.combine(varying, inputs.fixed)
         whole = restore_frozen(frozen, state)
@@ -264,7 +272,8 @@ def _advance(
     empty = jax.tree.map(
         lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(record_all)
     )
-    return state, jax.lax.cond(segment.due, record_all, lambda: empty)
+    records = jax.lax.cond(segment.due, record_all, lambda: empty)
+    return state, jnp.copy(state.status), records
 
 
 def _arguments(placement: Placement, inputs: Inputs) -> tuple[Any, Any]:

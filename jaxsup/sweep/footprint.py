@@ -3,8 +3,8 @@
 It settles every buffer of the program that trains before that program runs. It is asked for a part
 of 64 replicas a device. Larger parts take at most as much a replica, and smaller ones at most as
 much in all: only where memory does not hold these 64 is it asked for a few as well, and a line
-drawn. Nothing is asked where even an upper bound fits. `test_memory` holds the count against the
-peak that the system saw.
+drawn. Nothing is asked where even an upper bound fits. `test_peak_memory` holds the count
+against the peak that the system saw.
 """
 
 import dataclasses
@@ -15,11 +15,12 @@ from typing import Any
 
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
-from jax.stages import Traced
+from jax.stages import Lowered, Traced
 
 from jaxsup.sweep.compiled import kept_bytes, structure_of, trace_training
 from jaxsup.sweep.placement import shares_slots
 from jaxsup.sweep.programs import Program
+from jaxsup.sweep.shortage import shortage_of
 
 # What a compiled program takes whatever its size: threads, scratch of the matrix products.
 _RUNTIME = 24 * 2**20
@@ -148,16 +149,22 @@ def written_bytes(program: Program, shape: tuple[int, int], device: Any) -> int:
 
 
 def _ask(traced: Traced, platform: str) -> int:
-    lowered = traced.lower()
-    try:
-        compiled = lowered.compile(compiler_options=_ASKING.get(platform))
-    except jax.errors.JaxRuntimeError:  # a version that has no such option
-        compiled = lowered.compile()
-    counts = compiled.memory_analysis()
+    counts = _analysis(traced.lower(), platform)
     if counts is None:
         return int(_HELD_AT_ONCE * _named(traced.jaxpr))
     results = counts.output_size_in_bytes - counts.alias_size_in_bytes
     return counts.argument_size_in_bytes + results + counts.temp_size_in_bytes
+
+
+def _analysis(lowered: Lowered, platform: str) -> Any:
+    """The compiler's count; None where it does not tell, or found no memory to compile in."""
+    for options in (_ASKING.get(platform), None):
+        try:
+            return lowered.compile(compiler_options=options).memory_analysis()
+        except jax.errors.JaxRuntimeError as error:
+            if options is None and shortage_of(error) is None:
+                raise  # else it is a version that has no such option
+    return None
 
 
 def _named(program: ClosedJaxpr) -> int:

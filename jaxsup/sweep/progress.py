@@ -95,7 +95,7 @@ class ProgressCount:
         if self.callback is not None:
             finite = progress.losses[np.isfinite(progress.losses)]
             self.median = float(np.median(finite)) if finite.size else float("nan")
-            self._report(part.replicas * progress.step, progress.diverged)
+            self._report(progress.network_steps, progress.diverged)
 
     def ended(self, part: Part, block: dict[str, np.ndarray]) -> None:
         """A part has ended."""

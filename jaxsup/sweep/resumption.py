@@ -63,6 +63,58 @@ def unfit_lanes(checkpoint: Mapping[str, np.ndarray], largest: Lanes) -> str | N
     return None
 
 
+def unfit_pieces(checkpoint: Mapping[str, np.ndarray], empty: Mapping[str, Any]) -> str | None:
+    """Why a checkpoint is none of a part that is trained in pieces; None where it is.
+
+    Arguments:
+        checkpoint: arrays by name.
+        empty: the part's results before training, by variable.
+    """
+    reason = unfit_arrays(checkpoint, {f"results.{name}": array for name, array in empty.items()})
+    if reason is not None:
+        return reason
+    pieces, shape = checkpoint["pieces"], checkpoint.get("shape")
+    if shape is None or {pieces.dtype.kind, shape.dtype.kind} != {"i"} or shape.shape != (2,):
+        return "its pieces have no shape"
+    if pieces.ndim != 2 or pieces.shape[1] != 4 or not len(pieces):
+        return "it has no pieces"
+    sizes, places = pieces[:, 1::2] - pieces[:, ::2], np.zeros(empty["status"].shape, int)
+    if (pieces < 0).any() or (pieces[:, 1::2] > places.shape).any():
+        return "it has pieces that are none of this part"
+    if (sizes < 1).any() or (sizes > shape).any():
+        return "its pieces do not fit their shape"
+    for first, after, first_seed, after_seed in pieces.tolist():
+        places[first:after, first_seed:after_seed] += 1
+    return "its pieces overlap" if (places > 1).any() else None
+
+
+def cut_checkpoint(
+    checkpoint: Mapping[str, np.ndarray], place: tuple[slice, slice], lanes: Lanes
+) -> dict[str, np.ndarray]:
+    """The checkpoint of some of the replicas of one that is fit.
+
+    Replicas that were dropped have no place in `lanes` either.
+
+    Arguments:
+        checkpoint: arrays by name.
+        place: which rows and seeds.
+        lanes: where these would lie at the beginning.
+    """
+    found = Lanes(checkpoint["members"], checkpoint["lanes"])
+    slots = np.full((*checkpoint["block.status"].shape, 2), -1)
+    sources = np.stack(np.nonzero(found.used), axis=-1)
+    slots[found.members[found.used], found.seeds[sources[:, 0]]] = sources
+    taken = slots[place][np.maximum(lanes.members, 0), np.maximum(lanes.seeds, 0)[:, None]]
+    index = tuple(np.maximum(np.moveaxis(taken, -1, 0), 0))
+    members = np.where(lanes.used & (taken[..., 0] >= 0), lanes.members, -1)
+    changed = {
+        name: array[index] if name.startswith("state.") else array[place]
+        for name, array in checkpoint.items()
+        if name.startswith(("state.", "block.")) or name == "losses"
+    }
+    return {"step": checkpoint["step"], "members": members, "lanes": lanes.seeds, **changed}
+
+
 def unfit_arrays(found: Mapping[str, np.ndarray], expected: Mapping[str, Any]) -> str | None:
     """Why arrays are not those of these shapes and types; None where they are."""
     for name, array in expected.items():

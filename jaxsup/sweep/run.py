@@ -24,10 +24,12 @@ from jaxsup.sweep.processes import Share
 from jaxsup.sweep.programs import Program, plan_programs
 from jaxsup.sweep.progress import Progress, ProgressCount
 from jaxsup.sweep.results import MemoryResults, Results
+from jaxsup.sweep.shortage import PieceTrainer
 from jaxsup.sweep.store.plan import Plan, check_store, read_plan
 from jaxsup.sweep.store.schema import Layout
 from jaxsup.sweep.store.store import Store
-from jaxsup.sweep.trainer import Task, Trainer
+from jaxsup.sweep.task import Task
+from jaxsup.sweep.trainer import Trainer
 from jaxsup.sweep.work import Part, choose_tile, cut_parts
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ def run(
         `store`, it is opened there and read when it is used.
 
     Raises:
-        ValueError: an argument is outside of its range, or the store holds another sweep.
+        ValueError: an argument is outside of its range, the store holds another sweep, or memory
+            does not hold one network a device.
         FileExistsError: `store` is there already and `resume` is not set.
         BlockingIOError: another process trains into `store` now.
         OSError: `store` cannot be written, or was moved while it was filled.
@@ -130,7 +133,7 @@ def run(
         count = ProgressCount(parts, todo, programs, share, trainer, progress)
         kept = keep_on_interrupt(stop) if store is not None else nullcontext(stop or never)
         with kept as asked:
-            _train(todo, programs, layout, trainer, count, results, asked, checkpoint)
+            _train(todo, programs, layout, PieceTrainer(trainer), count, results, asked, checkpoint)
         return results.dataset()
 
 
@@ -138,7 +141,7 @@ def _train(
     todo: Sequence[Part],
     programs: Sequence[Program],
     layout: Layout,
-    trainer: Trainer,
+    trainer: PieceTrainer,
     count: ProgressCount,
     results: Results,
     stop: Callable[[], bool],
@@ -157,7 +160,8 @@ def _train(
         )
         started = time.perf_counter()
         task = _task_of(part, programs[part.program], layout)
-        block = trainer.train(task, part.shape, callbacks, results.checkpoint(part))
+        load = functools.partial(results.checkpoint, part)
+        block = trainer.train(task, part.shape, callbacks, load)
         results.commit(part, block, time.perf_counter() - started)
         count.ended(part, block)
 

@@ -13,15 +13,17 @@ import numpy as np
 
 
 def main() -> None:
-    jax.config.update("jax_num_cpu_devices", 2)
+    case = json.loads(sys.argv[1])
+    jax.config.update("jax_num_cpu_devices", case["devices"])
     import jaxsup
     from jaxsup.sweep.callbacks import Callbacks
     from jaxsup.sweep.footprint import footprint
+    from jaxsup.sweep.memory import kept_by_threads
     from jaxsup.sweep.programs import plan_programs
     from jaxsup.sweep.store.schema import Layout
-    from jaxsup.sweep.trainer import Task, Trainer
+    from jaxsup.sweep.task import Task
+    from jaxsup.sweep.trainer import Trainer
 
-    case = json.loads(sys.argv[1])
     gradient = case.get("gradient", "sampled")
     alone = case.get("one_active", False)
     law = jaxsup.OneActiveFeatures if alone else jaxsup.PowerLawFeatures
@@ -67,7 +69,8 @@ def main() -> None:
     task = Task(program, np.arange(points), np.arange(seeds, dtype=np.uint32), layout)
     trainer.train(task, (points, seeds), Callbacks())
     predicted = footprint(program, seeds, jax.local_devices()).part(points * seeds)
-    print(json.dumps({"predicted": predicted, "measured": peak() - baseline}))
+    kept = kept_by_threads(case["devices"])
+    print(json.dumps({"predicted": predicted, "kept": kept, "measured": peak() - baseline}))
 
 
 def peak() -> int:
