@@ -33,19 +33,22 @@ CASES = {
 }
 
 
+def output(code: str, **variables: str) -> list[str]:
+    """The lines that code prints on a CPU, of which nothing was said to JAX."""
+    settled = ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")
+    environment = {name: text for name, text in os.environ.items() if name not in settled}
+    environment |= {"JAX_PLATFORMS": "cpu", **variables}
+    process = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.splitlines()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_all_cores_unless_they_were_settled_before(name: str) -> None:
     first, variables, expected = CASES[name]
-    environment = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", "PYTHONPATH")}
-    environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.getcwd(), **variables}
-    process = subprocess.run(
-        [sys.executable, "-c", CODE.format(first=first)],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines() == expected
+    assert output(CODE.format(first=first), **variables) == expected
 
 
 RUN = """
@@ -63,10 +66,4 @@ print(jaxsup.run(sweep).attrs["device_count"])
 
 def test_what_is_written_before_a_run_leaves_jax_unused() -> None:
     """Making experiments and sweeps starts no backend: the run is JAX's first use."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("XLA_FLAGS", "PYTHONPATH")}
-    environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": os.getcwd()}
-    process = subprocess.run(
-        [sys.executable, "-c", RUN], env=environment, capture_output=True, text=True
-    )
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines() == ["3"]
+    assert output(RUN) == ["3"]
