@@ -8,7 +8,9 @@ the lowest of several repetitions counts for each, and what the host does beside
 only makes the share smaller.
 """
 
+import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Row, Spread
@@ -33,8 +35,8 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
         ratio = min(cost["ratio"] for cost in costs)
         rows.append(
             Row(
-                f"{name}, {sweep.experiment.steps:,} steps",
-                "the whole of it",
+                name,
+                "the whole run",
                 Spread(share, share, share),
                 "%",
                 target=TARGET,
@@ -47,7 +49,7 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
 
 
 def cases(*, tiny: bool) -> dict[str, Any]:
-    """Sweeps by name: a few rates and seeds of each experiment, records by default."""
+    """Sweeps by name: four rates and a few seeds of each experiment, records by default."""
     import jaxsup
 
     def sweep(experiment: Any, seeds: int, rates: int = 4) -> Any:
@@ -66,14 +68,17 @@ def cases(*, tiny: bool) -> dict[str, Any]:
 
     if tiny:
         return {"8/2/8": sweep(bottleneck(8, 2, 8, 4), 2, 2)}
-    sizes = ((64, 16, 64, 16), (256, 64, 256, 4), (1024, 256, 1024, 1))
-    found = {}
+    found = {"quick start": quick_start()}
     for steps in (1_000, 20_000):
-        for count, latent, batch, seeds in sizes:
+        for count, latent, batch, seeds in (
+            (64, 16, 64, 16),
+            (256, 64, 256, 4),
+            (1024, 256, 1024, 1),
+        ):
             case = bottleneck(count, latent, batch, steps)
-            found[f"{count}/{latent}/{batch}, {steps}"] = sweep(case, seeds)
+            found[f"{count}/{latent}/{batch}, {steps:,} steps"] = sweep(case, seeds)
         dense = bottleneck(64, 16, 64, steps, jaxsup.GaussianFeatures(64, 1.5))
-        found[f"64/16/64, Gaussian features, {steps}"] = sweep(dense, 16)
+        found[f"64/16/64, Gaussian features, {steps:,} steps"] = sweep(dense, 16)
         toy = jaxsup.Experiment(
             jaxsup.PowerLawFeatures(5, 0.0, 0.5, "unit", normalize=False),
             jaxsup.DiagonalTeacher(0.0),
@@ -82,11 +87,20 @@ def cases(*, tiny: bool) -> dict[str, Any]:
             batch_size=1024,
             steps=steps,
         )
-        found[f"5/2/1024, W learned, {steps}"] = sweep(toy, 8)
-    for size in (100,):
-        found[f"256/64/16, {size}"] = sweep(bottleneck(256, 64, 16, size), 4)
-        found[f"1024/256/1024, {size}"] = sweep(bottleneck(1024, 256, 1024, size), 1)
+        found[f"5/2/1024, W learned, {steps:,} steps"] = sweep(toy, 8)
+    found["1024/256/1024, 100 steps"] = sweep(bottleneck(1024, 256, 1024, 100), 1)
     return found
+
+
+def quick_start() -> Any:
+    """The sweep of `scripts/quickstart.sh` with 16 seeds, its samples by default."""
+    import jaxsup
+    from jaxsup.sweep.tables import read_sweep
+
+    sweep = read_sweep(Path(__file__).parent.parent / "examples" / "transition.toml")
+    record = dataclasses.replace(sweep.experiment.record, evaluation_samples=None)
+    experiment = dataclasses.replace(sweep.experiment, record=record)
+    return jaxsup.Sweep(experiment, sweep.axis_table(), 16)
 
 
 def programs_of(sweep: Any) -> list[Any]:
@@ -132,7 +146,7 @@ def program_costs(sweep: Any, program: Any, seconds: float, rounds: int) -> dict
     update = (min(run(0, updates, due=False) for _ in range(rounds)) - idle) / updates
     record = min(run(0, 0, due=True) for _ in range(rounds)) - idle
     experiment = program.fixed
-    samples = getattr(experiment, "evaluation_samples", 4096)
+    samples = experiment.evaluation_samples
     return {
         "updates": experiment.steps,
         "update": update,

@@ -148,7 +148,7 @@ class Experiment(Configuration):
     @property
     def evaluation_samples(self) -> int:
         """Samples from which each recorded loss is estimated, where it has no closed form."""
-        return self.record.samples(self.steps, self.batch_size)
+        return self.record.samples(self.steps, self.batch_size, self.features.count)
 
 
 def check_experiment(experiment: object) -> None:

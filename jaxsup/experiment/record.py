@@ -23,8 +23,9 @@ MOST_RECORDS = 10**6
 # What evaluating a loss by default takes of a run's time, and in how many samples.
 _LOOKING = 0.15
 _FEWEST_SAMPLES, _MOST_SAMPLES, _STRIDE = 128, 4096, 64
-# Cost of a sample that trains in units of one that is evaluated, at least.
-_TRAINING_COST = 1.0
+# Cost of a sample that trains in units of one that is evaluated, at least: with few features it is
+# that of the loop over samples, which evaluation takes in smaller steps.
+_COST, _SMALL_COST, _SMALL = 0.8, 0.4, 64
 
 
 def _as_tuple(value: Any) -> Any:
@@ -125,22 +126,24 @@ class Record(Configuration):
         chosen = np.concatenate([np.rint(chosen), self.parameter_steps, [total]])
         return np.unique(chosen.astype(np.int64))
 
-    def samples(self, total: int, batch_size: int) -> int:
+    def samples(self, total: int, batch_size: int, features: int) -> int:
         """Evaluation samples of a run of `total` updates on batches of `batch_size`.
 
-        `evaluation_samples`, or the most for which evaluation takes 15% of a run's time: R n c_e
-        <= 0.15 / 0.85 T B c_t for n samples at each of R records, T updates on B samples, where a
-        sample of a batch, forward and backward, costs c_t >= c_e of a sample that is evaluated. In
-        whole 64s, at least 128 and at most 4,096: short runs are looked at for longer than that.
+        `evaluation_samples`, or as many as take at most 15% of a run's time: R n <= 0.15 / 0.85 r T
+        B for n samples at each of R records and T updates on B samples, where a sample that trains
+        costs r times one that is evaluated: more than 0.8 by measurement, more than 0.4 with fewer
+        than 64 features (`benchmarks/looking.py`). In whole 64s, at most 4,096 and at least 128,
+        which is more than 15% of runs with less than 900 training samples a record (1,800 with
+        fewer than 64 features). Runs of other lengths or batches may have other samples.
 
-        >>> Record().samples(20_000, 64), Record().samples(1000, 64), Record().samples(100, 16)
-        (3392, 192, 128)
+        >>> [Record().samples(steps, 64, 256) for steps in (100, 1000, 20_000)]
+        [128, 128, 3072]
         """
         if self.evaluation_samples is not None:
             return self.evaluation_samples
-        trained = total * batch_size * _TRAINING_COST
-        evaluated = _LOOKING / (1 - _LOOKING) * trained / len(self.schedule(total))
-        return max(_FEWEST_SAMPLES, min(_MOST_SAMPLES, int(evaluated) // _STRIDE * _STRIDE))
+        ratio = _SMALL_COST if features < _SMALL else _COST
+        fitting = _LOOKING / (1 - _LOOKING) * ratio * total * batch_size / len(self.schedule(total))
+        return max(_FEWEST_SAMPLES, min(_MOST_SAMPLES, int(fitting) // _STRIDE * _STRIDE))
 
 
 def _check_observable(observable: object) -> None:

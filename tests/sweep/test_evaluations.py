@@ -59,7 +59,7 @@ def test_where_losses_are_exact_there_is_none(tmp_path) -> None:
 def test_the_samples_of_a_scan_follow_each_setting() -> None:
     experiment = relu(batch_size=BATCH, record=jaxsup.Record())
     sweep = jaxsup.Sweep(experiment, {"steps": [STEPS, 10 * STEPS]})
-    numbers = [jaxsup.Record().samples(steps, BATCH) for steps in (STEPS, 10 * STEPS)]
+    numbers = [jaxsup.Record().samples(steps, BATCH, 8) for steps in (STEPS, 10 * STEPS)]
     assert numbers[0] < numbers[1]
     told = layout(sweep)
     assert told.evaluations == [f"{number} samples a seed" for number in numbers]
