@@ -24,6 +24,7 @@ NAMES = (
     "fits",
     "first_result",
     "scaling",
+    "looking",
     "gpu",
 )
 

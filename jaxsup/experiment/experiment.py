@@ -145,6 +145,11 @@ class Experiment(Configuration):
         """The steps at which a run of this experiment is recorded, from 0."""
         return self.record.schedule(self.steps)
 
+    @property
+    def evaluation_samples(self) -> int:
+        """Samples from which each recorded loss is estimated, where it has no closed form."""
+        return self.record.samples(self.steps, self.batch_size, self.features.count)
+
 
 def check_experiment(experiment: object) -> None:
     """Check that it is one, and of one network.

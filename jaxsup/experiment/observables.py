@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
@@ -16,6 +17,7 @@ _Value = TypeVar("_Value")
 
 OBSERVABLE_NAMES = (
     "loss",
+    "loss_stderr",
     "feature_error",
     "embedding_norm",
     "readout_norm",
@@ -51,6 +53,9 @@ class Network:
         student: whose parameters these are.
         cluster_tolerance: eigenvalues closer than this share of the largest are one eigenspace;
             None: the tolerance of `jaxsup.spectral`.
+        loss_stderr: standard error of `loss`, NaN where it is exact: that of this loss alone.
+            The samples are the same at every recorded step, so that two losses of one run err
+            together: it is no error of their difference or ratio, nor of a slope.
     """
 
     parameters: PyTree
@@ -58,6 +63,7 @@ class Network:
     loss: Float[Array, ""]
     student: AbstractStudent
     cluster_tolerance: float | None = None
+    loss_stderr: Float[Array, ""] | float = math.nan
     _computed: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

@@ -20,6 +20,13 @@ from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
 MOST_RECORDS = 10**6
 """Largest number of steps that a run records."""
 
+# What evaluating a loss by default takes of a run's time, and in how many samples.
+_LOOKING = 0.15
+_FEWEST_SAMPLES, _MOST_SAMPLES, _STRIDE = 128, 4096, 64
+# Cost of a sample that trains in units of one that is evaluated, at least: with few features it is
+# that of the loop over samples, which evaluation takes in smaller steps.
+_COST, _SMALL_COST, _SMALL = 0.8, 0.4, 64
+
 
 def _as_tuple(value: Any) -> Any:
     if isinstance(value, np.ndarray):
@@ -42,7 +49,8 @@ class Record(Configuration):
         parameter_steps: steps after which the parameters are kept.
         evaluation_samples: number of samples >= 1 of the loss estimate where the population loss
             has no closed form. They are drawn once a seed, apart from the training data, and the
-            same at every recorded step, so that a curve is smooth.
+            same at every recorded step, so that a curve is smooth. The standard error of each
+            estimate is recorded as ``loss_stderr``. None: as many as `samples` says.
         cluster_tolerance: eigenvalues of F closer than this share of the largest, in [0, 1), are
             one eigenspace (for ``localization``, ``eigenspaces``, ``tightness``). None: that of
             `jaxsup.spectral`, 1e-4, which suits weights that have converged; gradient noise splits
@@ -63,7 +71,7 @@ class Record(Configuration):
         static=True, default=(), converter=_as_tuple
     )
     parameter_steps: tuple[int, ...] = eqx.field(static=True, default=(), converter=_as_tuple)
-    evaluation_samples: int = eqx.field(static=True, default=4096)
+    evaluation_samples: int | None = eqx.field(static=True, default=None)
     cluster_tolerance: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
@@ -81,7 +89,8 @@ class Record(Configuration):
             advice = "give each observable a name of its own"
             raise fail("record.observables", "different names", self.names, advice)
         advice = "give a number of samples"
-        check_positive_integer("record.evaluation_samples", self.evaluation_samples, advice)
+        if self.evaluation_samples is not None:
+            check_positive_integer("record.evaluation_samples", self.evaluation_samples, advice)
         if self.cluster_tolerance is not None:
             advice = "give a share of the largest eigenvalue"
             check_number(
@@ -116,6 +125,25 @@ class Record(Configuration):
             chosen = np.concatenate([[0], np.geomspace(first, total, self.points - 1)])
         chosen = np.concatenate([np.rint(chosen), self.parameter_steps, [total]])
         return np.unique(chosen.astype(np.int64))
+
+    def samples(self, total: int, batch_size: int, features: int) -> int:
+        """Evaluation samples of a run of `total` updates on batches of `batch_size`.
+
+        `evaluation_samples`, or as many as take at most 15% of a run's time: R n <= 0.15 / 0.85 r T
+        B for n samples at each of R records and T updates on B samples, where a sample that trains
+        costs r times one that is evaluated: more than 0.8 by measurement, more than 0.4 with fewer
+        than 64 features (`benchmarks/looking.py`). In whole 64s, at most 4,096 and at least 128,
+        which is more than 15% of runs with less than 900 training samples a record (1,800 with
+        fewer than 64 features). Runs of other lengths or batches may have other samples.
+
+        >>> [Record().samples(steps, 64, 256) for steps in (100, 1000, 20_000)]
+        [128, 128, 3072]
+        """
+        if self.evaluation_samples is not None:
+            return self.evaluation_samples
+        ratio = _SMALL_COST if features < _SMALL else _COST
+        fitting = _LOOKING / (1 - _LOOKING) * ratio * total * batch_size / len(self.schedule(total))
+        return max(_FEWEST_SAMPLES, min(_MOST_SAMPLES, int(fitting) // _STRIDE * _STRIDE))
 
 
 def _check_observable(observable: object) -> None:

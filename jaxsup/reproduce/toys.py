@@ -297,4 +297,4 @@ def _sparse(count: int, density: float) -> PowerLawFeatures:
 
 
 def _last_kept(steps: int) -> Record:
-    return Record(points=32, parameter_steps=(steps,))
+    return Record(points=32, parameter_steps=(steps,), evaluation_samples=4096)

@@ -8,13 +8,13 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
+from jaxsup.sweep.devices import default_devices
 from jaxsup.sweep.footprint import footprint
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.interruption import keep_on_interrupt
@@ -70,7 +70,8 @@ def run(
         memory: bytes, or text like ``"4GiB"``: on an accelerator what a part may take, on a CPU
             what the process may take. Default: what the devices have; on a CPU, what stays near
             the caches.
-        devices: devices that share the replicas; default: all local ones.
+        devices: devices that share the replicas; default: all local ones. On a CPU each core is one
+            where this call is JAX's first use; else a line says how to have them.
         share: which share of the work this process trains; default: all of them, and no other
             process may train into `store` meanwhile.
         checkpoint: seconds >= 0 between two checkpoints of the part at hand, at least; they are
@@ -80,7 +81,8 @@ def run(
 
     Returns:
         A dataset with ``loss`` and the other observables over (axis names..., "seed", "step"),
-        ``status`` (0 finished, 1 diverged, -1 not trained yet), ``last_step`` and ``complete`` over
+        ``loss_stderr`` among them where the loss is estimated (NaN where it is exact), ``status``
+        (0 finished, 1 diverged, -1 not trained yet), ``last_step`` and ``complete`` over
         (axis names..., "seed"), coordinates with units, and provenance in its attributes. With
         `store`, it is opened there and read when it is used.
 
@@ -105,7 +107,7 @@ def run(
         store = local_path(store)
         check_store(store, join=resume or not alone)
     began = time.perf_counter()
-    mesh = Mesh(np.asarray(devices or jax.local_devices()), ("replica",))
+    mesh = Mesh(np.asarray(devices or default_devices()), ("replica",))
     devices = mesh.devices.ravel().tolist()
     plan = read_plan(store) if store is not None else None
     programs = plan_programs(sweep, widths if plan is None else plan.widths)

@@ -1,5 +1,7 @@
 """Expected squared errors of a network: in closed form where there is one, else from samples."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
@@ -12,33 +14,58 @@ from jaxsup.training.updates.base import AbstractUpdate
 _DRAWN_AT_ONCE = 256
 
 
-def expected_errors(
+class Evaluation(NamedTuple):
+    """What is known of the errors of a network.
+
+    Attributes:
+        errors: e_i = E (phi(z)_i - y_i)^2 of each feature, [features].
+        loss_stderr: standard error of the loss that follows from them; NaN where they are exact.
+    """
+
+    errors: Float[Array, " features"]
+    loss_stderr: Float[Array, ""]
+
+
+def evaluate(
     experiment: Experiment, update: AbstractUpdate, parameters: PyTree, key: Key[Array, ""]
-) -> Float[Array, " features"]:
-    """e_i = E (phi(z)_i - y_i)^2 of each feature: exact, or from the samples that `key` draws."""
-    if update.evaluation is not None:
-        return evaluated_errors(update.evaluation, experiment, parameters)
-    return estimated_errors(experiment, update, parameters, key)
+) -> Evaluation:
+    """The errors of each feature: exact, or from the samples that `key` draws."""
+    if update.evaluation is None:
+        return estimated_errors(experiment, update, parameters, key)
+    errors = evaluated_errors(update.evaluation, experiment, parameters)
+    return Evaluation(errors, jnp.full((), jnp.nan, errors.dtype))
 
 
 def estimated_errors(
     experiment: Experiment, update: AbstractUpdate, parameters: PyTree, key: Key[Array, ""]
-) -> Float[Array, " features"]:
-    """Squared error of each feature, averaged over the evaluation samples that `key` draws."""
+) -> Evaluation:
+    """Errors averaged over the n evaluation samples that `key` draws, which are independent.
+
+    With l_s = sum_i w_i (phi(z)_i - y_i)^2 of sample s, the loss is their mean, and its standard
+    error (sum_s (l_s - mean)^2 / (n (n - 1)))^(1/2): NaN for a single sample.
+    """
     blocks, drawn = evaluation_blocks(experiment)
     tables = update.prepare(experiment, drawn)
 
-    def add_block(total: Float[Array, " features"], block: Int[Array, ""]) -> tuple[Array, None]:
+    def add_block(
+        total: Float[Array, " features"], block: Int[Array, ""]
+    ) -> tuple[Float[Array, " features"], tuple[Float[Array, ""], Float[Array, ""]]]:
         block_key = jax.random.fold_in(key, block)
-        return total + update.squared_errors(experiment, tables, parameters, block_key), None
+        features, samples = update.squared_errors(experiment, tables, parameters, block_key)
+        mean = jnp.mean(samples)
+        return total + features, (mean, jnp.sum((samples - mean) ** 2))
 
     zero = jnp.zeros(experiment.features.count, jnp.result_type(float))
-    total, _ = jax.lax.scan(add_block, zero, jnp.arange(blocks))
-    return total / (blocks * drawn)
+    total, (means, scatters) = jax.lax.scan(add_block, zero, jnp.arange(blocks))
+    count = blocks * drawn
+    # Within the blocks and between them: no difference of two large sums is taken.
+    scatter = jnp.sum(scatters) + drawn * jnp.sum((means - jnp.mean(means)) ** 2)
+    variance = scatter / count / (count - 1) if count > 1 else jnp.full_like(scatter, jnp.nan)
+    return Evaluation(total / count, jnp.sqrt(variance))
 
 
 def evaluation_blocks(experiment: Experiment) -> tuple[int, int]:
     """How many blocks of samples an estimate draws, and the samples of each."""
-    samples = experiment.record.evaluation_samples
+    samples = experiment.evaluation_samples
     blocks = -(-samples // _DRAWN_AT_ONCE)
     return blocks, -(-samples // blocks)

@@ -35,6 +35,16 @@ def loss_weights(count: int, importance: Scalar, reduction: str) -> Float[Array,
     return weights * {"half_sum": 0.5, "sum": 1.0, "mean": 1.0 / count}[reduction]
 
 
+def squares_of_samples(
+    student: AbstractStudent,
+    teacher: AbstractTeacher,
+    parameters: PyTree,
+    x: Float[Array, "batch features"],
+) -> Float[Array, "batch features"]:
+    """(phi(z)_i - y_i)^2 of each sample and feature."""
+    return (student.outputs(parameters, x) - teacher.targets(x)) ** 2
+
+
 def sampled_errors(
     student: AbstractStudent,
     teacher: AbstractTeacher,
@@ -42,7 +52,7 @@ def sampled_errors(
     x: Float[Array, "batch features"],
 ) -> Float[Array, " features"]:
     """Squared error of each feature, averaged over the batch."""
-    return jnp.mean((student.outputs(parameters, x) - teacher.targets(x)) ** 2, axis=0)
+    return jnp.mean(squares_of_samples(student, teacher, parameters, x), axis=0)
 
 
 def population_errors(

@@ -22,7 +22,7 @@ from jaxsup.experiment.experiment import (
     initial_parameters,
 )
 from jaxsup.experiment.observables import Network
-from jaxsup.training.evaluation import expected_errors
+from jaxsup.training.evaluation import evaluate
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.observables import observables_of
 from jaxsup.training.updates.base import AbstractUpdate
@@ -141,17 +141,18 @@ def observe(
 ) -> dict[str, Array]:
     """What is recorded of the run as it stands, by name; NaN if it has diverged."""
     evaluation_key = jax.random.fold_in(key, EVALUATION_STREAM)
-    errors = expected_errors(experiment, update, state.parameters, evaluation_key)
+    errors, stderr = evaluate(experiment, update, state.parameters, evaluation_key)
     count = experiment.features.count
     weights = loss_weights(count, experiment.importance, experiment.reduction)
     loss = jnp.sum(weights * errors)
     tolerance = experiment.record.cluster_tolerance
-    network = Network(state.parameters, errors, loss, experiment.student, tolerance)
+    network = Network(state.parameters, errors, loss, experiment.student, tolerance, stderr)
     good = state.status == FINISHED
+    estimated = update.evaluation is None
 
     return {
         name: jnp.where(good, observable.measure(network), jnp.nan)
-        for name, observable in observables_of(experiment.record).items()
+        for name, observable in observables_of(experiment.record, estimated=estimated).items()
     }
 
 

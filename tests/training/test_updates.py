@@ -12,7 +12,7 @@ from update_cases import LARGE, SMALL, STUDENTS, experiment, plain_gradient, spl
 import jaxsup
 from jaxsup.experiment.experiment import initial_parameters
 from jaxsup.training.evaluation import estimated_errors
-from jaxsup.training.losses import sampled_errors
+from jaxsup.training.losses import loss_weights
 from jaxsup.training.updates import Dense, Gathered, Population, TiedClosedForm, choose_update
 
 pytestmark = pytest.mark.usefixtures("full_precision")
@@ -139,12 +139,16 @@ def test_the_sparse_gradient_is_that_of_the_plain_loss(case, update):
 def test_sparse_errors_are_those_of_the_plain_loss(case, update):
     parameters = initial_parameters(case, jax.random.key(1))
     key = jax.random.key(6)
-    errors = estimated_errors(case, update, parameters, key)
+    errors, stderr = estimated_errors(case, update, parameters, key)
     x = all_samples(update.prepare(case, 200).draw(jax.random.fold_in(key, 0)))
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), parameters)
-        expected = np.asarray(sampled_errors(case.student, case.teacher, wide, jnp.asarray(x)))
-    np.testing.assert_allclose(errors, expected, rtol=1e-5, atol=1e-9)
+        outputs = np.asarray(case.student.outputs(wide, jnp.asarray(x)))
+        squares = (outputs - np.asarray(case.teacher.targets(jnp.asarray(x)))) ** 2
+    np.testing.assert_allclose(errors, squares.mean(axis=0), rtol=1e-5, atol=1e-9)
+    weights = loss_weights(case.features.count, case.importance, case.reduction)
+    losses = squares @ np.asarray(weights, np.float64)
+    np.testing.assert_allclose(stderr, losses.std(ddof=1) / 200**0.5, rtol=1e-5)
 
 
 def test_the_gradient_by_hand():

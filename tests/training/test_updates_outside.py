@@ -81,11 +81,13 @@ def test_what_the_package_does_not_know_is_trained_densely_and_right(name):
     expected = plain_gradient(case, x, learned, frozen)
     for ours, plain in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=0, atol=4e-6 * np.abs(plain).max())
-    errors = estimated_errors(case, update, parameters, key)
+    errors, stderr = estimated_errors(case, update, parameters, key)
     block = case.features.sample_batch(jax.random.fold_in(key, 0), 200)
     outputs = np.asarray(case.student.outputs(parameters, block), np.float64)
     squares = (outputs - np.asarray(case.teacher.targets(block))) ** 2
     np.testing.assert_allclose(errors, squares.mean(axis=0), rtol=2e-5, atol=1e-9)
+    losses = squares.sum(axis=1) / 2
+    np.testing.assert_allclose(stderr, losses.std(ddof=1) / 200**0.5, rtol=2e-5)
 
 
 def test_exact_gradients_of_what_the_package_does_not_know_are_refused():

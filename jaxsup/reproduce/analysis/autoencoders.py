@@ -52,6 +52,7 @@ def autoencoder_sweep(scale: AutoencoderScale, observables: Sequence[str]) -> Sw
             points=24,
             observables=tuple(observables),
             parameter_steps=(scale.steps,),
+            evaluation_samples=4096,
             cluster_tolerance=NOISE,
         ),
     )

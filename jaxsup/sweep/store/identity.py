@@ -94,9 +94,10 @@ def program_identity(program: Program) -> dict[str, Any]:
     two calls, cannot mix two samplings or two networks in one store.
     """
     experiment, update = program.first, program.update
-    _, drawn = evaluation_blocks(experiment)
+    blocks, drawn = evaluation_blocks(experiment)
     identity: dict[str, Any] = {"training": update.identity(experiment.batch_size)}
-    identity["evaluation"] = update.evaluation or update.identity(drawn)
+    sampled = {**update.identity(drawn), "samples": blocks * drawn}
+    identity["evaluation"] = update.evaluation or sampled
     if is_outside(experiment):
         identity["trace"] = trace_digest(program)
     return identity

@@ -52,6 +52,7 @@ class Layout:
         steps: recorded steps, of all programs together.
         kept: steps with kept parameters, of all programs together.
         updates: how each program computes its updates, and why, for people.
+        evaluations: how their losses are evaluated, each way once, for people.
         update_identities: what their numbers depend on, each once.
         variables: the data variables by name; ``status``, ``last_step`` and ``complete`` tell how
             each network fared and whether it has been trained.
@@ -65,6 +66,7 @@ class Layout:
         )
         self.variables = self._variables(programs)
         self.updates = [_explain(program) for program in programs]
+        self.evaluations = list(dict.fromkeys(_evaluation(program) for program in programs))
         identities = {json.dumps(program_identity(program), sort_keys=True) for program in programs}
         self.update_identities = [json.loads(identity) for identity in sorted(identities)]
 
@@ -108,7 +110,6 @@ class Layout:
 
     def attributes(self) -> dict[str, Any]:
         """What the dataset says of itself whatever machine trains it."""
-        experiment = self.sweep.experiment
         return {
             "title": "jaxsup sweep",
             "layout_version": LAYOUT_VERSION,
@@ -116,8 +117,7 @@ class Layout:
             "fingerprint": self.fingerprint,
             "updates": json.dumps(self.updates),
             "precision": ", ".join(self._precisions()),
-            "loss_evaluation": experiment.closed_form
-            or f"{experiment.record.evaluation_samples} samples a seed",
+            "loss_evaluation": ", ".join(self.evaluations),
             "replicas": math.prod(self.shape),
         }
 
@@ -188,7 +188,8 @@ class _Arrays:
         experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
         state = eqx.filter_eval_shape(start, experiment, key)
         records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
-        for name, observable in observables_of(experiment.record).items():
+        estimated = program.update.evaluation is None
+        for name, observable in observables_of(experiment.record, estimated=estimated).items():
             shape = records[name].shape
             if len(shape) != len(observable.dims):
                 expected = f"{len(observable.dims)} dimensions, {observable.dims}"
@@ -226,6 +227,12 @@ class _Arrays:
             )
             for name, (dims, label, units) in self.labels.items()
         }
+
+
+def _evaluation(program: Program) -> str:
+    """Which closed form gives a program's losses, or how many samples."""
+    samples = f"{program.fixed.evaluation_samples} samples a seed"
+    return program.update.evaluation or samples
 
 
 def _explain(program: Program) -> str:

@@ -34,6 +34,13 @@ def _norm_of(name: str) -> Callable[[Network], Array]:
 NETWORK_OBSERVABLES: tuple[Observable, ...] = (
     Measured("loss", (), "population loss L", "squared target units", lambda n: n.loss),
     Measured(
+        "loss_stderr",
+        (),
+        "standard error of the loss, of each recorded step alone",
+        "squared target units",
+        lambda n: jnp.asarray(n.loss_stderr, n.loss.dtype),
+    ),
+    Measured(
         "feature_error",
         ("feature",),
         "expected squared error of each feature",

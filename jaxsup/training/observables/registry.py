@@ -11,7 +11,13 @@ OBSERVABLES: dict[str, Observable] = {
 """The package's own, by name."""
 
 
-def observables_of(record: Record) -> dict[str, Observable]:
-    """What a record asks for, by name, the loss first."""
+def observables_of(record: Record, *, estimated: bool) -> dict[str, Observable]:
+    """What is recorded, by name, the loss first.
+
+    Arguments:
+        record: what is asked for.
+        estimated: whether the loss is: its standard error is then recorded beside it.
+    """
     user_defined = {item.name: item for item in record.observables if isinstance(item, Observable)}
-    return {name: user_defined.get(name) or OBSERVABLES[name] for name in record.names}
+    names = [*record.names[:1], *(["loss_stderr"] if estimated else []), *record.names[1:]]
+    return {name: user_defined.get(name) or OBSERVABLES[name] for name in names}

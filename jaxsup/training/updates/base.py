@@ -1,13 +1,26 @@
 """What an update has to offer: its gradient, its errors, and for whom it is exact."""
 
 import abc
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
+
+
+class SampleErrors(NamedTuple):
+    """Squared errors of a batch of samples, summed in two ways.
+
+    Attributes:
+        features: (phi(z)_i - y_i)^2 of each feature, summed over the samples, [features].
+        samples: sum_i w_i (phi(z)_i - y_i)^2 of each sample, [samples], w the weights of the
+            loss: its mean over the samples is the loss. In no particular order.
+    """
+
+    features: Float[Array, " features"]
+    samples: Float[Array, " samples"]
 
 
 class AbstractUpdate(eqx.Module):
@@ -61,8 +74,8 @@ class AbstractUpdate(eqx.Module):
     @abc.abstractmethod
     def squared_errors(
         self, experiment: Experiment, tables: Any, parameters: PyTree, key: Key[Array, ""]
-    ) -> Float[Array, " features"]:
-        """Squared errors of each feature, summed over the samples that `tables` were made for."""
+    ) -> SampleErrors:
+        """Squared errors of as many fresh samples of `key` as `tables` were made for."""
 
     def prepare(self, experiment: Experiment, samples: int) -> Any:
         """What follows from the experiment and the number of samples, made once for many draws."""

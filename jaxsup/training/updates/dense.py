@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.training.losses import loss_weights, sampled_errors
-from jaxsup.training.updates.base import AbstractUpdate
+from jaxsup.training.losses import loss_weights, sampled_errors, squares_of_samples
+from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 
 # Samples evaluated at a time: a replica holds few activations, and the draws can be shared.
 _EVALUATED_AT_ONCE = 64
@@ -63,18 +63,24 @@ class Dense(AbstractUpdate):
 
     def squared_errors(
         self, experiment: Experiment, tables: int, parameters: PyTree, key: Key[Array, ""]
-    ) -> Float[Array, " features"]:
-        """Squared errors of each feature, summed over `tables` new samples, few at a time."""
+    ) -> SampleErrors:
+        """Squared errors of `tables` new samples, few at a time."""
         pieces = -(-tables // _EVALUATED_AT_ONCE)
         even = tables // pieces * pieces
+        count = experiment.features.count
+        weights = loss_weights(count, experiment.importance, experiment.reduction)
         x = experiment.features.sample_batch(key, tables)
 
         def add_rows(
             total: Float[Array, " features"], x: Float[Array, "rows features"]
-        ) -> tuple[Array, None]:
-            errors = sampled_errors(experiment.student, experiment.teacher, parameters, x)
-            return total + errors * x.shape[0], None
+        ) -> tuple[Float[Array, " features"], Float[Array, " rows"]]:
+            squares = squares_of_samples(experiment.student, experiment.teacher, parameters, x)
+            mean = jnp.mean(squares, axis=0)
+            return total + mean * x.shape[0], jnp.sum(squares * weights[None, :], axis=1)
 
-        zero = jnp.zeros(experiment.features.count, x.dtype)
-        total, _ = jax.lax.scan(add_rows, zero, x[:even].reshape(pieces, -1, x.shape[1]))
-        return add_rows(total, x[even:])[0] if even < tables else total
+        zero = jnp.zeros(count, x.dtype)
+        total, rows = jax.lax.scan(add_rows, zero, x[:even].reshape(pieces, -1, x.shape[1]))
+        if even == tables:
+            return SampleErrors(total, rows.ravel())
+        total, others = add_rows(total, x[even:])
+        return SampleErrors(total, jnp.concatenate([rows.ravel(), others]))

@@ -20,9 +20,9 @@ from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
 from jaxsup.training.sampling.plan import sparse_level
-from jaxsup.training.updates.base import AbstractUpdate
+from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
-from jaxsup.training.updates.sparse import AbstractSparseUpdate
+from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
 
 # From so many features on, sums of columns are faster than a product with a mostly empty array.
 _FEWEST_FEATURES = 128
@@ -123,9 +123,10 @@ class Gathered(AbstractSparseUpdate):
         tables: SparseSampler,
         parameters: StudentParameters,
         key: Key[Array, ""],
-    ) -> Float[Array, " features"]:
-        """Squared errors of each feature, summed over the batch that `key` draws."""
+    ) -> SampleErrors:
+        """Squared errors of the batch that `key` draws."""
         student, batch = _student(experiment), tables.draw(key)
+        weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
         hidden = gathered_hidden(parameters, batch)
         terms = _terms(experiment, batch, parameters, jnp.ones(batch.count, hidden.dtype))
         total = SquaresPass(
@@ -135,13 +136,14 @@ class Gathered(AbstractSparseUpdate):
             size=response_bytes(batch.rows, batch.count),
         )
         if parameters.decoder is None:
-            squares = jnp.sum(total.residuals(hidden, terms) ** 2, axis=0)
-            rows = jnp.asarray(batch.rows, hidden.dtype)
+            squares = total.squares(total.residuals(hidden, terms), weights)
         else:
-            squares, rows = total(hidden, parameters.decoder, terms)
+            squares = total(hidden, parameters.decoder, terms, weights)
+        empty = student.activation(terms.bias) ** 2
+        samples = with_empty_samples(squares.samples, jnp.sum(empty * weights), batch.batch)
         if parameters.bias is None:
-            return squares
-        return squares + student.activation(parameters.bias) ** 2 * (batch.batch - rows)
+            return SampleErrors(squares.features, samples)
+        return SampleErrors(squares.features + empty * (batch.batch - squares.rows), samples)
 
 
 def gathered_hidden(

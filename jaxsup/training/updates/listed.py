@@ -15,8 +15,8 @@ from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseSampler
 from jaxsup.training.sampling.plan import sparse_level
-from jaxsup.training.updates.base import AbstractUpdate
-from jaxsup.training.updates.sparse import AbstractSparseUpdate
+from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
+from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
 
 
 class Listed(AbstractSparseUpdate):
@@ -79,15 +79,19 @@ class Listed(AbstractSparseUpdate):
         tables: SparseSampler,
         parameters: StudentParameters,
         key: Key[Array, ""],
-    ) -> Float[Array, " features"]:
-        """Squared errors of each feature, summed over the batch that `key` draws."""
+    ) -> SampleErrors:
+        """Squared errors of the batch that `key` draws."""
         batch, activation = tables.draw(key), _student(experiment).activation
+        weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
         x = batch.columns()
         outputs = activation(_preactivations(parameters, x))
-        squares = jnp.sum((outputs - experiment.teacher.targets(x.T).T) ** 2, axis=1)
+        squares = (outputs - experiment.teacher.targets(x.T).T) ** 2
+        features, rows = jnp.sum(squares, axis=1), jnp.sum(squares * weights[:, None], axis=0)
         if parameters.bias is None:
-            return squares
-        return squares + activation(parameters.bias) ** 2 * (batch.batch - batch.rows)
+            return SampleErrors(features, with_empty_samples(rows, 0.0, batch.batch))
+        empty = activation(parameters.bias) ** 2
+        samples = with_empty_samples(rows, jnp.sum(empty * weights), batch.batch)
+        return SampleErrors(features + empty * (batch.batch - batch.rows), samples)
 
 
 def _student(experiment: Experiment) -> Student:

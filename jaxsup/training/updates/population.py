@@ -14,7 +14,7 @@ from jaxsup.experiment.students import Student
 from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.theory.one_sparse import one_sparse_loss
 from jaxsup.training.losses import loss_weights, population_errors
-from jaxsup.training.updates.base import AbstractUpdate
+from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 
 
 class AbstractPopulationUpdate(AbstractUpdate):
@@ -22,7 +22,7 @@ class AbstractPopulationUpdate(AbstractUpdate):
 
     def squared_errors(
         self, experiment: Experiment, tables: Any, parameters: PyTree, key: Key[Array, ""]
-    ) -> Float[Array, " features"]:
+    ) -> SampleErrors:
         """There are no samples: the evaluation is exact.
 
         Raises:

@@ -48,6 +48,14 @@ class Slopes(NamedTuple):
     rows: Float[Array, ""]
 
 
+class Squares(NamedTuple):
+    """Squared residuals: summed over so many rows [features], and weighted of each row [rows]."""
+
+    features: Float[Array, " features"]
+    samples: Float[Array, " rows"]
+    rows: Float[Array, ""]
+
+
 @dataclasses.dataclass(frozen=True)
 class AbstractPass(abc.ABC):
     """A sum over the residuals of a batch: computed whole, or tile by tile where that is faster.
@@ -69,7 +77,7 @@ class AbstractPass(abc.ABC):
         self,
         hidden: Float[Array, "rows latent"],
         readout: Float[Array, "latent features"],
-        *terms: Array,
+        *arrays: Array,
     ) -> PyTree:
         """The result from all rows at once."""
 
@@ -78,7 +86,7 @@ class AbstractPass(abc.ABC):
         self,
         hidden: Float[Array, "rows latent"],
         readout: Float[Array, "latent features"],
-        *terms: Array,
+        *arrays: Array,
     ) -> PyTree:
         """The result from the rows that hold anything, tile by tile."""
 
@@ -87,9 +95,11 @@ class AbstractPass(abc.ABC):
         hidden: Float[Array, "rows latent"],
         readout: Float[Array, "latent features"],
         terms: Terms,
+        *others: Array,
     ) -> PyTree:
-        """The result, by the one that suits size and platform."""
-        return in_cache(self.by_tiles, self.size, together=self.whole)(hidden, readout, *terms)
+        """The result, by the one that suits size and platform; `others` come before the terms."""
+        suited = in_cache(self.by_tiles, self.size, together=self.whole)
+        return suited(hidden, readout, *others, *terms)
 
     def residuals(
         self, z: Float[Array, "rows features"], terms: Terms
@@ -209,34 +219,50 @@ class SlopesPass(AbstractPass):
 
 @dataclasses.dataclass(frozen=True)
 class SquaresPass(AbstractPass):
-    """Squared residuals of each feature, and from how many rows."""
+    """`Squares`: the arrays before the terms are the weights of the loss, [features]."""
+
+    def squares(
+        self, errors: Float[Array, "rows features"], weights: Float[Array, " features"]
+    ) -> Squares:
+        """From the residuals of all rows."""
+        squares, rows = errors**2, jnp.asarray(errors.shape[0], errors.dtype)
+        return Squares(jnp.sum(squares, axis=0), jnp.sum(squares * weights[None, :], axis=1), rows)
 
     def whole(
         self,
         hidden: Float[Array, "rows latent"],
         readout: Float[Array, "latent features"],
-        *terms: Array,
-    ) -> tuple[Float[Array, " features"], Float[Array, ""]]:
+        *arrays: Array,
+    ) -> Squares:
         """The squares from all rows at once."""
-        errors = self.residuals(hidden @ readout, Terms(*terms))
-        return jnp.sum(errors**2, axis=0), jnp.asarray(hidden.shape[0], hidden.dtype)
+        weights, *terms = arrays
+        return self.squares(self.residuals(hidden @ readout, Terms(*terms)), weights)
 
     def by_tiles(
         self,
         hidden: Float[Array, "rows latent"],
         readout: Float[Array, "latent features"],
-        *terms: Array,
-    ) -> tuple[Float[Array, " features"], Float[Array, ""]]:
+        *arrays: Array,
+    ) -> Squares:
         """The squares from the rows that hold anything, tile by tile."""
+        weights, *rest = arrays
+        terms = Terms(*rest)
 
         def add(
-            squares: Float[Array, " features"],
+            sums: tuple[Float[Array, " features"], Float[Array, " padded"]],
             h: Float[Array, "tile latent"],
             errors: Float[Array, "tile features"],
             first: Int[Array, ""],
-        ) -> Float[Array, " features"]:
-            del h, first
-            return squares + jnp.sum(errors**2, axis=0)
+        ) -> tuple[Float[Array, " features"], Float[Array, " padded"]]:
+            del h
+            total, each = sums
+            squares = self.squares(errors, weights)
+            each = lax.dynamic_update_slice_in_dim(each, squares.samples, first, 0)
+            return total + squares.features, each
 
-        start = jnp.zeros(readout.shape[1], readout.dtype)
-        return self.add_tiles(self.padded(hidden), readout, Terms(*terms), add, start)
+        padded = self.padded(hidden)
+        # Rows that no tile reaches are empty: z = c, y = 0.
+        empty = jnp.sum(self.activation(terms.bias) ** 2 * weights)
+        start = jnp.zeros(readout.shape[1], readout.dtype), jnp.full(padded.shape[0], empty)
+        (total, each), rows = self.add_tiles(padded, readout, terms, add, start)
+        return Squares(total, each[: hidden.shape[0]], rows)

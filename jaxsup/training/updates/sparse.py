@@ -4,6 +4,8 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from jaxsup.experiment.activations import is_built_in
 from jaxsup.experiment.closed_forms import ClosedForm
@@ -66,3 +68,10 @@ class AbstractSparseUpdate(AbstractUpdate):
         """What it draws, in a few words."""
         rate = plan_sparse(self.level, 1).rate
         return f"sparse samples, at most {rate:.3g} arrivals each on average"
+
+
+def with_empty_samples(
+    rows: Float[Array, " rows"], empty: Float[Array, ""] | float, batch: int
+) -> Float[Array, " batch"]:
+    """A number of each row, followed by that of the samples that have no row."""
+    return jnp.concatenate([rows, jnp.full(batch - rows.size, empty, rows.dtype)])
