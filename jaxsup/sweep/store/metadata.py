@@ -135,8 +135,8 @@ class Metadata:
                 raise UnreadableError(self.path / damage.path, damage.why)
         if not damages:
             return
-        for damage in damages:
-            log.warning("%s: %s; it is written again", self.path, damage)
+        others = f" and {len(damages) - 1} more" if len(damages) > 1 else ""
+        log.warning("%s: %s%s; written again", self.path, damages[0], others)
         with explained(self.path), self._skeleton() as skeleton:
             fresh = self._facts(skeleton)
             if facts is not None and set(facts.files) == set(fresh.files):
