@@ -18,8 +18,9 @@ from jaxsup.sweep.callbacks import Stopped
 from jaxsup.sweep.footprint import footprint
 from jaxsup.sweep.programs import plan_programs
 
-LOSS_BOUND = 1e-4
-"""Of a loss at any record: rounding that some hundred steps of training have carried on."""
+LOSS_BOUND = 2e-5
+"""Of a loss at any record. Other orders of float32's sums moved it by 7e-7 on a CPU in full size;
+training products of TensorFloat-32, simulated there, by 1.2e-4."""
 SHARED_BOUND = 1e-5
 # Bytes that the part takes whose memory is measured.
 _MEMORY = 2**31

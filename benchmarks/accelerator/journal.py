@@ -6,6 +6,7 @@ found. A later run into the same folder goes on: stages that have ended are not 
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -93,9 +94,9 @@ class Journal:
                 continue
             self._check_same(entry)
             self._take(entry)
-        self.file = path.open("a", encoding="utf-8")
-        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-            self.file.write("\n")
+        if earlier and not path.read_bytes().endswith(b"\n"):
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n")
         self.write({"event": "environment", **environment})
 
     def _check_same(self, entry: dict[str, Any]) -> None:
@@ -111,12 +112,16 @@ class Journal:
     def write(self, entry: dict[str, Any]) -> None:
         """Keep a line, before anything else happens."""
         self._take(entry)
-        self.file.write(json.dumps(entry) + "\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        with (self.folder / LINES).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def find(self, stage: str, finding: Finding) -> None:
-        """Keep a finding of a stage."""
+        """Keep a finding of a stage. A number that is none is not written as one."""
+        if finding.value is not None and not math.isfinite(finding.value):
+            note = f"{finding.value}; {finding.note}".removesuffix("; ")
+            finding = dataclasses.replace(finding, value=None, note=note)
         self.write({"event": "finding", "stage": stage, **dataclasses.asdict(finding)})
 
     def begin(self, stage: str, title: str) -> None:

@@ -90,6 +90,7 @@ def numbers_chance(numbers: np.ndarray, p: np.ndarray) -> float:
     for chance in p:
         exact = np.convolve(exact, [1 - chance, chance])
     expected = exact * numbers.sum()
-    last = int(np.argmax(np.cumsum(expected[::-1])[::-1] < _LEAST_EXPECTED))
+    often = np.cumsum(expected[::-1])[::-1] >= _LEAST_EXPECTED
+    last = int(np.sum(often)) - 1
     joined = [np.append(x[:last], x[last:].sum()) for x in (numbers, expected)]
     return float(stats.chisquare(joined[0], joined[1] * numbers.sum() / joined[1].sum()).pvalue)

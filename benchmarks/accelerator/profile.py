@@ -1,4 +1,4 @@
-"""Where the time of an update goes, by leaving parts of it out; and how many networks fill a device.
+"""Where the time of an update goes, part by part; and how many networks fill a device.
 
 The parts overlap on a device, so they need not add up: each line says what remains when only that
 is done.
@@ -24,6 +24,7 @@ from benchmarks.accelerator.journal import Finding
 from benchmarks.accelerator.stages import Surroundings
 from benchmarks.report import cores
 from benchmarks.turns import stopwatch
+from jaxsup._internal.precision import PRECISIONS, at_precision
 from jaxsup.experiment.experiment import DATA_STREAM
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
 from jaxsup.training.state import advance, start
@@ -99,7 +100,8 @@ def _programs(
     def descended(key: Any, state: Any, tables: Any, step: Any) -> Any:
         mask = experiment.student.trainable(state.parameters)
         learned, frozen = eqx.partition(state.parameters, mask)
-        slopes = update.gradient(experiment, tables, learned, frozen, _batch_key(key, step))
+        gradient = at_precision(PRECISIONS[experiment.precision], update.gradient)
+        slopes = gradient(experiment, tables, learned, frozen, _batch_key(key, step))
         moved = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, learned, slopes)
         return eqx.tree_at(lambda s: s.parameters, state, eqx.combine(moved, frozen))
 

@@ -63,9 +63,8 @@ class Stage:
 
     def limits(self, *, small: bool) -> tuple[float, float]:
         """`needs` and `most`; on a CPU sizes are small, and so are these."""
-        scale = 0.1 if small else 1.0
         most = float("inf") if self.most is None else self.most
-        return scale * self.needs, scale * most
+        return (0.1 * self.needs, 0.2 * most) if small else (self.needs, most)
 
 
 def run_stages(
