@@ -11,7 +11,7 @@ from benchmarks.accelerator.stages import Surroundings
 from jaxsup import spectral
 
 # Beyond 32 x 32 libraries of accelerators take another way than below.
-_SIZES = {True: (8, 33), False: (16, 32, 33, 64, 128)}
+_SIZES = {True: (33,), False: (16, 32, 33, 64, 128)}
 _EPSILON = float(np.finfo(np.float32).eps)
 
 

@@ -72,13 +72,18 @@ def ablation(surroundings: Surroundings) -> Iterator[Finding]:
         yield _microseconds("observing alone", observing / networks, note)
         programs = _programs(experiment, networks)
         names = list(programs)[:: 2 if small else 1]
-        with ThreadPoolExecutor(cores()) as threads:
+        threads = ThreadPoolExecutor(cores())
+        try:
             compiled = {name: threads.submit(programs[name][0]) for name in names}
             for name in names:
-                work = compiled[name].result()
-                cost = per_unit(work, seconds) / networks / _UPDATES
+                if surroundings.left < 0:
+                    yield Finding(name, note="not measured: out of time")
+                    continue
+                cost = per_unit(compiled[name].result(), seconds) / networks / _UPDATES
                 note = f"{programs[name][1]}; {cost / whole:.0%} of the whole"
                 yield _microseconds(name, cost, note)
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def _microseconds(name: str, seconds: float, note: str) -> Finding:

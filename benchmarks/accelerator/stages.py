@@ -15,6 +15,8 @@ from benchmarks.accelerator.journal import CUT_OFF, ENDED, FAILED, SKIPPED, Find
 
 # After the last second, a library that doesn't come back is given so long.
 _GRACE_SECONDS = 20.0
+# So long before the last second nothing new is begun: what is at work may end in order.
+_RESERVE_SECONDS = 10.0
 
 
 class OutOfTime(Exception):  # noqa: N818 - a finding, not an error
@@ -98,7 +100,7 @@ def run_stages(
                 print(f"{stage.name}: skipped: {reason}", flush=True)
                 continue
             folder = journal.folder / stage.name
-            deadline = min(stop, time.monotonic() + most)
+            deadline = min(stop - min(_RESERVE_SECONDS, 0.1 * seconds), time.monotonic() + most)
             _run(stage, journal, Surroundings(folder, small, devices, deadline), left)
             journal.save_tables()
 
