@@ -63,16 +63,23 @@ class Ensemble:
         return per_unit(self.train, seconds) / self.networks
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether a device had not enough memory for what it was asked."""
+    return "RESOURCE_EXHAUSTED" in str(error)
+
+
 def per_unit(work: Callable[[int], float], seconds: float) -> float:
     """Seconds of one of the repetitions that `work` does, by the fastest of a few trials."""
     count = calibrate(work, seconds)
     return min(work(count) for _ in range(_TRIALS)) / count
 
 
-def bottleneck_experiment(case: bottleneck.Case, *, steps: int = 10**6) -> jaxsup.Experiment:
-    """What `benchmarks.bottleneck` trains, in the case's precision."""
-    record = jaxsup.Record(points=2)
-    return bottleneck.make_sweep(case, steps, 1, record).experiment
+def bottleneck_experiment(
+    case: bottleneck.Case, *, evaluation_samples: int = 64
+) -> jaxsup.Experiment:
+    """What `benchmarks.bottleneck` trains, in the case's precision; steps without an end."""
+    record = jaxsup.Record(points=2, evaluation_samples=evaluation_samples)
+    return bottleneck.make_sweep(case, 10**6, 1, record).experiment
 
 
 def small_case(*, small: bool, precision: str = "float32") -> bottleneck.Case:

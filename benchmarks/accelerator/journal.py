@@ -16,6 +16,9 @@ LINES, TABLES = "results.jsonl", "report.md"
 ENDED, SKIPPED, CUT_OFF, FAILED = "ended", "skipped", "cut off", "failed"
 """How a stage may end: with all that it is to find, not begun, by the clock, by an error."""
 
+# May differ between two runs on one machine: whoever shares it has some of it.
+_PASSING = ("device memory", "threads", "cores")
+
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
@@ -100,14 +103,14 @@ class Journal:
         self.write({"event": "environment", **environment})
 
     def _check_same(self, entry: dict[str, Any]) -> None:
-        if entry["event"] == "environment" and entry != {
-            "event": "environment",
-            **json.loads(json.dumps(self.environment)),
-        }:
-            raise SystemExit(
-                f"--out: expected a new folder, or one with results of this machine and these "
-                f"versions; got {self.folder}, which has others; choose another folder"
-            )
+        if entry["event"] != "environment":
+            return
+        for name, value in json.loads(json.dumps(self.environment)).items():
+            if name not in _PASSING and entry.get(name) != value:
+                raise SystemExit(
+                    f"--out: expected results of {name} {value}, or a new folder; got "
+                    f"{self.folder}, with those of {entry.get(name)}; choose another folder"
+                )
 
     def write(self, entry: dict[str, Any]) -> None:
         """Keep a line, before anything else happens."""

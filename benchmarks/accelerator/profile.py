@@ -17,6 +17,7 @@ import jaxsup
 from benchmarks.accelerator.ensembles import (
     Ensemble,
     bottleneck_experiment,
+    out_of_memory,
     per_unit,
     small_case,
 )
@@ -62,14 +63,8 @@ def ablation(surroundings: Surroundings) -> Iterator[Finding]:
         whole = ensemble.step_seconds(seconds)
         note = f"{networks:,} networks, as sweeps train them: {choose_update(experiment).kind}"
         yield _microseconds("whole segment, not observed", whole, note)
-        observing = per_unit(
-            lambda count: sum(ensemble.train(0, due=True) for _ in range(count)), seconds
-        )
-        samples = experiment.record.evaluation_samples
-        note = (
-            f"one record of {samples:,} samples a network; {observing / networks / whole:.3g} steps"
-        )
-        yield _microseconds("observing alone", observing / networks, note)
+        del ensemble
+        yield _observing(surroundings, whole)
         programs = _programs(experiment, networks)
         names = list(programs)[:: 2 if small else 1]
         threads = ThreadPoolExecutor(cores())
@@ -84,6 +79,20 @@ def ablation(surroundings: Surroundings) -> Iterator[Finding]:
                 yield _microseconds(name, cost, note)
         finally:
             threads.shutdown(cancel_futures=True)
+
+
+def _observing(surroundings: Surroundings, whole: float) -> Finding:
+    """What a record of the default number of samples costs, in fewer networks."""
+    case, samples = small_case(small=surroundings.small), jaxsup.Record().evaluation_samples
+    experiment = bottleneck_experiment(case, evaluation_samples=samples)
+    ensemble = Ensemble(experiment, min(case.networks, 4096), surroundings.devices[:1])
+
+    def observe(count: int) -> float:
+        return sum(ensemble.train(0, due=True) for _ in range(count))
+
+    cost = per_unit(observe, 0.05 if surroundings.small else 0.3) / ensemble.networks
+    note = f"a record of {samples:,} samples, as much as {cost / whole:.3g} updates"
+    return Finding("observing alone", value=1e6 * cost, unit="us a network", note=note)
 
 
 def _microseconds(name: str, seconds: float, note: str) -> Finding:
@@ -191,8 +200,14 @@ def filling(surroundings: Surroundings) -> Iterator[Finding]:
         if surroundings.left < 0:
             yield Finding(f"{size:,} networks", note="not measured: out of time")
             return
-        ensemble = Ensemble(experiment, size, surroundings.devices)
-        rates[size] = 1 / ensemble.step_seconds(0.05 if small else 0.3)
+        try:
+            ensemble = Ensemble(experiment, size, surroundings.devices)
+            rates[size] = 1 / ensemble.step_seconds(0.05 if small else 0.3)
+        except Exception as error:
+            if not (rates and out_of_memory(error)):
+                raise
+            yield Finding(f"{size:,} networks", note="do not fit in memory")
+            break
         yield Finding(f"{size:,} networks", value=rates[size], unit="network-steps/s")
         if len(rates) > 1 and rates[size] < _RISE * max(list(rates.values())[:-1]):
             break

@@ -28,7 +28,7 @@ def rooflines(surroundings: Surroundings) -> Iterator[Finding]:
     """Small and large networks in both precisions, over the peaks of the same arithmetic."""
     small = surroundings.small
     seconds = 0.05 if small else 0.5
-    size = {"side": 256, "stream": 2**20} if small else {"side": 2048, "stream": 2**26}
+    size = {"side": 512, "stream": 2**24} if small else {"side": 2048, "stream": 2**26}
     memory = _peak(peaks.memory(size | {"seconds": seconds}))
     note = f"arrays of {memory.facts['size']:,} float32 numbers"
     yield Finding("memory", value=1e-9 / memory.costs[0], unit="GB/s", note=note)

@@ -142,7 +142,8 @@ def test_a_later_call_goes_on(tmp_path):
     assert ran == ["a", "c", "hangs"]
     assert [len(account.findings) for account in later.accounts.values()] == [1, 1, 1]
     assert Journal(tmp_path, HERE).tables() == later.tables()
-    with pytest.raises(SystemExit, match="which has others; choose another folder"):
+    Journal(tmp_path, {**HERE, "device memory": 5})
+    with pytest.raises(SystemExit, match=r"results of jax 1\.3, or a new folder; got .* of 1\.2"):
         Journal(tmp_path, {**HERE, "jax": "1.3"})
 
 
