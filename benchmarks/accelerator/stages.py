@@ -15,6 +15,7 @@ from benchmarks.accelerator.journal import CUT_OFF, ENDED, FAILED, SKIPPED, Find
 
 # After the last second, a library that doesn't come back is given so long.
 _GRACE_SECONDS = 20.0
+_ALARMED_EVERY = 2.0
 # So long before the last second nothing new is begun: what is at work may end in order.
 _RESERVE_SECONDS = 10.0
 
@@ -146,7 +147,8 @@ def _alarm(seconds: float) -> Iterator[None]:
         raise OutOfTime
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    # Again and again: where it falls into the end of an object, Python ignores what is raised.
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), _ALARMED_EVERY)
     try:
         yield
     finally:

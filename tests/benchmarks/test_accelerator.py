@@ -1,5 +1,6 @@
 """The check of an accelerator: its clock, its journal, and that its checks can fail."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -20,6 +21,7 @@ from benchmarks.accelerator import (
     gradients,
     laws,
     speed,
+    stages,
 )
 from benchmarks.accelerator.journal import Finding, Journal, at_least, at_most
 from benchmarks.accelerator.stages import Stage, Surroundings, run_stages
@@ -84,8 +86,8 @@ def test_a_stage_that_fails_is_told_and_others_go_on(tmp_path, capsys):
         raise RuntimeError("no such | kernel")
 
     journal = Journal(tmp_path, HERE)
-    stages = [stage("broken", fail), stage("whole", found(at_most("x", 1.0, 2.0)))]
-    run_stages(stages, journal, 60.0, [], small=False)
+    both = [stage("broken", fail), stage("whole", found(at_most("x", 1.0, 2.0)))]
+    run_stages(both, journal, 60.0, [], small=False)
     assert journal.fails
     text = (tmp_path / "report.md").read_text()
     assert "| broken | about broken | failed |" in text
@@ -96,8 +98,8 @@ def test_a_stage_that_fails_is_told_and_others_go_on(tmp_path, capsys):
 
 def test_stages_that_take_longer_than_is_left_are_skipped_and_say_so(tmp_path, capsys):
     journal = Journal(tmp_path, HERE)
-    stages = [stage("long", found(), needs=100.0), stage("short", found(Finding("x", value=1.0)))]
-    run_stages(stages, journal, 50.0, [], small=False)
+    both = [stage("long", found(), needs=100.0), stage("short", found(Finding("x", value=1.0)))]
+    run_stages(both, journal, 50.0, [], small=False)
     assert (journal.accounts["long"].ending, journal.accounts["short"].ending) == (
         "skipped",
         "ended",
@@ -105,7 +107,7 @@ def test_stages_that_take_longer_than_is_left_are_skipped_and_say_so(tmp_path, c
     assert "skipped: 50 s were left, it takes 100 or more" in capsys.readouterr().out
     assert not journal.fails
     # On a CPU all is smaller, and fits.
-    run_stages(stages, journal, 50.0, [], small=True)
+    run_stages(both, journal, 50.0, [], small=True)
     assert journal.accounts["long"].ending == "ended"
 
 
@@ -123,6 +125,23 @@ def test_the_clock_interrupts_and_keeps_what_was_found(tmp_path):
     assert (account.ending, [f.name for f in account.findings]) == ("cut off", ["early"])
 
 
+def test_an_alarm_that_python_ignores_comes_again(tmp_path, monkeypatch):
+    """The first one falls into code that takes whatever is raised for nothing."""
+    monkeypatch.setattr(stages, "_ALARMED_EVERY", 0.2)
+
+    def run(surroundings):
+        with contextlib.suppress(BaseException):
+            time.sleep(30)
+        time.sleep(30)
+        yield Finding("late", value=1.0)
+
+    journal = Journal(tmp_path, HERE)
+    began = time.monotonic()
+    run_stages([stage("a", run)], journal, 0.3, [], small=False)
+    assert time.monotonic() - began < 10
+    assert journal.accounts["a"].ending == "cut off"
+
+
 def test_a_later_call_goes_on(tmp_path):
     """What ended is not repeated; what never came back is tried last; half a line is none."""
     ran = []
@@ -131,14 +150,14 @@ def test_a_later_call_goes_on(tmp_path):
         ran.append(name)
         yield at_most(name, 1.0, 2.0)
 
-    stages = [stage(name, functools.partial(run, name)) for name in ("a", "hangs", "c")]
+    three = [stage(name, functools.partial(run, name)) for name in ("a", "hangs", "c")]
     journal = Journal(tmp_path, HERE)
-    run_stages(stages[:1], journal, 60.0, [], small=False)
+    run_stages(three[:1], journal, 60.0, [], small=False)
     journal.begin("hangs", "about it")
     with (tmp_path / "results.jsonl").open("a") as file:
         file.write('{"event": "find')
     later = Journal(tmp_path, HERE)
-    run_stages(stages, later, 60.0, [], small=False)
+    run_stages(three, later, 60.0, [], small=False)
     assert ran == ["a", "c", "hangs"]
     assert [len(account.findings) for account in later.accounts.values()] == [1, 1, 1]
     assert Journal(tmp_path, HERE).tables() == later.tables()
@@ -263,6 +282,8 @@ def test_a_share_above_the_roofline_is_a_check_that_fails():
     assert "to reach: 50%, MISSED" in finding.note
 
 
+# The clock may interrupt Python where it ignores that, and says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 def test_the_command_runs_on_a_cpu(tmp_path, capsys):
     """Every stage ends, or is left out for want of time and says so; nothing fails."""
