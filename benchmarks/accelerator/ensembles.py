@@ -51,12 +51,17 @@ class Ensemble:
         segment = Segment(jnp.int32(0), jnp.int32(steps), jnp.asarray(due))
 
         def work() -> None:
-            self._state, records = self._programs.advance(
+            self._state, *rest = self._programs.advance(
                 self._inputs, self._frozen, self._state, segment
             )
-            jax.block_until_ready((self._state, records))
+            jax.block_until_ready((self._state, rest))
 
         return stopwatch(work)
+
+    @property
+    def last_steps(self) -> np.ndarray:
+        """After how many updates each network stands."""
+        return np.asarray(self._state.last_step).ravel()
 
     def step_seconds(self, seconds: float) -> float:
         """Seconds a network-step, from segments that last about `seconds`."""
