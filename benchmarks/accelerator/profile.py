@@ -66,11 +66,10 @@ def ablation(surroundings: Surroundings) -> Iterator[Finding]:
         del ensemble
         yield _observing(surroundings, whole)
         programs = _programs(experiment, networks)
-        names = list(programs)[:: 2 if small else 1]
         threads = ThreadPoolExecutor(cores())
         try:
-            compiled = {name: threads.submit(programs[name][0]) for name in names}
-            for name in names:
+            compiled = {name: threads.submit(programs[name][0]) for name in programs}
+            for name in programs:
                 if surroundings.left < 0:
                     yield Finding(name, note="not measured: out of time")
                     continue
@@ -106,12 +105,15 @@ def _programs(
     keys = jax.random.split(jax.random.key(0), networks)
     update = choose_update(experiment)
     states = jax.jit(jax.vmap(lambda key: start(experiment, key)))(keys)
-    tables = update.prepare(experiment, experiment.batch_size)
+    # Numbers of the experiment are arguments, as in sweeps: constants would be computed with anew
+    # in every turn of a loop.
+    given = jax.jit(lambda e: (e, update.prepare(e, e.batch_size)))(experiment)
 
-    def trained(key: Any, state: Any, stop: Any) -> Any:
-        return advance(experiment, update, key, state, 0, stop)
+    def trained(key: Any, state: Any, given: Any, stop: Any) -> Any:
+        return advance(given[0], update, key, state, 0, stop)
 
-    def descended(key: Any, state: Any, tables: Any, step: Any) -> Any:
+    def descended(key: Any, state: Any, given: Any, step: Any) -> Any:
+        experiment, tables = given
         mask = experiment.student.trainable(state.parameters)
         learned, frozen = eqx.partition(state.parameters, mask)
         gradient = at_precision(PRECISIONS[experiment.precision], update.gradient)
@@ -119,47 +121,48 @@ def _programs(
         moved = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, learned, slopes)
         return eqx.tree_at(lambda s: s.parameters, state, eqx.combine(moved, frozen))
 
-    def gradients(key: Any, state: Any) -> Any:
-        return _repeat(lambda step, state: descended(key, state, tables, step), state)
+    def gradients(key: Any, state: Any, given: Any) -> Any:
+        return _repeat(lambda step, state: descended(key, state, given, step), state)
 
-    def without_draws(key: Any, state: Any) -> Any:
+    def without_draws(key: Any, state: Any, given: Any) -> Any:
+        experiment, tables = given
         batch = tables.draw(key)
+        fields = {f.name: getattr(tables, f.name) for f in dataclasses.fields(SparseSampler)}
 
         def body(step: Any, state: Any) -> Any:
             # Held together with what changes, so that nothing is made once for all steps.
             held, state = jax.lax.optimization_barrier((batch, state))
-            fields = {f.name: getattr(tables, f.name) for f in dataclasses.fields(SparseSampler)}
-            return descended(key, state, Drawn(**fields, batch_drawn=held), step)
+            drawn = Drawn(**fields, batch_drawn=held)
+            return descended(key, state, (experiment, drawn), step)
 
         return _repeat(body, state)
 
-    def draws(key: Any, state: Any) -> Any:
+    def draws(key: Any, state: Any, given: Any) -> Any:
         def body(step: Any, total: Any) -> Any:
-            batch = tables.draw(_batch_key(key, step))
+            batch = given[1].draw(_batch_key(key, step))
             return total + jnp.sum(batch.value * (batch.feature + batch.row))
 
         return _repeat(body, jnp.zeros((), state.parameters.bias.dtype))
 
-    def columns(key: Any, state: Any) -> Any:
+    def columns(key: Any, state: Any, given: Any) -> Any:
         def body(step: Any, total: Any) -> Any:
-            x = jax.lax.optimization_barrier(tables.draw(_batch_key(key, step)).columns())
-            return total + x[0, 0]
+            batch = given[1].draw(_batch_key(key, step))
+            return total + jax.lax.optimization_barrier(batch.columns())[0, 0]
 
         return _repeat(body, jnp.zeros((), state.parameters.bias.dtype))
 
-    def fixed(key: Any, state: Any) -> Any:
-        return trained(key, state, _UPDATES)
+    def fixed(key: Any, state: Any, given: Any) -> Any:
+        return trained(key, state, given, _UPDATES)
 
     def prepared(function: Callable[..., Any], *more: Any) -> Callable[[], Callable[[int], float]]:
         def compiled() -> Callable[[int], float]:
-            axes = (0, 0, *(None for _ in more))
-            program = jax.jit(jax.vmap(function, in_axes=axes)).lower(keys, states, *more).compile()
+            arguments = (keys, states, given, *more)
+            axes = (0, 0, *(None for _ in arguments[2:]))
+            program = jax.jit(jax.vmap(function, in_axes=axes)).lower(*arguments).compile()
 
             def work(count: int) -> float:
                 return stopwatch(
-                    lambda: jax.block_until_ready(
-                        [program(keys, states, *more) for _ in range(count)]
-                    )
+                    lambda: jax.block_until_ready([program(*arguments) for _ in range(count)])
                 )
 
             return work
