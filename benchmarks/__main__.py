@@ -3,6 +3,8 @@
 python -m benchmarks                     # all of them
 python -m benchmarks --quick             # fewer rounds, shorter turns
 python -m benchmarks --only bottleneck   # one; repeat for several
+
+What an accelerator computes, and how fast, is python -m benchmarks.accelerator.
 """
 
 import argparse
@@ -25,7 +27,6 @@ NAMES = (
     "first_result",
     "scaling",
     "looking",
-    "gpu",
 )
 
 
@@ -46,6 +47,7 @@ def main() -> None:
     versions = (f"{name} {settings[name]}" for name in ("jax", "numpy", "torch"))
     print(f"{settings['cores']} cores, {settings['processor']}; {', '.join(versions)}")
     results: dict[str, Any] = {}
+    impossible: list[str] = []
     for name in arguments.only or NAMES:
         module = importlib.import_module(f"benchmarks.{name}")
         print(f"\n{name}: {(module.__doc__ or '').splitlines()[0].removeprefix('Claim: ')}")
@@ -54,10 +56,16 @@ def main() -> None:
         print_rows(rows)
         results[name] = {
             "seconds": time.perf_counter() - began,
-            "rows": [{**dataclasses.asdict(row), "met": row.met} for row in rows],
+            "rows": [
+                {**dataclasses.asdict(row), "met": row.met, "impossible": row.impossible}
+                for row in rows
+            ],
         }
+        impossible += [row.work for row in rows if row.impossible]
         write_json(arguments.json, results)
     print(f"\nwrote {arguments.json}")
+    if impossible:
+        raise SystemExit(f"benchmarks: above what is attainable: {'; '.join(impossible)}")
 
 
 if __name__ == "__main__":

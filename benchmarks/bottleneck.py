@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks import peaks, torch_bottleneck
 from benchmarks.comparison import Notes, Row, compare, same_mean, same_values, share_of
-from benchmarks.devices import use_jax
+from benchmarks.devices import ARITHMETIC, use_jax
 from benchmarks.held_out import losses, save_start
 from benchmarks.starts import starting_parameters, training_seconds
 from benchmarks.turns import Measured, Prepared, calibrate, stopwatch, take_turns
@@ -43,7 +43,9 @@ class Case:
         checked, check_steps: networks and steps of the comparison of loss curves.
         seconds: how long a turn lasts.
         device: where PyTorch computes; JAX takes the best it has.
-        side, stream: sizes of the peaks' matrices and arrays.
+        precision: of the products of all contenders, and of the peak, as `jaxsup.Experiment` has
+            it.
+        side, stream: smallest sizes of the peaks' matrices and arrays.
         folder: where the first contender leaves the starting weights.
     """
 
@@ -57,7 +59,8 @@ class Case:
     seconds: float
     learning_rate: float = 0.3
     device: str = "cpu"
-    side: int = 2048
+    precision: str = "float32"
+    side: int = 1024
     stream: int = 2**25
     folder: str = ""
 
@@ -120,7 +123,8 @@ def _own_data(name: str, case: Case, repeats: int, *, apart: bool = True) -> lis
             print(f"skipped: {names[rival]}: {seats[rival].missing}")
             continue
         row = compare(case.name, names[rival], ours, seats[rival].costs, target=target)
-        rows.append(dataclasses.replace(row, note=notes[rival] + _company(seats)))
+        note = f"{ARITHMETIC[case.precision]}; {notes[rival]}{_company(seats)}"
+        rows.append(dataclasses.replace(row, note=note))
     rows.append(compare(case.name, "simulate in a Python loop", ours, seats["simulate"].costs))
     return [*rows, roofline(case, seats, TARGETS.get((name, "products")))]
 
@@ -139,7 +143,8 @@ def roofline(case: Case, seats: dict[str, Measured], target: float | None) -> Ro
         seats["jaxsup"].costs,
         bounds,
         target=target,
-        note=f"peaks of this run: {gflops:.0f} GFLOP/s, {gigabytes:.1f} GB/s; "
+        note=f"peaks of this run: {gflops:.0f} GFLOP/s ({seats['products'].facts['arithmetic']}, "
+        f"side {seats['products'].facts['size']:,}), {gigabytes:.1f} GB/s; "
         f"counted: the {case.occupied:.0%} of samples that have an active feature",
     )
 
@@ -153,7 +158,8 @@ def _paired(case: Case, repeats: int) -> list[Row]:
         return []
     work = f"{case.name}, PAIRED: 16 settings share a seed's random numbers"
     costs = seats["jaxsup"].costs, seats["eager"].costs
-    return [compare(work, "eager PyTorch loop", *costs, note=notes["eager"])]
+    note = f"{ARITHMETIC[case.precision]}; {notes['eager']}"
+    return [compare(work, "eager PyTorch loop", *costs, note=note)]
 
 
 def contend(
@@ -188,6 +194,7 @@ def make_sweep(case: Case, steps: int, networks: int, record: Any) -> Any:
         batch_size=case.batch,
         steps=steps,
         record=record,
+        precision=case.precision,
     )
     axes = {"features.exponent": case.exponents}
     return jaxsup.Sweep(experiment, axes, -(-networks // len(case.exponents)))

@@ -37,6 +37,8 @@ class Row:
         at_most: whether the target is a ceiling.
         ours, theirs: cost of both sides in microseconds a unit of work, where there are two.
         note: what a reader must know.
+        attainable: whether it is held against the most that there can be. More than that is an
+            error of the benchmark, not a good result.
     """
 
     work: str
@@ -48,12 +50,20 @@ class Row:
     ours: float | None = None
     theirs: float | None = None
     note: str = ""
+    attainable: bool = False
+
+    @property
+    def impossible(self) -> bool:
+        """Whether more than the attainable was measured: the peak is none."""
+        return self.attainable and self.reached.median > 1
 
     @property
     def met(self) -> bool | None:
-        """Whether the median meets the target; None without one."""
+        """Whether the median meets the target; None without one. What cannot be meets none."""
         if self.target is None:
             return None
+        if self.impossible:
+            return False
         if self.at_most:
             return self.reached.median <= self.target
         return self.reached.median >= self.target
@@ -80,7 +90,7 @@ def share_of(
 ) -> Row:
     """Which share of the attainable `ours` is: least cost over cost, of the same rounds."""
     row = compare(work, against, ours, bounds)
-    return dataclasses.replace(row, unit="%", **more)
+    return dataclasses.replace(row, unit="%", attainable=True, **more)
 
 
 @dataclasses.dataclass(frozen=True)

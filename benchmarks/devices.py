@@ -8,6 +8,14 @@ from typing import Any
 from benchmarks.report import cores
 from benchmarks.turns import Missing, stopwatch
 
+# By `jaxsup.Experiment.precision`, what PyTorch calls the same: "high" lets it take TensorFloat-32.
+_TORCH_PRECISIONS = {"float32": "highest", "fast": "high"}
+ARITHMETIC = {
+    "float32": "products in full float32 on both sides (JAX 'highest', PyTorch 'highest')",
+    "fast": "products as the device likes on both sides (JAX 'default', PyTorch 'high')",
+}
+"""By `jaxsup.Experiment.precision`, in which arithmetic contenders multiply."""
+
 
 def use_jax(*, x64: bool = False, devices: int | None = None) -> Any:
     """jax with a device a core and LAPACK without threads below, as the `jaxsup` command has it."""
@@ -22,8 +30,12 @@ def use_jax(*, x64: bool = False, devices: int | None = None) -> Any:
     return jax
 
 
-def use_torch(device: str = "cpu") -> Any:
+def use_torch(device: str = "cpu", precision: str = "float32") -> Any:
     """torch with as many threads as there are cores; tensors are made on `device`.
+
+    Arguments:
+        device: as torch names it.
+        precision: of products, as `jaxsup.Experiment` has it.
 
     Raises:
         Missing: it is not installed, or has no such device.
@@ -35,6 +47,7 @@ def use_torch(device: str = "cpu") -> Any:
     if device != "cpu" and not torch.cuda.is_available():
         raise Missing("this PyTorch has no GPU: install the build for it")
     torch.set_num_threads(cores())
+    torch.set_float32_matmul_precision(_TORCH_PRECISIONS[precision])
     torch.set_default_device(device)
     return torch
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import torch_published
 from benchmarks.comparison import Notes, Row, compare, same_mean
-from benchmarks.devices import use_jax
+from benchmarks.devices import ARITHMETIC, use_jax
 from benchmarks.held_out import save_start
 from benchmarks.published_case import CHECK_STEPS, Case, held_out_loss
 from benchmarks.starts import starting_parameters, training_seconds
@@ -41,7 +41,8 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
             print(f"skipped: {against}: {seats[name].missing}")
             continue
         costs = seats["jaxsup"].costs, seats[name].costs
-        rows.append(compare(work, against, *costs, target=target, note=notes[name]))
+        note = f"{ARITHMETIC['float32']}; {notes[name]}"
+        rows.append(compare(work, against, *costs, target=target, note=note))
     return rows
 
 

@@ -61,6 +61,8 @@ def print_rows(rows: list[Row]) -> None:
         if target:
             target = ("at most " if row.at_most else "at least ") + target
             target += " met" if row.met else " MISSED"
+        if row.impossible:
+            target = "ERROR of the benchmark: more than the attainable, so the peak is none"
         costs = "" if row.ours is None else f"{_short(row.ours)} us"
         if row.theirs is not None:
             costs += f" against {_short(row.theirs)} us"

@@ -24,7 +24,7 @@ def _recorded(case: dict[str, Any]) -> list[int]:
 
 def eager_loop(case: dict[str, Any]) -> Prepared:
     """One network at a time: a module, autograd, torch.optim.SGD."""
-    torch = use_torch(case.get("device", "cpu"))
+    torch = use_torch(case.get("device", "cpu"), case.get("precision", "float32"))
     torch.manual_seed(0)
     start, laws = _starts(torch, case)
     batch = case["batch"]
@@ -93,7 +93,7 @@ def vmapped_ensemble(case: dict[str, Any]) -> Prepared:
 
     In groups of the size, out of a few, that was fastest on this machine.
     """
-    torch = use_torch(case.get("device", "cpu"))
+    torch = use_torch(case.get("device", "cpu"), case.get("precision", "float32"))
     torch.manual_seed(0)
     start, laws = _starts(torch, case)
     batch, features, rate = case["batch"], case["features"], case["learning_rate"]
