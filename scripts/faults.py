@@ -16,9 +16,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 _HEAD = """# Faults and bad inputs tried
 
 A fault counts as survived if nothing came out wrong in silence and nothing stored is lost;
-a bad input as handled if it gave one line (what was expected, what came, what to do; of options that
-are unknown, the parser's box of a few lines), a non-zero status and no traceback, or the right
-result where it was none after all. Cases are drawn at random by a seed; the test suite runs a few.
+a bad input as handled if it gave one line (what was expected, what came, what to do; of unknown
+options, the parser's box of a few lines), a non-zero status and no traceback, or the right result
+where it was none after all. Cases are drawn at random by a seed; the test suite runs a few.
 
 Made by `{command}` in {minutes:.0f} minutes.
 
