@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export JAXSUP_TYPECHECK=0
 XLA_FLAGS="" bash scripts/test.sh --all tests/training/test_updates*.py tests/sweep/test_trainer*.py
-bash scripts/test.sh --all tests -k bad_input
+bash scripts/test.sh tests -k bad_input
