@@ -135,7 +135,7 @@ def program_costs(sweep: Any, program: Any, seconds: float, rounds: int) -> dict
         segment = Segment(jnp.int32(first), jnp.int32(stop), jnp.asarray(due))
         jax.block_until_ready(state)
         began = time.perf_counter()
-        state, records = programs.advance(inputs, frozen, state, segment)
+        state, _, records = programs.advance(inputs, frozen, state, segment)
         jax.block_until_ready((state, records))
         return time.perf_counter() - began
 

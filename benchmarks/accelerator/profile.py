@@ -81,8 +81,9 @@ def ablation(surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def _observing(surroundings: Surroundings, whole: float) -> Finding:
-    """What a record of the default number of samples costs, in fewer networks."""
-    case, samples = small_case(small=surroundings.small), jaxsup.Record().evaluation_samples
+    """What a record costs, of as many samples as 10,000 updates have by default."""
+    case = small_case(small=surroundings.small)
+    samples = jaxsup.Record().samples(10_000, case.batch, case.features)
     experiment = bottleneck_experiment(case, evaluation_samples=samples)
     ensemble = Ensemble(experiment, min(case.networks, 4096), surroundings.devices[:1])
 

@@ -82,6 +82,7 @@ class Experiment(Configuration):
         check_choice("sampling", self.sampling, SAMPLINGS)
         check_choice("precision", self.precision, tuple(PRECISIONS))
         self._check_shapes()
+        self._check_names()
         self._check_steps()
         if self.gradient == "exact" and self.closed_form is None:
             raise fail(
@@ -127,6 +128,12 @@ class Experiment(Configuration):
             if size > MOST:
                 text, advice = f"one of {size}", "take fewer features, or make it smaller"
                 raise fail(name, f"arrays of at most {MOST} numbers", text, advice, described=True)
+
+    def _check_names(self) -> None:
+        taken = set(self.record.names) & set(type(self.student).parameter_dims)
+        if taken:
+            advice = "it is an array of the student: call the observable otherwise"
+            raise fail("record.observables", "a name that is free", min(taken), advice)
 
     def _check_steps(self) -> None:
         for name in ("steps", "parameter_steps"):

@@ -40,6 +40,20 @@ OBSERVABLE_NAMES = (
     "response_capacities",
 )
 """The observables that a name stands for; `jaxsup.training.observables` measures them."""
+DIMENSIONS = ("feature", "latent", "latent_in", "eigenvalue")
+"""The package's dimensions of observables and of parameters."""
+DATASET_NAMES = (
+    "seed",
+    "step",
+    "kept_step",
+    "key_word",
+    "key_data",
+    "status",
+    "last_step",
+    "complete",
+    "superposition_ratio",
+)
+"""What a dataset has of its own beside observables and parameters."""
 
 
 @dataclasses.dataclass

@@ -15,11 +15,18 @@ from jaxsup._internal.validation import (
     is_integer,
 )
 from jaxsup.experiment.configuration import Configuration
-from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
+from jaxsup.experiment.observables import (
+    DATASET_NAMES,
+    DIMENSIONS,
+    OBSERVABLE_NAMES,
+    Observable,
+)
 
 MOST_RECORDS = 10**6
 """Largest number of steps that a run records."""
 
+# A folder of every store, which no variable may be called.
+_JOURNAL = "journal"
 # What evaluating a loss by default takes of a run's time, and in how many samples.
 _LOOKING = 0.15
 _FEWEST_SAMPLES, _MOST_SAMPLES, _STRIDE = 128, 4096, 64
@@ -151,9 +158,21 @@ def _check_observable(observable: object) -> None:
     if not isinstance(observable, Observable):
         check_choice("record.observables", observable, OBSERVABLE_NAMES)
         return
-    if observable.name in OBSERVABLE_NAMES:
+    name, dims = observable.name, observable.dims
+    if not isinstance(name, str) or not name.isidentifier() or name == _JOURNAL:
+        advice = "call it by a word of letters, digits and _"
+        raise fail("record.observables", "an observable with a name", name, advice)
+    if name in (*OBSERVABLE_NAMES, *DATASET_NAMES, *DIMENSIONS):
         advice = "call it otherwise, or record the package's own by its name"
-        raise fail("record.observables", "a name that is free", observable.name, advice)
+        raise fail("record.observables", "a name that is free", name, advice)
+    words = isinstance(dims, tuple) and all(isinstance(d, str) and d.isidentifier() for d in dims)
+    if not words or len(set(dims)) < len(dims):
+        advice = f"dims of {name!r}: write a tuple of different words, () for one number"
+        raise fail("record.observables", "names of dimensions", dims, advice)
+    taken = [dim for dim in dims if dim in (name, *OBSERVABLE_NAMES, *DATASET_NAMES)]
+    if taken:
+        advice = f"dims of {name!r}: call it otherwise"
+        raise fail("record.observables", "dimensions that are free", taken[0], advice)
     try:
         hash(observable)
     except TypeError:

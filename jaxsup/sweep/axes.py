@@ -14,7 +14,12 @@ from jaxsup._internal.validation import fail, suggest
 from jaxsup.experiment.configuration import check_types
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
-from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
+from jaxsup.experiment.observables import (
+    DATASET_NAMES,
+    DIMENSIONS,
+    OBSERVABLE_NAMES,
+    Observable,
+)
 from jaxsup.experiment.students import Student
 from jaxsup.experiment.tables import is_outside
 
@@ -23,21 +28,9 @@ MOST_SETTINGS = 10**7
 
 # Names of the result's own dimensions and variables: an axis cannot be called so.
 _RESERVED = (
-    "loss",
-    "seed",
-    "step",
-    "kept_step",
-    "feature",
-    "latent",
-    "latent_in",
-    "eigenvalue",
-    "key_word",
-    "key_data",
-    "status",
-    "last_step",
-    "complete",
-    "superposition_ratio",
-    *(name for name in OBSERVABLE_NAMES if name != "loss"),
+    *DATASET_NAMES,
+    *DIMENSIONS,
+    *OBSERVABLE_NAMES,
     *Student.parameter_dims,
     *HiddenLayerStudent.parameter_dims,
 )

@@ -30,7 +30,10 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
     """
     import xarray as xr
 
-    sweep = sweep_from_tables(json.loads(dataset.attrs["configuration"]))
+    try:
+        sweep = sweep_from_tables(json.loads(dataset.attrs["configuration"]))
+    except ValueError:  # classes from outside of the package, which a dataset does not import
+        return None
     fields = [field for axis in sweep.axes for field in axis.fields]
     steps, keys = dataset["step"].values, seed_keys(np.atleast_1d(dataset["seed"].values))
     dims = [dim for dim in dataset["loss"].dims if dim not in ("seed", "step")]

@@ -1,11 +1,15 @@
 """What is recorded, and when."""
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_one_line_error
+from factories import relu_experiment
+from helpers import assert_one_line_error, untyped
 
 import jaxsup
+from jaxsup import Observable, Sweep, run
 from jaxsup.experiment.record import Record
 from jaxsup.training.observables import OBSERVABLES
 
@@ -147,3 +151,51 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_a_one_line_error(case):
     assert_one_line_error(*BAD[case])
+
+
+class Spread(Observable):
+    """An observable of one's own."""
+
+    name: str = eqx.field(static=True, default="spread")
+    dims: tuple[str, ...] = eqx.field(static=True, default=())
+    long_name: str = eqx.field(static=True, default="spread of the errors")
+    units: str = eqx.field(static=True, default="1")
+
+    def measure(self, network):
+        return network.errors if self.dims else jnp.std(network.errors)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("loss", "complete", "status", "step", "seed", "key_data", "feature", "latent"),
+        *("superposition_ratio", "journal", "zarr.json", "a/b", "..", "", "two words"),
+    ],
+)
+def test_bad_names_of_observables_are_one_line_errors(name):
+    assert_one_line_error(
+        lambda: Record(observables=(Spread(name),)), "record.observables: expected a"
+    )
+
+
+@untyped
+@pytest.mark.parametrize("dims", [("seed",), ("loss",), ("spread",), ("a", "a"), ("a/b",), 3, "ab"])
+def test_bad_dimensions_of_observables_are_one_line_errors(dims):
+    match = "record.observables: expected .*dimensions"
+    assert_one_line_error(lambda: Record(observables=(Spread(dims=dims),)), match)
+
+
+def test_an_observable_is_not_called_as_an_array_of_the_student():
+    record = Record(observables=(Spread("core"),))
+    match = "record.observables: expected a name that is free; got 'core'"
+    assert_one_line_error(lambda: relu_experiment(record=record), match)
+
+
+def test_a_dimension_of_the_package_has_its_size():
+    """Errors are one a feature: called "latent", they would be taken for latent dimensions."""
+    record = Record(observables=(Spread(dims=("latent",)),))
+    match = "observable spread: expected .* along 'latent'; got values of shape"
+    sweep = Sweep(relu_experiment(record=record))
+    assert_one_line_error(lambda: run(sweep), match)
+    record = Record(observables=(Spread(dims=("feature",)),))
+    assert "spread" in run(Sweep(relu_experiment(record=record)))

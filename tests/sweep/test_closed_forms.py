@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from factories import relu_experiment
 
 import jaxsup
 from jaxsup.sweep.closed_forms import theory_curves
@@ -40,3 +41,15 @@ def test_theory_curves_are_the_medians_of_what_the_seeds_do(student: dict[str, A
 def test_there_are_no_theory_curves_without_a_closed_form() -> None:
     sweep = linear_sweep(latent=12, embedding="learned", core=False)
     assert theory_curves(jaxsup.run(sweep)) is None
+
+
+def test_a_dataset_with_a_class_from_outside_has_no_theory():
+    """What it names is not imported: its curves are drawn without."""
+
+    class Twice(jaxsup.AbstractTeacher):
+        def targets(self, x):
+            return 2 * x
+
+    sweep = jaxsup.Sweep(relu_experiment(teacher=Twice()))
+    dataset = jaxsup.run(sweep)
+    assert theory_curves(dataset) is None

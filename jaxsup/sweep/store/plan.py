@@ -85,6 +85,12 @@ def check_store(store: str | Path, *, join: bool = False) -> None:
         )
     try:
         taken = path.exists() and not (path.is_dir() and is_blank(path))
+        names = () if join or not path.is_dir() else (journal.MANIFEST, journal.ROOT)
+        if taken and names and not any((path / name).exists() for name in names):
+            raise FileExistsError(
+                f"{path}: expected a new folder, or an empty one; got one with other files; "
+                "choose another"
+            )
         if taken and not join:
             raise FileExistsError(
                 f"{path}: expected a new folder; got one that exists; "

@@ -196,11 +196,22 @@ class _Arrays:
                 advice = "name a dimension for each axis of what measure() returns"
                 text = f"values of shape {shape}"
                 raise fail(f"observable {name}", expected, text, advice, described=True)
+            own = {"feature": experiment.features.count, "latent": experiment.student.latent}
+            for dim, size in zip(observable.dims, shape, strict=True):
+                if size != own.get(dim, size):
+                    advice = f"a dimension of other sizes wants a name other than {dim!r}"
+                    text = f"values of shape {shape}"
+                    expected = f"{own[dim]} of them along {dim!r}"
+                    raise fail(f"observable {name}", expected, text, advice, described=True)
             self._add(
                 name, ("step", *observable.dims), shape, observable.long_name, observable.units
             )
         if experiment.record.parameter_steps:
             for name, leaf in named_arrays(state.parameters).items():
+                if name in records:
+                    text, advice = f"an observable {name!r}", "call the observable otherwise"
+                    expected = "a name other than those of the student's arrays"
+                    raise fail("record.observables", expected, text, advice, described=True)
                 dims = experiment.student.parameter_dims.get(
                     name, tuple(f"{name}_{axis}" for axis in range(leaf.ndim))
                 )
