@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsup._internal.paths import local_path
+from jaxsup._internal.system import check_assertions
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
 from jaxsup.sweep.devices import default_devices
@@ -104,6 +105,7 @@ def run(
     check_number("checkpoint", checkpoint, "give seconds", low=0)
     alone, share = share is None, share or Share()
     if store is not None:
+        check_assertions()
         store = local_path(store)
         check_store(store, join=resume or not alone)
     began = time.perf_counter()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup._internal.paths import local_path
+from jaxsup._internal.system import check_assertions
 from jaxsup.sweep.store.facts import Facts
 from jaxsup.sweep.store.files import GONE, Damage, UnreadableError, damage_of, readable
 from jaxsup.sweep.store.journal import (
@@ -46,6 +47,7 @@ def open_store(store: str | Path) -> "xr.Dataset":
         ValueError: the folder holds no sweep, a damaged one, or one of a later version.
         OSError: a file cannot be read now.
     """
+    check_assertions()
     path = local_path(store)
     facts, damages = _facts_of(path)
     if facts is None:
