@@ -103,7 +103,8 @@ def test_batches_in_tiles_are_their_members(embedding, density, one_by_one):
     def gradient(scale, key):
         learned, frozen = split(case, initial_parameters(case, key))
         learned = jax.tree.map(lambda leaf: leaf * scale, learned)
-        errors = estimated_errors(case, update, eqx.combine(learned, frozen), key)
+        # The standard error of samples that are nearly all empty is rounding.
+        errors = estimated_errors(case, update, eqx.combine(learned, frozen), key).errors
         return update.gradient(case, tables, learned, frozen, key), errors
 
     scales, keys = jnp.asarray([0.5, 1.0, 2.0]), jax.random.split(jax.random.key(3), 2)
