@@ -127,7 +127,7 @@ class Metadata:
             damages += damage_of(self.path, facts.files, None)
         root = journal.read_document(self.path / journal.ROOT) or {}
         if not any(damage.path == journal.ROOT for damage in damages) and (
-            "consolidated_metadata" not in root
+            not root.get("consolidated_metadata")
         ):
             damages.append(journal.Damage(journal.ROOT, None, "it lacks the arrays' metadata"))
         for damage in damages:

@@ -86,7 +86,7 @@ def open_whole(path: Path) -> "xr.Dataset":
     facts, damages = (None, []) if is_first_layout(path) else read_facts(path)
     # A root that is not as it was written may tell wrong metadata. The arrays' own are held to
     # their checksums; to find them, Zarr looks at all that lies in the folder.
-    believed = not damages and "consolidated_metadata" in (read_document(path / ROOT) or {})
+    believed = not damages and bool((read_document(path / ROOT) or {}).get("consolidated_metadata"))
     try:
         with readable(path), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Object at .* is not recognized")
