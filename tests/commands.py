@@ -4,7 +4,6 @@ A Python that starts afresh takes a second to import as much. What is tested is 
 arguments, standard output and error, and the exit status are the process's own.
 """
 
-import multiprocessing
 import os
 import runpy
 import subprocess
@@ -12,8 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_MODULES = ["matplotlib.pyplot", "optax", "pandas", "safetensors.numpy", "scipy.stats", "tyro"]
-_OURS = ["jaxsup.cli.main", "jaxsup.reproduce", "jaxsup.sweep.run", "jaxsup.weights.diagnosis"]
+from warm_processes import warm_context
 
 
 def jaxsup(
@@ -26,12 +24,10 @@ def jaxsup(
         cwd: folder to run it in. Default: where the test runs.
         seconds: the time after which it is ended, and the test fails.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_MODULES, *_OURS, "xarray", "zarr"])
     words = ["jaxsup", *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder, "output"), Path(folder, "error")
-        process = context.Process(target=_become, args=(words, cwd or Path.cwd(), files))
+        process = warm_context().Process(target=_become, args=(words, cwd or Path.cwd(), files))
         process.start()
         process.join(seconds)
         if process.is_alive():

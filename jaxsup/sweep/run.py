@@ -123,7 +123,7 @@ def run(
     if store is None:
         results = MemoryResults(layout, devices, began)
     else:
-        results = Store.open(local_path(store), layout, plan, devices, share, alone=alone)
+        results = Store.open(Path(store), layout, plan, devices, share, alone=alone)
         plan = results.plan  # of the process that was first
     with closing(results):
         parts = cut_parts(sweep, programs, plan.tile, capacities or plan.capacities)

@@ -1,37 +1,18 @@
 """Settings without a result: each has its row, with the reason that holds, in every table."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from fit_tables import TABLES
 from helpers import assert_one_line_error, untyped
 
 import jaxsup
-from jaxsup import fit
-from jaxsup.fit.tables import exponents, local_tables, regime_tables
 
 STEPS = np.unique(np.round(np.geomspace(1, 1e4, 80)))
 LAW = np.broadcast_to(STEPS**-0.5, (2, 3, STEPS.size))
-TABLES: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., str]]] = {
-    "exponents": (
-        jaxsup.measure_exponents,
-        exponents.exponents_to_records,
-        exponents.format_exponents,
-    ),
-    "regimes": (
-        fit.measure_regimes,
-        regime_tables.regimes_to_records,
-        regime_tables.format_regimes,
-    ),
-    "local": (
-        fit.measure_local_exponents,
-        local_tables.local_exponents_to_records,
-        local_tables.format_local_exponents,
-    ),
-}
 
 
 def sweep(loss: np.ndarray, status: int = 0) -> xr.Dataset:

@@ -1,39 +1,20 @@
 """Trained sweeps in which settings diverge at once, or that no power law is to be expected of."""
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
 import pytest
 import xarray as xr
+from fit_tables import TABLES
 from helpers import assert_one_line_error
 from matplotlib.axes import Axes
 
 import jaxsup
 from jaxsup import fit, plot
 from jaxsup.experiment.tables import to_table
-from jaxsup.fit.tables import exponents, local_tables, regime_tables
 
 RATE = "optimizer.learning_rate"
-TABLES: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., str]]] = {
-    "exponents": (
-        jaxsup.measure_exponents,
-        exponents.exponents_to_records,
-        exponents.format_exponents,
-    ),
-    "regimes": (
-        fit.measure_regimes,
-        regime_tables.regimes_to_records,
-        regime_tables.format_regimes,
-    ),
-    "local": (
-        fit.measure_local_exponents,
-        local_tables.local_exponents_to_records,
-        local_tables.format_local_exponents,
-    ),
-}
 
 
 @pytest.fixture(scope="module")
