@@ -177,26 +177,25 @@ def _collapse(rows: Sequence[Row]) -> list[Claim]:
         for row in rows
         if row.latent > 1
     ]
-    return [
-        Claim(
-            "largest projection on one eigenspace (tolerance 1e-4), all networks",
-            statement,
-            "arXiv 2602.02224, abstract",
-            Published(0.9, 1.0, "single eigenspaces; read as a share of 0.9 or more"),
-            _over_networks(shares),
-        ),
-        Claim(
-            "spread over that of a Gaussian matrix, all networks",
-            statement,
-            "arXiv 2602.02224, abstract",
-            Published(0.0, 0.25, "the weaker reading: eigenvalues within a quarter of the null's"),
-            _over_networks(ratios),
-        ),
-    ]
+    strict = Published(0.9, 1.0, "single eigenspaces; read as a share of 0.9 or more")
+    weak = Published(0.0, 0.25, "the weaker reading: eigenvalues within a quarter of the null's")
+    readings = (
+        ("largest projection on one eigenspace (tolerance 1e-4), all networks", strict, shares),
+        ("spread over that of a Gaussian matrix, all networks", weak, ratios),
+    )
+    claims = []
+    for quantity, published, values in readings:
+        measured = _over_networks(values)
+        reason = "" if measured else "fewer than two networks"
+        source = "arXiv 2602.02224, abstract"
+        claims.append(Claim(quantity, statement, source, published, measured, reason))
+    return claims
 
 
-def _over_networks(values: Sequence[np.ndarray]) -> Estimate:
-    return intervals.from_bootstrap(np.concatenate(values), np.mean, what="networks")
+def _over_networks(values: Sequence[np.ndarray]) -> Estimate | None:
+    """Mean over networks, None of fewer than two."""
+    numbers = np.concatenate(values) if values else np.zeros(0)
+    return intervals.from_bootstrap(numbers, np.mean, what="networks") if len(numbers) > 1 else None
 
 
 def _step(rows: Sequence[Row]) -> list[Claim]:

@@ -226,7 +226,7 @@ def _projections(
     return np.asarray(
         [
             float(np.mean(decompose_batch(W, summary=keep_projection, relative_tolerance=t)))
-            for t in TOLERANCES.astype(np.float32)
+            for t in TOLERANCES.tolist()
         ]
     )
 
