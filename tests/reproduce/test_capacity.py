@@ -36,15 +36,24 @@ def numbers_of(W: np.ndarray) -> dict[str, float]:
     leverages = np.einsum("ki,kl,li->i", W, np.linalg.pinv(W @ W.T), W)
     means = values @ shares
     deviations = np.sqrt(np.sum((values[:, None] - means) ** 2 * shares, axis=0))
+    slacks = 1 - capacities / leverages
+
+    def by_leverage(x: np.ndarray) -> float:
+        return float(np.average(x, weights=leverages))
+
+    assert by_leverage(slacks) == pytest.approx(1 - capacities.sum() / leverages.sum())
     return {
         "rank_share": np.linalg.matrix_rank(W) / len(W),
         "deficit": 1 - capacities.sum() / np.linalg.matrix_rank(W),
-        "slack": np.mean(1 - capacities / leverages),
-        "spread": np.mean(deviations / means),
-        "projection": measures.max(0).mean(),
-        "participation": np.mean(1 / np.sum(measures**2, axis=0)),
+        "slack": by_leverage(slacks),
+        "spread": by_leverage(deviations / means),
+        "projection": by_leverage(measures.max(0)),
+        "participation": by_leverage(1 / np.sum(measures**2, axis=0)),
         "eigenspaces": len(groups),
-        "mean_eigenvalue": means.mean(),
+        "mean_eigenvalue": by_leverage(means),
+        "plain_slack": slacks.mean(),
+        "plain_spread": np.mean(deviations / means),
+        "plain_mean_eigenvalue": means.mean(),
     }
 
 
@@ -134,6 +143,7 @@ def published_row(printed: capacity_claims.Printed) -> Row:
         each={
             "capacities": leverages * (1 - printed.deficit * around),
             "leverages": leverages,
+            "slacks": printed.deficit * around[None],
             "spreads": printed.spread * around[None],
             "projections": printed.projection * around[None],
             "participations": printed.participation * around[None],
@@ -168,7 +178,7 @@ def test_other_numbers_do_not_agree() -> None:
     row = published_row(printed)
     twice = dataclasses.replace(row, each={k: 2.5 * v for k, v in row.each.items()})
     verdicts = {c.quantity.split(",")[0]: c.verdict for c in capacity_claims.claims_of([twice])}
-    assert verdicts["mean eigenvalue of a feature"] == DIFFERS
+    assert verdicts["mean eigenvalue that a feature sees"] == DIFFERS
     assert verdicts["spread"] == DIFFERS
     assert verdicts["number of eigenspaces"] == AGREES
 

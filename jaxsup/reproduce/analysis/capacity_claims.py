@@ -65,12 +65,12 @@ PRINTED = (
 _WORDS = {
     "rank_share": "rank / K",
     "deficit": "1 - saturation",
-    "slack": "slack, mean of 1 - D / leverage",
-    "spread": "spread, mean of sd / mean of a feature's eigenvalue",
-    "projection": "largest projection on one eigenspace, mean over features",
+    "slack": "slack, 1 - D / leverage",
+    "spread": "spread, sd / mean of the eigenvalue that a feature sees",
+    "projection": "largest projection on one eigenspace",
     "participation": "eigenspaces a feature spreads over, 1 / sum of squares",
     "eigenspaces": "number of eigenspaces",
-    "mean_eigenvalue": "mean eigenvalue of a feature",
+    "mean_eigenvalue": "mean eigenvalue that a feature sees",
 }
 _STATEMENTS = {
     "rank_share": "Trained autoencoders use all of their rank.",

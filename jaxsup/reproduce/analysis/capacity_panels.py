@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup import plot
-from jaxsup.plot.style import COLORS, COVERING, GUIDE, MARKERS, styled
+from jaxsup.plot.style import COLORS, COVERING, GUIDE, MARKERS, plain_log_axis, styled
 from jaxsup.reproduce.analysis.capacity_claims import PRINTED, PUBLISHED_SIZE, STEP
 from jaxsup.reproduce.analysis.capacity_table import (
     QUANTITIES,
@@ -45,8 +45,8 @@ def draw(rows: Sequence[Row], curves: Sequence[ToleranceCurve], dataset: xr.Data
     """
     figure, axes = plot.new_figure(3, rows=2, width=4.3, height=3.6)
     draw_against_sparsity(rows, axes[0, 0], "deficit", "1 − Σ D / rank")
-    draw_against_sparsity(rows, axes[0, 1], "spread", "sd / mean of λ, mean over features")
-    draw_against_sparsity(rows, axes[0, 2], "mean_eigenvalue", "κ, mean over features")
+    draw_against_sparsity(rows, axes[0, 1], "spread", "sd / mean of λ, by leverage")
+    draw_against_sparsity(rows, axes[0, 2], "mean_eigenvalue", "mean λ, by leverage")
     draw_lines(rows, axes[1, 0])
     draw_tolerances(curves, axes[1, 1])
     draw_training(dataset, axes[1, 2])
@@ -55,7 +55,7 @@ def draw(rows: Sequence[Row], curves: Sequence[ToleranceCurve], dataset: xr.Data
     axes[0, 2].set_title("Mean of the eigenvalues that a feature sees")
     axes[1, 0].set_title("Linear law: D = |w|² / λ in an eigenspace")
     axes[1, 1].set_title('What "one eigenspace" is depends on the tolerance')
-    axes[1, 2].set_title("Slack along training")
+    axes[1, 2].set_title("Distance from saturation along training")
     return figure
 
 
@@ -91,10 +91,11 @@ def draw_against_sparsity(rows: Sequence[Row], ax: Axes, quantity: str, label: s
     ax.axvline(STEP, color="#bbbbbb", linewidth=0.8, zorder=0)
     ax.set_yscale("log")
     low, high = ax.get_ylim()
-    ax.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend
+    lines = -(-len(ax.get_legend_handles_labels()[0]) // 2)
+    ax.set_ylim(low, high * (high / low) ** (0.1 * lines))  # room for the legend
     ax.set_xlabel("sparsity S, probability that a feature is 0")
     ax.set_ylabel(label)
-    ax.legend(loc="upper center", ncols=3, **COVERING)
+    ax.legend(loc="upper left", ncols=2, fontsize=7, **COVERING)
     return ax
 
 
@@ -117,6 +118,8 @@ def draw_lines(rows: Sequence[Row], ax: Axes) -> Axes:
     ax.plot(ends, ends, color="black", linewidth=0.9, label="slope = 1 / λ")
     ax.figure.colorbar(points, ax=ax, label="sparsity S")
     ax.set(xscale="log", yscale="log")
+    plain_log_axis(ax.xaxis, ends)
+    plain_log_axis(ax.yaxis, [y[positive].min(), y[positive].max()])
     ax.set_xlabel(f"1 / λ of the eigenspace, {len(lines):,} of them")
     ax.set_ylabel("slope of D against |w|²")
     ax.legend(loc="upper left", **COVERING)
@@ -136,27 +139,29 @@ def draw_tolerances(curves: Sequence[ToleranceCurve], ax: Axes) -> Axes:
             style: Any = {"color": GUIDE, "linestyle": (0, (1, 2)), "linewidth": 1.4}
             ax.plot(TOLERANCES, curve.projections, label="Gaussian matrix", **style)
     ax.axvline(1e-4, color="#bbbbbb", linewidth=0.8, zorder=0)
-    ax.set(xscale="log", ylim=(0, 1.04))
+    ax.set(xscale="log", ylim=(0, 1.42))
+    ax.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     ax.set_xlabel("eigenvalues within this share of the largest\nare one eigenspace (gray: 1e-4)")
     ax.set_ylabel("largest share of a feature on one")
-    ax.legend(loc="upper left", **COVERING)
+    ax.legend(loc="upper left", ncols=2, **COVERING)
     return ax
 
 
 @styled
 def draw_training(dataset: xr.Dataset, ax: Axes) -> Axes:
-    """Slack, mean over features and seeds, against steps at the width nearest N / 9."""
+    """1 - saturation, mean over seeds, against steps at the width nearest N / 9."""
     latents = dataset["student.latent"].values
     width = int(np.argmin(np.abs(latents - dataset.sizes["feature"] / 9)))
     densities = dataset["features.density"].values
     places = np.linspace(0, len(densities) - 1, min(6, len(densities))).round().astype(int)
-    values = dataset["slack"].isel(width=width).transpose("features.density", "seed", "step")
+    order = ("features.density", "seed", "step")
+    values = 1 - dataset["saturation"].isel(width=width).transpose(*order)
     for place, column in enumerate(places):
         y = np.nanmean(values[column].values, axis=0)
         color = COLORS[place % len(COLORS)]
         ax.plot(dataset["step"], y, color=color, label=f"S = {1 - densities[column]:.2f}")
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel(f"updates (K = {latents[width]})")
-    ax.set_ylabel("slack, mean of 1 − D / leverage")
+    ax.set_ylabel("1 − Σ D / rank")
     ax.legend(loc="best", ncols=2, **COVERING)
     return ax

@@ -26,6 +26,18 @@ TOLERANCES = np.geomspace(1e-5, 0.3, 10)
 """Widths of an eigenspace, relative to the largest eigenvalue, at which "collapse" is measured."""
 
 
+EACH = (
+    "capacities",
+    "leverages",
+    "slacks",
+    "spreads",
+    "projections",
+    "participations",
+    "mean_eigenvalues",
+)
+"""What is kept of every feature."""
+
+
 class Measured(NamedTuple):
     """What is kept of the spectrum of one network; [features] or [eigenspaces], NaN: not there."""
 
@@ -33,6 +45,7 @@ class Measured(NamedTuple):
     eigenspaces: Array
     capacities: Array
     leverages: Array
+    slacks: Array
     spreads: Array
     projections: Array
     participations: Array
@@ -61,6 +74,7 @@ def keep(spectrum: FrameSpectrum) -> Measured:
         eigenspaces=spectrum.count,
         capacities=each(spectrum.capacities),
         leverages=each(spectrum.leverages),
+        slacks=each(spectrum.slack),
         spreads=each(spectrum.eigenvalue_spreads),
         projections=each(spectrum.largest_projections),
         participations=each(1.0 / jnp.maximum(spectrum.localization, 1e-12)),
@@ -74,42 +88,45 @@ def keep(spectrum: FrameSpectrum) -> Measured:
 
 
 def keep_projection(spectrum: FrameSpectrum) -> Float[Array, ""]:
-    """Mean over represented features of the largest share on one eigenspace."""
-    count = jnp.maximum(jnp.sum(spectrum.represented), 1).astype(spectrum.norms.dtype)
-    return jnp.sum(spectrum.largest_projections) / count
-
-
-def saturation(row: Row) -> Float[np.ndarray, " networks"]:
-    """sum_i D_i / rank of each network."""
-    return np.nansum(row.each["capacities"], axis=1) / row.rank
+    """Mean by leverage of the largest share on one eigenspace."""
+    total = jnp.maximum(jnp.sum(spectrum.leverages), 1e-12)
+    return jnp.sum(spectrum.leverages * spectrum.largest_projections) / total
 
 
 def deficit(row: Row) -> Float[np.ndarray, " networks"]:
-    """1 - saturation of each network."""
-    return 1.0 - saturation(row)
+    """1 - sum_i D_i / rank of each network."""
+    return 1.0 - np.nansum(row.each["capacities"], axis=1) / row.rank
 
 
-def mean_of(name: str) -> Callable[[Row], Float[np.ndarray, " networks"]]:
-    """The mean over represented features of each network."""
+def by_leverage(name: str) -> Callable[[Row], Float[np.ndarray, " networks"]]:
+    """sum_i l_i x_i / sum_i l_i of each network, over represented features."""
+
+    def mean(row: Row) -> Float[np.ndarray, " networks"]:
+        weights = row.each["leverages"]
+        return np.nansum(weights * row.each[name], axis=1) / np.nansum(weights, axis=1)
+
+    return mean
+
+
+def alike(name: str) -> Callable[[Row], Float[np.ndarray, " networks"]]:
+    """The plain mean over represented features of each network."""
     return lambda row: np.nanmean(row.each[name], axis=1)
-
-
-def slack(row: Row) -> Float[np.ndarray, " networks"]:
-    """Mean over represented features of 1 - D_i / l_i of each network."""
-    return np.nanmean(1.0 - row.each["capacities"] / row.each["leverages"], axis=1)
 
 
 QUANTITIES: dict[str, Callable[[Row], Float[np.ndarray, " networks"]]] = {
     "rank_share": lambda row: row.rank / row.latent,
     "deficit": deficit,
-    "slack": slack,
-    "spread": mean_of("spreads"),
-    "projection": mean_of("projections"),
-    "participation": mean_of("participations"),
+    "slack": by_leverage("slacks"),
+    "spread": by_leverage("spreads"),
+    "projection": by_leverage("projections"),
+    "participation": by_leverage("participations"),
     "eigenspaces": lambda row: row.eigenspaces.astype(np.float64),
-    "mean_eigenvalue": mean_of("mean_eigenvalues"),
+    "mean_eigenvalue": by_leverage("mean_eigenvalues"),
+    "plain_slack": alike("slacks"),
+    "plain_spread": alike("spreads"),
+    "plain_mean_eigenvalue": alike("mean_eigenvalues"),
 }
-"""One number a network, by name."""
+"""One number a network, by name; "plain" ones count every represented feature alike."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,14 +136,14 @@ class Row:
     Attributes:
         features, latent, sparsity: N, K and S.
         rank, eigenspaces: of each network.
-        each: what every feature has, by the fields of `Measured`.
+        each: what every feature has, by the names of `EACH`; NaN where it is not represented.
         lines: of the eigenspaces that count: lambda, slope, R^2 and the mean share on it.
     """
 
     features: int
     latent: int
     sparsity: float
-    rank: Int[np.ndarray, " networks"]
+    rank: Int[np.ndarray, " networks"] | Float[np.ndarray, " networks"]
     eigenspaces: Int[np.ndarray, " networks"]
     each: dict[str, Float[np.ndarray, "networks features"]]
     lines: Float[np.ndarray, "lines 4"]
@@ -172,14 +189,13 @@ def _row(W: Float[np.ndarray, "networks latent features"], sparsity: float) -> R
     kept = jax.tree.map(np.asarray, decompose_batch(W, summary=keep))
     counts = (kept.line_features >= FEWEST) & (kept.line_fits > LEAST_R_SQUARED)
     columns = (kept.line_eigenvalues, kept.line_slopes, kept.line_fits, kept.line_projections)
-    each = ("capacities", "leverages", "spreads", "projections", "participations")
     return Row(
         features=W.shape[2],
         latent=W.shape[1],
         sparsity=round(sparsity, 9),
         rank=kept.rank,
         eigenspaces=kept.eigenspaces,
-        each={n: np.asarray(getattr(kept, n), np.float64) for n in (*each, "mean_eigenvalues")},
+        each={name: np.asarray(getattr(kept, name), np.float64) for name in EACH},
         lines=np.stack([column[counts].astype(np.float64) for column in columns], axis=1),
     )
 
@@ -234,27 +250,22 @@ def _projections(
 def estimate(rows: Sequence[Row], quantity: str) -> Estimate | None:
     """Mean over networks with its interval; of one network, over resampled features.
 
-    None where a single network has no features to resample the quantity from.
+    What is counted of one network has no interval of its own.
     """
-    values = np.concatenate([QUANTITIES[quantity](row) for row in rows])
+    measure = QUANTITIES[quantity]
+    values = np.concatenate([measure(row) for row in rows])
     if len(values) > 1:
         return intervals.from_bootstrap(values, np.mean, what="networks")
-    (row,) = rows
-    names = ("capacities", "leverages", "spreads", "projections", "participations")
-    columns = np.stack([row.each[n][0] for n in (*names, "mean_eigenvalues")], axis=1)
-    columns = columns[np.isfinite(columns).all(axis=1)]
-
-    def statistic(some: Float[np.ndarray, "features columns"]) -> float:
-        capacities, leverages = some[:, 0], some[:, 1]
-        if quantity == "deficit":
-            # A resampled set has the rank that its leverages add up to.
-            return 1.0 - float(capacities.sum() / leverages.sum())
-        if quantity == "slack":
-            return float(np.mean(1.0 - capacities / leverages))
-        place = {"spread": 2, "projection": 3, "participation": 4, "mean_eigenvalue": 5}[quantity]
-        return float(some[:, place].mean())
-
     if quantity in ("rank_share", "eigenspaces"):
         value = float(values[0])
         return Estimate(value, value, value, "one network, counted")
-    return intervals.from_bootstrap(columns, statistic, what="features of one network")
+    (row,) = rows
+    shown = np.flatnonzero(np.isfinite(row.each["capacities"][0]))
+
+    def statistic(places: Int[np.ndarray, " features"]) -> float:
+        each = {name: column[:, places] for name, column in row.each.items()}
+        # A resampled set has the rank that its leverages add up to.
+        rank = np.nansum(each["leverages"], axis=1)
+        return float(measure(dataclasses.replace(row, each=each, rank=rank))[0])
+
+    return intervals.from_bootstrap(shown, statistic, what="features of one network")

@@ -12,7 +12,10 @@ rows the repository prints, at its six sparsities, one seed. "quick": N = 128 wi
 K/N, 10,000 steps of batch 256: smaller, so that it may differ for that reason.
 
 - *Spectra* of the last W: eigenspaces are chains of eigenvalues within 1e-4 of the largest, as in
-  the repository. Means are over represented features.
+  the repository. Means weigh features by their leverage, the dimensions that they hold: the slack
+  that the repository prints is its 1 - saturation in every range, which is an identity of that
+  mean, sum_i l_i (1 - D_i / l_i) / rank, and of no other. (Added after a first look: plain means,
+  which the table shows beside, are mostly of features whose vectors have all but vanished.)
 - *Lines*: D_i against |w_i|^2 over the features whose largest measure is on one eigenspace; kept
   with 20 features or more and R^2 above 0.1, as in the repository. The law says slope x lambda = 1.
 - *Nulls*: a Gaussian matrix of the same shape, in closed form for saturation, spread and slack,
@@ -106,19 +109,19 @@ class Capacity(AbstractFigure[Scale]):
     def summarize(self, records: Records, curves: list[ToleranceCurve], latent: int) -> list[str]:
         """A line a width and sparsity, then the largest projection by tolerance."""
         lines = [
-            "null: a Gaussian matrix of the same shape",
+            "null: a Gaussian matrix of the same shape; (plain): every feature counts alike",
             "",
-            "  K  sparsity  rank/K  1-saturation     null    slack   spread    null  "
-            "projection  spaces   kappa  lines  slope x lambda",
+            "  K  sparsity  rank/K  1-saturation     null   spread    null  (plain)  "
+            "projection  spaces   kappa  (plain)  lines  slope x lambda",
         ]
         for r in records:
             slope = "-" if r["line_slope"] is None else f"{r['line_slope']:.3f}"
             lines.append(
                 f"{r['latent']:3d}  {r['sparsity']:8.3f}  {r['rank_share']:6.3f}  "
-                f"{r['deficit']:12.5f}  {r['null_deficit']:7.4f}  {r['slack']:7.5f}  "
-                f"{r['spread']:7.4f}  {r['null_spread']:6.3f}  {r['projection']:10.3f}  "
-                f"{r['eigenspaces']:6.0f}  {r['mean_eigenvalue']:6.3f}  {r['lines']:5d}  "
-                f"{slope:>14}"
+                f"{r['deficit']:12.5f}  {r['null_deficit']:7.4f}  {r['spread']:7.4f}  "
+                f"{r['null_spread']:6.3f}  {r['plain_spread']:7.4f}  {r['projection']:10.3f}  "
+                f"{r['eigenspaces']:6.0f}  {r['mean_eigenvalue']:6.3f}  "
+                f"{r['plain_mean_eigenvalue']:7.3f}  {r['lines']:5d}  {slope:>14}"
             )
         lines += ["", f"largest projection on one eigenspace by tolerance, K = {latent}"]
         head = "  ".join(f"{tolerance:7.1e}" for tolerance in capacity_table.TOLERANCES)
