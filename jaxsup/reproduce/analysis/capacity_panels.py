@@ -51,10 +51,10 @@ def draw(rows: Sequence[Row], curves: Sequence[ToleranceCurve], dataset: xr.Data
     draw_tolerances(curves, axes[1, 1])
     draw_training(dataset, axes[1, 2])
     axes[0, 0].set_title("Distance from saturation")
-    axes[0, 1].set_title("Spread of the eigenvalues that a feature sees")
-    axes[0, 2].set_title("Mean of the eigenvalues that a feature sees")
+    axes[0, 1].set_title("Spread of a feature's eigenvalue")
+    axes[0, 2].set_title("Mean of a feature's eigenvalue")
     axes[1, 0].set_title("Linear law: D = |w|² / λ in an eigenspace")
-    axes[1, 1].set_title('What "one eigenspace" is depends on the tolerance')
+    axes[1, 1].set_title("One eigenspace: a matter of tolerance")
     axes[1, 2].set_title("Distance from saturation along training")
     return figure
 
