@@ -16,7 +16,7 @@ from jaxsup.cli.terminal import one_line
 if TYPE_CHECKING:
     from jaxsup.weights.diagnosis import Diagnosis
     from jaxsup.weights.read import Weights
-    from jaxsup.weights.selection import Selection
+    from jaxsup.weights.tensors import ChosenTensors
 
 
 @dataclasses.dataclass
@@ -89,8 +89,8 @@ class SpectrumCommand:
             check_picture(self.out, force=self.force)
             use_house_style()
         from jaxsup.weights.read import read_matrix
-        from jaxsup.weights.selection import select_tensors, single_matrix
         from jaxsup.weights.shards import list_checkpoint
+        from jaxsup.weights.tensors import select_tensors, single_matrix
 
         path = str(self.weights)
         selection = select_tensors(path, list_checkpoint(self.weights), self.tensor)
@@ -130,7 +130,7 @@ class SpectrumCommand:
             if not self.json:
                 print(f"\nfigure   {self.out}")
 
-    def _report_all(self, selection: Selection) -> None:
+    def _report_all(self, selection: ChosenTensors) -> None:
         """Measure, print and draw all of several matrices.
 
         Raises:
@@ -147,18 +147,19 @@ class SpectrumCommand:
         configure_devices(1, x64=self.x64)
         use_devices(1)
         from jaxsup.cli import spectrum_table
-        from jaxsup.weights.checkpoint import measure_checkpoint
+        from jaxsup.weights.table import measure_checkpoint
 
         measured = measure_checkpoint(
             selection.matrices,
             orientation=self.orientation,
             full=self.full,
+            x64=self.x64,
             relative_tolerance=self.cluster_tolerance,
         )
         rows = spectrum_table.counted(measured, len(selection.matrices))
         left_out = selection.reasons()
         if self.json:
-            table = spectrum_table.table_dict(self.weights, rows, left_out, self.out, _precision())
+            table = spectrum_table.table_dict(self.weights, rows, left_out, self.out, x64=self.x64)
             print(json.dumps(table, allow_nan=False, indent=1))
         else:
             print(f"checkpoint  {one_line(self.weights)}\n")

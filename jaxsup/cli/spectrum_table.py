@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jaxsup.cli.terminal import one_line
 
 if TYPE_CHECKING:
-    from jaxsup.weights.checkpoint import CheckpointRow
     from jaxsup.weights.orientation import Orientation
+    from jaxsup.weights.table import CheckpointRow
 
 _COLUMNS = (
     "matrix",
@@ -87,15 +87,15 @@ def table_dict(
     rows: Sequence[CheckpointRow],
     left_out: dict[str, int],
     figure: Path | None,
-    precision: str,
+    *,
+    x64: bool,
 ) -> dict[str, Any]:
     """All rows with every field, as JSON-safe values."""
     return {
         "checkpoint": str(path),
         "matrices": [row.to_dict() for row in rows],
         "left_out": left_out,
-        "precision": "float64",
-        "cosine_precision": precision,
+        "precision": {"spectrum": "float64", "cosines": "float64" if x64 else "float32"},
         "figure": None if figure is None else str(figure),
     }
 

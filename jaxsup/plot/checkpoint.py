@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from jaxsup.weights.checkpoint import CheckpointRow, MatrixSummary
+    from jaxsup.weights.checkpoint import MatrixSummary
+    from jaxsup.weights.table import CheckpointRow
     from jaxsup.weights.tails import Tail
 
 _LINE = 0.155  # inches a matrix, where there are few of them
@@ -34,7 +35,7 @@ def checkpoint_figure(rows: Sequence[CheckpointRow]) -> Figure:
     marker. Names are left out where there is no room for all of them.
 
     Arguments:
-        rows: of `jaxsup.weights.checkpoint.measure_checkpoint`, at least one.
+        rows: of `jaxsup.weights.table.measure_checkpoint`, at least one.
 
     Raises:
         ValueError: there are none.

@@ -1,27 +1,26 @@
-"""The matrices of a checkpoint, each in a row of numbers, with memory for one of them at a time.
+"""One matrix of a checkpoint in single numbers, of whatever size and shape.
 
 Spectra are computed by NumPy in float64, in blocks of columns: nothing is compiled for a shape, and
-none but the smaller product of the matrix and its eigenvectors is ever held whole.
+besides the matrix only the smaller of its products and the eigenvectors of that are held whole.
 """
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxsup._internal.validation import fail
 from jaxsup.spectral.arrays import check_tolerances, rounding
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.weights.coherence import Coherence, measure_coherence
-from jaxsup.weights.formats import StoredTensor
-from jaxsup.weights.orientation import Orientation, settle_orientation
-from jaxsup.weights.read import read_matrix
 from jaxsup.weights.tails import NoTail, Tail, fit_tail
 
-_BLOCK = 2048  # columns that are gone through at once
-_SQUARES, _COPIES = 5, 3  # of the smaller product, and of the matrix, that measuring takes
+BLOCK = 2048
+"""Columns that are gone through at once."""
+
+_REACH = 1e120  # largest entry, whose fourth power is far from the end of float64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,93 +67,11 @@ class MatrixSummary:
         return {**single, "tail": tail, "no_tail": reason, "coherence": coherence}
 
 
-@dataclasses.dataclass(frozen=True)
-class CheckpointRow:
-    """What is known of one stored matrix.
-
-    Attributes:
-        tensor: its name.
-        file: where it is.
-        shape: as stored.
-        dtype: as stored.
-        orientation: what its rows and columns were taken for.
-        summary: None where it could not be measured.
-        problem: why not; empty where it could.
-    """
-
-    tensor: str
-    file: str
-    shape: tuple[int, int]
-    dtype: str
-    orientation: Orientation
-    summary: MatrixSummary | None
-    problem: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON-safe values; what is measured is None where it could not be."""
-        measured = {} if self.summary is None else self.summary.to_dict()
-        return {
-            "tensor": self.tensor,
-            "file": self.file,
-            "shape": list(self.shape),
-            "dtype": self.dtype,
-            "orientation": self.orientation.value,
-            "orientation_by": self.orientation.reason,
-            "problem": self.problem or None,
-            **{name: measured.get(name) for name in SUMMARY_FIELDS},
-        }
-
-
-SUMMARY_FIELDS = (
-    *(field.name for field in dataclasses.fields(MatrixSummary) if field.name != "tail"),
-    "tail",
-    "no_tail",
-)
-
-
-def measure_checkpoint(
-    tensors: Sequence[StoredTensor],
-    *,
-    orientation: str | None = None,
-    full: bool = False,
-    relative_tolerance: float = CLUSTER_TOLERANCE,
-) -> Iterator[CheckpointRow]:
-    """Read and measure matrices one after the other; each row comes when it is done.
-
-    A matrix that holds NaN, or that does not fit in the free memory together with what measuring it
-    takes, has a row that says so.
-
-    Arguments:
-        tensors: matrices; see `jaxsup.weights.selection.select_tensors`.
-        orientation, full, relative_tolerance: see `jaxsup.weights.read_weights` and
-            `measure_matrix`.
-    """
-    for stored in tensors:
-        rows, columns = stored.shape
-        settled = settle_orientation(stored.name, (rows, columns), orientation)
-        summary, problem = None, ""
-        try:
-            weights = read_matrix(stored, orientation=orientation, spare=_working_memory(stored))
-            summary = measure_matrix(
-                weights.matrix, full=full, relative_tolerance=relative_tolerance
-            )
-        except ValueError as error:
-            problem = str(error).removeprefix(f"{stored.path}: ").removeprefix(f"{stored.name}: ")
-        yield CheckpointRow(
-            tensor=stored.name,
-            file=str(stored.path),
-            shape=(rows, columns),
-            dtype=stored.dtype,
-            orientation=settled,
-            summary=summary,
-            problem=problem,
-        )
-
-
 def measure_matrix(
     W: Float[np.ndarray, "latent features"],
     *,
     full: bool = False,
+    x64: bool = False,
     relative_tolerance: float = CLUSTER_TOLERANCE,
 ) -> MatrixSummary:
     """Rank, saturation, localization, effective rank, tail and coherence of a matrix of any size.
@@ -165,11 +82,13 @@ def measure_matrix(
     Arguments:
         W: [latent, features], finite and real, of at least one row and column.
         full: take the coherence over all pairs, whatever it costs.
+        x64: take the cosines, too, in float64 and not in float32.
         relative_tolerance: gap of eigenvalues, relative to the largest, up to which they share an
             eigenspace; in [0, 1).
 
     Raises:
-        ValueError: the tolerance is out of range.
+        ValueError: the tolerance is out of range, or the entries are so large or small that their
+            fourth powers leave the range of float64.
 
     References: arXiv 2602.02224 (spectral measures, saturation); Roy & Vetterli, EUSIPCO (2007)
     (effective rank); see `jaxsup.weights.tails` and `jaxsup.weights.coherence`.
@@ -181,13 +100,13 @@ def measure_matrix(
     """
     check_tolerances(relative_tolerance=relative_tolerance)
     latent, features = W.shape
-    values, vectors, scale = _eigenpairs(W)
+    values, vectors, exponent = _eigenpairs(W)
     cut = rounding(W.shape, np.float64)
     rank = int(np.sum((values > cut * values[0]) & (values > 0)))
     gaps = np.diff(values[:rank]) < -relative_tolerance * values[0]
     starts = np.flatnonzero([True, *gaps][:rank])
-    capacities, localization, represented = _per_feature(W, values, vectors, scale, starts, rank)
-    chosen = W if represented.all() else W[:, represented]
+    capacities, localization, represented = _per_feature(W, values, vectors, exponent, starts, rank)
+    chosen = np.ldexp(W if represented.all() else W[:, represented], -exponent)
     return MatrixSummary(
         features=features,
         latent=latent,
@@ -198,8 +117,10 @@ def measure_matrix(
         saturation_null=saturation_null(latent, features),
         localization=float(localization[represented].mean()) if represented.any() else 0.0,
         effective_rank=effective_rank(np.sqrt(values[:rank])),
-        tail=fit_tail(values[:rank] * scale**2),
-        coherence=measure_coherence(chosen, full=full),
+        tail=fit_tail(np.ldexp(values[:rank], 2 * exponent)),
+        coherence=measure_coherence(
+            chosen.astype(np.float64 if x64 else np.float32, copy=False), full=full
+        ),
     )
 
 
@@ -242,24 +163,27 @@ def effective_rank(singular_values: Float[np.ndarray, " values"]) -> float:
 
 def _eigenpairs(
     W: Float[np.ndarray, "latent features"],
-) -> tuple[Float[np.ndarray, " eigenvalues"], Float[np.ndarray, "eigenvalues eigenvalues"], float]:
-    """Falling eigenvalues of the smaller product of W / scale, eigenvectors as columns, scale."""
-    peak = float(np.abs(W).max())
-    scale = 2.0 ** math.frexp(peak)[1] if peak else 1.0
+) -> tuple[Float[np.ndarray, " eigenvalues"], Float[np.ndarray, "eigenvalues eigenvalues"], int]:
+    """Falling eigenvalues of the smaller product of W / 2^e, eigenvectors as columns, and e."""
+    peak = max(float(W.max()), -float(W.min()))
+    if peak > _REACH or 0 < peak < 1 / _REACH:
+        expected = f"a largest entry between {1 / _REACH:g} and {_REACH:g}"
+        raise fail("W", expected, peak, "rescale the matrix")
+    exponent = math.frexp(peak)[1]
     wide = W if W.shape[0] <= W.shape[1] else W.T
     product = np.zeros((len(wide), len(wide)))
-    for start in range(0, wide.shape[1], _BLOCK):
-        block = wide[:, start : start + _BLOCK].astype(np.float64) / scale
+    for start in range(0, wide.shape[1], BLOCK):
+        block = wide[:, start : start + BLOCK].astype(np.float64) * 2.0**-exponent
         product += block @ block.T
     values, vectors = np.linalg.eigh(product)
-    return np.maximum(values[::-1], 0.0), vectors[:, ::-1], scale
+    return np.maximum(values[::-1], 0.0), vectors[:, ::-1], exponent
 
 
 def _per_feature(
     W: Float[np.ndarray, "latent features"],
     values: Float[np.ndarray, " eigenvalues"],
     vectors: Float[np.ndarray, "eigenvalues eigenvalues"],
-    scale: float,
+    exponent: int,
     starts: Int[np.ndarray, " eigenspaces"],
     rank: int,
 ) -> tuple[
@@ -271,10 +195,10 @@ def _per_feature(
     """
     latent, features = W.shape
     squares, overlaps, retained, focus = np.zeros((4, features))
-    for start in range(0, features, _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for start in range(0, features, BLOCK):
+        part = slice(start, start + BLOCK)
         if latent <= features:
-            masses = (vectors.T @ (W[:, part].astype(np.float64) / scale)) ** 2
+            masses = (vectors.T @ (W[:, part].astype(np.float64) * 2.0**-exponent)) ** 2
         else:  # eigenvectors of the Gram matrix: (u_a . w_i)^2 = lambda_a v_ia^2
             masses = values[:, None] * vectors[part].T ** 2
         squares[part] = masses.sum(axis=0)
@@ -289,10 +213,3 @@ def _per_feature(
     capacities = np.where(represented, own / np.maximum(overlaps, own), 0.0)
     localization = np.where(represented, focus / np.where(represented, retained, 1.0) ** 2, 0.0)
     return capacities, localization, represented
-
-
-def _working_memory(stored: StoredTensor) -> int:
-    """Bytes that measuring a matrix takes besides the matrix, about."""
-    size, length = min(stored.shape), max(stored.shape)
-    blocks = 4 * size * min(_BLOCK, length)
-    return 8 * (_SQUARES * size**2 + blocks + 8 * length) + _COPIES * 4 * size * length

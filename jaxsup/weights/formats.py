@@ -92,20 +92,30 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
         text = f"a name that ends in {ending!r}" if ending else "a name without an ending"
         do = "save the weights as one of these"
         raise fail(str(file), ".npy, .npz or .safetensors", text, do, described=True)
-    if not file.exists():
-        raise FileNotFoundError(f"{file}: expected a file; got none there; check the path")
-    if not file.is_file():
-        do = "give the file with the weights"
-        raise fail(str(file), "a file", "a device or pipe", do, described=True)
+    check_file(file)
     try:
         _check_magic(file, ending)
         return {".npy": _open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}[ending](
             file
         )
     except OSError as error:
-        text = f"a refusal: {error.strerror or error}"
-        expected, do = "a file that can be read", "check its permissions"
-        raise fail(str(file), expected, text, do, described=True) from None
+        raise refusal(file, "a file", error) from None
+
+
+def check_file(file: Path) -> None:
+    """Raise unless a file is there: a device would be read without end."""
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: expected a file; got none there; check the path")
+    if not file.is_file():
+        do = "give the file with the weights"
+        raise fail(str(file), "a file", "a device or pipe", do, described=True)
+
+
+def refusal(path: Path, kind: str, error: OSError) -> ValueError:
+    """The error for a file or folder that the machine does not let this process read."""
+    text = f"a refusal: {error.strerror or error}"
+    expected, do = f"{kind} that can be read", "check its permissions"
+    return fail(str(path), expected, text, do, described=True)
 
 
 def _check_magic(file: Path, ending: str) -> None:

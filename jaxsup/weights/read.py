@@ -11,8 +11,8 @@ from jaxsup._internal.system import free_memory
 from jaxsup._internal.validation import check_choice, fail
 from jaxsup.weights.formats import StoredTensor
 from jaxsup.weights.orientation import ORIENTATIONS, Orientation, Reason, settle_orientation
-from jaxsup.weights.selection import select_tensors, single_matrix
 from jaxsup.weights.shards import list_checkpoint
+from jaxsup.weights.tensors import select_tensors, single_matrix
 
 # Types whose every number is also a float32.
 _SINGLE = {"float32", "float16", "bfloat16", "int8", "uint8", "int16", "uint16"}

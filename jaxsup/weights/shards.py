@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
-from jaxsup.weights.formats import ENDINGS, StoredTensor, list_tensors
+from jaxsup.weights.formats import ENDINGS, StoredTensor, check_file, list_tensors, refusal
 
 INDEX_ENDING = ".safetensors.index.json"
 """Ending of a file that says which of several .safetensors files holds which tensor."""
@@ -41,9 +41,7 @@ def _weights_in(folder: Path) -> Path:
     try:
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
     except OSError as error:
-        text = f"a refusal: {error.strerror or error}"
-        expected, do = "a folder that can be read", "check its permissions"
-        raise fail(str(folder), expected, text, do, described=True) from None
+        raise refusal(folder, "a folder", error) from None
     names = [name for name in names if not name.startswith(".")]
     indices = [name for name in names if name.endswith(INDEX_ENDING)]
     parts = {shard for name in indices for shard in _read_index(folder / name).values()}
@@ -63,31 +61,27 @@ def _weights_in(folder: Path) -> Path:
 
 def _read_index(file: Path) -> dict[str, str]:
     """By the name of each tensor, the file beside the index that holds it."""
+    check_file(file)
     try:
         content: Any = json.loads(file.read_bytes())
-        places = content["weight_map"]
-        pairs = [(name, shard) for name, shard in places.items() if isinstance(shard, str)]
+        places = dict(content["weight_map"].items())
     except OSError as error:
-        text = "none there" if isinstance(error, FileNotFoundError) else f"a refusal: {error}"
-        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
-        do = "check the path" if kind is FileNotFoundError else "check its permissions"
-        raise kind(str(fail(str(file), "a file", text, do, described=True))) from None
+        raise refusal(file, "a file", error) from None
     except (ValueError, RecursionError) as error:
-        text = f"no JSON: {error}"
-        raise _bad_index(file, text, "copy the file again") from None
+        raise _bad_index(file, f"no JSON: {error}", "copy the file again") from None
     except (KeyError, TypeError, AttributeError):
         raise _bad_index(file, "JSON without one", "copy the file again") from None
-    if len(pairs) != len(places) or not pairs:
-        text = "one that names no files" if not pairs else "one with entries that name no file"
+    if not places or not all(isinstance(shard, str) for shard in places.values()):
+        text = "one with entries that name no file" if places else "one that names no files"
         raise _bad_index(file, text, "copy the file again")
-    for _, shard in pairs:
+    for shard in set(places.values()):
         # What an index names is read: nothing elsewhere on this machine.
         if PurePath(shard).is_absolute() or ".." in PurePath(shard).parts or "\\" in shard:
             text = f"the path {shard!r}"
             raise _bad_index(file, text, "name files beside the index")
         if PurePath(shard).suffix.lower() != ".safetensors":
             raise _bad_index(file, f"the file {shard!r}", "name .safetensors files")
-    return dict(pairs)
+    return places
 
 
 def _bad_index(file: Path, text: str, do: str) -> ValueError:
@@ -119,5 +113,5 @@ def _list_shards(index: Path) -> list[StoredTensor]:
 
 
 def _without(missing: Sequence[str]) -> str:
-    more = f" and {len(missing) - 1:,} others" if len(missing) > 1 else ""
-    return f"none called {missing[0]!r}{more}"
+    others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+    return f"none called {missing[0]!r}{others}"

@@ -12,7 +12,7 @@ _LISTED = 12  # tensors that an error message names
 _GLOB = set("*?[")
 
 
-class Selection(NamedTuple):
+class ChosenTensors(NamedTuple):
     """Matrices that were chosen, and what was chosen and is none.
 
     Attributes:
@@ -32,7 +32,7 @@ class Selection(NamedTuple):
 
 def select_tensors(
     path: str, tensors: Sequence[StoredTensor], patterns: Sequence[str] = ()
-) -> Selection:
+) -> ChosenTensors:
     """The tensors of these names, or that these patterns match; all, where there are none of them.
 
     Arguments:
@@ -51,7 +51,7 @@ def select_tensors(
         wanted = set().union(*(_matching(path, tensors, names, text) for text in patterns))
         chosen = [stored for stored in tensors if stored.name in wanted]
     matrices = [stored for stored in chosen if not _reason(stored)]
-    return Selection(chosen, matrices, [stored for stored in chosen if _reason(stored)])
+    return ChosenTensors(chosen, matrices, [stored for stored in chosen if _reason(stored)])
 
 
 def single_matrix(path: str, tensors: Sequence[StoredTensor]) -> StoredTensor:
