@@ -34,8 +34,8 @@ null           saturation of a Gaussian matrix of the same shape: max(K, N) / (K
 localization   mean over features of sum_k mu_ik^2: 1 where each is on one eigenspace
 eff. rank      exp of the entropy of the singular values' shares
 tail exponent  alpha of the eigenvalues' density lambda^-alpha in its upper end, with a 95% interval
-tail, KS       eigenvalues in it, and distance to its fit: above 0.1, or with a wide interval, no
-               power law, as a Gaussian matrix has none"""
+tail, KS       eigenvalues in it, and its distance to the fit; of a Gaussian matrix, which has no
+               tail, the ends of the interval are a factor of 3 or more apart, KS is 0.12 to 0.18"""
 
 
 def counted(rows: Iterator[CheckpointRow], total: int) -> list[CheckpointRow]:
