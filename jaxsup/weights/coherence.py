@@ -31,7 +31,7 @@ class Coherence(NamedTuple):
         mean_absolute: mean |cos| over pairs i != j.
 
     References: Welch, IEEE Trans. Inf. Theory 20 (1974); Liu et al., arXiv 2505.10465 (the mean
-    square and the mean size of cosines as measures of overlap).
+    square overlap).
     """
 
     value: float
