@@ -66,7 +66,9 @@ class Labels:
         if found:
             listed = ", ".join(map(str, found[:4])) + (", ..." if found[4:] else "")
             text = f"{name!r}, that of {len(found)} features"
-            raise fail(what, "a name of one feature", text, f"give an index: {listed}", described=True)
+            raise fail(
+                what, "a name of one feature", text, f"give an index: {listed}", described=True
+            )
         if self.path is None:
             raise fail(what, "the index of a feature", name, "give names with --labels")
         near = self._near(name)

@@ -17,10 +17,11 @@ def test_neighbors_are_those_of_brute_force(
     monkeypatch.setattr(neighbors, "_BLOCK", 16)
     W = (scale * np.random.default_rng(0).standard_normal((7, 90))).astype(np.float32)
     W[:, [4, 50]] = 0
-    represented = W.any(axis=0)
+    represented = np.any(W, axis=0)
     exact = W.astype(np.float64)
     chosen = [0, 89, 33]
-    for i, found in zip(chosen, nearest(W, chosen, 5, represented=represented, absolute=absolute)):
+    neighborhoods = nearest(W, chosen, 5, represented=represented, absolute=absolute)
+    for i, found in zip(chosen, neighborhoods, strict=True):
         cosines = {
             j: exact[:, i] @ exact[:, j] / np.linalg.norm(exact[:, i]) / np.linalg.norm(exact[:, j])
             for j in range(90)

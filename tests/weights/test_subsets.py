@@ -101,9 +101,7 @@ def test_words_and_json() -> None:
     json.dumps(loose.to_dict(), allow_nan=False)
     many = find_clusters(np.eye(40).repeat(2, axis=1), represented=np.ones(80, bool))
     assert "and 32 more, of up to 2 features" in many.describe(Labels.numbered(80))
-    assert " and 88 more" in classify_subset(
-        W, range(100), represented=alive(W)
-    ).describe(labels)
+    assert " and 88 more" in classify_subset(W, range(100), represented=alive(W)).describe(labels)
 
 
 def test_clusters_that_cost_too_much_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +117,11 @@ def test_clusters_that_cost_too_much_are_left_out(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("features", "message"),
-    [([], "got 0 of them"), ([3, 100], "got 2 of them from 3 to 100"), ([-1], "got 1 of them from -1 to -1")],
+    [
+        ([], "got 0 of them"),
+        ([3, 100], "got 2 of them from 3 to 100"),
+        ([-1], "got 1 of them from -1 to -1"),
+    ],
 )
 def test_features_that_are_not_there(features: list[int], message: str) -> None:
     W = crowd()
