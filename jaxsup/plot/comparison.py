@@ -94,7 +94,7 @@ def _draw_angles(comparison: Comparison, ax: Axes) -> None:
         )
         if not found.forced:
             level = np.degrees(np.arccos(np.sqrt(found.null)))
-            text = f"random: root mean square cosine ({level:.0f}°)"
+            text = f"root mean square of random ones ({level:.0f}°)"
             ax.axhline(level, color=color, linewidth=0.8, linestyle=_GUIDE_DASH, label=text)
     if not shown:
         _say(ax, "no subspaces to compare")
@@ -110,7 +110,8 @@ def _draw_eigenspaces(comparison: Comparison, ax: Axes) -> None:
     found = comparison.eigenspaces
     if found is None:
         ax.set_title("Shared eigenspaces")
-        _say(ax, "no common latent space")
+        (latent, _), (other, _) = comparison.shapes
+        _say(ax, "no eigenspaces to compare" if latent == other else "no common latent space")
     elif found.overlaps is None:
         ax.set_title("Spans of the leading eigenvectors")
         ax.plot(found.leading, found.leading_overlaps, color=COLORS[0], marker="o", label="A and B")
@@ -170,23 +171,11 @@ def _draw_matches(comparison: Comparison, ax: Axes) -> None:
             "random directions": (found.null.best, COLORS[4]),
             "of A's mean and covariance": (found.null_of_moments.best, COLORS[2]),
         }
-    low = min(float(values.min()) for values, _ in samples.values())
-    high = max(float(values.max()) for values, _ in samples.values())
-    edges = np.linspace(low - 0.01, min(high, 1.0) + 0.01, 61)
     for place, (label, (values, color)) in enumerate(samples.items()):
-        shares = np.full(values.size, 1 / values.size)
-        ax.hist(
-            values,
-            edges,
-            weights=shares,
-            histtype="step",
-            color=color,
-            linestyle=DASHES[place],
-            linewidth=1.4,
-            label=label,
-        )
+        ax.ecdf(values, complementary=True, color=color, linestyle=DASHES[place], label=label)
+    ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel(kind)
-    ax.set_ylabel("share of features")
+    ax.set_ylabel("share of features with a larger one")
     ax.legend(loc="best")
 
 

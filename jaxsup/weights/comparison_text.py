@@ -33,7 +33,7 @@ def describe_comparison(comparison: Comparison, first: Labels, second: Labels) -
     parts = [rows]
     if comparison.matches is not None:
         kind = "|cosine|" if comparison.absolute else "cosine"
-        parts.append([("matches", f"of each feature, by {kind}, with represented ones")])
+        parts.append([("matches", f"of each feature that is not zero, by {kind}")])
         for title, found in zip(("A in B", "B in A"), comparison.matches, strict=True):
             parts[-1] += _match_rows(title, found, absolute=comparison.absolute)
         parts[-1] += _assignment_rows(comparison.assignment, absolute=comparison.absolute)

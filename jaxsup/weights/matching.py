@@ -102,11 +102,11 @@ def match_features(
     reached, inverse = np.unique(partners, return_inverse=True)
     back, _ = _best(second[:, reached], first, absolute=absolute)
     rng = np.random.default_rng(seed)
-    uniform = rng.standard_normal((len(A), min(_DRAWS, ours.size)))
+    uniform = rng.standard_normal((len(A), _DRAWS))
     columns = A[:, ours] / np.abs(A).max()
     mean = columns.mean(axis=1, keepdims=True)
     # Combinations of the centered columns with independent weights have their covariance.
-    weights = rng.standard_normal((ours.size, uniform.shape[1])) / np.sqrt(ours.size)
+    weights = rng.standard_normal((ours.size, _DRAWS)) / np.sqrt(ours.size)
     alike = mean + (columns - mean) @ weights
     return Matches(
         features=ours[rows],
