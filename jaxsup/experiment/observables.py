@@ -38,6 +38,14 @@ OBSERVABLE_NAMES = (
     "core_spectrum",
     "response_spectrum",
     "response_capacities",
+    "mean_eigenvalues",
+    "leverages",
+    "slack",
+    "latent_saturation",
+    "largest_projection",
+    "entropy",
+    "binned_entropy",
+    "linear_law",
 )
 """The observables that a name stands for; `jaxsup.training.observables` measures them."""
 DIMENSIONS = ("feature", "latent", "latent_in", "eigenvalue")

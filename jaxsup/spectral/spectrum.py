@@ -33,7 +33,8 @@ class FrameSpectrum(eqx.Module):
 
     Inside `jit` and `vmap` the eigenspace axis has min(K, N) entries, of which the first `count`
     are real and the others zero; `trim` drops those. Features that are not represented have zero
-    measures, capacity and localization. A batch has its axis in front of every field.
+    measures and what follows from them, but their leverage. A batch has its axis in front of every
+    field, and is indexed before a property is taken.
 
     Attributes:
         eigenvalues: distinct and non-zero, falling: the means of their clusters, in units of W^2.
@@ -44,7 +45,11 @@ class FrameSpectrum(eqx.Module):
         measures: mu_ik = |P_k w_i|^2 / |w_i|^2; rows sum to 1.
         localization: participation ratio sum_k mu_ik^2, in [1/count, 1].
         entropy_localization: 1 - H(mu_i) / log(count), in [0, 1].
-        capacities: D_i, in [0, 1].
+        mean_eigenvalues: kappa_i = E_mu[lambda] = sum_k mu_ik lambda_k, in units of W^2.
+        eigenvalue_deviations: standard deviation of lambda under mu_i, in units of W^2; 0 if and
+            only if the feature is localized.
+        leverages: l_i = w_i^T F^+ w_i, in [0, 1]; they add up to the rank, and D_i <= l_i.
+        capacities: D_i = |w_i|^2 / kappa_i, in [0, 1].
         norms: |w_i|, in units of W.
         represented: see `jaxsup.spectral.represented`.
         saturation: sum_i D_i / rank, in [0, 1]; 0 for a zero matrix.
@@ -63,6 +68,9 @@ class FrameSpectrum(eqx.Module):
     measures: Float[Array, "features eigenspaces"]
     localization: Float[Array, " features"]
     entropy_localization: Float[Array, " features"]
+    mean_eigenvalues: Float[Array, " features"]
+    eigenvalue_deviations: Float[Array, " features"]
+    leverages: Float[Array, " features"]
     capacities: Float[Array, " features"]
     norms: Float[Array, " features"]
     represented: Bool[Array, " features"]
@@ -72,6 +80,41 @@ class FrameSpectrum(eqx.Module):
     raw_eigenvalues: Float[Array, " eigenvalues"]
     basis: Float[Array, "latent eigenvalues"]
     labels: Int[Array, " eigenvalues"]
+
+    @property
+    def slack(self) -> Float[Array, " features"]:
+        """1 - D_i / l_i, in [0, 1): 0 if and only if the feature is localized."""
+        slack = 1.0 - self.capacities / or_one(self.leverages)
+        return jnp.where(self.represented, jnp.maximum(slack, 0.0), 0.0)
+
+    @property
+    def eigenvalue_spreads(self) -> Float[Array, " features"]:
+        """cv_i = sd_mu(lambda) / kappa_i, the coefficient of variation; 0 if localized."""
+        return self.eigenvalue_deviations / or_one(self.mean_eigenvalues)
+
+    @property
+    def largest_projections(self) -> Float[Array, " features"]:
+        """max_k mu_ik: the largest share of a feature on one eigenspace."""
+        return jnp.max(self.measures, axis=1, initial=0.0)
+
+    @property
+    def entropies(self) -> Float[Array, " features"]:
+        """H(mu_i) = -sum_k mu_ik log mu_ik in nats, at most log(count)."""
+        return -jnp.sum(self.measures * jnp.log(or_one(self.measures)), axis=1)
+
+    @property
+    def homes(self) -> Int[Array, " features"]:
+        """The eigenspace with a feature's largest measure, the first at a tie.
+
+        Of a feature that is not represented: the length of `eigenvalues`, one past the last.
+        """
+        homes = _first_largest(self.measures.T)
+        return jnp.where(self.represented, homes, self.measures.shape[1])
+
+    @property
+    def latent_saturation(self) -> Float[Array, ""]:
+        """sum_i D_i / K, in [0, 1]: saturation against all dimensions, not the rank alone."""
+        return jnp.sum(self.capacities) / self.basis.shape[0]
 
     def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "latent latent"]:
         """P_k, the projector on one eigenspace, whatever its basis; zero past `count`."""
@@ -171,6 +214,10 @@ def decompose_padded(
         represented[None, :], mass / jnp.where(represented, retained, 1.0)[None, :], 0.0
     )
     capacity = scaled_capacities(squares, overlaps(V, S), represented)
+    shares = coordinates**2 / jnp.where(represented, retained, 1.0)[None, :]
+    kappa = jnp.where(represented, jnp.sum(values[:, None] * shares, axis=0), 0.0)
+    variance = jnp.sum((values[:, None] - kappa[None, :]) ** 2 * shares, axis=0)
+    inverse = jnp.where(labels < size, 1.0 / or_one(values), 0.0)
     entropy = -jnp.sum(measures * jnp.log(or_one(measures)), axis=0)
     entropy = entropy / jnp.log(jnp.maximum(count, 2).astype(V.dtype))
     home = (labels[:, None] == _first_largest(measures)[None, :]) & represented[None, :]
@@ -185,6 +232,9 @@ def decompose_padded(
         measures=measures.T,
         localization=jnp.sum(measures**2, axis=0),
         entropy_localization=jnp.where(represented, 1.0 - entropy, 0.0),
+        mean_eigenvalues=scale**2 * kappa,
+        eigenvalue_deviations=scale**2 * safe_sqrt(jnp.where(represented, variance, 0.0)),
+        leverages=jnp.sum(inverse[:, None] * coordinates**2, axis=0),
         capacities=capacity,
         norms=scale * safe_sqrt(squares),
         represented=represented,
@@ -205,8 +255,8 @@ def _first_largest(measures: Float[Array, "eigenspaces features"]) -> Int[Array,
     XLA compares values and places together in `argmax`, entry by entry on a CPU.
     """
     places = jnp.arange(len(measures))[:, None]
-    largest = measures == jnp.max(measures, axis=0)[None, :]
-    return jnp.min(jnp.where(largest, places, len(measures)), axis=0)
+    largest = measures == jnp.max(measures, axis=0, initial=0.0)[None, :]
+    return jnp.min(jnp.where(largest, places, len(measures)), axis=0, initial=len(measures))
 
 
 _decompose_compiled = jax.jit(decompose_padded)

@@ -17,7 +17,6 @@ decompositions cost more than they bring.
 """
 
 import functools
-from collections.abc import Callable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -25,107 +24,30 @@ from jaxtyping import Array, Float
 from jaxsup._internal.serial import one_at_a_time
 from jaxsup.experiment.observables import Network, Observable
 from jaxsup.experiment.students import StudentParameters
-from jaxsup.spectral import FrameSpectrum, decompose
-from jaxsup.spectral.arrays import exact_product, normalize, or_one, safe_sqrt
+from jaxsup.spectral.arrays import exact_product, or_one
 from jaxsup.spectral.frame import capacities, dimensions_per_feature, frame_potential
 from jaxsup.spectral.overlap import mean_squared_cosine
-from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
+from jaxsup.training.observables.frames import (
+    embedding_of,
+    of_each,
+    of_frame,
+    over_represented,
+    spectrum_of,
+    without_padding,
+)
 from jaxsup.training.observables.network import Measured
 
 _singular_values = one_at_a_time(jnp.linalg.svdvals)
 _triangle = one_at_a_time(functools.partial(jnp.linalg.qr, mode="r"))
 
 
-def _embedding(network: Network) -> Float[Array, "latent features"]:
-    """W, where it is not the identity."""
-    embedding = network.array("embedding")
-    assert embedding is not None
-    return embedding
-
-
-def _spectrum(network: Network) -> FrameSpectrum:
-    """The spectrum of F = W W^T, decomposed once for all observables; W is not the identity."""
-    tolerance = network.cluster_tolerance
-    tolerance = CLUSTER_TOLERANCE if tolerance is None else tolerance
-    split = one_at_a_time(lambda W: decompose(W, relative_tolerance=tolerance))
-    return network.once("spectrum", lambda: split(_embedding(network)))
-
-
-def _is_identity(network: Network) -> bool:
-    """Whether W = I by the student's configuration."""
-    return isinstance(network.parameters, StudentParameters) and network.array("embedding") is None
-
-
-def _without_padding(network: Network, values: Float[Array, " latent"]) -> Float[Array, " latent"]:
-    """`values`, falling, with NaN past the first K: there stand the zeros of the padding."""
-    place = jnp.arange(values.shape[0], dtype=values.dtype)
-    return jnp.where(place < network.latent.astype(values.dtype), values, jnp.nan)
-
-
-def _of_frame(
-    identity: float | None, measure: Callable[[Network], Array]
-) -> Callable[[Network], Array]:
-    """`measure` of W as one number; where W = I, the number that is known (None: N).
-
-    NaN for a student without an embedding.
-    """
-
-    def measure_scalar(network: Network) -> Array:
-        dtype = network.errors.dtype
-        if _is_identity(network):
-            return jnp.asarray(network.errors.shape[0] if identity is None else identity, dtype)
-        if network.array("embedding") is None:
-            return jnp.asarray(jnp.nan, dtype)
-        return measure(network).astype(dtype)
-
-    return measure_scalar
-
-
-def _of_each(
-    measure: Callable[[Network], Array], *, eigenvalues: bool = False
-) -> Callable[[Network], Array]:
-    """`measure` of every feature, or of every eigenvalue; where W = I, each is one.
-
-    NaN for a student without an embedding.
-    """
-
-    def measure_each(network: Network) -> Array:
-        if _is_identity(network):
-            return jnp.ones_like(network.errors)
-        if network.array("embedding") is None:
-            size = network.student.latent if eigenvalues else network.errors.size
-            return jnp.full(size, jnp.nan, network.errors.dtype)
-        return measure(network)
-
-    return measure_each
-
-
-def _over_represented(values: Float[Array, " features"], network: Network) -> Float[Array, ""]:
-    """Mean over the features that W represents; NaN if there are none."""
-    represented = _spectrum(network).represented
-    return jnp.sum(jnp.where(represented, values, 0.0)) / jnp.sum(represented).astype(values.dtype)
-
-
-def _eigenvalue_spread(network: Network) -> Float[Array, ""]:
-    """Mean over features of |F w - lambda w| / (lambda |w|) with lambda = w^T F w / |w|^2.
-
-    The standard deviation of the eigenvalue under the feature's spectral measure, over its mean.
-    """
-    V, _ = normalize(_embedding(network))
-    F = exact_product(V, V.T)
-    images, squares = exact_product(F, V), or_one(jnp.sum(V * V, axis=0))
-    means = or_one(jnp.sum(V * images, axis=0) / squares)
-    offsets = images - means[None, :] * V
-    return _over_represented(safe_sqrt(jnp.sum(offsets**2, axis=0) / squares) / means, network)
-
-
 def _mean_squared_overlap(network: Network) -> Float[Array, ""]:
     """Mean of cos^2 over pairs of represented features."""
-    return mean_squared_cosine(_embedding(network), _spectrum(network).represented)
+    return mean_squared_cosine(embedding_of(network), spectrum_of(network).represented)
 
 
 def _dimensions(network: Network) -> Float[Array, ""]:
-    W = _embedding(network)
+    W = embedding_of(network)
     return dimensions_per_feature(W) * (network.latent / W.shape[0])
 
 
@@ -133,7 +55,7 @@ def _core_spectrum(network: Network) -> Float[Array, " latent"]:
     core = network.array("core")
     if core is None:
         return jnp.full(network.student.latent, jnp.nan, network.errors.dtype)
-    return _without_padding(network, _singular_values(core))
+    return without_padding(network, _singular_values(core))
 
 
 def _factors(network: Network) -> tuple[Array | None, Array | None, Array | None]:
@@ -152,7 +74,7 @@ def _response_spectrum(network: Network) -> Float[Array, " latent"]:
     if V is not None and W is not None:
         left, right = (_triangle(factor.T) for factor in (V, W))
         inner = exact_product(exact_product(left, inner), right.T)
-    return _without_padding(network, _singular_values(inner))
+    return without_padding(network, _singular_values(inner))
 
 
 def _response_capacities(network: Network) -> Float[Array, " features"]:
@@ -177,83 +99,85 @@ GEOMETRY_OBSERVABLES: tuple[Observable, ...] = (
         ("eigenvalue",),
         "eigenvalues of F = W W^T, falling, with multiplicity",
         "squared units of W",
-        _of_each(
-            lambda network: _without_padding(network, _spectrum(network).raw_eigenvalues),
+        of_each(
+            lambda network: without_padding(network, spectrum_of(network).raw_eigenvalues),
             eigenvalues=True,
         ),
     ),
     Measured(
-        "rank", (), "rank of W", "1", _of_frame(None, lambda network: _spectrum(network).rank)
+        "rank", (), "rank of W", "1", of_frame(None, lambda network: spectrum_of(network).rank)
     ),
     Measured(
         "eigenspaces",
         (),
         "number of eigenspaces of F",
         "1",
-        _of_frame(1.0, lambda network: _spectrum(network).count),
+        of_frame(1.0, lambda network: spectrum_of(network).count),
     ),
     Measured(
         "localization",
         (),
         "localization of features on eigenspaces, mean over represented features",
         "1",
-        _of_frame(1.0, lambda network: _over_represented(_spectrum(network).localization, network)),
+        of_frame(1.0, lambda network: over_represented(spectrum_of(network).localization, network)),
     ),
     Measured(
         "feature_localization",
         ("feature",),
         "localization of each feature, 0 if not represented",
         "1",
-        _of_each(lambda network: _spectrum(network).localization),
+        of_each(lambda network: spectrum_of(network).localization),
     ),
     Measured(
         "eigenvalue_spread",
         (),
         "relative spread of F's eigenvalue over a feature, mean over represented features",
         "1",
-        _of_frame(0.0, _eigenvalue_spread),
+        of_frame(
+            0.0, lambda network: over_represented(spectrum_of(network).eigenvalue_spreads, network)
+        ),
     ),
     Measured(
         "saturation",
         (),
         "capacity saturation sum_i D_i / rank",
         "1",
-        _of_frame(1.0, lambda network: _spectrum(network).saturation),
+        of_frame(1.0, lambda network: spectrum_of(network).saturation),
     ),
     Measured(
         "tightness",
         (),
         "residual of tight frames on the eigenspaces, 0 = tight",
         "1",
-        _of_frame(0.0, lambda network: _spectrum(network).overall_tightness),
+        of_frame(0.0, lambda network: spectrum_of(network).overall_tightness),
     ),
     Measured(
         "capacities",
         ("feature",),
         "capacity D_i = |w_i|^4 / sum_j (w_i . w_j)^2",
         "dimensions",
-        _of_each(lambda network: capacities(_embedding(network))),
+        of_each(lambda network: capacities(embedding_of(network))),
     ),
     Measured(
         "dimensions_per_feature",
         (),
         "dimensions per feature D* = K / |W|_F^2",
         "1",
-        _of_frame(1.0, _dimensions),
+        of_frame(1.0, _dimensions),
     ),
     Measured(
         "frame_potential",
         (),
         "frame potential sum_ij (w_i . w_j)^2",
         "W to the fourth",
-        _of_frame(None, lambda network: frame_potential(_embedding(network))),
+        of_frame(None, lambda network: frame_potential(embedding_of(network))),
     ),
     Measured(
         "mean_squared_overlap",
         (),
         "mean squared cosine of two represented features",
         "1",
-        _of_frame(0.0, _mean_squared_overlap),
+        of_frame(0.0, _mean_squared_overlap),
     ),
     Measured(
         "core_spectrum",

@@ -3,10 +3,12 @@
 from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.record import Record
 from jaxsup.training.observables.geometry import GEOMETRY_OBSERVABLES
+from jaxsup.training.observables.measures import MEASURE_OBSERVABLES
 from jaxsup.training.observables.network import NETWORK_OBSERVABLES
 
 OBSERVABLES: dict[str, Observable] = {
-    observable.name: observable for observable in (*NETWORK_OBSERVABLES, *GEOMETRY_OBSERVABLES)
+    observable.name: observable
+    for observable in (*NETWORK_OBSERVABLES, *GEOMETRY_OBSERVABLES, *MEASURE_OBSERVABLES)
 }
 """The package's own, by name."""
 

@@ -1,0 +1,194 @@
+"""What spectral measures say beyond their own fields: bins, the linear law, one line a matrix."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from jaxsup._internal.validation import check_positive_integer, fail
+from jaxsup.spectral.arrays import as_array, exact_product, or_one
+from jaxsup.spectral.spectrum import FrameSpectrum
+
+BINS = 20
+"""Bins of equal width between 0 and the largest eigenvalue."""
+FEWEST = 10
+"""Features of an eigenspace that a line through them wants (arXiv 2602.02224, repository)."""
+
+
+def binned_entropies(
+    W: ArrayLike, spectrum: FrameSpectrum, *, bins: int = BINS
+) -> Float[Array, " features"]:
+    """Entropy in nats of mu_i over `bins` equal bins of lambda in [0, lambda_max].
+
+    Unlike H(mu_i) over eigenspaces it hardly depends on which eigenvalues count as one: measures on
+    close eigenvalues fall into one bin. An eigenspace narrower than half a bin falls into the bin
+    of its mean as a whole; of a wider chain, each eigenvalue falls into its own.
+
+    Arguments:
+        W: [latent, features], finite and real.
+        spectrum: result of `jaxsup.spectral.decompose` for W.
+        bins: at least 1.
+
+    Returns:
+        In [0, log(bins)]; 0 for features that are not represented.
+
+    Raises:
+        ValueError: W is no finite, real, non-empty matrix, or `bins` is no positive integer.
+
+    >>> import numpy as np
+    >>> from jaxsup.spectral import decompose
+    >>> W = np.diag([2.0, 1.0]) @ np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    >>> binned_entropies(W, decompose(W)).shape
+    (3,)
+    """
+    check_positive_integer("bins", bins, "give the number of bins")
+    return _binned_entropies(as_array(W), spectrum, bins)
+
+
+def _binned_entropies(
+    W: Float[Array, "latent features"], spectrum: FrameSpectrum, bins: int
+) -> Float[Array, " features"]:
+    raw, labels = spectrum.raw_eigenvalues, spectrum.labels
+    if not spectrum.eigenvalues.size:
+        return jnp.zeros_like(spectrum.norms)
+    space = jnp.minimum(labels, len(spectrum.eigenvalues) - 1)
+    width = raw[0] / bins
+    values = jnp.where(spectrum.spreads[space] <= 0.5 * width, spectrum.eigenvalues[space], raw)
+    # The largest is in the last bin; the offset keeps rounding from parting equal eigenvalues.
+    places = jnp.clip(jnp.floor(values / or_one(width) - 1e-3).astype(int), 0, bins - 1)
+    inside = (places[None, :] == jnp.arange(bins)[:, None]) & (labels < len(raw))[None, :]
+    scale = or_one(jnp.max(spectrum.norms))
+    mass = exact_product(inside.astype(raw.dtype), exact_product(spectrum.basis.T, W / scale) ** 2)
+    total = jnp.sum(mass, axis=0)
+    shares = mass / or_one(total)[None, :]
+    entropy = -jnp.sum(shares * jnp.log(or_one(shares)), axis=0)
+    return jnp.where(spectrum.represented, jnp.maximum(entropy, 0.0), 0.0)
+
+
+class LinearLaw(NamedTuple):
+    """The lines D_i = slope |w_i|^2 + intercept through the features of each eigenspace.
+
+    Attributes:
+        eigenvalues: lambda of each eigenspace, in units of W^2.
+        features: how many have their largest measure on it.
+        slopes: by least squares, in units of W^-2; NaN with fewer features than asked for, or where
+            their norms are one number.
+        intercepts: of the same lines.
+        r_squared: share of the variance of D_i that the line explains.
+    """
+
+    eigenvalues: Float[Array, " eigenspaces"]
+    features: Int[Array, " eigenspaces"]
+    slopes: Float[Array, " eigenspaces"]
+    intercepts: Float[Array, " eigenspaces"]
+    r_squared: Float[Array, " eigenspaces"]
+
+    @property
+    def scaled_slopes(self) -> Float[Array, " eigenspaces"]:
+        """slope x lambda: 1 where the features are localized."""
+        return self.slopes * self.eigenvalues
+
+
+def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
+    """Within an eigenspace, D_i = |w_i|^2 / lambda: the slope and how well a line fits.
+
+    A feature belongs to the eigenspace with its largest measure. Where all of them are localized
+    the slope is 1 / lambda, the intercept 0 and R^2 1.
+
+    Arguments:
+        spectrum: result of `jaxsup.spectral.decompose`, padded or not.
+        fewest: features of an eigenspace below which it has no line, at least 3.
+
+    Raises:
+        ValueError: `fewest` is below 3 or no integer.
+
+    Reference: arXiv 2602.02224, capacity against norm; its repository keeps lines of R^2 > 0.1 and
+    20 features.
+    """
+    check_positive_integer("fewest", fewest, "give the least number of features of a line")
+    if fewest < 3:
+        raise fail("fewest", "at least 3", fewest, "two points are always on a line")
+    top = or_one(jnp.max(spectrum.norms))
+    x, y = (spectrum.norms / top) ** 2, spectrum.capacities
+    home = spectrum.homes[:, None] == jnp.arange(spectrum.measures.shape[1])[None, :]
+    member = home.astype(x.dtype)
+    count = jnp.sum(member, axis=0)
+
+    def centered(values: Float[Array, " features"]) -> tuple[Array, Array]:
+        means = jnp.sum(member * values[:, None], axis=0) / jnp.maximum(count, 1.0)
+        return means, member * (values[:, None] - means[None, :])
+
+    (mean_x, dx), (mean_y, dy) = centered(x), centered(y)
+    xx, xy, yy = (jnp.sum(a * b, axis=0) for a, b in ((dx, dx), (dx, dy), (dy, dy)))
+    # Norms that are equal but for rounding have no slope.
+    rounding = count * (64 * jnp.finfo(x.dtype).eps * mean_x) ** 2
+    exists = (count >= fewest) & (xx > rounding)
+    slopes = jnp.where(exists, xy / or_one(xx), jnp.nan)
+    return LinearLaw(
+        spectrum.eigenvalues,
+        jnp.sum(home, axis=0),
+        slopes / top**2,
+        mean_y - slopes * mean_x,
+        jnp.where(exists & (yy > 0), xy**2 / or_one(xx * yy), jnp.nan),
+    )
+
+
+class MeasureSummary(NamedTuple):
+    """One number a matrix of what its spectral measures say; means are over represented features.
+
+    Attributes:
+        rank: of W.
+        saturation: sum_i D_i / rank.
+        latent_saturation: sum_i D_i / K.
+        localization: mean of sum_k mu_ik^2.
+        largest_projection: mean of max_k mu_ik.
+        entropy: mean of H(mu_i) over eigenspaces, in nats.
+        binned_entropy: mean of the entropy over `BINS` bins of lambda, in nats.
+        eigenvalue_spread: mean of sd_mu(lambda) / kappa.
+        slack: mean of 1 - D_i / l_i.
+        linear_law: median over eigenspaces of slope x lambda of D_i against |w_i|^2; NaN where no
+            eigenspace has a line.
+    """
+
+    rank: Float[Array, ""]
+    saturation: Float[Array, ""]
+    latent_saturation: Float[Array, ""]
+    localization: Float[Array, ""]
+    largest_projection: Float[Array, ""]
+    entropy: Float[Array, ""]
+    binned_entropy: Float[Array, ""]
+    eigenvalue_spread: Float[Array, ""]
+    slack: Float[Array, ""]
+    linear_law: Float[Array, ""]
+
+
+def summarize_measures(
+    W: Float[Array, "latent features"], spectrum: FrameSpectrum
+) -> MeasureSummary:
+    """The summary of one matrix; a pure function that may be traced.
+
+    Arguments:
+        W: [latent, features].
+        spectrum: its decomposition. Localization, projections, the entropy and the linear law
+            depend on its tolerance of eigenspaces; the others do not.
+    """
+    count = jnp.sum(spectrum.represented).astype(spectrum.norms.dtype)
+
+    def mean(values: Float[Array, " features"]) -> Float[Array, ""]:
+        return jnp.sum(jnp.where(spectrum.represented, values, 0.0)) / count
+
+    law = linear_law(spectrum)
+    scaled = jnp.where(law.r_squared > 0, law.scaled_slopes, jnp.nan)
+    return MeasureSummary(
+        rank=spectrum.rank.astype(spectrum.norms.dtype),
+        saturation=spectrum.saturation,
+        latent_saturation=spectrum.latent_saturation,
+        localization=mean(spectrum.localization),
+        largest_projection=mean(spectrum.largest_projections),
+        entropy=mean(spectrum.entropies),
+        binned_entropy=mean(_binned_entropies(W, spectrum, BINS)),
+        eigenvalue_spread=mean(spectrum.eigenvalue_spreads),
+        slack=mean(spectrum.slack),
+        linear_law=jnp.nanmedian(scaled) if scaled.size else jnp.asarray(jnp.nan, W.dtype),
+    )
