@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -81,6 +82,21 @@ def prepare(
             columns /= np.where(norms > 0, norms, 1.0)
         result[:, block] = columns
     return Prepared(result, mean, emptied, unit_norm)
+
+
+def stored_epsilon(stored: str, dtype: np.dtype) -> float:
+    """Relative rounding of numbers that were stored as one type, and are held as another.
+
+    Arguments:
+        stored: name of the type in the file; integers are exact.
+        dtype: of the matrix.
+
+    >>> stored_epsilon("bfloat16", np.dtype("float32")), stored_epsilon("int8", np.dtype("float64"))
+    (0.0078125, 2.220446049250313e-16)
+    """
+    kept = float(np.finfo(dtype).eps)
+    floating = jnp.issubdtype(jnp.dtype(stored), jnp.floating)
+    return max(kept, float(jnp.finfo(jnp.dtype(stored)).eps)) if floating else kept
 
 
 def _norms(columns: Float[np.ndarray, "latent block"]) -> Float[np.ndarray, " block"]:

@@ -27,6 +27,7 @@ class Ranking(NamedTuple):
             each, and last all that are not represented.
         norms: |w_i| of all features.
         capacities: D_i of all features.
+        leverages: l_i of all features; D_i <= l_i.
         localization: participation ratio of all features.
         shown: how many features of a list are printed.
     """
@@ -34,11 +35,12 @@ class Ranking(NamedTuple):
     lists: dict[str, Int[np.ndarray, " listed"]]
     norms: Float[np.ndarray, " features"]
     capacities: Float[np.ndarray, " features"]
+    leverages: Float[np.ndarray, " features"]
     localization: Float[np.ndarray, " features"]
     shown: int
 
     def to_dict(self, labels: Labels) -> dict[str, list[dict[str, Any]]]:
-        """The lists as JSON-safe values: index, name, norm, capacity and localization of each."""
+        """The lists as JSON-safe values: index, name and measures of each feature."""
         return {
             title: [self._entry(int(i), labels) for i in indices]
             for title, indices in self.lists.items()
@@ -59,6 +61,7 @@ class Ranking(NamedTuple):
         return {
             "norm": self.norms,
             "capacity": self.capacities,
+            "leverage": self.leverages,
             "localization": self.localization,
         }
 
@@ -86,6 +89,7 @@ def rank_features(spectrum: FrameSpectrum, count: int = 10) -> Ranking:
         lists,
         np.asarray(spectrum.norms, np.float64),
         np.asarray(spectrum.capacities, np.float64),
+        np.asarray(spectrum.leverages, np.float64),
         np.asarray(spectrum.localization, np.float64),
         count,
     )

@@ -36,7 +36,9 @@ def test_eigenspaces_are_cells_and_the_lines_are_the_data(tmp_path: Path) -> Non
     np.testing.assert_allclose(heights(spectrum.lines[0]), values / values.mean())
     np.testing.assert_allclose(heights(angles.lines[1]), 0, atol=1e-5)
     assert found.eigenspaces is not None
-    np.testing.assert_allclose(cells.images[0].get_array(), found.eigenspaces.overlaps)
+    assert found.eigenspaces.overlaps is not None
+    shown = np.asarray(cells.images[0].get_array())
+    np.testing.assert_allclose(shown, found.eigenspaces.overlaps)
     assert len(cells.texts) == 9
     assert found.matches is not None
     cosines = np.asarray(matches.lines[0].get_xdata(), np.float64)[:-1]

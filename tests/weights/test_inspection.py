@@ -52,7 +52,7 @@ def test_each_question_has_its_answer() -> None:
 def test_the_text_names_features_and_says_what_is_of_the_whole_matrix() -> None:
     text = inspect_features(DIAGNOSIS, EVERYTHING, LABELS).describe(DIAGNOSIS)
     blocks = text.split("\n\n")
-    assert blocks[5].splitlines()[2].split() == ["45", "[unused0]", "0", "0", "0"]
+    assert blocks[5].splitlines()[2].split() == ["45", "[unused0]", "0", "0", "0", "0"]
     assert blocks[6].startswith("nearest to b by cosine\n  feature  name")
     assert "lowest cosine: " in blocks[6]
     assert blocks[7] == "neighbors of [unused0]: none, it is not represented"
@@ -61,7 +61,7 @@ def test_the_text_names_features_and_says_what_is_of_the_whole_matrix() -> None:
     )
     measures = [line.split() for line in blocks[9].splitlines()]
     assert measures[0] == ["measures"]
-    assert measures[2] == ["40", "a", "1", "0.4", "1"]
+    assert measures[2] == ["40", "a", "1", "0.4", "0.4", "1"]
     assert blocks[10].startswith("chosen features: 5 features, mean cosine -0.250\n  a, b, c, d, e")
     assert blocks[11].startswith("neighborhood of a: 5 features, mean cosine -0.250")
     assert blocks[12] == "neighborhood of [unused1]: none, it is not represented"

@@ -29,6 +29,8 @@ def test_lists_are_those_of_numpy() -> None:
     capacities[alive] = norms[alive] ** 4 / overlaps[alive]
     np.testing.assert_allclose(ranking.capacities, capacities, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ranking.norms, norms, rtol=1e-6)
+    leverages = np.einsum("ki,kl,li->i", W, np.linalg.pinv(F), W)
+    np.testing.assert_allclose(ranking.leverages, leverages, rtol=1e-5, atol=1e-6)
     crowded = alive[np.argsort(capacities[alive])]
     assert ranking.lists["most crowded (smallest capacity)"].tolist()[0] == crowded[0] == 11
     assert set(ranking.lists["largest norm"]) == {5, 6, 7}
@@ -49,8 +51,8 @@ def test_lists_name_their_features_in_text_and_json() -> None:
     tables = ranking.describe(labels).split("\n\n")
     lines = tables[-1].splitlines()
     assert lines[0] == "not represented"
-    assert lines[1].split() == ["feature", "name", "norm", "capacity", "localization"]
-    assert lines[2].split() == ["9", "[unused0]", "0", "0", "0"]
+    assert lines[1].split() == ["feature", "name", "norm", "capacity", "leverage", "localization"]
+    assert lines[2].split() == ["9", "[unused0]", "0", "0", "0", "0"]
     assert lines[3] == "and 1 more"
     assert "11       both\\n" in ranking.describe(labels)
 
@@ -59,4 +61,4 @@ def test_numbers_alone_have_no_column_of_names() -> None:
     text = rank_features(decompose(np.eye(3))).describe(Labels.numbered(3))
     assert "name" not in text
     assert "not represented" not in text
-    assert text.count("feature  norm  capacity  localization") == 5
+    assert text.count("feature  norm  capacity  leverage  localization") == 5
