@@ -1,0 +1,138 @@
+"""Power-law tail of a density: exponent, where the tail begins, and how well it fits.
+
+For p(x) ~ x^-alpha at x >= x_min, by maximum likelihood over the n values in the tail,
+
+    alpha = 1 + n / sum_i log(x_i / x_min),
+
+with the x_min among the values at which the Kolmogorov-Smirnov distance between the tail and its
+fit is least. The interval is the percentile one of a bootstrap that repeats the choice of x_min.
+
+What it can say: the distance, and the share of the values that are in the tail. Any sample gets an
+exponent. The eigenvalues of a Gaussian matrix, whose density (Marchenko & Pastur 1967) ends at an
+edge and has no tail, get a large one (5 to 20) from the few values at the edge, or from more of
+them with a distance of 0.06 and more; a true tail of n values has a distance near 0.5 / sqrt(n)
+and holds a good part of them.
+
+Coverage of the 95% interval, measured over 400 samples each of independent values: see
+`tests/weights/test_tails.py`. Eigenvalues of one matrix repel each other, so they scatter less than
+independent values do and the interval is, for them, on the wide side.
+
+References: Clauset, Shalizi & Newman, SIAM Rev. 51 (2009), eq. 3.1, sections 3.3 and 4;
+Martin & Mahoney, JMLR 22 (2021), for spectra of weights.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
+
+from jaxsup._internal.validation import fail
+
+FEWEST = 50
+"""Values that a fit needs, as the reference advises."""
+
+_SHORTEST = 10  # values in a tail
+_CANDIDATES = 100  # lengths of the tail that are tried, at even ratios
+_SAMPLES = 200  # of the bootstrap
+_COVERAGE = 0.95
+
+
+class Tail(NamedTuple):
+    """The power law at the upper end of a sample.
+
+    Attributes:
+        exponent: alpha of the density p(x) ~ x^-alpha, above 1.
+        interval: of 95%, from a bootstrap.
+        start: x_min, the least value of the tail.
+        size: number of values in the tail.
+        distance: of Kolmogorov and Smirnov, between the tail and its fit; in [0, 1].
+    """
+
+    exponent: float
+    interval: tuple[float, float]
+    start: float
+    size: int
+    distance: float
+
+
+class NoTail(NamedTuple):
+    """Why there is no exponent."""
+
+    reason: str
+
+
+def fit_tail(values: ArrayLike, *, seed: int = 0) -> Tail | NoTail:
+    """Exponent of p(x) ~ x^-alpha in the tail of a sample, with a 95% interval.
+
+    Arguments:
+        values: [values], finite; those that are not positive are left out.
+        seed: of the bootstrap.
+
+    Returns:
+        A `Tail`, or why there is none: fewer than 50 positive values, or all alike.
+
+    Raises:
+        ValueError: the values are not finite, or have other axes.
+
+    Reference: Clauset, Shalizi & Newman, SIAM Rev. 51 (2009).
+
+    >>> sample = np.random.default_rng(1).random(1000) ** (-1 / 1.5)  # alpha = 2.5
+    >>> tail = fit_tail(sample)
+    >>> round(tail.exponent, 2), tuple(round(bound, 2) for bound in tail.interval)
+    (2.62, (2.45, 2.82))
+    """
+    array = np.asarray(values, np.float64)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        expected, do = "finite numbers on one axis", "leave out what diverged"
+        raise fail("values", expected, f"a shape {array.shape}", do, described=True)
+    positive = array[array > 0]
+    if len(positive) < FEWEST:
+        return NoTail(f"fewer than {FEWEST} eigenvalues that are not zero")
+    logs = np.sort(np.log(positive))[::-1]
+    slopes, sizes, distances = _fit_samples(logs[None, :])
+    if not np.isfinite(slopes[0]):
+        return NoTail("all values are alike")
+    rng = np.random.default_rng(seed)
+    again = np.sort(rng.integers(0, len(logs), (_SAMPLES, len(logs))), axis=1)
+    resampled = _fit_samples(logs[again])[0]
+    outside = 50 * (1 - _COVERAGE)
+    low, high = np.percentile(resampled[np.isfinite(resampled)], [outside, 100 - outside])
+    return Tail(
+        exponent=1 + float(slopes[0]),
+        interval=(1 + float(low), 1 + float(high)),
+        start=float(np.exp(logs[sizes[0] - 1])),
+        size=int(sizes[0]),
+        distance=float(distances[0]),
+    )
+
+
+def _fit_samples(
+    logs: Float[np.ndarray, "samples values"],
+) -> tuple[
+    Float[np.ndarray, " samples"], Int[np.ndarray, " samples"], Float[np.ndarray, " samples"]
+]:
+    """alpha - 1, length of the tail and distance of each sample, by the least distance.
+
+    Arguments:
+        logs: of the values, falling along each sample.
+    """
+    samples, count = logs.shape
+    sums = np.cumsum(logs, axis=1)
+    slopes = np.full(samples, np.nan)
+    lengths, distances = np.zeros(samples, int), np.full(samples, np.inf)
+    lengths_tried = np.geomspace(_SHORTEST, count, _CANDIDATES).round().astype(int)
+    for length in np.unique(lengths_tried):
+        start = logs[:, length - 1]
+        excess = sums[:, length - 1] - length * start
+        # A sum of rounding errors is no excess: such values are alike.
+        varied = excess > 1e-9 * length * np.maximum(np.abs(start), 1.0)
+        slope = length / np.where(varied, excess, 1.0)
+        above = np.exp(-slope[:, None] * (logs[:, :length] - start[:, None]))
+        ranks = np.arange(1, length + 1) / length
+        distance = np.maximum(np.abs(ranks - above), np.abs(ranks - 1 / length - above)).max(axis=1)
+        better = varied & (distance < distances)
+        slopes = np.where(better, slope, slopes)
+        lengths = np.where(better, length, lengths)
+        distances = np.where(better, distance, distances)
+    return slopes, lengths, distances
