@@ -67,17 +67,12 @@ def prepare_subject(command: SpectrumCommand, weights: Weights) -> Subject:
         FileNotFoundError: there is no file of labels.
         ValueError: it does not fit the matrix, or a feature that is asked for is not there.
     """
-    from jaxsup._internal.validation import check_number
     from jaxsup.weights.inspection import Questions
     from jaxsup.weights.selection import select_counted, select_features
     from jaxsup.weights.subsets import NEIGHBORHOOD
 
     labels = read_names(command, weights.matrix.shape[1])
     top = command.top if command.top is not None else _LISTED * (command.labels is not None)
-    check_number("--top", top, "give a number of features", low=0)
-    if command.cluster_cosine is not None:
-        do, open_range = "give a size such as 0.8", {"low_open": True, "high_open": True}
-        check_number("--cluster-cosine", command.cluster_cosine, do, low=0, high=1, **open_range)
     questions = Questions(
         listed=top,
         features=select_features(command.features, labels, "--features"),

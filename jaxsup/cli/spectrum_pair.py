@@ -11,32 +11,34 @@ from jaxsup.cli.spectrum_matrix import describe_file, file_dict, prepared_matrix
 if TYPE_CHECKING:
     from jaxsup.cli.spectrum import SpectrumCommand
     from jaxsup.weights.comparison import Comparison
+    from jaxsup.weights.formats import StoredTensor
     from jaxsup.weights.labels import Labels
     from jaxsup.weights.preparation import Prepared
     from jaxsup.weights.read import Weights
 
 
-def check_pair_options(command: SpectrumCommand) -> None:
-    """Refuse options that suit one matrix only, or only two.
+def read_pair(command: SpectrumCommand, stored: StoredTensor) -> tuple[Weights, Weights]:
+    """The matrix of the first file, and that of the second.
+
+    Arguments:
+        command: the names and orientation of both.
+        stored: the matrix of the first.
 
     Raises:
-        ValueError: one of them was given to the other.
+        FileNotFoundError: there is no second file.
+        ValueError: it holds no such matrix, or not one alone; a matrix can't be read.
     """
-    from jaxsup._internal.validation import fail
+    from jaxsup.weights.read import read_matrix
+    from jaxsup.weights.shards import list_checkpoint
+    from jaxsup.weights.tensors import select_tensors, single_matrix
 
-    if command.other is None:
-        for option in ("other_tensor", "absolute"):
-            if getattr(command, option):
-                name, do = f"--{option.replace('_', '-')}", "give a second file to compare"
-                raise fail(name, "two matrices", "one", do, described=True)
-        return
-    for option in ("features", "neighbors", "neighborhood", "cluster_cosine", "component", "top"):
-        if getattr(command, option) not in ((), None):
-            name, do = f"--{option.replace('_', '-')}", "leave it or the second file out"
-            raise fail(name, "one matrix", "two of them", do, described=True)
-    if command.list:
-        do = "list one file at a time"
-        raise fail("--list", "one file", "two of them", do, described=True)
+    assert command.other is not None
+    tensors, path = list_checkpoint(command.other), str(command.other)
+    names = (command.other_tensor,) if command.other_tensor is not None else command.tensor
+    chosen = select_tensors(path, tensors, names).chosen
+    other = single_matrix(path, chosen)
+    first = read_matrix(stored, orientation=command.orientation)
+    return first, read_matrix(other, orientation=command.orientation)
 
 
 def compare_pair(command: SpectrumCommand, pair: Sequence[Weights]) -> Comparison:
