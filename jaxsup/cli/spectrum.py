@@ -249,7 +249,8 @@ class SpectrumCommand:
         from jaxsup._internal.validation import fail
 
         for option in options:
-            if getattr(self, option) not in (None, False, ()):
+            value = getattr(self, option)
+            if value is not None and value is not False and value != ():
                 name = f"--{option.replace('_', '-')}"
                 raise fail(name, expected, text, do, described=True)
 

@@ -34,7 +34,9 @@ def read_pair(command: SpectrumCommand, stored: StoredTensor) -> tuple[Weights, 
 
     assert command.other is not None
     tensors, path = list_checkpoint(command.other), str(command.other)
-    names = (command.other_tensor,) if command.other_tensor is not None else command.tensor
+    names = command.tensor if any(tensor.name for tensor in tensors) else ()
+    if command.other_tensor is not None:
+        names = (command.other_tensor,)
     chosen = select_tensors(path, tensors, names).chosen
     other = single_matrix(path, chosen)
     first = read_matrix(stored, orientation=command.orientation)

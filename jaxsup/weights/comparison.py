@@ -163,7 +163,7 @@ def compare(
         B: the same of another matrix.
         absolute: match features by |cos|: the sign of a direction means nothing.
         full: whatever the size. Otherwise singular vectors beyond 1e11 multiply-adds are left out,
-            and matches beyond 1e12 are those of evenly spaced features.
+            and matches beyond 4e11 are those of evenly spaced features.
         relative_tolerance: of eigenvalues that share an eigenspace; see `jaxsup.spectral`.
         seed: of the random directions that matches are measured against.
 

@@ -9,8 +9,8 @@ from scipy.optimize import linear_sum_assignment
 from jaxsup.spectral.arrays import rounding
 
 # Multiply-adds that each direction may cost before it is cut down to evenly spaced features, unless
-# all is asked for: some twenty seconds on two quiet cores.
-_MATCH_WORK = 1e12
+# all is asked for: some ten seconds on two quiet cores.
+_MATCH_WORK = 4e11
 _PASSES = 32  # multiply-adds that going through one cosine costs besides
 _ASSIGNED = 2**24  # entries of a table of cosines that is assigned: 4,096 features on either side
 _ROWS, _COLUMNS = 256, 4096
@@ -85,7 +85,7 @@ def match_features(
         A: [latent, features], finite.
         B: [latent, others], finite.
         absolute: match by |cos|, where the sign of a direction means nothing.
-        full: look at all features of A; otherwise, beyond 1e12 multiply-adds, evenly spaced ones.
+        full: look at all features of A; otherwise, beyond 4e11 multiply-adds, evenly spaced ones.
         seed: of the random directions of the nulls.
 
     Returns:
