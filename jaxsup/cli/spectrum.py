@@ -175,8 +175,13 @@ class SpectrumCommand:
         if self.out is not None:
             from jaxsup.plot.diagnosis import diagnosis_figure
 
-            chosen, component = questions.features, self.component
-            self._save(diagnosis_figure(diagnosis, features=chosen, component=component))
+            figure = diagnosis_figure(
+                diagnosis,
+                features=questions.features,
+                component=self.component,
+                chosen=None if inspection.chosen is None else inspection.chosen.geometry,
+            )
+            self._save(figure)
 
     def _compare(self, stored: StoredTensor) -> None:
         """Compare two matrices, print and draw what they share.

@@ -1,4 +1,6 @@
-"""Matrices of other people's models: reading files of weights, and a report on one matrix."""
+"""Matrices of other people's models: reading files of weights, a report on one, a comparison of two."""
 
+from jaxsup.weights.comparison import compare as compare
 from jaxsup.weights.diagnosis import diagnose as diagnose
+from jaxsup.weights.labels import read_labels as read_labels
 from jaxsup.weights.read import read_weights as read_weights
