@@ -25,7 +25,6 @@ _LOWEST, _HIGHEST = 2.2, 26.0  # inches of the panels
 _FONT = 6.5  # points of the names: one takes as much room as a line
 _KINDS = 12  # kinds of matrices with a color of their own
 _LONGEST = 48  # characters of a name
-_NO_LAW = 0.1  # distance of Kolmogorov and Smirnov from which a marker is empty
 
 
 def checkpoint_figure(rows: Sequence[CheckpointRow]) -> Figure:
@@ -124,14 +123,14 @@ def _tail(rows: Sequence[CheckpointRow], styles: Sequence[dict[str, Any]], ax: A
     for place, tail in tails:
         color = styles[place]["color"]
         ax.plot(tail.interval, (place, place), color=color, linewidth=0.9, alpha=0.7)
-        face = "white" if tail.distance > _NO_LAW else color
+        face = color if tail.clear else "white"
         ax.plot(tail.exponent, place, markersize=4, markerfacecolor=face, **styles[place])
     if tails:
         ax.set_xscale("log")
         ends = np.concatenate([tail.interval for _, tail in tails])
         ax.set_xlim(0.95 * ends.min(), 1.05 * ends.max())
         plain_log_axis(ax.xaxis, ends)
-    ax.set_title(f"Exponent of the tail, 95%  (empty: KS > {_NO_LAW:g})")
+    ax.set_title("Exponent of the tail, 95%  (empty: no clear power law)")
 
 
 def _legend(figure: Figure, styles: dict[str, dict[str, Any]]) -> None:

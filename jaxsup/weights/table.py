@@ -67,11 +67,11 @@ def measure_checkpoint(
 ) -> Iterator[CheckpointRow]:
     """Read and measure matrices one after the other; each row comes when it is done.
 
-    A matrix that holds NaN, or that does not fit in the free memory together with what measuring it
-    takes, has a row that says so.
+    A matrix that holds NaN, that does not fit in the free memory together with what measuring it
+    takes, or whose file cannot be read any more, has a row that says so.
 
     Arguments:
-        tensors: matrices; see `jaxsup.weights.selection.select_tensors`.
+        tensors: matrices; see `jaxsup.weights.tensors.select_tensors`.
         orientation, full, x64, relative_tolerance: see `jaxsup.weights.read_weights` and
             `measure_matrix`.
     """
@@ -86,8 +86,9 @@ def measure_checkpoint(
             summary = measure_matrix(
                 weights.matrix, full=full, x64=x64, relative_tolerance=relative_tolerance
             )
-        except ValueError as error:
-            problem = str(error).removeprefix(f"{stored.path}: ").removeprefix(f"{stored.name}: ")
+        except (ValueError, OSError, MemoryError) as error:
+            text = str(error) or type(error).__name__
+            problem = text.removeprefix(f"{stored.path}: ").removeprefix(f"{stored.name}: ")
         yield CheckpointRow(
             tensor=stored.name,
             file=str(stored.path),
