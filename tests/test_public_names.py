@@ -28,7 +28,7 @@ FACE = {
     "theory": "training_exponent loss_curve one_sparse_loss",
     "spectral": "decompose decompose_batch FrameSpectrum certify represented",
     "geometry": "classify Geometry",
-    "weights": "read_weights diagnose",
+    "weights": "compare diagnose read_labels read_weights",
     "plot": """
         new_figure save_figure loss_curves observable_curves exponent_against_ratio exponent_map
         feature_geometry eigenvalue_spectrum local_exponents

@@ -1,4 +1,4 @@
-"""Matrices of other people's models: reading files of weights, a report on one, a comparison of two."""
+"""Matrices of other people's models: reading them, a report on one, a comparison of two."""
 
 from jaxsup.weights.comparison import compare as compare
 from jaxsup.weights.diagnosis import diagnose as diagnose
