@@ -28,7 +28,7 @@ FACE = {
     "theory": "training_exponent loss_curve one_sparse_loss",
     "spectral": "decompose decompose_batch FrameSpectrum certify represented",
     "geometry": "classify Geometry",
-    "weights": "compare diagnose read_labels read_weights",
+    "weights": "read_weights diagnose compare",
     "plot": """
         new_figure save_figure loss_curves observable_curves exponent_against_ratio exponent_map
         feature_geometry eigenvalue_spectrum local_exponents
@@ -37,7 +37,7 @@ FACE = {
         reproduce figure_titles AbstractFigure AbstractWeightsFigure Claim Published Findings toys
     """,
 }
-FACE_SIZE = 76
+FACE_SIZE = 77
 
 
 def exported(room: str) -> list[str]:

@@ -2,5 +2,4 @@
 
 from jaxsup.weights.comparison import compare as compare
 from jaxsup.weights.diagnosis import diagnose as diagnose
-from jaxsup.weights.labels import read_labels as read_labels
 from jaxsup.weights.read import read_weights as read_weights
