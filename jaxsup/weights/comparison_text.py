@@ -37,6 +37,8 @@ def describe_comparison(comparison: Comparison, first: Labels, second: Labels) -
         for title, found in zip(("A in B", "B in A"), comparison.matches, strict=True):
             parts[-1] += _match_rows(title, found, absolute=comparison.absolute)
         parts[-1] += _assignment_rows(comparison.assignment, absolute=comparison.absolute)
+    elif comparison.shapes[0][0] == comparison.shapes[1][0]:
+        parts.append([("matches", "none: a matrix is zero")])
     blocks = ["\n".join(f"{name:<{_WIDTH}} {value}" for name, value in part) for part in parts]
     if comparison.eigenspaces is not None:
         blocks.append(_eigenspace_table(comparison.eigenspaces))
@@ -62,10 +64,10 @@ def _sizes(comparison: Comparison) -> list[tuple[str, str]]:
 
 def _angle_rows(name: str, of: str, found: SubspaceAngles) -> list[tuple[str, str]]:
     sizes = f"{found.dimensions[0]:,} and {found.dimensions[1]:,} of {found.ambient:,} {of}"
-    if found.forced:
-        return [(name, f"{sizes}: one of them is the whole space, every angle is 0")]
     if not found.angles.size:
         return [(name, f"{sizes}: no angles")]
+    if found.forced:
+        return [(name, f"{sizes}: one of them is the whole space, every angle is 0")]
     low, middle, high = np.degrees(np.percentile(found.angles, [0, 50, 100]))
     return [
         (name, f"{sizes}"),

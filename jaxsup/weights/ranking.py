@@ -17,6 +17,7 @@ _LISTS = (
     ("most crowded (smallest capacity)", "capacities", False),
 )
 _ABSENT = "not represented"
+_EQUAL = 1e-6  # relative spread of a measure that is the same for all features but for rounding
 
 
 class Ranking(NamedTuple):
@@ -24,7 +25,7 @@ class Ranking(NamedTuple):
 
     Attributes:
         lists: title and the indices of its features, in their order: those of one end of a measure
-            each, and last all that are not represented.
+            each, if it is not the same for all, and last all that are not represented.
         norms: |w_i| of all features.
         capacities: D_i of all features.
         leverages: l_i of all features; D_i <= l_i.
@@ -82,6 +83,8 @@ def rank_features(spectrum: FrameSpectrum, count: int = 10) -> Ranking:
     lists = {}
     for title, measure, falling in _LISTS:
         values = np.asarray(getattr(spectrum, measure), np.float64)[present]
+        if values.max(initial=0.0) - values.min(initial=np.inf) <= _EQUAL * values.max(initial=0.0):
+            continue
         order = np.argsort(-values if falling else values, kind="stable")
         lists[title] = present[order[:count]]
     lists[_ABSENT] = np.flatnonzero(~represented)

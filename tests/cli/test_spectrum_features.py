@@ -83,7 +83,8 @@ def test_json_holds_names_and_what_was_done(
     assert (near["name"], near["feature"]) == ("5", 47)
     assert near["cosine"] == pytest.approx(1)
     np.testing.assert_allclose(record["per_feature"]["norms"], 1, rtol=1e-6)
-    assert len(record["lists"]["largest norm"]) == 10
+    assert "largest norm" not in record["lists"]  # they all are 1
+    assert len(record["lists"]["most localized"]) == 10
 
 
 def test_centering_is_said_and_leaves_no_feature_of_the_mean(

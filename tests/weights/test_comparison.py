@@ -143,7 +143,8 @@ def test_large_matrices_keep_their_matches(monkeypatch: pytest.MonkeyPatch) -> N
 def test_zero_matrices_and_short_numbers_are_no_mistake() -> None:
     found = compare(np.zeros((3, 4)), np.eye(3, 4, dtype=np.float16))
     assert (found.matches, found.eigenspaces, found.same) == (None, None, None)
-    assert "3 and 0" not in described(found)
+    assert "0 and 3 of 3 latent dimensions: no angles" in described(found)
+    assert "matches        none: a matrix is zero" in described(found)
     assert "0 and 3 of 4 features: no angles" in described(found)
     integers = compare(np.eye(3, dtype=np.int8), np.eye(3))
     assert integers.same is not None

@@ -58,7 +58,20 @@ def test_lists_name_their_features_in_text_and_json() -> None:
 
 
 def test_numbers_alone_have_no_column_of_names() -> None:
-    text = rank_features(decompose(np.eye(3))).describe(Labels.numbered(3))
+    W = np.concatenate([np.diag([3.0, 2.0, 1.0]), np.ones((3, 1))], axis=1)
+    text = rank_features(decompose(W)).describe(Labels.numbered(4))
     assert "name" not in text
     assert "not represented" not in text
-    assert text.count("feature  norm  capacity  leverage  localization") == 5
+    heads = ["feature", "norm", "capacity", "leverage", "localization"]
+    assert [line.split() for line in text.splitlines()].count(heads) == 5
+
+
+def test_ends_of_what_is_the_same_for_all_are_not_listed() -> None:
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((4, 9))
+    lists = rank_features(decompose(W / np.linalg.norm(W, axis=0))).lists
+    assert "largest norm" not in lists
+    assert "smallest norm" not in lists
+    assert len(lists["most localized"]) == 9
+    assert list(rank_features(decompose(polygon(5))).lists) == ["not represented"]
+    assert list(rank_features(decompose(np.zeros((2, 3)))).lists) == ["not represented"]
