@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -175,13 +175,9 @@ class SpectrumCommand:
         if self.out is not None:
             from jaxsup.plot.diagnosis import diagnosis_figure
 
-            figure = diagnosis_figure(
-                diagnosis,
-                features=questions.features,
-                component=self.component,
-                chosen=None if inspection.chosen is None else inspection.chosen.geometry,
-            )
-            self._save(figure)
+            chosen = None if inspection.chosen is None else inspection.chosen.geometry
+            options = {"features": questions.features, "component": self.component}
+            self._save(lambda: diagnosis_figure(diagnosis, chosen=chosen, **options))
 
     def _compare(self, stored: StoredTensor) -> None:
         """Compare two matrices, print and draw what they share.
@@ -199,15 +195,15 @@ class SpectrumCommand:
         if self.out is not None:
             from jaxsup.plot.comparison import comparison_figure
 
-            self._save(comparison_figure(found))
+            self._save(lambda: comparison_figure(found))
 
-    def _save(self, figure: Figure) -> None:
-        """Write the figure. What was measured has been told: a picture must not take it along."""
+    def _save(self, draw: Callable[[], Figure]) -> None:
+        """Draw and write the figure, after all that was measured has been told."""
         from jaxsup.plot import save_figure
 
         assert self.out is not None
-        sys.stdout.flush()
-        save_figure(figure, self.out)
+        sys.stdout.flush()  # a picture that can't be drawn must not take it along
+        save_figure(draw(), self.out)
         if not self.json:
             print(f"\nfigure   {self.out}")
 
@@ -243,7 +239,7 @@ class SpectrumCommand:
         if self.out is not None:
             from jaxsup.plot.checkpoint import checkpoint_figure
 
-            self._save(checkpoint_figure(rows))
+            self._save(lambda: checkpoint_figure(rows))
 
     def _refuse(self, options: Sequence[str], expected: str, text: str, do: str) -> None:
         """Refuse options that suit another number of matrices.

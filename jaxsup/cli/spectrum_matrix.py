@@ -126,9 +126,8 @@ def report(
         return
     for name, value in subject.rows().items():
         print(f"{name:<14} {value}")
-    print(diagnosis)
-    if text := inspection.describe(diagnosis):
-        print(f"\n{text}")
+    text = inspection.describe(diagnosis)
+    print(f"{diagnosis}\n\n{text}" if text else diagnosis)
 
 
 def describe_file(weights: Weights) -> dict[str, str]:

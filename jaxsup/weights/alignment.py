@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 
 from jaxsup.weights.matching import present_features
 
+_BLOCK = 4096  # columns at once, in float64
+
 
 class SameFeatures(NamedTuple):
     """cos(a_i, b_i) of the features of the same index.
@@ -48,26 +50,52 @@ def align_features(
     shared = np.intersect1d(present_features(A), present_features(B))
     if shared.size < 2:
         return None
-    first, second = _unit(A[:, shared]), _unit(B[:, shared])
-    shuffled = second[:, np.random.default_rng(seed).permutation(shared.size)]
-    same = len(A) == len(B)
+    order = np.random.default_rng(seed).permutation(shared.size)
+    same = None
+    if len(A) == len(B):
+        same = _cosines(A, B, shared, shared, np.eye(len(A)))
     return SameFeatures(
         features=shared,
-        cosines=np.clip(np.sum(first * second, axis=0), -1.0, 1.0) if same else None,
-        aligned=_aligned(first, second),
-        null=float(_aligned(first, shuffled).mean()),
+        cosines=same,
+        aligned=_aligned(A, B, shared, shared),
+        null=float(_aligned(A, B, shared, shared[order]).mean()),
     )
 
 
 def _aligned(
-    first: Float[np.ndarray, "latent shared"], second: Float[np.ndarray, "others shared"]
+    A: Float[np.ndarray, "latent features"],
+    B: Float[np.ndarray, "others features"],
+    first: Int[np.ndarray, " shared"],
+    second: Int[np.ndarray, " shared"],
 ) -> Float[np.ndarray, " shared"]:
-    left, _, right = np.linalg.svd(second @ first.T, full_matrices=False)
-    turned = left @ (right @ first)
-    norms = np.linalg.norm(turned, axis=0)
-    return np.clip(np.sum(turned * second, axis=0) / np.where(norms > 0, norms, 1.0), -1.0, 1.0)
+    """cos(R a_i, b_j) of pairs i, j of features after the rotation that suits them best."""
+    product = np.zeros((len(B), len(A)))
+    for block in _blocks(first.size):
+        product += _unit(B[:, second[block]]) @ _unit(A[:, first[block]]).T
+    left, _, right = np.linalg.svd(product, full_matrices=False)
+    return _cosines(A, B, first, second, left @ right)
 
 
-def _unit(columns: Float[np.ndarray, "latent shared"]) -> Float[np.ndarray, "latent shared"]:
+def _cosines(
+    A: Float[np.ndarray, "latent features"],
+    B: Float[np.ndarray, "others features"],
+    first: Int[np.ndarray, " shared"],
+    second: Int[np.ndarray, " shared"],
+    turn: Float[np.ndarray, "others latent"],
+) -> Float[np.ndarray, " shared"]:
+    cosines = np.empty(first.size)
+    for block in _blocks(first.size):
+        turned = turn @ _unit(A[:, first[block]])
+        norms = np.linalg.norm(turned, axis=0)
+        products = np.sum(turned * _unit(B[:, second[block]]), axis=0)
+        cosines[block] = products / np.where(norms > 0, norms, 1.0)
+    return np.clip(cosines, -1.0, 1.0)
+
+
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+
+
+def _unit(columns: Float[np.ndarray, "latent block"]) -> Float[np.ndarray, "latent block"]:
     exact = columns.astype(np.float64) / np.abs(columns).max()
     return exact / np.linalg.norm(exact, axis=0)

@@ -21,8 +21,8 @@ from jaxsup.weights.subspaces import (
     subspace_overlaps,
 )
 
-# Multiply-adds that singular vectors may cost before they are left out, unless all is asked for:
-# some half a minute a matrix on two quiet cores.
+# Multiply-adds that singular vectors may cost before they are left out, as is the best rotation,
+# unless all is asked for: some half a minute a matrix on two quiet cores.
 _BASIS_WORK = 1e11
 _EIGENSPACES = 16  # of either matrix, above which leading subspaces are compared instead
 _CHAIN = 10  # spread of an eigenspace, in tolerances, above which it is a chain of eigenvalues
@@ -163,7 +163,8 @@ def compare(
         B: the same of another matrix.
         absolute: match features by |cos|: the sign of a direction means nothing.
         full: whatever the size. Otherwise singular vectors beyond 1e11 multiply-adds are left out,
-            and matches beyond 4e11 are those of evenly spaced features.
+            and with them the best rotation, and matches beyond 4e11 are those of evenly spaced
+            features.
         relative_tolerance: of eigenvalues that share an eigenspace; see `jaxsup.spectral`.
         seed: of the random directions that matches are measured against.
 
@@ -189,9 +190,8 @@ def compare(
         expected = "matrices with as many latent dimensions, or as many features"
         raise fail("A, B", expected, text, "check --tensor and --orientation", described=True)
     work = max(k * n * min(k, n) for k, n in (first.shape, second.shape))
-    bases = None
-    if full or work <= _BASIS_WORK:
-        bases = singular_basis(first), singular_basis(second)
+    affordable = full or work <= _BASIS_WORK
+    bases = (singular_basis(first), singular_basis(second)) if affordable else None
     return Comparison(
         shapes=((first.shape[0], first.shape[1]), (second.shape[0], second.shape[1])),
         bases=bases,
@@ -200,7 +200,7 @@ def compare(
         eigenspaces=_shared(*bases, relative_tolerance) if bases and in_latent else None,
         matches=_both_ways(first, second, absolute, full, seed) if in_latent else None,
         assignment=assign_features(first, second, absolute=absolute) if in_latent else None,
-        same=align_features(first, second, seed=seed) if in_features else None,
+        same=align_features(first, second, seed=seed) if affordable and in_features else None,
         absolute=absolute,
     )
 

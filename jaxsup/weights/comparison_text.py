@@ -23,7 +23,7 @@ def describe_comparison(comparison: Comparison, first: Labels, second: Labels) -
     """
     rows = _sizes(comparison)
     if comparison.bases is None:
-        rows.append(("subspaces", "left out at this size (--full)"))
+        rows.append(("subspaces", "and features by their index: left out at this size (--full)"))
     if comparison.latent_angles is not None:
         rows += _angle_rows("column spaces", "latent dimensions", comparison.latent_angles)
     if comparison.feature_angles is not None:

@@ -107,6 +107,7 @@ def match_features(
     mean = columns.mean(axis=1, keepdims=True)
     # Combinations of the centered columns with independent weights have their covariance.
     weights = rng.standard_normal((ours.size, _DRAWS)) / np.sqrt(ours.size)
+    weights = weights.astype(columns.dtype)
     alike = mean + (columns - mean) @ weights
     return Matches(
         features=ours[rows],

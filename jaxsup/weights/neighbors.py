@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from jaxsup._internal.validation import check_positive_integer, fail
 
 _BLOCK = 4096  # columns that are compared at once
+_CHOSEN = 64  # features that they are compared with at once
 
 
 class Neighbors(NamedTuple):
@@ -39,7 +40,7 @@ def nearest(
 ) -> list[Neighbors]:
     """The features with the largest cos(w_i, w_j) to each chosen i, over all represented j != i.
 
-    Exact, in float64, in blocks of columns: memory beyond W is one row of cosines a chosen feature.
+    Exact, in float64, in blocks: memory beyond W is the cosines of 64 features with all.
 
     Arguments:
         W: [latent, features], finite.
@@ -62,11 +63,12 @@ def nearest(
             text = f"feature {feature}, which is not"
             do = "choose one that the matrix represents"
             raise fail("feature", "one that is represented", text, do, described=True)
-    cosines = _cosines(W, chosen, represented)
-    return [
-        _best(feature, row, count, absolute=absolute)
-        for feature, row in zip(chosen, cosines, strict=True)
-    ]
+    found = []
+    for start in range(0, len(chosen), _CHOSEN):
+        some = chosen[start : start + _CHOSEN]
+        rows = zip(some, _cosines(W, some, represented), strict=True)
+        found += [_best(feature, row, count, absolute=absolute) for feature, row in rows]
+    return found
 
 
 def _cosines(

@@ -5,10 +5,12 @@ import pytest
 from scipy.linalg import orthogonal_procrustes
 from tight_frames import rotation
 
+from jaxsup.weights import alignment
 from jaxsup.weights.alignment import align_features
 
 
-def test_the_rotation_is_the_best_one() -> None:
+def test_the_rotation_is_the_best_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alignment, "_BLOCK", 7)
     rng = np.random.default_rng(0)
     A = rng.standard_normal((6, 50))
     B = rotation(rng, 6) @ A + rng.standard_normal((6, 50))

@@ -133,7 +133,8 @@ def test_large_matrices_keep_their_matches(monkeypatch: pytest.MonkeyPatch) -> N
     found, full = compare(A, -A), compare(A, -A, full=True, absolute=True)
     assert found.bases is None
     assert found.latent_angles is None
-    assert "subspaces      left out at this size (--full)" in described(found)
+    assert found.same is None
+    assert "features by their index: left out at this size (--full)" in described(found)
     assert full.bases is not None
     assert full.matches is not None
     assert full.matches[0].partners.tolist() == list(range(20))

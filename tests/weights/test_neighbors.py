@@ -15,6 +15,7 @@ def test_neighbors_are_those_of_brute_force(
     absolute: bool, scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(neighbors, "_BLOCK", 16)
+    monkeypatch.setattr(neighbors, "_CHOSEN", 2)
     W = (scale * np.random.default_rng(0).standard_normal((7, 90))).astype(np.float32)
     W[:, [4, 50]] = 0
     represented = np.any(W, axis=0)
