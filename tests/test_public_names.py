@@ -15,7 +15,8 @@ FACE = {
     "": """
         fit geometry plot reproduce spectral theory weights
         Experiment Record WarmupCosine Network Observable
-        AbstractFeatures PowerLawFeatures GaussianFeatures CorrelatedFeatures OneActiveFeatures
+        AbstractFeatures PowerLawFeatures SparseFeatures GaussianFeatures CorrelatedFeatures
+        OneActiveFeatures
         AbstractTeacher DiagonalTeacher MatrixTeacher ElementwiseTeacher
         AbstractStudent Student HiddenLayerStudent
         AbstractActivation ReLU LeakyReLU GELU Abs Identity
@@ -28,7 +29,7 @@ FACE = {
     "theory": "training_exponent loss_curve one_sparse_loss",
     "spectral": "decompose decompose_batch FrameSpectrum certify represented",
     "geometry": "classify Geometry",
-    "weights": "read_weights diagnose compare",
+    "weights": "read_weights diagnose",
     "plot": """
         new_figure save_figure loss_curves observable_curves exponent_against_ratio exponent_map
         feature_geometry eigenvalue_spectrum local_exponents

@@ -196,3 +196,25 @@ def test_float8_and_halves_have_rows_too(tmp_path: Path) -> None:
     file = write_safetensors(tmp_path / "w.safetensors", tensors)
     for row in measure_checkpoint(choose(file).matrices):
         assert row.summary == measure_matrix(W)
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (MemoryError(), "MemoryError"),
+        (MemoryError("Unable to allocate 3 GiB"), "Unable to allocate 3 GiB"),
+        (FileNotFoundError(2, "No such file", "model.npz"), "[Errno 2] No such file: 'model.npz'"),
+    ],
+)
+def test_a_file_that_goes_away_and_memory_that_ends_cost_one_row(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, problem: str
+) -> None:
+    def read_all_but_one(stored, **options):
+        if stored.name == "h.0.mlp.weight":
+            raise error
+        return read.read_matrix(stored, **options)
+
+    monkeypatch.setattr("jaxsup.weights.table.read_matrix", read_all_but_one)
+    rows = list(measure_checkpoint(choose(path, "h.?.mlp.weight").matrices))
+    assert [row.problem for row in rows] == [problem, ""]
+    assert rows[1].summary is not None
