@@ -15,8 +15,7 @@ FACE = {
     "": """
         fit geometry plot reproduce spectral theory weights
         Experiment Record WarmupCosine Network Observable
-        AbstractFeatures PowerLawFeatures SparseFeatures GaussianFeatures CorrelatedFeatures
-        OneActiveFeatures
+        AbstractFeatures PowerLawFeatures GaussianFeatures CorrelatedFeatures OneActiveFeatures
         AbstractTeacher DiagonalTeacher MatrixTeacher ElementwiseTeacher
         AbstractStudent Student HiddenLayerStudent
         AbstractActivation ReLU LeakyReLU GELU Abs Identity
@@ -38,7 +37,7 @@ FACE = {
         reproduce figure_titles AbstractFigure AbstractWeightsFigure Claim Published Findings toys
     """,
 }
-FACE_SIZE = 77
+FACE_SIZE = 76
 
 
 def exported(room: str) -> list[str]:
