@@ -174,10 +174,14 @@ class SpectrumCommand:
         report(self, subject, diagnosis, inspection)
         if self.out is not None:
             from jaxsup.plot.diagnosis import diagnosis_figure
+            from jaxsup.plot.inspection import inspection_figure
 
-            chosen = None if inspection.chosen is None else inspection.chosen.geometry
-            options = {"features": questions.features, "component": self.component}
-            self._save(lambda: diagnosis_figure(diagnosis, chosen=chosen, **options))
+            named = self.component is not None or diagnosis.geometry.names
+            if inspection.has_geometry and not named:
+                self._save(lambda: inspection_figure(diagnosis, inspection))
+            else:
+                options = {"features": questions.features, "component": self.component}
+                self._save(lambda: diagnosis_figure(diagnosis, **options))
 
     def _compare(self, stored: StoredTensor) -> None:
         """Compare two matrices, print and draw what they share.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from jaxsup.geometry.report import Component, Geometry
+    from jaxsup.geometry.report import Component
     from jaxsup.weights.diagnosis import Diagnosis
 
 _IN_SPACE = 3  # dimensions that can be drawn
@@ -31,11 +30,7 @@ _READABLE = 64  # features whose Gram matrix can be read
 
 
 def diagnosis_figure(
-    diagnosis: Diagnosis,
-    *,
-    features: Sequence[int] = (),
-    component: int | None = None,
-    chosen: Geometry | None = None,
+    diagnosis: Diagnosis, *, features: Sequence[int] = (), component: int | None = None
 ) -> Figure:
     """Eigenvalues, spectral measures of some features, localization, and one component.
 
@@ -46,8 +41,6 @@ def diagnosis_figure(
             and at most three dimensions, else the largest with a name, else the largest. In two or
             three dimensions it is drawn with its Gram graph, beyond that as a Gram matrix (up to
             64 features) or as a histogram of cosines.
-        chosen: geometry of these features alone, of which a component is drawn instead where none
-            is asked for and none of the whole matrix has a name.
 
     Raises:
         ValueError: a feature or the component is not there.
@@ -56,9 +49,6 @@ def diagnosis_figure(
 
     from jaxsup.weights.diagnosis import largest_features
 
-    whole = component is not None or bool(diagnosis.geometry.names) or chosen is None
-    if not whole:
-        diagnosis = dataclasses.replace(diagnosis, geometry=chosen)
     index = choose_component(diagnosis, component)
     part = None if index is None else diagnosis.geometry.components[index]
     flat = part is None or part.dimension != _IN_SPACE
@@ -74,7 +64,7 @@ def diagnosis_figure(
             "Spectrum of F = W Wᵀ",
             f"Spectral measures of {_described(features, len(rows))}",
             "Localization of features",
-            "" if index is None else _component_title(diagnosis, index, whole=whole),
+            "" if index is None else _component_title(diagnosis, index),
         ]
         for panel, title in zip(panels, titles, strict=True):
             panel.suptitle(title, fontsize=STYLE["axes.titlesize"])
@@ -133,13 +123,12 @@ def _described(features: Sequence[int], count: int) -> str:
     return f"the {count} features of largest norm" if count != 1 else "one feature"
 
 
-def _component_title(diagnosis: Diagnosis, index: int, *, whole: bool) -> str:
+def _component_title(diagnosis: Diagnosis, index: int) -> str:
     part = diagnosis.geometry.components[index]
     total = len(diagnosis.geometry.components)
     name = part.name or ("unnamed scheme" if part.kind == "scheme" else "irregular")
     size = f"{len(part.features):,} feature{'s' * (len(part.features) != 1)}"
-    head = f"Component {index} (of {total})" if whole else "Of the chosen features alone"
-    return f"{head}: {name}, {size} in dimension {part.dimension}"
+    return f"Component {index} (of {total}): {name}, {size} in dimension {part.dimension}"
 
 
 def _say(ax: Axes, text: str) -> None:

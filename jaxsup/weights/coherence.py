@@ -41,6 +41,16 @@ class Coherence(NamedTuple):
     root_mean_square: float
     mean_absolute: float
 
+    def describe_mean(self, latent: int) -> str:
+        """The mean |cos|, of which pairs it is, and that of random directions.
+
+        Arguments:
+            latent: K.
+        """
+        partly = "" if self.exact else f" ({self.features:,} features against all)"
+        random = random_mean_cosine(latent)
+        return f"{self.mean_absolute:.4f}{partly}; of random directions {random:.4f}"
+
 
 def measure_coherence(columns: Float[np.ndarray, "latent represented"], *, full: bool) -> Coherence:
     """Cosines of columns: of all pairs, or of as many as the budget allows.

@@ -17,7 +17,7 @@ from jaxsup.spectral import FrameSpectrum
 from jaxsup.spectral.arrays import as_array
 from jaxsup.spectral.certificate import Certificate
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
-from jaxsup.weights.coherence import Coherence, measure_coherence, random_mean_cosine
+from jaxsup.weights.coherence import Coherence, measure_coherence
 
 # Multiply-adds that the check may cost before it is left out, unless all is asked for: below a
 # second on two quiet cores.
@@ -109,7 +109,7 @@ class Diagnosis:
             ("coherence", f"{at_least}{coherence.value:.4f}{'' if coherence.exact else partly}"),
             ("rms cosine", f"{coherence.root_mean_square:.4f}"),
             ("Welch bound", f"{coherence.welch_bound:.4f}, least possible value of these two"),
-            ("mean |cosine|", _mean_cosine_text(coherence, latent)),
+            ("mean |cosine|", coherence.describe_mean(latent)),
             ("tightness", f"residual {float(spectrum.overall_tightness):.2e}, 0 = tight frames"),
             ("float64 check", self._certificate_text()),
         ]
@@ -254,13 +254,6 @@ def _range(values: Float[np.ndarray, " features"]) -> str:
         return "no feature is represented"
     low, middle, high = np.percentile(values, [5, 50, 95])
     return f"median {middle:.3g}, 5% to 95%: {low:.3g} to {high:.3g}"
-
-
-def _mean_cosine_text(coherence: Coherence, latent: int) -> str:
-    text = f"{coherence.mean_absolute:.4f}"
-    if not coherence.exact:
-        text += f" ({coherence.features:,} features against all)"
-    return text + f"; of random directions {random_mean_cosine(latent):.4f}"
 
 
 def _finite(value: float) -> float | None:

@@ -61,6 +61,12 @@ class Inspection:
     neighborhoods: dict[int, Subset | None]
     clusters: Clusters | None
 
+    @property
+    def has_geometry(self) -> bool:
+        """Whether chosen features have a geometry of their own."""
+        geometry = self.chosen and self.chosen.geometry
+        return bool(geometry and geometry.components)
+
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-safe values, with a name for each feature that has one."""
         names = self.labels.names

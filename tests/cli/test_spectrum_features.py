@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import assert_error_form
+from matplotlib.figure import Figure
 from tight_frames import polygon, rotation, stack
 
 from jaxsup.cli.main import main
@@ -148,3 +149,20 @@ def test_a_mistake_is_one_line_before_anything_is_computed(
     assert (stopped.value.code, output.out) == (2, "")
     assert message in output.err
     assert_error_form(output.err.strip())
+
+
+def test_the_figure_draws_chosen_features_where_the_whole_has_no_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = []
+    monkeypatch.setattr(
+        "jaxsup.plot.inspection.inspection_figure", lambda *_: drawn.append("chosen") or Figure()
+    )
+    monkeypatch.setattr(
+        "jaxsup.plot.diagnosis.diagnosis_figure", lambda *_, **__: drawn.append("whole") or Figure()
+    )
+    np.save(folder / "crowd.npy", np.random.default_rng(1).standard_normal((3, 30)))
+    for file, more in [("crowd", []), ("crowd", ["--component", "0"]), ("embed", [])]:
+        run_here(monkeypatch, f"{file}.npy", "--features", "1", "--out", "w.svg", "--force", *more)
+    assert drawn == ["chosen", "whole", "whole"]
+    assert capsys.readouterr().out.count("figure   w.svg") == 3
