@@ -44,10 +44,12 @@ class Labels:
     def show(self, feature: int) -> str:
         """The name, or else the number, in at most 40 characters of one line.
 
-        Control characters are written as Python writes them.
+        Among names a number stands behind #, as names may be numbers. Control characters are
+        written as Python writes them.
         """
         name = self.names[feature]
-        text = str(feature) if name is None else plain_name(name)
+        number = str(feature) if self.path is None else f"#{feature}"
+        text = number if name is None else plain_name(name)
         return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
 
     def find(self, name: str, what: str = "feature") -> int:

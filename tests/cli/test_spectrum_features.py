@@ -108,7 +108,7 @@ def test_fewer_names_than_features_are_no_mistake(
     run_here(monkeypatch, "embed.npy", "--labels", "few.txt", "--neighbors", "47")
     text = capsys.readouterr().out
     assert "few.txt: 47 names of 48 features, the others are named by index" in text
-    assert "nearest to 47 by cosine\n  feature  name    cosine\n  0        word0   1\n" in text
+    assert "nearest to #47 by cosine\n  feature  name    cosine\n  0        word0   1\n" in text
 
 
 MISTAKES = [

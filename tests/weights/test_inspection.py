@@ -87,6 +87,22 @@ def test_json_names_every_feature() -> None:
         assert cluster["names"] == [NAMES[i] for i in cluster["features"]]
 
 
+def test_unused_tokens_that_decayed_to_one_direction_are_found() -> None:
+    rng = np.random.default_rng(5)
+    words, common = rng.standard_normal((48, 300)), rng.standard_normal((48, 1))
+    unused = 0.4 * (common + 0.3 * rng.standard_normal((48, 40)))
+    order = rng.permutation(340)
+    W = np.concatenate([words, unused], axis=1)[:, order]
+    names = [f"[unused{i}]" if i >= 300 else f"word{i}" for i in order]
+    diagnosis = diagnose(W)
+    questions = Questions(listed=40, cluster_cosine=0.8)
+    found = inspect_features(diagnosis, questions, Labels(names, Path("vocab.txt"))).to_dict()
+    planted = {name for name in names if name.startswith("[unused")}
+    assert set(found["clusters"]["clusters"][0]["names"]) == planted
+    for title in ("smallest norm", "most crowded (smallest capacity)"):
+        assert {entry["name"] for entry in found["lists"][title]} == planted
+
+
 def test_nothing_asked_is_nothing_said() -> None:
     found = inspect_features(DIAGNOSIS, Questions())
     assert found.describe(DIAGNOSIS) == ""

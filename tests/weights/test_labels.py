@@ -24,7 +24,7 @@ def test_one_name_a_line(tmp_path: Path) -> None:
     assert list(labels.names) == names
     assert labels.unnamed == 3
     assert labels.find("[unused0]") == 1
-    assert [labels.show(i) for i in (0, 3, 4, 8)] == ["[PAD]", "3", "\\u2028", "8"]
+    assert [labels.show(i) for i in (0, 3, 4, 8)] == ["[PAD]", "#3", "\\u2028", "#8"]
 
 
 TOKENIZERS = {
@@ -67,6 +67,7 @@ def test_what_was_meant_is_named() -> None:
         assert_one_line_error(lambda name=name: labels.find(name), f"feature: .*{advice}")
     numbered = Labels.numbered(3)
     assert numbered.unnamed == 3
+    assert numbered.show(2) == "2"
     assert_one_line_error(lambda: numbered.find("a"), "give names with --labels")
 
 

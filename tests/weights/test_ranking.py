@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tight_frames import polygon, stack
 
 from jaxsup.spectral import decompose
@@ -47,7 +48,7 @@ def test_lists_name_their_features_in_text_and_json() -> None:
     record = json.loads(json.dumps(ranking.to_dict(labels), allow_nan=False))
     assert [entry["name"] for entry in record["not represented"]] == ["[unused0]", "[unused1]"]
     assert record["smallest norm"][0]["name"] == "both\n"
-    assert record["smallest norm"][0]["norm"] == np.float32(np.sqrt(0.5))
+    assert record["smallest norm"][0]["norm"] == pytest.approx(np.sqrt(0.5), rel=1e-6)
     tables = ranking.describe(labels).split("\n\n")
     lines = tables[-1].splitlines()
     assert lines[0] == "not represented"
