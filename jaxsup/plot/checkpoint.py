@@ -123,14 +123,14 @@ def _tail(rows: Sequence[CheckpointRow], styles: Sequence[dict[str, Any]], ax: A
     for place, tail in tails:
         color = styles[place]["color"]
         ax.plot(tail.interval, (place, place), color=color, linewidth=0.9, alpha=0.7)
-        face = color if tail.clear else "white"
+        face = color if tail.plausible else "white"
         ax.plot(tail.exponent, place, markersize=4, markerfacecolor=face, **styles[place])
     if tails:
         ax.set_xscale("log")
         ends = np.concatenate([tail.interval for _, tail in tails])
         ax.set_xlim(0.95 * ends.min(), 1.05 * ends.max())
         plain_log_axis(ax.xaxis, ends)
-    ax.set_title("Exponent of the tail, 95%  (empty: no clear power law)")
+    ax.set_title("Exponent of the tail, 95%  (empty: no plausible power law)")
 
 
 def _legend(figure: Figure, styles: dict[str, dict[str, Any]]) -> None:

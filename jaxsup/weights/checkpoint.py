@@ -61,8 +61,11 @@ class MatrixSummary:
             for field in dataclasses.fields(self)
             if field.name not in ("tail", "coherence")
         }
-        tail = self.tail._asdict() if isinstance(self.tail, Tail) else None
-        reason = None if isinstance(self.tail, Tail) else self.tail.reason
+        tail, reason = None, None
+        if isinstance(self.tail, Tail):
+            tail = {**self.tail._asdict(), "plausible": self.tail.plausible}
+        else:
+            reason = self.tail.reason
         coherence = self.coherence._asdict()
         return {**single, "tail": tail, "no_tail": reason, "coherence": coherence}
 

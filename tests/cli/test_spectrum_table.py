@@ -109,6 +109,7 @@ def test_json_holds_every_row_for_programs(folder: Path) -> None:
     shares = sigma / sigma.sum()
     assert fc["effective_rank"] == pytest.approx(np.exp(-shares @ np.log(shares)), rel=1e-9)
     assert fc["tail"]["interval"][0] <= fc["tail"]["interval"][1]
+    assert fc["tail"]["plausible"] is False  # a Gaussian matrix has none
     assert fc["orientation_by"] == "longer side"
     assert rows["h.0.sick.weight"]["saturation"] is None
     assert rows["h.0.sick.weight"]["problem"].startswith("expected finite real numbers")

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from jaxsup.plot.checkpoint import checkpoint_figure
 from jaxsup.weights.checkpoint import measure_matrix
@@ -37,10 +39,14 @@ def rows() -> list[CheckpointRow]:
 KINDS = {"wide": (60, 90), "small": (8, 12)}
 
 
-def points(ax) -> list[tuple[float, float]]:
+def along_x(line: Line2D) -> list[float]:
+    return np.asarray(line.get_xdata(), float).tolist()
+
+
+def points(ax: Axes) -> list[tuple[float, float]]:
     """Single markers other than the ticks of the null."""
-    lines = [line for line in ax.lines if len(line.get_xdata()) == 1 and line.get_marker() != "|"]
-    return [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in lines]
+    lines = [line for line in ax.lines if len(along_x(line)) == 1 and line.get_marker() != "|"]
+    return [(along_x(line)[0], float(np.asarray(line.get_ydata())[0])) for line in lines]
 
 
 def test_each_matrix_has_its_line_in_the_order_of_the_checkpoint(rows) -> None:
@@ -48,7 +54,7 @@ def test_each_matrix_has_its_line_in_the_order_of_the_checkpoint(rows) -> None:
     saturation, effective_rank, tail = figure.axes
     summaries = [entry.summary for entry in rows if entry.summary is not None]
     assert points(saturation) == [(s.saturation, k) for k, s in enumerate(summaries)]
-    nulls = [float(line.get_xdata()[0]) for line in saturation.lines if line.get_marker() == "|"]
+    nulls = [along_x(line)[0] for line in saturation.lines if line.get_marker() == "|"]
     assert nulls == [90 / 149, 12 / 19] * 2
     assert points(effective_rank) == [
         (s.effective_rank / min(s.latent, s.features), k) for k, s in enumerate(summaries)
@@ -58,7 +64,7 @@ def test_each_matrix_has_its_line_in_the_order_of_the_checkpoint(rows) -> None:
         found = summaries[int(place)].tail
         assert isinstance(found, Tail)
         assert exponent == found.exponent
-        assert tuple(line.get_xdata()) == found.interval
+        assert tuple(along_x(line)) == found.interval
     low, high = saturation.get_ylim()
     assert low > high  # the first one is on top
     labels = [text.get_text() for text in saturation.get_yticklabels()]

@@ -90,17 +90,29 @@ def test_units_and_order_do_not_matter_and_what_is_not_positive_is_left_out() ->
 def test_a_gaussian_matrix_has_no_tail_and_its_interval_shows_that() -> None:
     """Marchenko & Pastur's density ends at an edge. Its bootstrap starts sometimes at the edge,
     sometimes in the bulk; that of a power law does not."""
-    clear, distances = [], []
+    plausible, distances = [], []
     for seed in range(24):
         W = np.random.default_rng(seed).standard_normal((384, 768))
         tail = fitted(np.linalg.svd(W, compute_uv=False) ** 2)
-        clear.append(tail.clear)
+        plausible.append(tail.plausible)
         distances.append(tail.distance)
-    assert not any(clear)
+    assert not any(plausible)
     assert 0.09 < min(distances) < max(distances) < 0.2
     true = [fitted(pareto(seed, 384, 3.0)) for seed in range(24)]
-    assert all(tail.clear for tail in true)
+    assert all(tail.plausible for tail in true)
     assert max(tail.distance for tail in true) < 0.09
+
+
+def test_a_law_that_does_not_fit_its_values_is_not_plausible() -> None:
+    """Evenly spaced logarithms: their density ends at an edge, and 384 values show it."""
+    tail = fitted(np.exp(np.linspace(0, 14, 384)))
+    assert tail.distance * math.sqrt(tail.size) > 1
+    assert not tail.plausible
+    narrow = Tail(exponent=1.5, interval=(1.4, 1.8), start=1.0, size=100, distance=0.099)
+    assert narrow.plausible
+    assert not narrow._replace(distance=0.101).plausible
+    assert narrow._replace(interval=(1.0, 3.0)).plausible
+    assert not narrow._replace(interval=(1.0, 3.1)).plausible
 
 
 @pytest.mark.parametrize(
