@@ -75,7 +75,8 @@ class SpectrumCommand:
         features: Features whose measures are shown, and whose own geometry is named: indices,
             ranges 0:1000 (without the end), names, with blanks or commas between them; =NAME is a
             name whatever it looks like. Default: measures of those of largest norm.
-        neighbors: List the nearest of a feature, by cosine. May be given again.
+        neighbors: List the 10 features nearest to one by cosine, or as many as NAME:COUNT says. May
+            be given again.
         neighborhood: Name the geometry of a feature and the 12 that overlap most with it, or as
             many as NAME:COUNT says. May be given again.
         cluster_cosine: Find clusters: features that are connected by |cosines| above this.

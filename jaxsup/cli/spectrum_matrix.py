@@ -68,6 +68,7 @@ def prepare_subject(command: SpectrumCommand, weights: Weights) -> Subject:
         ValueError: it does not fit the matrix, or a feature that is asked for is not there.
     """
     from jaxsup.weights.inspection import Questions
+    from jaxsup.weights.neighbors import NEIGHBORS
     from jaxsup.weights.selection import select_counted, select_features
     from jaxsup.weights.subsets import NEIGHBORHOOD
 
@@ -76,7 +77,9 @@ def prepare_subject(command: SpectrumCommand, weights: Weights) -> Subject:
     questions = Questions(
         listed=top,
         features=select_features(command.features, labels, "--features"),
-        neighbors=select_features(command.neighbors, labels, "--neighbors"),
+        neighbors=[
+            select_counted(text, labels, NEIGHBORS, "--neighbors") for text in command.neighbors
+        ],
         neighborhoods=[
             select_counted(text, labels, NEIGHBORHOOD, "--neighborhood")
             for text in command.neighborhood

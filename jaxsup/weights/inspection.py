@@ -19,7 +19,6 @@ from jaxsup.weights.subsets import (
 )
 
 _SHOWN = 24  # chosen features whose measures a table shows
-_NEIGHBORS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,14 +28,14 @@ class Questions:
     Attributes:
         listed: how many features of either end of each measure; 0: no lists.
         features: those whose measures are shown and whose geometry is classified.
-        neighbors: those whose nearest features are listed.
+        neighbors: those whose nearest features are listed, and how many.
         neighborhoods: features, and of how many others each one's neighborhood is made.
         cluster_cosine: |cos| above which two features are in one cluster; None: no clusters.
     """
 
     listed: int = 0
     features: Sequence[int] = ()
-    neighbors: Sequence[int] = ()
+    neighbors: Sequence[tuple[int, int]] = ()
     neighborhoods: Sequence[tuple[int, int]] = ()
     cluster_cosine: float | None = None
 
@@ -169,9 +168,12 @@ def inspect_features(
     labels = labels or Labels.numbered(diagnosis.matrix.shape[1])
     W, represented = diagnosis.matrix, np.asarray(diagnosis.spectrum.represented)
     common = {"represented": represented, "tolerance": diagnosis.geometry.tolerance}
-    present = [i for i in questions.neighbors if represented[i]]
-    near = nearest(W, present, _NEIGHBORS, represented=represented) if present else []
-    found = {neighbors.feature: neighbors for neighbors in near}
+    near: dict[int, Neighbors | None] = {
+        feature: nearest(W, [feature], count, represented=represented)[0]
+        if represented[feature]
+        else None
+        for feature, count in questions.neighbors
+    }
     chosen = clusters = None
     if questions.features:
         chosen = classify_subset(W, questions.features, **common)
@@ -189,7 +191,7 @@ def inspect_features(
         labels=labels,
         ranking=rank_features(diagnosis.spectrum, questions.listed) if questions.listed else None,
         chosen=chosen,
-        neighbors={feature: found.get(feature) for feature in questions.neighbors},
+        neighbors=near,
         neighborhoods=neighborhoods,
         clusters=clusters,
     )

@@ -10,6 +10,8 @@ from jaxsup._internal.validation import check_positive_integer, fail
 
 _BLOCK = 4096  # columns that are compared at once
 _CHOSEN = 64  # features that they are compared with at once
+NEIGHBORS = 10
+"""Neighbors of a feature where no number is given."""
 
 
 class Neighbors(NamedTuple):
@@ -33,7 +35,7 @@ class Neighbors(NamedTuple):
 def nearest(
     W: Float[np.ndarray, "latent features"],
     chosen: Sequence[int],
-    count: int = 10,
+    count: int = NEIGHBORS,
     *,
     represented: Bool[np.ndarray, " features"],
     absolute: bool = False,

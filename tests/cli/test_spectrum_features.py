@@ -53,7 +53,7 @@ def test_rows_of_unused_tokens_are_found_by_name(
 def test_chosen_features_neighborhoods_and_clusters_are_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    questions = ["--features", "a,b", "42:44", "=e", "--neighborhood", "a:4", "--neighbors", "c"]
+    questions = ["--features", "a,b", "42:44", "=e", "--neighborhood", "a:4", "--neighbors", "c:2"]
     more = ["--neighbors", "[unused0]", "--cluster-cosine", "0.999", "--labels", "vocab.txt"]
     run_here(monkeypatch, "embed.npy", *questions, *more, "--top", "0")
     text = capsys.readouterr().out
@@ -62,7 +62,9 @@ def test_chosen_features_neighborhoods_and_clusters_are_named(
     assert chosen[1].strip() == "a, b, c, d, e"
     assert chosen[3].split()[:3] == ["1", "pentagon", "5"]
     assert "neighborhood of a: 5 features, mean cosine -0.250" in text
-    assert "nearest to c by cosine" in text
+    near = text.split("nearest to c by cosine")[1].splitlines()[2:5]
+    assert {line.split()[1] for line in near[:2]} == {"b", "d"}
+    assert near[2].strip().startswith("lowest cosine: ")
     assert "neighbors of [unused0]: none, it is not represented" in text
     assert "clusters of |cosine| above 0.999: 1 of 2 features in all; 44 in none" in text
     assert "cluster 0: 2 features, mean cosine 1.000\n  word0, 5\n" in text

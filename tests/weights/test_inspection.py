@@ -25,7 +25,7 @@ def crowd() -> np.ndarray:
 
 
 DIAGNOSIS = diagnose(crowd())
-EVERYTHING = Questions(3, PENTAGON, [41, 45], [(40, 4), (46, 4)], 0.97)
+EVERYTHING = Questions(3, PENTAGON, [(41, 10), (45, 10)], [(40, 4), (46, 4)], 0.97)
 
 
 def test_each_question_has_its_answer() -> None:
@@ -115,6 +115,7 @@ def test_nothing_asked_is_nothing_said() -> None:
     [
         (Questions(features=[47]), r"features: expected features 0\.\.46; got 1 of them from 47"),
         (Questions(cluster_cosine=1.0), "cosine: expected a finite number > 0 and < 1"),
+        (Questions(neighbors=[(40, 0)]), "count: expected a positive integer"),
         (Questions(neighborhoods=[(40, 0)]), "count: expected a positive integer"),
     ],
 )
@@ -124,7 +125,7 @@ def test_what_cannot_be_answered_is_one_line(questions: Questions, message: str)
 
 def test_a_feature_alone_has_no_neighbors_to_name() -> None:
     diagnosis = diagnose(np.eye(2)[:, :1])
-    found = inspect_features(diagnosis, Questions(neighbors=[0], neighborhoods=[(0, 3)]))
+    found = inspect_features(diagnosis, Questions(neighbors=[(0, 2)], neighborhoods=[(0, 3)]))
     assert "lowest" not in found.describe(diagnosis)
     assert "neighborhood of 0: 1 feature\n" in found.describe(diagnosis)
     assert found.to_dict()["neighbors"][0]["opposite"] is None
