@@ -13,8 +13,8 @@ from jaxsup.geometry.components import orthogonal_components
 from jaxsup.weights.labels import Labels
 from jaxsup.weights.neighbors import nearest
 
-# Multiply-adds that clusters may cost before they are left out, unless all is asked for: some two
-# minutes on two quiet cores.
+# Multiply-adds that clusters may cost before they are left out, unless all is asked for: about a
+# minute on two quiet cores.
 _CLUSTER_WORK = 4e12
 _PASSES = 32  # multiply-adds that going through one cosine costs besides
 _MEMBERS = 12  # that a line names
