@@ -25,6 +25,7 @@ FACE = {
     """,
     "fit": """
         PowerLawFit format_exponents local_exponent regimes measure_regimes measure_local_exponents
+        fit_scaling
     """,
     "theory": "training_exponent loss_curve one_sparse_loss",
     "spectral": "decompose decompose_batch FrameSpectrum certify represented",
@@ -38,7 +39,7 @@ FACE = {
         reproduce figure_titles AbstractFigure AbstractWeightsFigure Claim Published Findings toys
     """,
 }
-FACE_SIZE = 77
+FACE_SIZE = 78
 
 
 def exported(room: str) -> list[str]:
