@@ -7,7 +7,8 @@ power of two that brings its largest entry to order one. Two relative tolerances
 - rank: eigenvalues below `rank_tolerance` times the largest count as zero. The default, r =
   4 sqrt(max(K, N)) machine epsilons, covers the rounding of the product (Higham & Mary 2019,
   probabilistic bound) and of the eigensolver. A column is "not represented" when its squared norm
-  is below r times the largest one, or when most of it lies in the numerical null space.
+  is below r times the largest one, or when most of it lies in the numerical null space. What F
+  loses, singular values below sqrt(r) times the largest one, `certify` finds by an SVD in float64.
 - clusters: sorted eigenvalues whose neighbors differ by at most `relative_tolerance` times the
   largest eigenvalue are chained into one eigenspace; `spreads` shows how far a chain reaches.
 

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from jaxsup._internal.validation import check_choice, check_positive_integer
 from jaxsup.spectral.arrays import check_tolerances, or_one, safe_sqrt
@@ -116,15 +116,16 @@ def sample_null(
     check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
     norms = feature_norms(W)
     latent, tolerances = np.shape(W)[0], (relative_tolerance, rank_tolerance)
-    return _sample(jax.random.split(key, samples), norms, latent, null, tolerances)
+    keys = jax.random.split(key, samples)
+    return _sample(keys, norms, latent, jnp.asarray(null == "directions"), tolerances)
 
 
-@functools.partial(jax.jit, static_argnames=("latent", "null"))
+@functools.partial(jax.jit, static_argnames="latent")
 def _sample(
     keys: Key[Array, " samples"],
     norms: Float[Array, " features"],
     latent: int,
-    null: str,
+    directions: Bool[Array, ""],
     tolerances: tuple[float | Float[Array, ""], float | Float[Array, ""] | None],
 ) -> MeasureSummary:
     top = or_one(jnp.max(norms))
@@ -132,10 +133,8 @@ def _sample(
 
     def summarize(key: Key[Array, ""]) -> MeasureSummary:
         W = jax.random.normal(key, (latent, norms.size), norms.dtype)
-        if null == "gaussian":
-            W = entry * W
-        else:
-            W = norms[None, :] * W / or_one(jnp.linalg.norm(W, axis=0))[None, :]
+        lengths = or_one(jnp.linalg.norm(W, axis=0))
+        W = jnp.where(directions, norms / lengths, entry)[None, :] * W
         return summarize_measures(W, decompose_padded(W, *tolerances))
 
     return jax.lax.map(summarize, keys)
