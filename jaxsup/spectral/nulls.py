@@ -18,22 +18,24 @@ Reference: Marchenko & Pastur, Math. USSR Sb. 1 (1967).
 """
 
 import functools
+from collections.abc import Callable
 from math import sqrt
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from jaxsup._internal.validation import check_choice, check_positive_integer
 from jaxsup.spectral.arrays import check_tolerances, or_one, safe_sqrt
 from jaxsup.spectral.frame import feature_norms
-from jaxsup.spectral.measures import MeasureSummary, summarize_measures
-from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, decompose_padded
+from jaxsup.spectral.measures import summarize_measures
+from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose_compiled
 
 NULLS = ("gaussian", "directions")
+_Summary: TypeAlias = Callable[[Float[Array, "latent features"], FrameSpectrum], PyTree]
 
 
 class GaussianNull(NamedTuple):
@@ -91,9 +93,10 @@ def sample_null(
     *,
     null: str = "gaussian",
     samples: int = 8,
+    summary: _Summary = summarize_measures,
     relative_tolerance: float = CLUSTER_TOLERANCE,
     rank_tolerance: float | None = None,
-) -> MeasureSummary:
+) -> PyTree:
     """The summaries of random matrices of W's shape and size, decomposed one after the other.
 
     Arguments:
@@ -102,11 +105,13 @@ def sample_null(
         null: ``"gaussian"``: independent normal entries of W's mean square; ``"directions"``: the
             norms of W's columns are kept and their directions are independent and uniform.
         samples: matrices, at least 1.
+        summary: what to keep of a random matrix and its padded spectrum, a named function (a new
+            lambda compiles anew).
         relative_tolerance: of eigenspaces, in [0, 1); see `jaxsup.spectral`.
         rank_tolerance: of the rank, in [0, 1); see `jaxsup.spectral`.
 
     Returns:
-        A `MeasureSummary` with arrays [samples].
+        What `summary` gives, stacked: by default a `MeasureSummary` with arrays [samples].
 
     Raises:
         ValueError: an argument is none of these.
@@ -116,25 +121,34 @@ def sample_null(
     check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
     norms = feature_norms(W)
     latent, tolerances = np.shape(W)[0], (relative_tolerance, rank_tolerance)
-    keys = jax.random.split(key, samples)
-    return _sample(keys, norms, latent, jnp.asarray(null == "directions"), tolerances)
+    directions = jnp.asarray(null == "directions")
+    parts = []
+    for one in jax.random.split(key, samples):
+        drawn = _draw(one, norms, latent, directions)
+        parts.append(_compiled(summary)(drawn, decompose_compiled(drawn, *tolerances)))
+    return _stack(parts)
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(summary: _Summary) -> _Summary:
+    return jax.jit(summary)
+
+
+@jax.jit
+def _stack(parts: list[PyTree]) -> PyTree:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
 
 
 @functools.partial(jax.jit, static_argnames="latent")
-def _sample(
-    keys: Key[Array, " samples"],
+def _draw(
+    key: Key[Array, ""],
     norms: Float[Array, " features"],
     latent: int,
     directions: Bool[Array, ""],
-    tolerances: tuple[float | Float[Array, ""], float | Float[Array, ""] | None],
-) -> MeasureSummary:
+) -> Float[Array, "latent features"]:
+    """A random matrix with these norms, or of Gaussian entries with their mean square."""
+    W = jax.random.normal(key, (latent, norms.size), norms.dtype)
     top = or_one(jnp.max(norms))
     entry = top * safe_sqrt(jnp.mean((norms / top) ** 2) / latent)
-
-    def summarize(key: Key[Array, ""]) -> MeasureSummary:
-        W = jax.random.normal(key, (latent, norms.size), norms.dtype)
-        lengths = or_one(jnp.linalg.norm(W, axis=0))
-        W = jnp.where(directions, norms / lengths, entry)[None, :] * W
-        return summarize_measures(W, decompose_padded(W, *tolerances))
-
-    return jax.lax.map(summarize, keys)
+    lengths = or_one(jnp.linalg.norm(W, axis=0))
+    return jnp.where(directions, norms / lengths, entry)[None, :] * W

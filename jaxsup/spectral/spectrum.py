@@ -183,7 +183,7 @@ def decompose(
     """
     W = as_array(W)
     check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
-    spectrum = _decompose_compiled(W, relative_tolerance, rank_tolerance)
+    spectrum = decompose_compiled(W, relative_tolerance, rank_tolerance)
     traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(spectrum))
     return spectrum if traced else spectrum.trim()
 
@@ -258,4 +258,4 @@ def _first_largest(measures: Float[Array, "eigenspaces features"]) -> Int[Array,
     return jnp.min(jnp.where(largest, places, len(measures)), axis=0, initial=len(measures))
 
 
-_decompose_compiled = jax.jit(decompose_padded)
+decompose_compiled = jax.jit(decompose_padded)

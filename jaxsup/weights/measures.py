@@ -21,9 +21,9 @@ from jaxsup.spectral.measures import (
 from jaxsup.spectral.nulls import NULLS, gaussian_null, sample_null
 
 # Multiply-adds that drawing and decomposing random matrices may cost, both nulls together: a few
-# seconds on two quiet cores. One sample of 768 x 50,257 takes half of them.
-_WORK = 3e11
-_PRODUCTS = 5  # of K x N by the smaller square, in one sample
+# seconds on two quiet cores. One sample of 768 x 50,257 takes nearly half of them.
+_WORK = 4e11
+_PRODUCTS = 6  # of K x N by the smaller square, in one sample
 _SAMPLES, _MOST_SAMPLES = 16, 64  # of each null; where all is asked for
 _SEED = 0
 
@@ -60,6 +60,7 @@ class Measures:
         closed_forms: of a Gaussian matrix of its shape and mean square, on average; not of all.
         samples: of random matrices, by null ("gaussian", "directions") and name; empty where they
             were left out for their cost.
+        redrawn: "slack" and "eigenvalue_spreads" of every feature of these, by null and name.
         seed: of the samples.
     """
 
@@ -68,6 +69,7 @@ class Measures:
     law: LinearLaw
     closed_forms: Mapping[str, float]
     samples: Mapping[str, Mapping[str, Float[np.ndarray, " samples"]]]
+    redrawn: Mapping[str, Mapping[str, Float[np.ndarray, "samples features"]]]
     seed: int = _SEED
 
     @property
@@ -139,43 +141,52 @@ def measure_with_nulls(
 ) -> Measures:
     """The measures of a matrix, closed forms, and samples of both nulls.
 
-    Up to 16 samples of each null, as many as 3e11 multiply-adds pay for (of 5 products of W with
+    Up to 16 samples of each null, as many as 4e11 multiply-adds pay for (of 6 products of W with
     the smaller square a sample); none if they do not pay for one.
 
     Arguments:
         W: in the precision of the spectrum.
-        spectrum: its decomposition with these tolerances.
+        spectrum: its decomposition with these tolerances, padded.
         full: up to 64 samples and 16 times the work, at least 4 at any size.
         relative_tolerance: of eigenspaces.
         rank_tolerance: of the rank.
     """
     summary, each, law = jax.tree.map(np.asarray, _measure(jnp.asarray(W), spectrum))
+    count = int(spectrum.count)
+    law = LinearLaw(*(column[:count] for column in law))
+    each["homes"] = np.where(each.pop("represented"), each["homes"], count)
     variance = float(np.mean(np.asarray(spectrum.norms, np.float64) ** 2)) / W.shape[0]
     closed = gaussian_null(*W.shape)._asdict()
     closed["mean_eigenvalue"] *= variance
-    count = _count_samples(*W.shape, full=full)
+    samples_each = _count_samples(*W.shape, full=full)
     samples: dict[str, dict[str, np.ndarray]] = {}
+    redrawn: dict[str, dict[str, np.ndarray]] = {}
     for null, key in zip(NULLS, jax.random.split(jax.random.key(_SEED)), strict=True):
-        if not count:
+        if not samples_each:
             break
-        drawn = sample_null(
+        drawn, of_features, _ = sample_null(
             key,
             W,
             null=null,
-            samples=count,
+            samples=samples_each,
+            summary=measure,
             relative_tolerance=relative_tolerance,
             rank_tolerance=rank_tolerance,
         )
         samples[null] = {name: np.asarray(x) for name, x in drawn._asdict().items()}
+        kept = of_features["represented"]
+        redrawn[null] = {
+            name: np.where(kept, of_features[name], np.nan)
+            for name in ("slack", "eigenvalue_spreads")
+        }
     values = {name: float(x) for name, x in summary._asdict().items()}
-    return Measures(values, each, law, closed, samples)
+    return Measures(values, each, law, closed, samples, redrawn)
 
 
-@jax.jit
-def _measure(
+def measure(
     W: Float[Array, "latent features"], spectrum: FrameSpectrum
 ) -> tuple[MeasureSummary, dict[str, Shaped[Array, " features"]], LinearLaw]:
-    """All at once, as each operation by itself would be compiled."""
+    """All at once, to be compiled: one program for the matrix and its random ones."""
     each = {
         "slack": spectrum.slack,
         "eigenvalue_spreads": spectrum.eigenvalue_spreads,
@@ -183,8 +194,12 @@ def _measure(
         "entropies": spectrum.entropies,
         "binned_entropies": binned_entropies(W, spectrum),
         "homes": spectrum.homes,
+        "represented": spectrum.represented,
     }
     return summarize_measures(W, spectrum), each, linear_law(spectrum)
+
+
+_measure = jax.jit(measure)
 
 
 def _count_samples(latent: int, features: int, *, full: bool) -> int:

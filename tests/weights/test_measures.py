@@ -88,7 +88,7 @@ def test_random_directions_are_seen_to_be_random(found: Diagnosis) -> None:
         found.measures.samples["directions"]["saturation"],
     )
     assert abs(value - drawn.mean()) < 4 * drawn.std(ddof=1) * np.sqrt(1 + 1 / 16)
-    assert abs(value - gaussian_null(8, 60).saturation) > 10 * drawn.std(ddof=1)
+    assert abs(value - gaussian_null(8, 60).saturation) > 5 * drawn.std(ddof=1)
 
 
 def test_the_table_has_the_matrix_and_both_nulls(found: Diagnosis) -> None:
@@ -123,7 +123,7 @@ def test_a_large_random_matrix_has_the_saturation_of_its_null() -> None:
         ((64, 1024), True, 64),
         ((768, 8192), False, 6),
         ((768, 50_257), False, 1),
-        ((768, 50_257), True, 16),
+        ((768, 50_257), True, 17),
         ((4096, 128_256), False, 0),
         ((4096, 128_256), True, 4),
     ],
@@ -132,8 +132,8 @@ def test_samples_are_as_many_as_the_work_pays_for(
     shape: tuple[int, int], full: bool, count: int
 ) -> None:
     assert measures._count_samples(*shape, full=full) == count
-    work = 2 * 5 * count * shape[0] ** 2 * shape[1]
-    assert work <= (16 if full else 1) * 3e11 or count == 4
+    work = 2 * 6 * count * shape[0] ** 2 * shape[1]
+    assert work <= (16 if full else 1) * 4e11 or count == 4
 
 
 def test_closed_forms_stay_where_samples_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
