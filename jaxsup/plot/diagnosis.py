@@ -122,7 +122,7 @@ def _draw_beside_nulls(diagnosis: Diagnosis, axes: Sequence[Axes]) -> None:
     if len(kept):
         low, high = axes[0].get_ylim()
         axes[0].set_ylim(low, 1.5 * high)
-        axes[0].legend(loc="upper left", ncols=3, **COVERING)
+        axes[0].legend(loc="upper left", ncols=3, columnspacing=1.2, **COVERING)
 
 
 def _law_title(diagnosis: Diagnosis) -> str:

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, styled
+from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, plain_log_axis, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ _WORDS = {
 def linear_law(spectrum: FrameSpectrum, ax: Axes) -> Axes:
     """Capacity D_i against |w_i|^2, colored by home eigenspace, with lines |w|^2 / lambda.
 
-    A localized feature is on the line of its eigenspace, all others are below. Of more than five
+    A localized feature is on the line of its eigenspace. Of more than five
     eigenspaces, colors are a scale of lambda, and lines are those of the largest, the median and
     the smallest eigenvalue. Of more than 20,000 features, evenly spaced ones are drawn.
 
@@ -53,7 +53,7 @@ def linear_law(spectrum: FrameSpectrum, ax: Axes) -> Axes:
     if len(values) <= _NAMED:
         for k, value in enumerate(values):
             inside = homes[chosen] == k
-            label = f"λ = {value:.3g} ({counts[k]:,} features)"
+            label = f"λ = {value:.4g} ({counts[k]:,} features)"
             ax.plot(x[inside], y[inside], "o", color=COLORS[k], markersize=3.5, label=label)
             ax.plot(ends, ends / value, color=COLORS[k], linewidth=0.8)
         ax.plot([], [], color="black", linewidth=0.8, label="D = |w|² / λ")
@@ -65,8 +65,8 @@ def linear_law(spectrum: FrameSpectrum, ax: Axes) -> Axes:
         ax.set_yscale("log")
         ax.set_ylim(y.min() / 1.5, 2.5 * y.max())
     else:
-        ax.set_ylim(0, 1.45 * y.max())
-    ax.set_xlim(ends if spread else (0, ends[1]))
+        ax.set_ylim(0.9 * y.min(), y.max() + 0.5 * (y.max() - 0.9 * y.min()))
+    ax.set_xlim(*ends)
     ax.legend(loc="upper left", **COVERING)
     return ax
 
@@ -89,7 +89,7 @@ def _color_by_eigenvalue(
     colors = mpl.colormaps[COLOR_MAP]
     for value, name in ((values[0], "largest"), (middle, "median"), (values[-1], "smallest")):
         line = {"color": colors(scale(value)), "linewidth": 1.0}
-        ax.plot(ends, ends / value, label=f"|w|² / λ, {name} λ = {value:.3g}", **line)
+        ax.plot(ends, ends / value, label=f"|w|² / λ, {name} λ = {value:.4g}", **line)
     ax.figure.colorbar(dots, ax=ax, label="λ of home eigenspace (units of W²)")
 
 
@@ -127,4 +127,5 @@ def histogram_beside_nulls(
         style = {"linestyle": ("-", "--")[place], "linewidth": 1.2, "color": COLORS[(2, 0)[place]]}
         ax.stairs(heights, edges, label=_NULLS[kind], **style)
     ax.set_xscale("log")
+    plain_log_axis(ax.xaxis, edges)
     return ax

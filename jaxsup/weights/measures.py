@@ -80,11 +80,17 @@ class Measures:
     def null(self, kind: str, name: str) -> float:
         """What a random matrix shows: the closed form where there is one, else the samples' mean.
 
-        NaN where neither is there.
+        NaN where neither is there. Of samples that have it.
         """
         if kind == "gaussian" and name in self.closed_forms:
             return self.closed_forms[name]
-        return float(np.mean(self.samples[kind][name])) if self.samples else math.nan
+        values = self._finite_samples(kind, name)
+        return float(values.mean()) if values.size else math.nan
+
+    def _finite_samples(self, kind: str, name: str) -> Float[np.ndarray, " finite"]:
+        """Those in which there was something to measure: not every one has a line."""
+        values = np.asarray(self.samples[kind][name] if self.samples else [], np.float64)
+        return values[np.isfinite(values)]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON-safe values; None for what cannot be measured."""
@@ -121,10 +127,8 @@ class Measures:
 
     def _drawn(self, kind: str, name: str) -> str:
         """Mean and range of the samples."""
-        if not self.samples:
-            return "-"
-        values = np.asarray(self.samples[kind][name], np.float64)
-        if not np.isfinite(values).all():
+        values = self._finite_samples(kind, name)
+        if not values.size:
             return "-"
         low, high = (_number(float(x)) for x in (values.min(), values.max()))
         middle = _number(float(values.mean()))
