@@ -121,6 +121,7 @@ class RealWeights(AbstractWeightsFigure[bool]):
         without_mean = centered(W)
         plain, less = overlaps(W), overlaps(without_mean, rounding)
         squares = float(np.sum(norms**2))
+        mean_share = max(1 - float(np.sum(without_mean**2)) / (squares or 1.0), 0.0)
         numbers = diagnosis.to_dict().items()
         record = {
             "file": weights.path.name,
