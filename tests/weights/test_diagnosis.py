@@ -1,13 +1,16 @@
 """One matrix measured as a whole, against float64 numpy and known geometries."""
 
+import itertools
 import json
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
 
+from jaxsup.geometry import classify
 from jaxsup.weights import coherence, diagnosis
 from jaxsup.weights.diagnosis import diagnose, largest_features
 from jaxsup.weights.read import read_weights
@@ -195,3 +198,36 @@ def test_entries_whose_squares_leave_the_range_are_refused(peak: float) -> None:
 @pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 3, 4)])
 def test_what_is_no_matrix_is_refused(shape: tuple[int, ...]) -> None:
     assert_one_line_error(lambda: diagnose(np.zeros(shape)), "expected a non-empty")
+
+
+def witting_polytope() -> np.ndarray:
+    """240 vectors of C^4: as vectors of R^8, the roots of E8 (Coxeter)."""
+    w = np.exp(2j * np.pi / 3)
+    cubes = [1, w, w**2]
+    points: list[np.ndarray] = [
+        1j * np.sqrt(3) * s * c * e for s in (1, -1) for c in cubes for e in np.eye(4)
+    ]
+    for signs in np.asarray([(0, 1, -1, 1), (-1, 0, 1, 1), (1, -1, 0, 1), (-1, -1, -1, 0)]):
+        for phases in itertools.product(cubes, repeat=3):
+            point = signs.astype(complex)
+            point[signs != 0] *= phases
+            points += [point, -point]
+    return np.stack(points, axis=1)
+
+
+def test_complex_matrices_are_stacked_along_the_latent_axis_as_the_advice_says() -> None:
+    W = witting_polytope()
+    assert W.shape == (4, 240)
+    advice = "stack real and imaginary parts along the latent axis"
+    for measured in (diagnose, classify):
+        assert_one_line_error(partial(measured, W), f"W: expected .*real.*; got .*; .*{advice}")
+    found = diagnose(np.concatenate([W.real, W.imag]))
+    assert found.geometry.names == {"E8 roots": 1}
+    assert int(found.spectrum.count) == 1
+    assert found.measures.values["saturation"] == pytest.approx(1, abs=1e-5)
+
+
+def test_masked_numbers_are_not_computed_with() -> None:
+    masked = np.ma.masked_array(np.eye(3), np.eye(3, k=1, dtype=bool))
+    for measured in (diagnose, classify):
+        assert_one_line_error(partial(measured, masked), "W: expected numbers without a mask")

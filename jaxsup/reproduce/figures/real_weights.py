@@ -131,9 +131,7 @@ class RealWeights(AbstractWeightsFigure[bool]):
             "latent": W.shape[0],
             "scaled_overlap": scaled_mean(W.shape[0], plain),
             "scaled_overlap_centered": scaled_mean(W.shape[0], less),
-            "mean_share": max(1 - float(np.sum(without_mean**2)) / squares, 0.0)
-            if squares
-            else None,
+            "mean_share": mean_share if squares else None,
             "represented_share": count_represented(norms) / len(norms),
             **{name: value for name, value in numbers if _is_number(value)},
             **{
