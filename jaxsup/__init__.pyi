@@ -17,6 +17,7 @@ from .experiment.features import CorrelatedFeatures as CorrelatedFeatures
 from .experiment.features import GaussianFeatures as GaussianFeatures
 from .experiment.features import OneActiveFeatures as OneActiveFeatures
 from .experiment.features import PowerLawFeatures as PowerLawFeatures
+from .experiment.features import SparseFeatures as SparseFeatures
 from .experiment.hidden_layer import HiddenLayerStudent as HiddenLayerStudent
 from .experiment.optimizers import SGD as SGD
 from .experiment.optimizers import Adam as Adam

@@ -6,6 +6,7 @@ python scripts/claims.py runs/all --out docs/claims.md
 import argparse
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,17 +100,25 @@ def section(report: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def page(reports: list[dict[str, Any]]) -> str:
-    """The whole page: counts, then a section a figure."""
-    verdicts = [claim["verdict"] for report in reports for claim in report["claims"]]
+def page(sections: list[str]) -> str:
+    """The whole page: counts, then the sections in the order of their figures."""
+    verdicts = re.findall(r"\\*\\*(agrees|differs|not claimed)\\*\\*", "\n".join(sections))
     counts = ", ".join(
         f"{verdicts.count(word)} {word}" for word in ("agrees", "differs", "not claimed")
     )
-    lines = [HEAD, f"{len(verdicts)} claims of {len(reports)} figures: {counts}."]
-    lines.append("")
-    for report in reports:
-        lines += section(report)
-    return "\n".join(lines).rstrip() + "\n"
+    head = [HEAD, f"{len(verdicts)} claims of {len(sections)} figures: {counts}.", ""]
+    # Those of one figure at several scales stay in their order.
+    return "\n".join([*head, *sorted(sections, key=_name_of)]).rstrip() + "\n"
+
+
+def kept_sections(text: str, names: set[str]) -> list[str]:
+    """Sections of a page that is there, but those of the figures that are named."""
+    parts = re.split(r"(?m)^(?=## )", text)[1:]
+    return [f"{part.rstrip()}\n" for part in parts if _name_of(part) not in names]
+
+
+def _name_of(section: str) -> str:
+    return section.partition("\n")[0].removeprefix("## ")
 
 
 def main() -> None:
@@ -117,11 +126,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where `jaxsup reproduce` wrote its results")
     parser.add_argument("--out", type=Path, default=Path("docs/claims.md"), help="page to write")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the page's sections of other figures"
+    )
     arguments = parser.parse_args()
     reports = find_reports(arguments.folder)
     if not reports:
         parser.error(f"{arguments.folder}: expected reports of jaxsup reproduce; got none; run it")
-    arguments.out.write_text(page(reports), encoding="utf-8")
+    sections = ["\n".join(section(report)) for report in reports]
+    if arguments.keep and arguments.out.exists():
+        text = arguments.out.read_text(encoding="utf-8")
+        sections += kept_sections(text, {report["figure"] for report in reports})
+    arguments.out.write_text(page(sections), encoding="utf-8")
 
 
 if __name__ == "__main__":

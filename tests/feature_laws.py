@@ -3,7 +3,8 @@
 import numpy as np
 
 import jaxsup
-from jaxsup.experiment.features import AbstractFeatures, Moments
+from jaxsup.experiment.features import AbstractFeatures
+from jaxsup.experiment.moments import Moments
 
 # E[v], E[v^2] of the value laws, from their definitions.
 VALUE_MOMENTS = {"uniform": (1.0, 4 / 3), "unit": (1 / 2, 1 / 3), "sign": (0.0, 1.0)}
@@ -22,6 +23,7 @@ def families(count: int) -> dict[str, AbstractFeatures]:
     return {
         **laws,
         "clipped": jaxsup.PowerLawFeatures(count, 1.0, density=2.5, normalize=False),
+        "sparse": jaxsup.SparseFeatures(np.linspace(0.05, 1.0, count), "uniform"),
         "gaussian": jaxsup.GaussianFeatures(count, 1.2, variance=0.7),
         "correlated": jaxsup.CorrelatedFeatures(random_covariance(count, count)),
         "singular": jaxsup.CorrelatedFeatures(random_covariance(count, 2)),

@@ -15,7 +15,8 @@ FACE = {
     "": """
         fit geometry plot reproduce spectral theory weights
         Experiment Record WarmupCosine Network Observable
-        AbstractFeatures PowerLawFeatures GaussianFeatures CorrelatedFeatures OneActiveFeatures
+        AbstractFeatures PowerLawFeatures SparseFeatures GaussianFeatures CorrelatedFeatures
+        OneActiveFeatures
         AbstractTeacher DiagonalTeacher MatrixTeacher ElementwiseTeacher
         AbstractStudent Student HiddenLayerStudent
         AbstractActivation ReLU LeakyReLU GELU Abs Identity
@@ -37,7 +38,7 @@ FACE = {
         reproduce figure_titles AbstractFigure AbstractWeightsFigure Claim Published Findings toys
     """,
 }
-FACE_SIZE = 76
+FACE_SIZE = 77
 
 
 def exported(room: str) -> list[str]:

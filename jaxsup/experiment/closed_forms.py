@@ -3,7 +3,8 @@
 from typing import Literal
 
 from jaxsup.experiment.activations import Identity, ReLU
-from jaxsup.experiment.features import FEATURES, AbstractFeatures, OneActiveFeatures
+from jaxsup.experiment.features import AbstractFeatures, OneActiveFeatures
+from jaxsup.experiment.features.registry import FEATURES
 from jaxsup.experiment.students import AbstractStudent, Student
 from jaxsup.experiment.teachers import AbstractTeacher, DiagonalTeacher, MatrixTeacher
 

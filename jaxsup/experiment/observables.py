@@ -35,6 +35,9 @@ OBSERVABLE_NAMES = (
     "dimensions_per_feature",
     "frame_potential",
     "mean_squared_overlap",
+    "core_spectrum",
+    "response_spectrum",
+    "response_capacities",
     "mean_eigenvalues",
     "leverages",
     "slack",
@@ -43,9 +46,6 @@ OBSERVABLE_NAMES = (
     "entropy",
     "binned_entropy",
     "linear_law",
-    "core_spectrum",
-    "response_spectrum",
-    "response_capacities",
 )
 """The observables that a name stands for; `jaxsup.training.observables` measures them."""
 DIMENSIONS = ("feature", "latent", "latent_in", "eigenvalue")

@@ -5,7 +5,7 @@
 
 import abc
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -115,7 +115,7 @@ class Student(AbstractStudent):
         activation: phi, an `AbstractActivation` or the name of one: ``"relu"``, ``"identity"``,
             ``"leaky-relu"``, ``"gelu"``, ``"abs"``.
         bias: whether there is a learned output bias c.
-        bias_scale: standard deviation of the bias's start; 0 = zero start.
+        bias_scale: standard deviation of the bias's start.
         embedding_scale: None: columns of W (and V) start with unit norm in random directions;
             a number: entries start as independent normals of that standard deviation.
         randomness: r in [0, 1]: columns of W (and V) start as those of (1 - r) O + r G,
@@ -123,6 +123,7 @@ class Student(AbstractStudent):
             Gram-Schmidt, has orthonormal rows scaled to unit columns: a rotation for K = N, close
             to a tight frame below. The mean squared overlap rises from 0 (K = N) or about
             (N - K) / (K (N - 1)) (K < N) at r = 0 to 1/K at r = 1. None: G, as r = 1.
+        bias_mean: mean of the bias's start.
 
     Raises:
         ValueError: an argument is outside of its range, nothing would be learned, or a randomness
@@ -148,11 +149,13 @@ class Student(AbstractStudent):
     bias_scale: Scalar = 0.0
     embedding_scale: Scalar | None = None
     randomness: Scalar | None = None
+    bias_mean: Scalar = 0.0
 
     def __check_init__(self) -> None:
         check_positive_integer("student.latent", self.latent, "give the latent dimension K")
         check_choice("student.embedding", self.embedding, _EMBEDDINGS)
         check_scales(self.embedding_scale, core_scale=self.core_scale, bias_scale=self.bias_scale)
+        check_number("student.bias_mean", self.bias_mean, "give the mean of the bias's start")
         if self.randomness is not None:
             self._check_randomness()
         if not (self.core or self.bias or self.learns_embedding):
@@ -216,7 +219,7 @@ class Student(AbstractStudent):
             core = core * self._in_use(dtype)[:, None] * self._in_use(dtype)[None, :]
         bias = None
         if self.bias:
-            bias = jax.random.normal(bias_key, (count,)) * self.bias_scale
+            bias = jax.random.normal(bias_key, (count,)) * self.bias_scale + self.bias_mean
         return StudentParameters(
             embedding=None if identity else self._init_embedding(embedding_key, count),
             readout=self._init_embedding(readout_key, count)
@@ -290,9 +293,3 @@ class _PaddedStudent(Student):
 
     def _in_use(self, dtype: jnp.dtype) -> Float[Array, " latent"]:
         return (jnp.arange(self.latent) < self.used).astype(dtype)
-
-
-def named_arrays(parameters: PyTree) -> dict[str, Any]:
-    """The arrays of a student's parameters by the name that they have in a dataset."""
-    leaves = jax.tree_util.tree_leaves_with_path(parameters)
-    return {jax.tree_util.keystr(path, simple=True, separator="_"): leaf for path, leaf in leaves}

@@ -20,7 +20,7 @@ from jaxsup._internal.validation import as_numbers, fail, suggest
 from jaxsup.experiment.activations import ACTIVATIONS
 from jaxsup.experiment.configuration import check_types
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import FEATURES
+from jaxsup.experiment.features.registry import FEATURES
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
 from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.optimizers import SGD, Adam, AdamW, NormAdamW

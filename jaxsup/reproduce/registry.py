@@ -34,6 +34,10 @@ FIGURES = {
         "Anatomy",
         "Anatomy of one family of runs: how superposition turns sequential into parallel learning.",
     ),
+    "capacity": Entry(
+        "Capacity",
+        "Capacity over width and sparsity: saturation, spread and the linear law, beside nulls.",
+    ),
     "energy-levels": Entry(
         "EnergyLevels",
         "Energy levels: random starts end at a few discrete losses, each with its own geometry.",

@@ -120,7 +120,8 @@ def _check(experiment: Experiment) -> SGD:
     weights = experiment.importance
     if jnp.ndim(weights) or (not is_traced(weights) and weights != 1):
         raise _no_form("importance weights", "leave the importance at 1")
-    starts_at_zero = not is_traced(student.bias_scale) and student.bias_scale == 0
+    start = (student.bias_scale, student.bias_mean)
+    starts_at_zero = not is_traced(start) and start == (0, 0)
     still = not student.bias or (_has_zero_mean(experiment.features) and starts_at_zero)
     if student.embedding == "random" and not still:
         do = "set bias=False, or use zero-mean features"

@@ -5,7 +5,6 @@ data is read: of safetensors, by the library of that name.
 """
 
 import dataclasses
-import json
 import math
 import tokenize
 import zipfile
@@ -58,6 +57,7 @@ class StoredTensor:
     """One tensor of a file, not yet read.
 
     Attributes:
+        path: the file.
         name: in the file; empty in a .npy, which holds one array without a name.
         shape: as stored.
         dtype: type of the numbers, as in "float32" or "bfloat16".
@@ -66,6 +66,7 @@ class StoredTensor:
         load: reads it and no other (but see `_load_float8`); a .npy is memory-mapped.
     """
 
+    path: Path
     name: str
     shape: tuple[int, ...]
     dtype: str
@@ -87,37 +88,34 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
     """
     file = local_path(path)
     ending = file.suffix.lower()
-    if file.name.endswith(".safetensors.index.json"):
-        raise fail(str(file), *_index_advice(file), described=True)
     if ending not in ENDINGS:
         text = f"a name that ends in {ending!r}" if ending else "a name without an ending"
         do = "save the weights as one of these"
         raise fail(str(file), ".npy, .npz or .safetensors", text, do, described=True)
-    if not file.exists():
-        raise FileNotFoundError(f"{file}: expected a file; got none there; check the path")
-    if not file.is_file():
-        do = "give the file with the weights"
-        raise fail(str(file), "a file", "a directory or device", do, described=True)
+    check_file(file)
     try:
         _check_magic(file, ending)
         return {".npy": _open_npy, ".npz": _open_npz, ".safetensors": _open_safetensors}[ending](
             file
         )
     except OSError as error:
-        text = f"a refusal: {error.strerror or error}"
-        expected, do = "a file that can be read", "check its permissions"
-        raise fail(str(file), expected, text, do, described=True) from None
+        raise refusal(file, "a file", error) from None
 
 
-def _index_advice(file: Path) -> tuple[str, str, str]:
-    """What is wrong with the index of a model in several files, and which files it names."""
-    try:
-        shards = sorted(set(json.loads(file.read_bytes())["weight_map"].values()))
-        names = " or ".join([str(shards[0]), *([str(shards[-1])] if shards[1:] else [])])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        names = "model-00001-of-....safetensors"
-    do = f"give the file that holds the matrix, such as {names}: its weight_map says which"
-    return "a file with weights", "an index of several files", do
+def check_file(file: Path) -> None:
+    """Raise unless a file is there: a device would be read without end."""
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: expected a file; got none there; check the path")
+    if not file.is_file():
+        do = "give the file with the weights"
+        raise fail(str(file), "a file", "a device or pipe", do, described=True)
+
+
+def refusal(path: Path, kind: str, error: OSError) -> ValueError:
+    """The error for a file or folder that the machine does not let this process read."""
+    text = f"a refusal: {error.strerror or error}"
+    expected, do = f"{kind} that can be read", "check its permissions"
+    return fail(str(path), expected, text, do, described=True)
 
 
 def _check_magic(file: Path, ending: str) -> None:
@@ -143,7 +141,7 @@ def _open_npy(file: Path) -> list[StoredTensor]:
         shape, dtype = _read_header(stream, str(file))
         _check_size(str(file), shape, dtype, file.stat().st_size - stream.tell())
     load = partial(np.load, file, mmap_mode="r", allow_pickle=False)
-    return [StoredTensor("", shape, str(dtype), _problem(dtype), 0, load)]
+    return [StoredTensor(file, "", shape, str(dtype), _problem(dtype), 0, load)]
 
 
 def _open_npz(file: Path) -> list[StoredTensor]:
@@ -164,7 +162,7 @@ def _open_npz(file: Path) -> list[StoredTensor]:
                 _check_size(f"{file}: {name}", shape, dtype, size)
                 load = partial(_load_member, file, member.filename)
                 problem, nbytes = _problem(dtype), math.prod(shape) * dtype.itemsize
-                tensors.append(StoredTensor(name, shape, str(dtype), problem, nbytes, load))
+                tensors.append(StoredTensor(file, name, shape, str(dtype), problem, nbytes, load))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise _damaged(str(file), error) from None
     return tensors
@@ -192,13 +190,13 @@ def _describe_slice(file: Path, name: str, stored: Any) -> StoredTensor:
     kind, shape = stored.get_dtype(), tuple(stored.get_shape())
     if kind not in _SAFETENSORS_TYPES:
         load = partial(_load_safetensor, file, name)
-        return StoredTensor(name, shape, kind, f"a tensor of type {kind}", 0, load)
+        return StoredTensor(file, name, shape, kind, f"a tensor of type {kind}", 0, load)
     dtype = np.dtype(_SAFETENSORS_TYPES[kind])
     # Of float8 the whole file is read, and its tensors are copied out of it.
     whole = 2 * file.stat().st_size if kind.startswith("F8") else 0
     load = partial(_load_float8 if whole else _load_safetensor, file, name)
     nbytes = whole or math.prod(shape) * dtype.itemsize
-    return StoredTensor(name, shape, str(dtype), _problem(dtype), nbytes, load)
+    return StoredTensor(file, name, shape, str(dtype), _problem(dtype), nbytes, load)
 
 
 def _load_safetensor(file: Path, name: str) -> Shaped[np.ndarray, "..."]:

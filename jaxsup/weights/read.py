@@ -2,21 +2,18 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import free_memory
-from jaxsup._internal.validation import check_choice, fail, suggest
-from jaxsup.weights.formats import StoredTensor, list_tensors
+from jaxsup._internal.validation import check_choice, fail
+from jaxsup.weights.formats import StoredTensor
+from jaxsup.weights.orientation import ORIENTATIONS, Orientation, Reason, settle_orientation
+from jaxsup.weights.shards import list_checkpoint
+from jaxsup.weights.tensors import select_tensors, single_matrix
 
-ORIENTATIONS = ("latent-features", "features-latent")
-"""What the rows and the columns of a stored matrix are, in this order."""
-
-_LISTED = 12  # tensors that an error message names
 # Types whose every number is also a float32.
 _SINGLE = {"float32", "float16", "bfloat16", "int8", "uint8", "int16", "uint16"}
 
@@ -32,7 +29,7 @@ class Weights:
         shape: as stored.
         dtype: as stored.
         orientation: what rows and columns of the stored matrix are.
-        assumed: whether the orientation is the default: the longer side is the features.
+        reason: who says so; see `jaxsup.weights.orientation`.
     """
 
     matrix: Float[np.ndarray, "latent features"]
@@ -41,91 +38,87 @@ class Weights:
     shape: tuple[int, int]
     dtype: str
     orientation: str
-    assumed: bool
+    reason: Reason
+
+    @property
+    def assumed(self) -> bool:
+        """Whether the orientation is a default, and not given."""
+        return self.reason != "given"
 
     def describe_orientation(self) -> str:
         """One line: what rows and columns of the file are, and who says so."""
-        rows, columns = self.orientation.split("-")
-        why = "as given"
-        if self.assumed and self.shape[0] == self.shape[1]:
-            why = "assumed, as it is square; --orientation turns it"
-        elif self.assumed:
-            why = "assumed: the longer side is the features; --orientation turns it"
-        return f"rows are {rows}, columns are {columns} ({why})"
+        return Orientation(self.orientation, self.reason).describe()
 
 
 def read_weights(
     path: str | Path, *, tensor: str | None = None, orientation: str | None = None
 ) -> Weights:
-    """Read W [latent, features] from a .npy, .npz or .safetensors file.
+    """Read W [latent, features] from a .npy, .npz or .safetensors file, or from a checkpoint.
 
     Arguments:
-        path: the file. Nothing in it is unpickled, and no other tensor is read (but where the type
-            is float8, which takes the whole file).
-        tensor: name of the matrix; not needed where the file holds a single one.
-        orientation: what rows and columns of the stored matrix are; by default the longer side is
-            taken for the features, and the columns of a square.
+        path: the file, the .safetensors.index.json of a model in several files, or a folder in
+            which just one of these lies. Nothing in it is unpickled, and no other tensor is read
+            (but where the type is float8, which takes the whole file).
+        tensor: name of the matrix, or a pattern as "*.wte.weight" that fits a single one; not
+            needed where the file holds a single one.
+        orientation: what rows and columns of the stored matrix are; by default rows of what has the
+            name of an embedding are features, else the longer side, and the columns of a square;
+            see `jaxsup.weights.orientation`.
 
     Returns:
         The matrix as finite float32 or float64, with what the file says of it.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not what its ending says or is damaged; there is no such tensor, or
-            no single matrix; the tensor is no matrix, is empty, or holds anything but finite real
-            numbers.
+        ValueError: the file is not what its ending says or is damaged, or a folder holds none or
+            several; there is no such tensor, or no single matrix; the tensor is no matrix, is
+            empty, or holds anything but finite real numbers.
     """
     if orientation is not None:
         check_choice("orientation", orientation, ORIENTATIONS)
-    chosen = _choose(str(path), list_tensors(path), tensor)
-    what = f"{path}: {chosen.name}" if chosen.name else str(path)
-    _check_matrix(what, chosen)
-    rows, columns = chosen.shape
-    settled = orientation or ("features-latent" if rows > columns else "latent-features")
-    dtype = np.float32 if chosen.dtype.startswith("float8") or chosen.dtype in _SINGLE else float
-    _check_memory(what, chosen, np.dtype(dtype))
-    stored = chosen.load()
-    turned = stored.T if settled == "features-latent" else stored
+    patterns = () if tensor is None else (tensor,)
+    selection = select_tensors(str(path), list_checkpoint(path), patterns)
+    stored = single_matrix(str(path), selection.chosen)
+    return read_matrix(stored, orientation=orientation)
+
+
+def read_matrix(stored: StoredTensor, *, orientation: str | None = None, spare: int = 0) -> Weights:
+    """Read one tensor as a matrix.
+
+    Arguments:
+        stored: of `jaxsup.weights.shards.list_checkpoint`.
+        orientation: what rows and columns are; default: see `read_weights`.
+        spare: bytes of memory that must be free besides.
+
+    Raises:
+        ValueError: it is no matrix, is empty, does not fit in the free memory, or holds anything
+            but finite real numbers.
+    """
+    what = f"{stored.path}: {stored.name}" if stored.name else str(stored.path)
+    _check_matrix(what, stored)
+    rows, columns = stored.shape
+    settled = settle_orientation(stored.name, (rows, columns), orientation)
+    dtype = np.dtype(np.float32 if _holds_single(stored.dtype) else np.float64)
+    _check_memory(what, stored, dtype, spare)
+    numbers = stored.load()
+    turned = numbers.T if settled.value == "features-latent" else numbers
     matrix = np.asarray(turned.astype(dtype, order="C"))
-    _check_finite(what, matrix if settled == "latent-features" else matrix.T)
+    _check_finite(what, matrix if settled.value == "latent-features" else matrix.T)
     return Weights(
         matrix=matrix,
-        path=local_path(path),
-        tensor=chosen.name or None,
+        path=stored.path,
+        tensor=stored.name or None,
         shape=(rows, columns),
-        dtype=chosen.dtype,
-        orientation=settled,
-        assumed=orientation is None,
+        dtype=stored.dtype,
+        orientation=settled.value,
+        reason=settled.reason,
     )
 
 
-def _choose(path: str, tensors: Sequence[StoredTensor], name: str | None) -> StoredTensor:
-    """The tensor of this name, or the only matrix."""
-    if name is not None:
-        for stored in tensors:
-            if stored.name == name:
-                return stored
-        names = [stored.name for stored in tensors if stored.name]
-        if not names:
-            raise fail("tensor", f"no name, as {path} names none", name, "leave it out")
-        do = suggest(name, names)
-        if len(names) > _LISTED and not do.startswith("did"):
-            do = f"choose one of {_listed(tensors)}"
-        raise fail("tensor", f"the name of a tensor in {path}", name, do)
-    matrices = [stored for stored in tensors if len(stored.shape) == 2]
-    if len(tensors) == 1 or len(matrices) == 1:
-        return (matrices or tensors)[0]
-    if not matrices:
-        text, do = _listed(tensors) or "no tensors", "save the matrix under a name"
-        raise fail(path, "a matrix", text, do, described=True)
-    do = f"name one with --tensor: {_listed(matrices)}"
-    raise fail(path, "one matrix", f"{len(matrices)} of them", do, described=True)
-
-
-def _listed(tensors: Sequence[StoredTensor]) -> str:
-    parts = [f"{stored.name} {list(stored.shape)}" for stored in tensors[:_LISTED]]
-    more = len(tensors) - len(parts)
-    return ", ".join(parts) + (f" and {more} more (--list shows all)" if more else "")
+def _holds_single(dtype: str) -> bool:
+    """Whether every number of a type, whatever its byte order, is also a float32."""
+    name = np.dtype(dtype).name if dtype.startswith((">", "<")) else dtype
+    return name.startswith("float8") or name in _SINGLE
 
 
 def _check_matrix(what: str, stored: StoredTensor) -> None:
@@ -145,10 +138,10 @@ def _check_matrix(what: str, stored: StoredTensor) -> None:
         raise fail(what, "at least one row and one column", text, do, described=True)
 
 
-def _check_memory(what: str, stored: StoredTensor, dtype: np.dtype) -> None:
-    """Raise unless the tensor as stored, and again as W, fits in the memory that is free."""
+def _check_memory(what: str, stored: StoredTensor, dtype: np.dtype, spare: int) -> None:
+    """Raise unless the tensor as stored, again as W, and `spare` bytes fit in the free memory."""
     entries = math.prod(stored.shape)
-    need, free = stored.nbytes + entries * dtype.itemsize, free_memory()
+    need, free = stored.nbytes + entries * dtype.itemsize + spare, free_memory()
     if need > free:
         expected = f"a matrix that fits in the {free / 2**30:.3g} GiB of free memory"
         text = f"{stored.shape[0]:,} x {stored.shape[1]:,} numbers that take {need / 2**30:.3g} GiB"

@@ -80,11 +80,17 @@ def test_json_holds_every_field_for_programs(folder: Path) -> None:
 
 MISTAKES = [
     (("absent.npy",), "absent.npy: expected a file; got none there; check the path"),
-    ((".",), "expected .npy, .npz or .safetensors"),
+    (
+        (".",),
+        "expected a folder with one file of weights; got 5 of them; give one of them: nan.npy",
+    ),
     (("text.npz",), "text.npz: expected the content of a .npz file; got a file of unknown"),
     (("nan.npy",), "nan.npy: expected finite real numbers; got 1 NaN or infinite"),
     (("three.npy",), "three.npy: expected a matrix, 2 axes; got a tensor of shape (2, 2, 2)"),
-    (("two.npz",), "expected one matrix; got 2 of them; name one with --tensor: embed"),
+    (("two.npz", "--features", "1"), "--features: expected one matrix; got 2 of them; name one wi"),
+    (("two.npz", "--component", "1"), "--component: expected one matrix; got 2 of them; name one"),
+    (("two.npz", "--cluster-tolerance", "1"), "--cluster-tolerance: expected a finite number >= 0"),
+    (("two.npz", "--tensor", "[ab]*"), "tensor: expected a pattern that fits a tensor in two.npz"),
     (("two.npz", "--tensor", "embde"), "got 'embde'; did you mean 'embed'?"),
     (("w.npy", "--tensor", "w"), "expected no name"),
     (("w.npy", "--out", "w.gif"), "w.gif: expected .png, .pdf or .svg"),

@@ -11,7 +11,7 @@ from power_laws import power_law
 
 import jaxsup
 from jaxsup._internal.validation import check_number
-from jaxsup.experiment.features import Moments
+from jaxsup.experiment.moments import Moments
 
 
 @pytest.mark.parametrize("exponent", [-0.5, 0.0, 1.1, 3.0])
@@ -178,6 +178,22 @@ BAD = {
     "covariance indefinite": (
         lambda: jaxsup.CorrelatedFeatures(np.array([[1.0, 2.0], [2.0, 1.0]])),
         "features.covariance: expected no negative eigenvalue",
+    ),
+    "probabilities not a list": (
+        lambda: jaxsup.SparseFeatures(np.full((2, 2), 0.5)),
+        r"features.probabilities: expected a list; got a shape \(2, 2\)",
+    ),
+    "no probabilities": (
+        lambda: jaxsup.SparseFeatures([]),
+        r"features.probabilities: expected a list; got a shape \(0,\)",
+    ),
+    "probability above one": (
+        lambda: jaxsup.SparseFeatures([0.5, 1.5]),
+        "features.probabilities: expected a finite number > 0 and <= 1",
+    ),
+    "values of sparse features": (
+        lambda: jaxsup.SparseFeatures([0.5], "unifrom"),
+        "features.values: expected one of .*; got 'unifrom'; did you mean 'uniform'",
     ),
     "no number": (
         lambda: check_number("features.exponent", "high", "give a number", high=1, high_open=True),

@@ -11,7 +11,8 @@ from helpers import assert_one_line_error, untyped
 
 import jaxsup
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
-from jaxsup.experiment.students import Student, StudentParameters, named_arrays
+from jaxsup.experiment.students import Student, StudentParameters
+from jaxsup.sweep.store.schema import named_arrays
 
 EMBEDDINGS = ("random", "identity", "learned", "untied")
 CONFIGURATIONS = [
@@ -188,6 +189,10 @@ BAD = {
     "bias_scale": (
         lambda: Student(4, bias_scale=float("nan")),
         "student.bias_scale: expected a finite number >= 0; got nan",
+    ),
+    "bias_mean": (
+        lambda: Student(4, bias_mean=float("inf")),
+        "student.bias_mean: expected a finite number; got inf",
     ),
     "embedding_scale": (
         lambda: Student(4, embedding_scale=0.0),

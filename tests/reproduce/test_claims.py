@@ -185,3 +185,12 @@ def test_the_page_of_claims_says_what_the_reports_hold(tmp_path: Path) -> None:
     assert "`jaxsup reproduce a-figure --scale quick`" in page
     assert "| 0.8 to 1.2 (about 1) | 1 (0.9 to 1.1), by hand | **agrees** |" in page
     assert "| ≥ 0.5 (about 1) | 0.2 (0.1 to 0.3), by hand | **differs** |" in page
+    other = {**report, "figure": "b-figure", "claims": [CASES["inside"][0].to_dict()]}
+    (tmp_path / "a-figure.json").unlink()
+    (tmp_path / "b-figure.json").write_text(json.dumps(other))
+    for _ in range(2):  # the second time b-figure's own section is replaced
+        subprocess.run([*command, "--keep"], check=True)
+        kept = (tmp_path / "page.md").read_text()
+        assert "3 claims of 2 figures: 2 agrees, 1 differs, 0 not claimed." in kept
+        assert page[page.index("## a-figure") :].strip() in kept
+        assert kept.index("## a-figure") < kept.index("## b-figure")

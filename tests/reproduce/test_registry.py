@@ -88,7 +88,7 @@ def test_every_figure_has_three_scales_that_are_valid(name: str) -> None:
     assert all(isinstance(sweep, Sweep) for sweep in sweeps)
     # "large" has larger networks, not more of them.
     work = [
-        sweep.replicas * sweep.experiment.steps
+        sweep.replicas * sweep.experiment.steps * sweep.experiment.features.count**2
         for name, sweep in zip(figure.scales, sweeps, strict=True)
         if name != "large"
     ]

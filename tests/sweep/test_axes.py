@@ -184,3 +184,20 @@ def test_configuration_makes_the_same_sweep_again(case):
         assert structure == expected_structure
         for leaf, expected in zip(leaves, expected_leaves, strict=True):
             np.testing.assert_allclose(leaf, expected, rtol=1e-7)
+
+
+def test_arrays_of_numbers_can_be_scanned():
+    """The number of features is known where the array itself is taken out of the program."""
+    covariances = [np.eye(8), np.diag(np.arange(1.0, 9.0))]
+    probabilities = [np.full(8, 0.5), np.linspace(0.1, 0.8, 8)]
+    for features, field, values in (
+        (jaxsup.CorrelatedFeatures(covariances[0]), "covariance", covariances),
+        (jaxsup.SparseFeatures(probabilities[0]), "probabilities", probabilities),
+    ):
+        base = linear(features=features)
+        together = jaxsup.run(jaxsup.Sweep(base, {f"features.{field}": values}, seeds=1))
+        for place, value in enumerate(values):
+            alone = linear(features=type(features)(value))
+            single = jaxsup.run(jaxsup.Sweep(alone, {}, seeds=1))
+            losses = together.loss.isel({f"features.{field}": place, "seed": 0})
+            np.testing.assert_allclose(losses, single.loss.isel(seed=0), rtol=1e-5)

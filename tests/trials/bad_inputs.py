@@ -37,6 +37,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "power-law": {"count": 4, "exponent": 1.0},
     "gaussian": {"count": 4, "exponent": 1.0},
     "correlated": {"covariance": np.eye(4).tolist()},
+    "sparse": {"probabilities": [0.5, 0.25, 0.5, 0.25]},
     "one-active": {"count": 4},
     "diagonal": {"exponent": 0.0},
     "matrix": {"matrix": np.eye(4).tolist()},
@@ -109,7 +110,7 @@ def fields_of_tables() -> Iterator[tuple[str, str, str, type]]:
         int: {"count", "latent", "points", "evaluation_samples", "batch_size", "steps"},
         str: {"values", "embedding", "activation", "hidden_activation", "function", "spacing"},
         tuple: {"observables", "parameter_steps"},
-        list: {"covariance", "matrix"},
+        list: {"covariance", "matrix", "probabilities"},
     }
     experiment = ("gradient", "reduction", "sampling", "precision")
     names[str] |= set(experiment)
@@ -118,7 +119,7 @@ def fields_of_tables() -> Iterator[tuple[str, str, str, type]]:
         yield "", "experiment", field, types.get(field, float)
     for section in ("features", "teacher", "student", "optimizer", "record"):
         for kind, owner in SECTIONS[section].items():
-            for name in (field.name for field in dataclasses.fields(owner)):  # pyright: ignore[reportArgumentType]
+            for name in (f.name for f in dataclasses.fields(owner) if f.init):  # pyright: ignore[reportArgumentType]
                 right = tuple if kind == "record" and name == "steps" else types.get(name, float)
                 if name != "schedule":
                     yield section, kind, name, right

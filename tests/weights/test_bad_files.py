@@ -127,15 +127,15 @@ def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(tmp_p
     )
 
 
-def test_missing_files_and_directories_are_refused(tmp_path: Path) -> None:
+def test_missing_files_and_devices_are_refused(tmp_path: Path) -> None:
     assert_one_line_error(
         lambda: read_weights(tmp_path / "absent.npy"),
         "expected a file; got none there",
         FileNotFoundError,
     )
-    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "device.npz").symlink_to("/dev/null")
     assert_one_line_error(
-        lambda: read_weights(tmp_path / "folder.npz"), "expected a file; got a directory or device"
+        lambda: read_weights(tmp_path / "device.npz"), "expected a file; got a device or pipe; give"
     )
 
 

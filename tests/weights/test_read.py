@@ -115,3 +115,41 @@ def test_the_longer_side_is_the_features_unless_said_otherwise(
     np.testing.assert_array_equal(weights.matrix, turned)
     assert weights.matrix.shape == result
     assert ("assumed" in weights.describe_orientation()) == (given is None)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wanted"), [(">f4", "f4"), (">f2", "f4"), (">i2", "f4"), (">f8", "f8"), (">i4", "f8")]
+)
+def test_byte_order_does_not_widen_numbers(tmp_path: Path, dtype: str, wanted: str) -> None:
+    np.save(tmp_path / "w.npy", (8 * W).astype(dtype))
+    weights = read_weights(tmp_path / "w.npy")
+    assert weights.matrix.dtype == np.dtype(wanted)
+    assert weights.dtype == dtype
+    np.testing.assert_array_equal(weights.matrix, 8 * W)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "orientation", "reason"),
+    [
+        ("transformer.wpe.weight", (2, 3), "features-latent", "name"),
+        ("bert/embeddings/token_type_embeddings/embedding", (2, 3), "features-latent", "name"),
+        ("model.embed_tokens.weight", (3, 3), "features-latent", "name"),
+        ("embedding", (2, 3), "latent-features", "longer side"),  # W of an autoencoder
+        ("unembed.weight", (2, 3), "latent-features", "longer side"),
+        ("time_embed.0.weight", (3, 2), "features-latent", "longer side"),
+        ("h.0.attn.c_proj.weight", (3, 3), "latent-features", "square"),
+    ],
+)
+def test_rows_of_what_is_called_an_embedding_are_features(
+    tmp_path: Path, name: str, shape: tuple[int, int], orientation: str, reason: str
+) -> None:
+    stored = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    path = write_safetensors(tmp_path / "w.safetensors", {name: ("F32", shape, stored.tobytes())})
+    weights = read_weights(path)
+    assert (weights.orientation, weights.reason) == (orientation, reason)
+    np.testing.assert_array_equal(
+        weights.matrix, stored.T if orientation == "features-latent" else stored
+    )
+    given = read_weights(path, orientation="latent-features")
+    assert (given.orientation, given.reason, given.assumed) == ("latent-features", "given", False)
+    assert ("by its name" in weights.describe_orientation()) == (reason == "name")

@@ -1,7 +1,6 @@
 """Files that mean harm, by sizes and names: refused in one line before memory is taken."""
 
 import io
-import json
 import zipfile
 from pathlib import Path
 
@@ -82,26 +81,6 @@ def test_a_matrix_larger_than_the_free_memory_is_refused_unread(
     )
     monkeypatch.setattr(read, "free_memory", lambda: need)
     np.testing.assert_array_equal(read_weights(path).matrix, W)
-
-
-@pytest.mark.parametrize(
-    ("index", "advice"),
-    [
-        (
-            {"weight_map": {"b": "model-2.safetensors", "a": "model-1.safetensors"}},
-            "model-1.saf.* or mo",
-        ),
-        ({"weight_map": {"a": "all.safetensors"}}, "such as all.safetensors:"),
-        ({"weight_map": {}}, "such as model-00001-of-"),
-        ([], "such as model-00001-of-"),
-    ],
-)
-def test_an_index_of_several_files_names_them(tmp_path: Path, index, advice: str) -> None:
-    path = tmp_path / "model.safetensors.index.json"
-    path.write_text(json.dumps(index))
-    assert_one_line_error(
-        lambda: read_weights(path), f"got an index of several files; give the file .*{advice}"
-    )
 
 
 @pytest.mark.parametrize("name", ["w.npy", "w.npz", "w.safetensors"])

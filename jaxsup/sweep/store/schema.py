@@ -15,7 +15,6 @@ import jax
 import numpy as np
 
 from jaxsup._internal.validation import fail
-from jaxsup.experiment.students import named_arrays
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.keys import STREAM, seed_keys
 from jaxsup.sweep.programs import Program
@@ -257,3 +256,9 @@ def _explain(program: Program) -> str:
     reasons = "; ".join(f"not {', '.join(kinds)}: {reason}" for reason, kinds in refusals.items())
     update = program.update
     return f"{where}: {update.kind}: {update.describe()}" + f" ({reasons})" * bool(reasons)
+
+
+def named_arrays(parameters: PyTree) -> dict[str, Any]:
+    """The arrays of a student's parameters by the name that they have in a dataset."""
+    leaves = jax.tree_util.tree_leaves_with_path(parameters)
+    return {jax.tree_util.keystr(path, simple=True, separator="_"): leaf for path, leaf in leaves}

@@ -13,7 +13,12 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import is_traced
-from jaxsup.experiment.features import FEATURES, AbstractFeatures, PowerLawFeatures
+from jaxsup.experiment.features import (
+    AbstractFeatures,
+    PowerLawFeatures,
+    SparseFeatures,
+)
+from jaxsup.experiment.features.registry import FEATURES
 
 UNLIKELY = 1e-12
 """Probability, at most, with which any of the three sizes of a batch does not suffice."""
@@ -45,6 +50,8 @@ def unsuitable_law(features: AbstractFeatures, batch: int) -> str | None:
     if type(features) is not PowerLawFeatures:
         if type(features) not in FEATURES:
             return f"{type(features).__name__} is known by its samples alone"
+        if type(features) is SparseFeatures:
+            return "features with probabilities of their own are drawn one by one"
         return f"{type(features).kind} features are not sparse and independent"
     if not _FEWEST_FEATURES <= features.count <= _MOST_FEATURES:
         return f"not {_FEWEST_FEATURES} to {_MOST_FEATURES} features"

@@ -1,0 +1,1 @@
+"""Scaling laws: loss against model size and data, with a floor."""
