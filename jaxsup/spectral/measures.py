@@ -118,16 +118,17 @@ def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
         raise fail("fewest", "at least 3", fewest, "two points are always on a line")
     top = or_one(jnp.max(spectrum.norms))
     x, y = (spectrum.norms / top) ** 2, spectrum.capacities
-    home = spectrum.homes[:, None] == jnp.arange(spectrum.measures.shape[1])[None, :]
-    member = home.astype(x.dtype)
-    count = jnp.sum(member, axis=0)
+    size = spectrum.measures.shape[1]
+    member = (jnp.arange(size)[:, None] == spectrum.homes[None, :]).astype(x.dtype)
 
-    def centered(values: Float[Array, " features"]) -> tuple[Array, Array]:
-        means = jnp.sum(member * values[:, None], axis=0) / jnp.maximum(count, 1.0)
-        return means, member * (values[:, None] - means[None, :])
+    def totals(*columns: Float[Array, " features"]) -> Float[Array, "columns eigenspaces"]:
+        return exact_product(member, jnp.stack(columns, axis=1)).T
 
-    (mean_x, dx), (mean_y, dy) = centered(x), centered(y)
-    xx, xy, yy = (jnp.sum(a * b, axis=0) for a, b in ((dx, dx), (dx, dy), (dy, dy)))
+    count, *sums = totals(jnp.ones_like(x), x, y)
+    mean_x, mean_y = (total / jnp.maximum(count, 1.0) for total in sums)
+    # Features that are not represented have no home: nothing is subtracted from theirs.
+    dx, dy = (v - jnp.append(m, 0.0)[spectrum.homes] for v, m in ((x, mean_x), (y, mean_y)))
+    xx, xy, yy = totals(dx * dx, dx * dy, dy * dy)
     # Norms that are equal but for rounding have no slope.
     rounding = count * (64 * jnp.finfo(x.dtype).eps * mean_x) ** 2
     exists = (count >= fewest) & (xx > rounding)
@@ -136,7 +137,7 @@ def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
     # Masked last: a NaN on the way would spoil the derivatives of the others.
     return LinearLaw(
         spectrum.eigenvalues,
-        jnp.sum(home, axis=0),
+        count.astype(spectrum.multiplicities.dtype),
         jnp.where(exists, slopes / top**2, jnp.nan),
         jnp.where(exists, mean_y - slopes * mean_x, jnp.nan),
         jnp.where(exists & (yy > 0), r_squared, jnp.nan),

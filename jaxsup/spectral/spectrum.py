@@ -131,6 +131,8 @@ class FrameSpectrum(eqx.Module):
         def padded(s: FrameSpectrum) -> tuple[Any, ...]:
             return s.eigenvalues, s.multiplicities, s.spreads, s.tightness, s.measures
 
+        if keep == self.eigenvalues.shape[-1]:  # large measures are not copied
+            return self
         return eqx.tree_at(
             padded, self, [jnp.asarray(np.asarray(x)[..., :keep]) for x in padded(self)]
         )

@@ -27,6 +27,7 @@ _PRODUCTS = 6  # of K x N by the smaller square, in one sample
 _SAMPLES, _MOST_SAMPLES = 16, 64  # of each null; where all is asked for
 _SEED = 0
 
+_HEAD = ("measure", "this matrix", "Gaussian", "norms kept, directions redrawn")
 # Name in `MeasureSummary`, name in the table.
 _ROWS = {
     "saturation": "saturation, of rank",
@@ -108,8 +109,7 @@ class Measures:
 
     def __str__(self) -> str:
         """A row for each number: this matrix, Gaussian, directions redrawn."""
-        head = ("measure", "this matrix", "Gaussian", "norms kept, directions redrawn")
-        rows = [head]
+        rows: list[tuple[str, ...]] = [_HEAD]
         for name, label in _ROWS.items():
             closed = name in self.closed_forms
             gaussian = _number(self.closed_forms[name]) if closed else self._drawn("gaussian", name)
