@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -14,9 +16,15 @@ from jaxsup.cli.pictures import check_picture, use_house_style
 from jaxsup.cli.terminal import one_line
 
 if TYPE_CHECKING:
-    from jaxsup.weights.diagnosis import Diagnosis
-    from jaxsup.weights.read import Weights
+    from matplotlib.figure import Figure
+
+    from jaxsup.weights.formats import StoredTensor
     from jaxsup.weights.tensors import ChosenTensors
+
+# Options that ask for something of a single matrix, and of two.
+_OF_ONE = ("features", "neighbors", "neighborhood", "cluster_cosine", "top", "component")
+_OF_NO_TABLE = (*_OF_ONE, "labels", "center", "unit_norm")
+_OF_TWO = ("other_tensor", "absolute")
 
 
 @dataclasses.dataclass
@@ -24,7 +32,8 @@ class SpectrumCommand:
     """Say what a weight matrix holds: spectrum, capacities, coherence, named feature geometries.
 
     Of several matrices, a table with a row for each: saturation beside that of a random matrix,
-    localization, effective rank, the exponent of the spectrum's tail, coherence.
+    localization, effective rank, the exponent of the spectrum's tail, coherence. Of two files, what
+    their matrices share: principal angles, eigenspaces, matched features.
 
     Try:
       jaxsup spectrum weights.npy
@@ -33,6 +42,9 @@ class SpectrumCommand:
       jaxsup spectrum model.safetensors --out all.png
       jaxsup spectrum model.safetensors.index.json --tensor 'model.layers.*.mlp.*'
       jaxsup spectrum folder/of/the/model --json > table.json
+      jaxsup spectrum model.safetensors --tensor wte.weight --labels vocab.txt --neighbors cat
+      jaxsup spectrum decoder.npy --features 0:1000 --neighborhood 17:20 --cluster-cosine 0.8
+      jaxsup spectrum early.safetensors late.safetensors --tensor wte.weight --out both.png
 
     Features are the rows of what has the name of an embedding, else the longer side of the matrix,
     unless --orientation says otherwise; the table says which was taken. Of large matrices the
@@ -42,9 +54,15 @@ class SpectrumCommand:
     Attributes:
         weights: File with the matrix: .npy, .npz or .safetensors; or a model in several files, by
             its .safetensors.index.json; or a folder in which one of these lies.
+        other: A second file, whose matrix is compared with that of the first.
         tensor: Name of the matrix, where the file holds several; or a pattern as 'encoder.*.weight'
             (quoted), in which * is any text. More than one may be given: --tensor A --tensor B.
             Default: all matrices.
+        other_tensor: Name of the matrix in the second file. Default: as --tensor.
+        labels: Names of the features: a text file of one name a line (vocab.txt), a tokenizer.json,
+            or a JSON list or dictionary of names. Lists of features by name are then printed.
+        center: Subtract the mean of the columns (the features), before anything else.
+        unit_norm: Divide each column by its norm, after centering.
         orientation: What rows and columns are. Default: rows of embeddings are features, else the
             longer side is; of a square, columns.
         tolerance: Noise that names forgive, of one matrix: 0.001 for converged weights, 0.01 to
@@ -54,7 +72,18 @@ class SpectrumCommand:
         full: At any size: coherence over all pairs of features, and a check in float64.
         x64: Compute in float64. The spectra of a table always are, its cosines with this.
         out: Figure to write: .png, .pdf or .svg.
-        features: Features whose spectral measures are shown. Default: those of largest norm.
+        features: Features whose measures are shown, and whose own geometry is named: indices,
+            ranges 0:1000 (without the end), names, with blanks or commas between them; =NAME is a
+            name whatever it looks like. Default: measures of those of largest norm.
+        neighbors: List the 10 features nearest to one by cosine, or as many as NAME:COUNT says. May
+            be given again.
+        neighborhood: Name the geometry of a feature and the 12 that overlap most with it, or as
+            many as NAME:COUNT says. May be given again.
+        cluster_cosine: Find clusters: features that are connected by |cosines| above this.
+        top: How many features the lists of most and least localized, largest, smallest and most
+            crowded ones hold. Default: 10 with --labels, else no lists.
+        absolute: Match the features of two files by |cosine|, where the signs of directions mean
+            nothing.
         component: Component to draw, counted from 0. Default: the largest with a name that can be
             drawn.
         json: Print every field for programs.
@@ -63,14 +92,24 @@ class SpectrumCommand:
     """
 
     weights: tyro.conf.Positional[Path]
+    other: tyro.conf.Positional[Path | None] = None
     tensor: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    other_tensor: str | None = None
+    labels: Path | None = None
+    center: bool = False
+    unit_norm: bool = False
     orientation: Literal["latent-features", "features-latent"] | None = None
     tolerance: float = 1e-3
     cluster_tolerance: float = 1e-4
     full: bool = False
     x64: bool = False
     out: Path | None = None
-    features: tuple[int, ...] = ()
+    features: tuple[str, ...] = ()
+    neighbors: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    neighborhood: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    cluster_cosine: float | None = None
+    top: int | None = None
+    absolute: bool = False
     component: int | None = None
     json: bool = False
     list: bool = False
@@ -82,30 +121,48 @@ class SpectrumCommand:
         Raises:
             ValueError: the file holds no such matrix, or an option does not suit it.
         """
+        if self.other is None:
+            self._refuse(_OF_TWO, "two matrices", "one", "give a second file to compare")
+        else:
+            do = "leave it or the second file out"
+            self._refuse((*_OF_ONE, "list"), "one matrix", "two of them", do)
         if self.list:
             print("\n".join(_listed(self.weights)))
             return
         if self.out is not None:
             check_picture(self.out, force=self.force)
             use_house_style()
-        from jaxsup.weights.read import read_matrix
         from jaxsup.weights.shards import list_checkpoint
         from jaxsup.weights.tensors import select_tensors, single_matrix
 
         path = str(self.weights)
         selection = select_tensors(path, list_checkpoint(self.weights), self.tensor)
-        if len(selection.matrices) > 1:
+        if self.other is not None:
+            self._compare(single_matrix(path, selection.chosen))
+        elif len(selection.matrices) > 1:
             self._report_all(selection)
-            return
-        stored = single_matrix(path, selection.chosen)
-        weights = read_matrix(stored, orientation=self.orientation)
-        self._check_positions(weights.matrix.shape[1])
+        else:
+            self._report_one(single_matrix(path, selection.chosen))
+
+    def _report_one(self, stored: StoredTensor) -> None:
+        """Measure, print and draw one matrix.
+
+        Raises:
+            ValueError: an option does not suit it.
+        """
+        from jaxsup.cli.spectrum_matrix import prepare_subject, report
+        from jaxsup.weights.read import read_matrix
+
+        self._check_options()
+        subject = prepare_subject(self, read_matrix(stored, orientation=self.orientation))
         configure_devices(1, x64=self.x64)
         use_devices(1)
         from jaxsup.weights.diagnosis import diagnose
+        from jaxsup.weights.inspection import inspect_features
 
+        questions = subject.questions
         diagnosis = diagnose(
-            weights.matrix,
+            subject.prepared.matrix,
             full=self.full,
             tolerance=self.tolerance,
             relative_tolerance=self.cluster_tolerance,
@@ -114,21 +171,46 @@ class SpectrumCommand:
             from jaxsup.plot.diagnosis import choose_component
 
             choose_component(diagnosis, self.component)
-        # What was measured is told first: a picture that can't be drawn must not take it along.
-        if self.json:
-            print(json.dumps(self._to_dict(weights, diagnosis), allow_nan=False, indent=1))
-        else:
-            for name, value in _describe_file(weights).items():
-                print(f"{name:<14} {value}")
-            print(diagnosis, flush=True)
+        inspection = inspect_features(diagnosis, questions, subject.labels, full=self.full)
+        report(self, subject, diagnosis, inspection)
         if self.out is not None:
-            from jaxsup.plot import save_figure
             from jaxsup.plot.diagnosis import diagnosis_figure
+            from jaxsup.plot.inspection import inspection_figure
 
-            figure = diagnosis_figure(diagnosis, features=self.features, component=self.component)
-            save_figure(figure, self.out)
-            if not self.json:
-                print(f"\nfigure   {self.out}")
+            named = self.component is not None or diagnosis.geometry.names
+            if inspection.has_geometry and not named:
+                self._save(lambda: inspection_figure(diagnosis, inspection))
+            else:
+                options = {"features": questions.features, "component": self.component}
+                self._save(lambda: diagnosis_figure(diagnosis, **options))
+
+    def _compare(self, stored: StoredTensor) -> None:
+        """Compare two matrices, print and draw what they share.
+
+        Raises:
+            ValueError: the second file holds no such matrix, or they have no size in common.
+        """
+        from jaxsup.cli.spectrum_pair import compare_pair, read_pair
+
+        self._check_options()
+        pair = read_pair(self, stored)
+        configure_devices(1, x64=self.x64)
+        use_devices(1)
+        found = compare_pair(self, pair)
+        if self.out is not None:
+            from jaxsup.plot.comparison import comparison_figure
+
+            self._save(lambda: comparison_figure(found))
+
+    def _save(self, draw: Callable[[], Figure]) -> None:
+        """Draw and write the figure, after all that was measured has been told."""
+        from jaxsup.plot import save_figure
+
+        assert self.out is not None
+        sys.stdout.flush()  # a picture that can't be drawn must not take it along
+        save_figure(draw(), self.out)
+        if not self.json:
+            print(f"\nfigure   {self.out}")
 
     def _report_all(self, selection: ChosenTensors) -> None:
         """Measure, print and draw all of several matrices.
@@ -136,14 +218,9 @@ class SpectrumCommand:
         Raises:
             ValueError: an option is one for a single matrix, or out of its range.
         """
-        from jaxsup._internal.validation import fail
-
-        single = {"--features": self.features or None, "--component": self.component}
-        for option, value in single.items():
-            if value is not None:
-                text, do = f"{len(selection.matrices)} of them", "name one with --tensor"
-                raise fail(option, "one matrix", text, do, described=True)
-        self._check_tolerances()
+        text = f"{len(selection.matrices)} of them"
+        self._refuse(_OF_NO_TABLE, "one matrix", text, "name one with --tensor")
+        self._check_options()
         configure_devices(1, x64=self.x64)
         use_devices(1)
         from jaxsup.cli import spectrum_table
@@ -163,77 +240,47 @@ class SpectrumCommand:
             print(json.dumps(table, allow_nan=False, indent=1))
         else:
             print(f"checkpoint  {one_line(self.weights)}\n")
-            print(spectrum_table.table_text(rows, left_out), flush=True)
+            print(spectrum_table.table_text(rows, left_out))
         if self.out is not None:
-            from jaxsup.plot import save_figure
             from jaxsup.plot.checkpoint import checkpoint_figure
 
-            save_figure(checkpoint_figure(rows), self.out)
-            if not self.json:
-                print(f"\nfigure   {self.out}")
+            self._save(lambda: checkpoint_figure(rows))
 
-    def _check_positions(self, count: int) -> None:
-        """Check that the chosen features are there, and the tolerances.
+    def _refuse(self, options: Sequence[str], expected: str, text: str, do: str) -> None:
+        """Refuse options that suit another number of matrices.
 
         Raises:
-            ValueError: one is outside of its range.
+            ValueError: one of them was given.
         """
         from jaxsup._internal.validation import fail
 
-        for feature in self.features:
-            if not 0 <= feature < count:
-                raise fail("--features", f"features 0..{count - 1}", feature, "count from 0")
-        if self.component is not None and self.component < 0:
-            raise fail("--component", "a component 0, 1, ...", self.component, "count from 0")
-        self._check_tolerances()
+        for option in options:
+            value = getattr(self, option)
+            if value is not None and value is not False and value != ():
+                name = f"--{option.replace('_', '-')}"
+                raise fail(name, expected, text, do, described=True)
 
-    def _check_tolerances(self) -> None:
-        """Check that the tolerances make sense.
+    def _check_options(self) -> None:
+        """Check the numbers that need no matrix.
 
         Raises:
             ValueError: one is outside of its range.
         """
-        from jaxsup._internal.validation import check_number
+        from jaxsup._internal.validation import check_number, fail
 
+        if self.component is not None and self.component < 0:
+            raise fail("--component", "a component 0, 1, ...", self.component, "count from 0")
         do = "give a relative size, say 1e-3"
         open_range = {"low_open": True, "high_open": True}
         check_number("--tolerance", self.tolerance, do, low=0, high=0.25, **open_range)
         check_number(
             "--cluster-tolerance", self.cluster_tolerance, do, low=0, high=1, high_open=True
         )
-
-    def _to_dict(self, weights: Weights, diagnosis: Diagnosis) -> dict[str, Any]:
-        from jaxsup.weights.diagnosis import largest_features
-
-        features = self.features or largest_features(diagnosis)
-        return {
-            "file": str(weights.path),
-            "tensor": weights.tensor,
-            "shape": list(weights.shape),
-            "dtype": weights.dtype,
-            "orientation": weights.orientation,
-            "orientation_assumed": weights.assumed,
-            "precision": _precision(),
-            "figure": None if self.out is None else str(self.out),
-            **diagnosis.to_dict(features),
-        }
-
-
-def _precision() -> str:
-    """What JAX computes in."""
-    import jax.numpy as jnp
-
-    return "float64" if jnp.result_type(float) == "float64" else "float32"
-
-
-def _describe_file(weights: Weights) -> dict[str, str]:
-    rows, columns = weights.shape
-    return {
-        "file": one_line(weights.path),
-        **({} if weights.tensor is None else {"tensor": one_line(weights.tensor)}),
-        "stored as": f"{rows:,} x {columns:,}, {weights.dtype}",
-        "orientation": weights.describe_orientation(),
-    }
+        if self.cluster_cosine is not None:
+            do = "give a size such as 0.8"
+            check_number("--cluster-cosine", self.cluster_cosine, do, low=0, high=1, **open_range)
+        if self.top is not None:
+            check_number("--top", self.top, "give a number of features", low=0)
 
 
 def _listed(path: Path) -> list[str]:

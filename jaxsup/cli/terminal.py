@@ -11,20 +11,10 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from jaxsup._internal.text import plain_text
+
 _NARROWEST = 40  # columns; in very few of them tyro goes round in circles
-# All that moves the cursor, rings, changes colors or the direction of writing; but tabs and ends of
-# lines. Names of files and of tensors in them may hold any of it.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _COLOR = re.compile("(\x1b\\[[0-9;]*m)")
-
-
-def plain_text(text: str) -> str:
-    r"""The text with control characters as Python writes them.
-
-    >>> print(plain_text("a\x1b[2Jb\u202e"))
-    a\x1b[2Jb\u202e
-    """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(text: object) -> str:

@@ -152,6 +152,7 @@ class Diagnosis:
             ("coherence", f"{at_least}{coherence.value:.4f}{'' if coherence.exact else partly}"),
             ("rms cosine", f"{coherence.root_mean_square:.4f}"),
             ("Welch bound", f"{coherence.welch_bound:.4f}, least possible value of these two"),
+            ("mean |cosine|", coherence.describe_mean(latent)),
             ("tightness", f"residual {float(spectrum.overall_tightness):.2e}, 0 = tight frames"),
             ("float64 check", describe_certificate(self.certificate, spectrum)),
         ]

@@ -69,6 +69,7 @@ def test_single_numbers_are_those_of_numpy() -> None:
     assert report.coherence.welch_bound == pytest.approx(np.sqrt((12 - 6) / (6 * 11)))
     pairs = table[np.triu_indices(12, 1)]
     assert report.coherence.root_mean_square == pytest.approx(np.sqrt(np.mean(pairs**2)), abs=1e-6)
+    assert report.coherence.mean_absolute == pytest.approx(pairs.mean(), abs=1e-7)
 
 
 def test_the_root_mean_square_cosine_reaches_the_welch_bound_for_tight_frames() -> None:
@@ -97,12 +98,24 @@ def test_coherence_of_large_matrices_is_a_lower_bound_unless_all_is_asked_for(
     assert whole.coherence.value == pytest.approx(table.max(), abs=1e-5)
     mean = np.mean(table[np.triu_indices(features, 1)] ** 2)
     assert report.coherence.root_mean_square == pytest.approx(np.sqrt(mean), rel=1e-5)
+    near, all_of_them = (r.coherence.mean_absolute for r in (report, whole))
+    assert near == pytest.approx(table[rows].sum() / (30 * (features - 1)), rel=1e-5)
+    assert all_of_them == pytest.approx(table.sum() / (features * (features - 1)), rel=1e-5)
+    assert f"mean |cosine|  {near:.4f} (30 features against all); of random" in str(report)
     assert f"at least {report.coherence.value:.4f} (30 features against all; --full" in str(report)
     assert report.certificate is None
     assert "left out at this size (--full)" in str(report)
     assert whole.certificate is not None
     assert whole.certificate.certified
     assert "at least" not in str(whole)
+
+
+@pytest.mark.parametrize("latent", [2, 5, 64])
+def test_the_mean_cosine_of_random_directions_is_that_of_a_sample(latent: int) -> None:
+    draws = np.random.default_rng(latent).standard_normal((latent, 200_000))
+    sizes = np.abs(draws[0]) / np.linalg.norm(draws, axis=0)  # cosines with one fixed direction
+    error = sizes.std() / np.sqrt(sizes.size)
+    assert abs(sizes.mean() - coherence.random_mean_cosine(latent)) < 4 * error
 
 
 def test_the_table_says_everything() -> None:

@@ -1,0 +1,28 @@
+"""Text from outside that is shown to people: names of files, tensors and features."""
+
+import re
+
+# All that moves the cursor, rings, changes colors or the direction of writing; but tabs and ends of
+# lines. Names of files and of tensors in them may hold any of it.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def plain_text(text: str) -> str:
+    r"""The text with control characters as Python writes them.
+
+    >>> print(plain_text("a\x1b[2Jb\u202e"))
+    a\x1b[2Jb\u202e
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def plain_name(text: str) -> str:
+    r"""A name on one line: control characters, tabs and ends of lines as Python writes them.
+
+    What is empty, or begins or ends with a blank, is quoted.
+
+    >>> print(plain_name("a\nb"), plain_name(" the"), plain_name(""))
+    a\nb ' the' ''
+    """
+    line = plain_text(text.replace("\t", r"\t").replace("\n", r"\n"))
+    return line if line and line == line.strip() else f"'{line}'"
