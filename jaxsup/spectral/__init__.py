@@ -24,7 +24,9 @@ OPENBLAS_NUM_THREADS=1 for it, or threads below those fight for the same cores.
 In shapes, "eigenspaces" are the distinct eigenvalues and "eigenvalues" all min(K, N) of them, with
 multiplicity. `decompose` returns all that a spectrum says. Single numbers without one are in the
 modules: `capacities`, `frame_operator`, `gram_matrix`, `feature_norms` and `squared_overlaps` in
-`jaxsup.spectral.frame`, `coherence` and `mean_squared_cosine` in `jaxsup.spectral.overlap`.
+`jaxsup.spectral.frame`, `coherence` and `mean_squared_cosine` in `jaxsup.spectral.overlap`; the
+linear law and the entropy over bins in `jaxsup.spectral.measures`; what random matrices show in
+`jaxsup.spectral.nulls`.
 
 References: "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224; Elhage et al.,
 "Toy Models of Superposition", arXiv 2209.10652; Benedetto & Fickus, Adv. Comput. Math. 18 (2003);

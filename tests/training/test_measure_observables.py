@@ -110,8 +110,9 @@ def test_a_frozen_embedding_stands_still() -> None:
 def measure(name: str, W: np.ndarray) -> np.ndarray:
     latent, count = W.shape
     student = jaxsup.Student(latent, "learned", core=False)
-    parameters = StudentParameters(jnp.asarray(W, jnp.float32), None, None, jnp.zeros(count))
-    network = Network(parameters, jnp.zeros(count), jnp.zeros(()), student)
+    nothing = jnp.zeros(count, jnp.float32)
+    parameters = StudentParameters(jnp.asarray(W, jnp.float32), None, None, nothing)
+    network = Network(parameters, nothing, nothing[0], student)
     return np.asarray(BY_NAME[name].measure(network))
 
 
