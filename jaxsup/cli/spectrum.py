@@ -69,8 +69,10 @@ class SpectrumCommand:
             0.05 for noisy ones.
         cluster_tolerance: Gap, relative to the largest eigenvalue, up to which eigenvalues share an
             eigenspace.
-        full: At any size: coherence over all pairs of features, and a check in float64.
-        x64: Compute in float64. The spectra of a table always are, its cosines with this.
+        full: At any size: coherence over all pairs of features, a check in float64, and more random
+            matrices to compare with.
+        x64: Compute in float64, whatever the file holds. The spectra of a table always are, its
+            cosines with this.
         out: Figure to write: .png, .pdf or .svg.
         features: Features whose measures are shown, and whose own geometry is named: indices,
             ranges 0:1000 (without the end), names, with blanks or commas between them; =NAME is a

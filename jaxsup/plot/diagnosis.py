@@ -1,4 +1,4 @@
-"""One figure of four panels for what `jaxsup.weights.diagnose` diagnosis."""
+"""One figure of six panels for what `jaxsup.weights.diagnose` diagnosis."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from jaxsup.plot.geometry import (
     feature_geometry_3d,
     gram_matrix,
 )
+from jaxsup.plot.measures import histogram_beside_nulls, linear_law
 from jaxsup.plot.spectra import eigenvalue_spectrum, localization_histogram, spectral_measures
-from jaxsup.plot.style import STYLE
+from jaxsup.plot.style import COVERING, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,10 @@ _READABLE = 64  # features whose Gram matrix can be read
 def diagnosis_figure(
     diagnosis: Diagnosis, *, features: Sequence[int] = (), component: int | None = None
 ) -> Figure:
-    """Eigenvalues, spectral measures of some features, localization, and one component.
+    """What a matrix holds, beside what random matrices show, in six panels.
+
+    Eigenvalues, spectral measures of some features, and localization; the linear law of capacity
+    and norm, slack and spread with the histograms of both nulls, and one component.
 
     Arguments:
         diagnosis: result of `jaxsup.weights.diagnose`.
@@ -53,17 +57,20 @@ def diagnosis_figure(
     part = None if index is None else diagnosis.geometry.components[index]
     flat = part is None or part.dimension != _IN_SPACE
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(11, 7.6), layout="constrained")
+        figure = Figure(figsize=(15.5, 7.6), layout="constrained")
         # Panels of their own: a legend beside one does not narrow the others.
-        panels: list[SubFigure] = np.asarray(figure.subfigures(2, 2)).ravel().tolist()
-        axes = [panel.add_subplot() for panel in panels[:3]]
-        axes.append(panels[3].add_subplot(projection=None if flat else "3d"))
+        panels: list[SubFigure] = np.asarray(figure.subfigures(2, 3)).ravel().tolist()
+        axes = [panel.add_subplot() for panel in panels[:4]]
+        beside = panels[4].subplots(2, 1)
+        last = panels[5].add_subplot(projection=None if flat else "3d")
         figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # pyright: ignore
         rows = list(features) or largest_features(diagnosis)
         titles = [
             "Spectrum of F = W Wᵀ",
             f"Spectral measures of {_described(features, len(rows))}",
             "Localization of features",
+            _law_title(diagnosis),
+            _saturation_title(diagnosis),
             "" if index is None else _component_title(diagnosis, index),
         ]
         for panel, title in zip(panels, titles, strict=True):
@@ -74,11 +81,13 @@ def diagnosis_figure(
         else:
             _say(axes[1], "zero matrix: no eigenspace")
         localization_histogram(diagnosis.spectrum, axes[2])
+        linear_law(diagnosis.spectrum, axes[3])
+        _draw_beside_nulls(diagnosis, beside)
         if part is None:
             left_out = diagnosis.geometry.left_out
-            _say(axes[3], "components left out" if left_out else "zero matrix: no component")
+            _say(last, "components left out" if left_out else "zero matrix: no component")
         else:
-            _draw_component(diagnosis, part, axes[3])
+            _draw_component(diagnosis, part, last)
     return figure
 
 
@@ -103,6 +112,35 @@ def choose_component(diagnosis: Diagnosis, position: int | None) -> int | None:
         return named, named and part.dimension <= _IN_SPACE, len(part.features)
 
     return max(range(len(components)), key=worth, default=None)
+
+
+def _draw_beside_nulls(diagnosis: Diagnosis, axes: Sequence[Axes]) -> None:
+    """Slack and spread, which share a legend."""
+    kept = np.flatnonzero(np.asarray(diagnosis.spectrum.represented))
+    for ax, name in zip(axes, ("slack", "eigenvalue_spreads"), strict=True):
+        histogram_beside_nulls(diagnosis.measures, kept, ax, name=name)
+    if len(kept):
+        low, high = axes[0].get_ylim()
+        axes[0].set_ylim(low, 1.5 * high)
+        axes[0].legend(loc="upper left", ncols=3, columnspacing=1.2, **COVERING)
+
+
+def _law_title(diagnosis: Diagnosis) -> str:
+    """The median line beside that of a Gaussian matrix."""
+    measures = diagnosis.measures
+    value, null = measures.values["linear_law"], measures.null("gaussian", "linear_law")
+    if np.isnan(value):
+        return "Linear law: no eigenspace of enough features and norms"
+    beside = "" if np.isnan(null) else f" (Gaussian {null:.3f})"
+    return f"Linear law: median slope × λ = {value:.3f}{beside}"
+
+
+def _saturation_title(diagnosis: Diagnosis) -> str:
+    measures = diagnosis.measures
+    gaussian, redrawn = (measures.null(kind, "saturation") for kind in ("gaussian", "directions"))
+    beside = f"Gaussian {gaussian:.4f}"
+    beside += "" if np.isnan(redrawn) else f", directions redrawn {redrawn:.4f}"
+    return f"Saturation {measures.values['saturation']:.4f} ({beside})"
 
 
 def _draw_component(diagnosis: Diagnosis, part: Component, ax: Axes) -> None:

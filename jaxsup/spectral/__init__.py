@@ -7,7 +7,8 @@ power of two that brings its largest entry to order one. Two relative tolerances
 - rank: eigenvalues below `rank_tolerance` times the largest count as zero. The default, r =
   4 sqrt(max(K, N)) machine epsilons, covers the rounding of the product (Higham & Mary 2019,
   probabilistic bound) and of the eigensolver. A column is "not represented" when its squared norm
-  is below r times the largest one, or when most of it lies in the numerical null space.
+  is below r times the largest one, or when most of it lies in the numerical null space. What F
+  loses, singular values below sqrt(r) times the largest one, `certify` finds by an SVD in float64.
 - clusters: sorted eigenvalues whose neighbors differ by at most `relative_tolerance` times the
   largest eigenvalue are chained into one eigenspace; `spreads` shows how far a chain reaches.
 
@@ -23,7 +24,9 @@ OPENBLAS_NUM_THREADS=1 for it, or threads below those fight for the same cores.
 In shapes, "eigenspaces" are the distinct eigenvalues and "eigenvalues" all min(K, N) of them, with
 multiplicity. `decompose` returns all that a spectrum says. Single numbers without one are in the
 modules: `capacities`, `frame_operator`, `gram_matrix`, `feature_norms` and `squared_overlaps` in
-`jaxsup.spectral.frame`, `coherence` and `mean_squared_cosine` in `jaxsup.spectral.overlap`.
+`jaxsup.spectral.frame`, `coherence` and `mean_squared_cosine` in `jaxsup.spectral.overlap`; the
+linear law and the entropy over bins in `jaxsup.spectral.measures`; what random matrices show in
+`jaxsup.spectral.nulls`.
 
 References: "Spectral Superposition: A Theory of Feature Geometry", arXiv 2602.02224; Elhage et al.,
 "Toy Models of Superposition", arXiv 2209.10652; Benedetto & Fickus, Adv. Comput. Math. 18 (2003);

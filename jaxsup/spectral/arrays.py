@@ -98,6 +98,18 @@ def rounding(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> float:
     return 4 * sqrt(max(shape)) * float(jnp.finfo(dtype).eps)
 
 
+def data_rank_cut(W: ArrayLike) -> float:
+    """r^2 with the r of the type that W's numbers have: eigenvalues of F that storing W can make.
+
+    Rounding W to its type moves singular values by at most r times the largest one, as
+    `numpy.linalg.matrix_rank` has it. Types narrower than float32 count as float32, since what is
+    computed with is no narrower; integers are exact and count as float64.
+    """
+    dtype = np.dtype(getattr(W, "dtype", np.float64))
+    narrow = jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize <= 4
+    return rounding(np.shape(W), np.float32 if narrow else np.float64) ** 2
+
+
 @jax.jit
 def normalize(
     W: Float[Array, "latent features"],

@@ -8,7 +8,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.validation import fail
-from jaxsup.spectral.arrays import check_tolerances, rounding
+from jaxsup.spectral.arrays import as_array, check_tolerances, data_rank_cut, rounding
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose
 
 
@@ -21,7 +21,7 @@ class Certificate(NamedTuple):
         measures: spectral measures of the features.
         capacities: D_i.
         represented: whether each feature is.
-        rank: of W.
+        rank: of W, by its singular values.
         agrees: same multiplicities and same represented features.
         margin: smallest gap between eigenspaces / widest spread inside of one.
         errors: of "eigenvalues", "measures" and "capacities".
@@ -54,18 +54,25 @@ def certify(
 ) -> Certificate:
     """Check a spectrum of `W`, by default `decompose(W)`, against a float64 SVD in numpy.
 
-    Both sides use the same tolerances, and r is the default rank tolerance of the spectrum's dtype:
-    the relative error allowed for F. `errors` are largest absolute differences: of all eigenvalues,
-    relative to the largest; of measures and capacities (infinite where the structure differs).
-    `bounds` are r for eigenvalues (Weyl); r (1 + 2 c / gap) for measures (Davis-Kahan), the gap
-    between eigenspaces relative to lambda_max and c = 1, or lambda_max / min_i |w_i|^2 when N < K;
-    r (1 + lambda_max max_i D_i^2 / |w_i|^2) for capacities.
+    The SVD decides rank, represented features and eigenspaces itself: singular values that are
+    below r_W times the largest one are zero, r_W being the default rank tolerance for the type of
+    W's numbers (those of types narrower than float32, for float32). That is what storing W can
+    blur, and far less than forming F = W W^T blurs: of diag(1, 5e-4), float32's F has rank 1, the
+    SVD finds 2, and the two disagree. With `rank_tolerance`, both sides use that one.
+
+    With r the default rank tolerance of the spectrum's dtype, the relative error allowed for F:
+    `errors` are largest absolute differences: of all eigenvalues, relative to the largest; of
+    measures and capacities (infinite where the structure differs). `bounds` are r for eigenvalues
+    (Weyl); r (1 + 2 c / gap) for measures (Davis-Kahan), the gap between eigenspaces relative to
+    lambda_max and c = 1, or lambda_max / min_i |w_i|^2 when N < K; r (1 + lambda_max max_i D_i^2 /
+    |w_i|^2) for capacities.
 
     Arguments:
         W: [latent, features], finite and real.
         spectrum: of this matrix; default: `decompose(W)` with the same tolerances.
         relative_tolerance: of the clusters, in [0, 1); see `jaxsup.spectral`.
-        rank_tolerance: of the rank, in [0, 1); see `jaxsup.spectral`.
+        rank_tolerance: eigenvalue, relative to the largest, up to which it counts as zero on both
+            sides; in [0, 1), default: each side's own.
 
     Raises:
         ValueError: W is no finite, real, non-empty matrix, a tolerance is out of range, or the
@@ -74,6 +81,7 @@ def certify(
     Reference: Davis & Kahan, SIAM J. Numer. Anal. 7 (1970), the sin(theta) theorem.
     """
     check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
+    as_array(W)
     if spectrum is None:
         spectrum = decompose(
             W, relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance
@@ -84,7 +92,7 @@ def certify(
         do = "give decompose(W) of the same W"
         raise fail("spectrum", "that of W", text, do, described=True)
     r = rounding(exact.shape, tested.norms.dtype)
-    cut = r if rank_tolerance is None else rank_tolerance
+    cut = data_rank_cut(W) if rank_tolerance is None else rank_tolerance
     reference = _decompose_by_svd(exact, relative_tolerance, cut)
     sizes = np.array([len(group) for group in reference.groups], int)
     agrees = np.array_equal(sizes, tested.multiplicities)

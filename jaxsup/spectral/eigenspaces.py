@@ -9,7 +9,7 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.serial import one_at_a_time
-from jaxsup.spectral.arrays import exact_product
+from jaxsup.spectral.arrays import exact_product, or_one
 
 _eigh = one_at_a_time(functools.partial(jnp.linalg.eigh, symmetrize_input=False))
 
@@ -89,3 +89,39 @@ def tightness_residuals(
     foreign = jnp.where(home, 0.0, coordinates)
     difference = jnp.diag(offsets) - exact_product(foreign, coordinates.T)  # rows: eigenvectors
     return jnp.sum(jnp.sum(difference**2, axis=1)[:, None] * member, axis=0)
+
+
+@jax.custom_jvp
+def leverages(
+    V: Float[Array, "latent features"],
+    basis: Float[Array, "latent eigenvalues"],
+    coordinates: Float[Array, "eigenvalues features"],
+) -> Float[Array, " features"]:
+    """l_i = v_i^T F^+ v_i from eigenvectors u_a (zero in the null space) and c_ai = u_a . v_i.
+
+    The sum over a of c_ai^2 / sum_j c_aj^2, whose sum over features is the rank. Its derivative at
+    fixed rank is that of l = max_y (2 v . y - y^T F y), with y_i = F^+ v_i held: 2 y . dv - y^T dF
+    y, which no basis of an eigenspace enters.
+    """
+    return jnp.sum(coordinates**2 / _row_squares(coordinates), axis=0)
+
+
+def _row_squares(
+    coordinates: Float[Array, "eigenvalues features"],
+) -> Float[Array, "eigenvalues 1"]:
+    """The eigenvalues as the coordinates have them; 1 in the null space."""
+    return or_one(jnp.sum(coordinates**2, axis=1))[:, None]
+
+
+@leverages.defjvp
+def _leverages_derivative(
+    primals: tuple[Array, ...], tangents: tuple[Any, ...]
+) -> tuple[Array, Array]:
+    V, basis, coordinates = primals
+    moved = tangents[0]
+    y = exact_product(basis, coordinates / _row_squares(coordinates))
+    if V.shape[0] <= V.shape[1]:  # half of y^T dF y, through the smaller square
+        bent = y * exact_product(exact_product(moved, V.T), y)
+        return leverages(*primals), 2.0 * jnp.sum(y * moved - bent, axis=0)
+    bent = exact_product(y.T, moved) * exact_product(y.T, V)
+    return leverages(*primals), 2.0 * (jnp.sum(y * moved, axis=0) - jnp.sum(bent, axis=1))

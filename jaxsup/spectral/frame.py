@@ -11,6 +11,7 @@ from jaxsup.spectral.arrays import (
     exact_product,
     exceeds,
     normalize,
+    or_one,
     rounding,
     safe_sqrt,
     smaller_product,
@@ -150,3 +151,19 @@ def scaled_capacities(
     """|w|^4 / overlap; the overlap is at least |w|^4, its own term, whatever the rounding."""
     safe = jnp.where(represented, jnp.maximum(overlaps, squares**2), 1.0)
     return jnp.where(represented, squares**2 / safe, 0.0)
+
+
+@jax.jit
+def deviations(
+    V: Float[Array, "latent features"],
+    S: Float[Array, "eigenvalues eigenvalues"],
+    means: Float[Array, " features"],
+) -> Float[Array, " features"]:
+    """|F v_i - kappa_i v_i| / |v_i|, given the smaller product; 0 where the mean kappa_i is."""
+    if V.shape[0] <= V.shape[1]:
+        variances = jnp.sum((exact_product(S, V) - means[None, :] * V) ** 2, axis=0)
+    else:
+        offsets = S - jnp.diag(means)  # F V - V diag(kappa) = V (S - diag(kappa))
+        variances = jnp.sum(offsets * exact_product(S, offsets), axis=0)
+    squares = jnp.sum(V * V, axis=0)
+    return safe_sqrt(jnp.where(means > 0, variances / or_one(squares), 0.0))

@@ -34,7 +34,8 @@ def binned_entropies(
         In [0, log(bins)]; 0 for features that are not represented.
 
     Raises:
-        ValueError: W is no finite, real, non-empty matrix, or `bins` is no positive integer.
+        ValueError: W is no finite, real, non-empty matrix, `bins` is no positive integer, or the
+            spectrum is that of a matrix of another shape.
 
     >>> import numpy as np
     >>> from jaxsup.spectral import decompose
@@ -43,7 +44,12 @@ def binned_entropies(
     (3,)
     """
     check_positive_integer("bins", bins, "give the number of bins")
-    return _binned_entropies(as_array(W), spectrum, bins)
+    W = as_array(W)
+    shape = (spectrum.basis.shape[0], spectrum.norms.shape[0])
+    if shape != W.shape:
+        text, do = f"one of shape {shape} for W of {W.shape}", "give decompose(W) of the same W"
+        raise fail("spectrum", "that of W", text, do, described=True)
+    return _binned_entropies(W, spectrum, bins)
 
 
 def _binned_entropies(
@@ -63,7 +69,8 @@ def _binned_entropies(
     total = jnp.sum(mass, axis=0)
     shares = mass / or_one(total)[None, :]
     entropy = -jnp.sum(shares * jnp.log(or_one(shares)), axis=0)
-    return jnp.where(spectrum.represented, jnp.maximum(entropy, 0.0), 0.0)
+    kept = spectrum.represented | jnp.isnan(entropy)  # of a diverged replica, NaN
+    return jnp.where(kept, jnp.maximum(entropy, 0.0), 0.0)
 
 
 class LinearLaw(NamedTuple):
@@ -111,26 +118,29 @@ def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
         raise fail("fewest", "at least 3", fewest, "two points are always on a line")
     top = or_one(jnp.max(spectrum.norms))
     x, y = (spectrum.norms / top) ** 2, spectrum.capacities
-    home = spectrum.homes[:, None] == jnp.arange(spectrum.measures.shape[1])[None, :]
-    member = home.astype(x.dtype)
-    count = jnp.sum(member, axis=0)
+    size = spectrum.measures.shape[1]
+    member = (jnp.arange(size)[:, None] == spectrum.homes[None, :]).astype(x.dtype)
 
-    def centered(values: Float[Array, " features"]) -> tuple[Array, Array]:
-        means = jnp.sum(member * values[:, None], axis=0) / jnp.maximum(count, 1.0)
-        return means, member * (values[:, None] - means[None, :])
+    def totals(*columns: Float[Array, " features"]) -> Float[Array, "columns eigenspaces"]:
+        return exact_product(member, jnp.stack(columns, axis=1)).T
 
-    (mean_x, dx), (mean_y, dy) = centered(x), centered(y)
-    xx, xy, yy = (jnp.sum(a * b, axis=0) for a, b in ((dx, dx), (dx, dy), (dy, dy)))
+    count, *sums = totals(jnp.ones_like(x), x, y)
+    mean_x, mean_y = (total / jnp.maximum(count, 1.0) for total in sums)
+    # Features that are not represented have no home: nothing is subtracted from theirs.
+    dx, dy = (v - jnp.append(m, 0.0)[spectrum.homes] for v, m in ((x, mean_x), (y, mean_y)))
+    xx, xy, yy = totals(dx * dx, dx * dy, dy * dy)
     # Norms that are equal but for rounding have no slope.
     rounding = count * (64 * jnp.finfo(x.dtype).eps * mean_x) ** 2
     exists = (count >= fewest) & (xx > rounding)
-    slopes = jnp.where(exists, xy / or_one(xx), jnp.nan)
+    slopes = xy / or_one(xx)
+    r_squared = slopes * (xy / or_one(yy))
+    # Masked last: a NaN on the way would spoil the derivatives of the others.
     return LinearLaw(
         spectrum.eigenvalues,
-        jnp.sum(home, axis=0),
-        slopes / top**2,
-        mean_y - slopes * mean_x,
-        jnp.where(exists & (yy > 0), xy**2 / or_one(xx * yy), jnp.nan),
+        count.astype(spectrum.multiplicities.dtype),
+        jnp.where(exists, slopes / top**2, jnp.nan),
+        jnp.where(exists, mean_y - slopes * mean_x, jnp.nan),
+        jnp.where(exists & (yy > 0), r_squared, jnp.nan),
     )
 
 
@@ -141,26 +151,33 @@ class MeasureSummary(NamedTuple):
         rank: of W.
         saturation: sum_i D_i / rank.
         latent_saturation: sum_i D_i / K.
+        leverage: mean of l_i.
+        slack: mean of 1 - D_i / l_i.
+        mean_eigenvalue: mean of kappa_i, in units of W^2.
+        eigenvalue_spread: mean of sd_mu(lambda) / kappa.
         localization: mean of sum_k mu_ik^2.
         largest_projection: mean of max_k mu_ik.
         entropy: mean of H(mu_i) over eigenspaces, in nats.
         binned_entropy: mean of the entropy over `BINS` bins of lambda, in nats.
-        eigenvalue_spread: mean of sd_mu(lambda) / kappa.
-        slack: mean of 1 - D_i / l_i.
-        linear_law: median over eigenspaces of slope x lambda of D_i against |w_i|^2; NaN where no
-            eigenspace has a line.
+        lines: eigenspaces with a line of D_i against |w_i|^2.
+        linear_law: their median slope x lambda; NaN of none.
+        r_squared: the median of their R^2; NaN of none.
     """
 
-    rank: Float[Array, ""]
-    saturation: Float[Array, ""]
-    latent_saturation: Float[Array, ""]
-    localization: Float[Array, ""]
-    largest_projection: Float[Array, ""]
-    entropy: Float[Array, ""]
-    binned_entropy: Float[Array, ""]
-    eigenvalue_spread: Float[Array, ""]
-    slack: Float[Array, ""]
-    linear_law: Float[Array, ""]
+    rank: Float[Array, "*samples"]
+    saturation: Float[Array, "*samples"]
+    latent_saturation: Float[Array, "*samples"]
+    leverage: Float[Array, "*samples"]
+    slack: Float[Array, "*samples"]
+    mean_eigenvalue: Float[Array, "*samples"]
+    eigenvalue_spread: Float[Array, "*samples"]
+    localization: Float[Array, "*samples"]
+    largest_projection: Float[Array, "*samples"]
+    entropy: Float[Array, "*samples"]
+    binned_entropy: Float[Array, "*samples"]
+    lines: Float[Array, "*samples"]
+    linear_law: Float[Array, "*samples"]
+    r_squared: Float[Array, "*samples"]
 
 
 def summarize_measures(
@@ -173,22 +190,31 @@ def summarize_measures(
         spectrum: its decomposition. Localization, projections, the entropy and the linear law
             depend on its tolerance of eigenspaces; the others do not.
     """
-    count = jnp.sum(spectrum.represented).astype(spectrum.norms.dtype)
+    dtype = spectrum.norms.dtype
+    count = jnp.sum(spectrum.represented).astype(dtype)
 
     def mean(values: Float[Array, " features"]) -> Float[Array, ""]:
         return jnp.sum(jnp.where(spectrum.represented, values, 0.0)) / count
 
     law = linear_law(spectrum)
-    scaled = jnp.where(law.r_squared > 0, law.scaled_slopes, jnp.nan)
     return MeasureSummary(
-        rank=spectrum.rank.astype(spectrum.norms.dtype),
+        rank=spectrum.rank.astype(dtype),
         saturation=spectrum.saturation,
         latent_saturation=spectrum.latent_saturation,
+        leverage=mean(spectrum.leverages),
+        slack=mean(spectrum.slack),
+        mean_eigenvalue=mean(spectrum.mean_eigenvalues),
+        eigenvalue_spread=mean(spectrum.eigenvalue_spreads),
         localization=mean(spectrum.localization),
         largest_projection=mean(spectrum.largest_projections),
         entropy=mean(spectrum.entropies),
         binned_entropy=mean(_binned_entropies(W, spectrum, BINS)),
-        eigenvalue_spread=mean(spectrum.eigenvalue_spreads),
-        slack=mean(spectrum.slack),
-        linear_law=jnp.nanmedian(scaled) if scaled.size else jnp.asarray(jnp.nan, W.dtype),
+        lines=jnp.sum(~jnp.isnan(law.slopes)).astype(dtype),
+        linear_law=_median(law.scaled_slopes),
+        r_squared=_median(law.r_squared),
     )
+
+
+def _median(values: Float[Array, " eigenspaces"]) -> Float[Array, ""]:
+    """The median of those that there are; NaN of none."""
+    return jnp.nanmedian(values) if values.size else jnp.asarray(jnp.nan, values.dtype)

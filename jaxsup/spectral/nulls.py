@@ -6,43 +6,56 @@ c = min(K, N) / max(K, N), for entries that are independent normals and K + N la
     saturation = max(K, N) / (K + N - 1) -> 1 / (1 + c),   spread sd_mu / kappa = sqrt(c) / (1 + c),
     slack = (min(K, N) - 1) / (K + N - 1) -> c / (1 + c).
 
-They follow from E|w|^4 = K^2, E(w_i . w_j)^2 = K and from the first three moments of the
-Marchenko-Pastur law, 1, 1 + c, 1 + 3c + c^2, under which a feature's measure is weighted by lambda.
-The rest is sampled: with Gaussian entries, or with the norms of the columns kept and their
-directions redrawn.
+The saturation is exact at any size: given w_i, the other features' components along it are
+independent normals, so that D_i = |w_i|^2 / (|w_i|^2 + chi^2_(N-1)) has the distribution
+Beta(K/2, (N-1)/2), and kappa_i = |w_i|^2 + chi^2_(N-1) the mean K + N - 1 for entries of variance
+1. So is the slack for K >= N, where every leverage is 1. The spread follows from the first three
+moments of the Marchenko-Pastur law, 1, 1 + c, 1 + 3c + c^2, under which a feature's measure is
+weighted by lambda. The rest is sampled: with Gaussian entries, or with the norms of the columns
+kept and their directions redrawn.
 
 Reference: Marchenko & Pastur, Math. USSR Sb. 1 (1967).
 """
 
 import functools
+from collections.abc import Callable
 from math import sqrt
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from jaxsup._internal.validation import check_choice, check_positive_integer
-from jaxsup.spectral.arrays import as_array, or_one, safe_sqrt
-from jaxsup.spectral.measures import MeasureSummary, summarize_measures
-from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, decompose_padded
+from jaxsup.spectral.arrays import check_tolerances, or_one, safe_sqrt
+from jaxsup.spectral.frame import feature_norms
+from jaxsup.spectral.measures import summarize_measures
+from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose_compiled
 
 NULLS = ("gaussian", "directions")
+_Summary: TypeAlias = Callable[[Float[Array, "latent features"], FrameSpectrum], PyTree]
 
 
 class GaussianNull(NamedTuple):
-    """What a K x N matrix of independent normals shows, to first order in 1 / (K + N).
+    """What a K x N matrix of independent normals shows, on average.
 
     Attributes:
-        saturation: of sum_i D_i / rank.
-        eigenvalue_spread: of the mean over features of sd_mu(lambda) / kappa.
-        slack: of the mean over features of 1 - D_i / l_i.
+        saturation: sum_i D_i / rank.
+        latent_saturation: sum_i D_i / K.
+        leverage: mean over features of l_i.
+        slack: mean of 1 - D_i / l_i; where K < N, but for terms of relative order 1 / K.
+        mean_eigenvalue: mean of kappa_i, in units of the variance of an entry.
+        eigenvalue_spread: mean of sd_mu(lambda) / kappa, but for terms of order 1 / (K + N).
     """
 
     saturation: float
-    eigenvalue_spread: float
+    latent_saturation: float
+    leverage: float
     slack: float
+    mean_eigenvalue: float
+    eigenvalue_spread: float
 
 
 def gaussian_null(latent: int, features: int) -> GaussianNull:
@@ -64,53 +77,78 @@ def gaussian_null(latent: int, features: int) -> GaussianNull:
     c = small / large
     total = small + large - 1
     spread = sqrt(c) / (1 + c) if small > 1 else 0.0  # one eigenvalue has no spread
-    return GaussianNull(large / total, spread, (small - 1) / total)
+    return GaussianNull(
+        saturation=large / total,
+        latent_saturation=features / total,
+        leverage=small / features,
+        slack=(small - 1) / total,
+        mean_eigenvalue=float(total),
+        eigenvalue_spread=spread,
+    )
 
 
 def sample_null(
-    key: PRNGKeyArray,
+    key: Key[Array, ""],
     W: ArrayLike,
     *,
     null: str = "gaussian",
     samples: int = 8,
+    summary: _Summary = summarize_measures,
     relative_tolerance: float = CLUSTER_TOLERANCE,
-) -> MeasureSummary:
-    """The summaries of random matrices of W's shape, decomposed one after the other.
+    rank_tolerance: float | None = None,
+) -> PyTree:
+    """The summaries of random matrices of W's shape and size, decomposed one after the other.
 
     Arguments:
         key: a typed key of `jax.random.key`.
         W: [latent, features], finite and real.
-        null: ``"gaussian"``: independent normal entries; ``"directions"``: the norms of W's
-            columns are kept and their directions are independent and uniform.
+        null: ``"gaussian"``: independent normal entries of W's mean square; ``"directions"``: the
+            norms of W's columns are kept and their directions are independent and uniform.
         samples: matrices, at least 1.
-        relative_tolerance: of eigenspaces; see `jaxsup.spectral`.
+        summary: what to keep of a random matrix and its padded spectrum, a named function (a new
+            lambda compiles anew).
+        relative_tolerance: of eigenspaces, in [0, 1); see `jaxsup.spectral`.
+        rank_tolerance: of the rank, in [0, 1); see `jaxsup.spectral`.
 
     Returns:
-        A `MeasureSummary` with arrays [samples].
+        What `summary` gives, stacked: by default a `MeasureSummary` with arrays [samples].
 
     Raises:
         ValueError: an argument is none of these.
     """
     check_choice("null", null, NULLS)
     check_positive_integer("samples", samples, "give the number of matrices")
-    W = as_array(W)
-    norms = safe_sqrt(jnp.sum(W * W, axis=0)) if null == "directions" else jnp.ones(W.shape[1])
-    keys = jax.random.split(key, samples)
-    return _sample(keys, norms.astype(W.dtype), W.shape[0], null, relative_tolerance)
+    check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
+    norms = feature_norms(W)
+    latent, tolerances = np.shape(W)[0], (relative_tolerance, rank_tolerance)
+    directions = jnp.asarray(null == "directions")
+    parts = []
+    for one in jax.random.split(key, samples):
+        drawn = _draw(one, norms, latent, directions)
+        parts.append(_compiled(summary)(drawn, decompose_compiled(drawn, *tolerances)))
+    return _stack(parts)
 
 
-@functools.partial(jax.jit, static_argnames=("latent", "null"))
-def _sample(
-    keys: PRNGKeyArray,
+@functools.lru_cache(maxsize=32)
+def _compiled(summary: _Summary) -> _Summary:
+    return jax.jit(summary)
+
+
+@jax.jit
+def _stack(parts: list[PyTree]) -> PyTree:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+
+
+@functools.partial(jax.jit, static_argnames="latent")
+def _draw(
+    key: Key[Array, ""],
     norms: Float[Array, " features"],
     latent: int,
-    null: str,
-    relative_tolerance: float | Float[Array, ""],
-) -> MeasureSummary:
-    def summarize(key: PRNGKeyArray) -> MeasureSummary:
-        W = jax.random.normal(key, (latent, norms.size), norms.dtype)
-        if null == "directions":
-            W = norms[None, :] * W / or_one(jnp.linalg.norm(W, axis=0))[None, :]
-        return summarize_measures(W, decompose_padded(W, relative_tolerance, None))
-
-    return jax.lax.map(summarize, keys)
+    directions: Bool[Array, ""],
+) -> Float[Array, "latent features"]:
+    """A random matrix with these norms, or of Gaussian entries with their mean square."""
+    W = jax.random.normal(key, (latent, norms.size), norms.dtype)
+    top = or_one(jnp.max(norms))
+    entry = top * safe_sqrt(jnp.mean((norms / top) ** 2) / latent)
+    lengths = or_one(jnp.linalg.norm(W, axis=0))
+    return jnp.where(directions, norms / lengths, entry)[None, :] * W

@@ -22,8 +22,8 @@ from jaxsup.spectral.arrays import (
     safe_sqrt,
     smaller_product,
 )
-from jaxsup.spectral.eigenspaces import eigen_coordinates, tightness_residuals
-from jaxsup.spectral.frame import overlaps, scaled_capacities
+from jaxsup.spectral.eigenspaces import eigen_coordinates, leverages, tightness_residuals
+from jaxsup.spectral.frame import deviations, overlaps, scaled_capacities
 
 CLUSTER_TOLERANCE = 1e-4
 
@@ -46,8 +46,8 @@ class FrameSpectrum(eqx.Module):
         localization: participation ratio sum_k mu_ik^2, in [1/count, 1].
         entropy_localization: 1 - H(mu_i) / log(count), in [0, 1].
         mean_eigenvalues: kappa_i = E_mu[lambda] = sum_k mu_ik lambda_k, in units of W^2.
-        eigenvalue_deviations: standard deviation of lambda under mu_i, in units of W^2; 0 if and
-            only if the feature is localized.
+        eigenvalue_deviations: |F w_i - kappa_i w_i| / |w_i|, the standard deviation of lambda under
+            mu_i, in units of W^2; 0, but for the spread of an eigenspace, where it is localized.
         leverages: l_i = w_i^T F^+ w_i, in [0, 1]; they add up to the rank, and D_i <= l_i.
         capacities: D_i = |w_i|^2 / kappa_i, in [0, 1].
         norms: |w_i|, in units of W.
@@ -85,7 +85,9 @@ class FrameSpectrum(eqx.Module):
     def slack(self) -> Float[Array, " features"]:
         """1 - D_i / l_i, in [0, 1): 0 if and only if the feature is localized."""
         slack = 1.0 - self.capacities / or_one(self.leverages)
-        return jnp.where(self.represented, jnp.maximum(slack, 0.0), 0.0)
+        # A diverged replica represents nothing, and is NaN all the same.
+        kept = self.represented | jnp.isnan(slack)
+        return jnp.where(kept, jnp.maximum(slack, 0.0), 0.0)
 
     @property
     def eigenvalue_spreads(self) -> Float[Array, " features"]:
@@ -129,6 +131,8 @@ class FrameSpectrum(eqx.Module):
         def padded(s: FrameSpectrum) -> tuple[Any, ...]:
             return s.eigenvalues, s.multiplicities, s.spreads, s.tightness, s.measures
 
+        if keep == self.eigenvalues.shape[-1]:  # large measures are not copied
+            return self
         return eqx.tree_at(
             padded, self, [jnp.asarray(np.asarray(x)[..., :keep]) for x in padded(self)]
         )
@@ -181,7 +185,7 @@ def decompose(
     """
     W = as_array(W)
     check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
-    spectrum = _decompose_compiled(W, relative_tolerance, rank_tolerance)
+    spectrum = decompose_compiled(W, relative_tolerance, rank_tolerance)
     traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(spectrum))
     return spectrum if traced else spectrum.trim()
 
@@ -214,10 +218,7 @@ def decompose_padded(
         represented[None, :], mass / jnp.where(represented, retained, 1.0)[None, :], 0.0
     )
     capacity = scaled_capacities(squares, overlaps(V, S), represented)
-    shares = coordinates**2 / jnp.where(represented, retained, 1.0)[None, :]
-    kappa = jnp.where(represented, jnp.sum(values[:, None] * shares, axis=0), 0.0)
-    variance = jnp.sum((values[:, None] - kappa[None, :]) ** 2 * shares, axis=0)
-    inverse = jnp.where(labels < size, 1.0 / or_one(values), 0.0)
+    kappa = jnp.where(represented, squares / or_one(capacity), 0.0)
     entropy = -jnp.sum(measures * jnp.log(or_one(measures)), axis=0)
     entropy = entropy / jnp.log(jnp.maximum(count, 2).astype(V.dtype))
     home = (labels[:, None] == _first_largest(measures)[None, :]) & represented[None, :]
@@ -233,8 +234,8 @@ def decompose_padded(
         localization=jnp.sum(measures**2, axis=0),
         entropy_localization=jnp.where(represented, 1.0 - entropy, 0.0),
         mean_eigenvalues=scale**2 * kappa,
-        eigenvalue_deviations=scale**2 * safe_sqrt(jnp.where(represented, variance, 0.0)),
-        leverages=jnp.sum(inverse[:, None] * coordinates**2, axis=0),
+        eigenvalue_deviations=scale**2 * deviations(V, S, kappa),
+        leverages=leverages(V, basis, coordinates),
         capacities=capacity,
         norms=scale * safe_sqrt(squares),
         represented=represented,
@@ -259,4 +260,4 @@ def _first_largest(measures: Float[Array, "eigenspaces features"]) -> Int[Array,
     return jnp.min(jnp.where(largest, places, len(measures)), axis=0, initial=len(measures))
 
 
-_decompose_compiled = jax.jit(decompose_padded)
+decompose_compiled = jax.jit(decompose_padded)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
@@ -14,10 +15,13 @@ from jaxsup import spectral
 from jaxsup._internal.validation import fail
 from jaxsup.geometry import Geometry, classify
 from jaxsup.spectral import FrameSpectrum
-from jaxsup.spectral.arrays import as_array
+from jaxsup.spectral.arrays import as_array, check_tolerances, data_rank_cut, rounding
 from jaxsup.spectral.certificate import Certificate
-from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
+from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, decompose_compiled
 from jaxsup.weights.coherence import Coherence, measure_coherence
+from jaxsup.weights.measures import Measures, measure_with_nulls
+from jaxsup.weights.read import Weights
+from jaxsup.weights.spectrum_text import describe_certificate, describe_eigenspaces
 
 # Multiply-adds that the check may cost before it is left out, unless all is asked for: below a
 # second on two quiet cores.
@@ -25,16 +29,28 @@ _CERTIFICATE_WORK = 2e9
 # And those that splitting the features into components may cost: some half a minute.
 _GEOMETRY_WORK = 3e11
 _LOCALIZED = 0.99  # participation ratio from which a feature counts as being on one eigenspace
-_ROWS = 12  # eigenspaces in the printed table
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+_EACH = (
+    "norms",
+    "capacities",
+    "leverages",
+    "mean_eigenvalues",
+    "localization",
+    "entropy_localization",
+    "represented",
+)
+"""What the spectrum says of every feature."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Diagnosis:
     """What `diagnose` found in a matrix.
 
     Attributes:
-        matrix: W.
-        spectrum: of F = W W^T.
+        matrix: W, float32 or float64 as it came.
+        spectrum: of F = W W^T, in JAX's precision.
+        measures: single numbers of the spectral measures, beside those of random matrices.
         geometry: names of the components; see its `left_out`.
         coherence: of the represented features.
         dimensions_per_feature: D* = K / |W|_F^2; infinite for a zero matrix.
@@ -44,6 +60,7 @@ class Diagnosis:
 
     matrix: Float[np.ndarray, "latent features"]
     spectrum: FrameSpectrum
+    measures: Measures
     geometry: Geometry
     coherence: Coherence
     dimensions_per_feature: float
@@ -55,16 +72,30 @@ class Diagnosis:
         """Features with a participation ratio of at least 0.99: in effect on one eigenspace."""
         return int(np.sum(np.asarray(self.spectrum.localization) >= _LOCALIZED))
 
+    @property
+    def precision(self) -> str:
+        """What was computed in: "float32" or "float64"."""
+        return str(self.spectrum.norms.dtype)
+
+    def __repr__(self) -> str:
+        latent, features = self.matrix.shape
+        saturation, null = self.measures.values, self.measures.null("gaussian", "saturation")
+        return (
+            f"<Diagnosis of {latent:,} x {features:,}: rank {int(self.spectrum.rank):,}, "
+            f"saturation {saturation['saturation']:.4f} (Gaussian {null:.4f}), "
+            f"{len(self.geometry.components):,} components>"
+        )
+
     def to_dict(self, features: Sequence[int] = ()) -> dict[str, Any]:
         """All of it as JSON-safe values; the spectral measures of the chosen features only."""
-        spectrum = self.spectrum
+        spectrum, law = self.spectrum, self.measures.law
         plain = ("eigenvalues", "multiplicities", "spreads", "tightness", "raw_eigenvalues")
-        each = ("norms", "capacities", "localization", "entropy_localization", "represented")
         latent, count = self.matrix.shape
         certificate = self.certificate
         return {
             "features": count,
             "latent": latent,
+            "precision": self.precision,
             "rank": int(spectrum.rank),
             "saturation": float(spectrum.saturation),
             "overall_tightness": float(spectrum.overall_tightness),
@@ -72,8 +103,19 @@ class Diagnosis:
             "coherence": self.coherence._asdict(),
             "localized": self.localized,
             "relative_tolerance": self.relative_tolerance,
-            "eigenspaces": {name: np.asarray(getattr(spectrum, name)).tolist() for name in plain},
-            "per_feature": {name: np.asarray(getattr(spectrum, name)).tolist() for name in each},
+            "summary": self.measures.to_dict(),
+            "eigenspaces": {
+                **{name: np.asarray(getattr(spectrum, name)).tolist() for name in plain},
+                "features": np.asarray(law.features).tolist(),
+                **{
+                    name: [_finite(float(x)) for x in getattr(law, name)]
+                    for name in ("slopes", "intercepts", "r_squared")
+                },
+            },
+            "per_feature": {
+                **{name: np.asarray(getattr(spectrum, name)).tolist() for name in _EACH},
+                **{name: each.tolist() for name, each in self.measures.per_feature.items()},
+            },
             "measures": {str(i): np.asarray(spectrum.measures[i]).tolist() for i in features},
             "geometry": self.geometry.to_dict(),
             "certificate": None
@@ -97,11 +139,12 @@ class Diagnosis:
         rank, eigenspaces = int(spectrum.rank), int(spectrum.count)
         at_least = "" if coherence.exact else "at least "
         partly = f" ({coherence.features:,} features against all; --full: all pairs)"
+        null = f"of a Gaussian matrix {self.measures.null('gaussian', 'saturation'):.4f}"
         return [
             ("features N", f"{count:,}{absent}"),
             ("latent K", f"{latent:,}; superposition ratio N/K = {count / latent:.4g}"),
             ("rank", f"{rank:,}, in {eigenspaces:,} eigenspace{'s' * (eigenspaces != 1)}"),
-            ("saturation", f"{float(spectrum.saturation):.4f} = sum of capacities / rank"),
+            ("saturation", f"{float(spectrum.saturation):.4f} = sum of capacities / rank; {null}"),
             ("capacity", _range(np.asarray(spectrum.capacities)[represented])),
             ("localization", _range(np.asarray(spectrum.localization)[represented])),
             ("", f"{self.localized:,} features on one eigenspace ({_LOCALIZED:g} or more)"),
@@ -111,57 +154,15 @@ class Diagnosis:
             ("Welch bound", f"{coherence.welch_bound:.4f}, least possible value of these two"),
             ("mean |cosine|", coherence.describe_mean(latent)),
             ("tightness", f"residual {float(spectrum.overall_tightness):.2e}, 0 = tight frames"),
-            ("float64 check", self._certificate_text()),
+            ("float64 check", describe_certificate(self.certificate, spectrum)),
         ]
 
-    def _certificate_text(self) -> str:
-        if self.certificate is None:
-            return "left out at this size (--full)"
-        if self.certificate.certified:
-            return "passed: same eigenspaces, errors within their bounds"
-        if self.certificate.agrees:
-            return "same eigenspaces, but errors beyond their bounds: compute in float64 (--x64)"
-        return "other eigenspaces than in this precision: compute in float64 (--x64)"
-
     def __str__(self) -> str:
-        """Three tables: single numbers, eigenspaces, components."""
+        """Four tables: single numbers, measures beside their nulls, eigenspaces, components."""
         single = [f"{name:<14} {value}" for name, value in self.rows()]
-        return "\n".join(
-            [*single, "", self._eigenspaces(), "", str(self.geometry), *self._reasons()]
-        )
-
-    def _eigenspaces(self) -> str:
-        spectrum = self.spectrum
-        home = np.argmax(np.asarray(spectrum.measures), axis=1) if int(spectrum.count) else 0
-        represented = np.asarray(spectrum.represented)
-        homes = np.broadcast_to(home, represented.shape)[represented]
-        counts = np.bincount(homes, minlength=int(spectrum.count))
-        columns = ("eigenvalue", "dimension", "spread", "tightness residual", "features")
-        lines = ["  ".join(columns)]
-        table = zip(
-            np.asarray(spectrum.eigenvalues),
-            np.asarray(spectrum.multiplicities),
-            np.asarray(spectrum.spreads),
-            np.asarray(spectrum.tightness),
-            counts,
-            strict=True,
-        )
-        for value, size, spread, residual, features in list(table)[:_ROWS]:
-            cells = (f"{value:.5g}", str(size), f"{spread:.1e}", f"{residual:.1e}", f"{features:,}")
-            lines.append(
-                "  ".join(f"{x:<{len(n)}}" for x, n in zip(cells, columns, strict=True)).rstrip()
-            )
-        if len(counts) > _ROWS:
-            rest = slice(_ROWS, None)
-            largest = int(np.max(np.asarray(spectrum.multiplicities)[rest]))
-            lines.append(f"and {len(counts) - _ROWS} more, of dimension up to {largest}")
-        spreads, top = np.asarray(spectrum.spreads), float(np.max(spectrum.eigenvalues, initial=0))
-        if (spreads > 10 * self.relative_tolerance * top).any():
-            lines.append(
-                "Spreads far above the cluster tolerance: chains of close eigenvalues, no "
-                "eigenspaces; a smaller --cluster-tolerance splits them."
-            )
-        return "\n".join(lines)
+        spaces = describe_eigenspaces(self.spectrum, self.measures.law, self.relative_tolerance)
+        tables = ["\n".join(single), str(self.measures), spaces, str(self.geometry)]
+        return "\n".join(["\n\n".join(tables), *self._reasons()])
 
     def _reasons(self) -> list[str]:
         """Why components are irregular, with how many of each."""
@@ -171,7 +172,7 @@ class Diagnosis:
 
 
 def diagnose(
-    W: ArrayLike,
+    W: ArrayLike | Weights,
     *,
     full: bool = False,
     tolerance: float = 1e-3,
@@ -179,12 +180,21 @@ def diagnose(
 ) -> Diagnosis:
     """Decompose F = W W^T, measure coherence and D* = K / |W|_F^2, and name the geometries.
 
+    All is computed in float64 where JAX has it enabled, whatever the type of W, else in float32.
+    The numbers of W are then as good as their type: singular values that rounding W can make count
+    as zero, those below r times the largest, r that of float32 for float32 or narrower types.
+
+    Beside what the spectral measures say stands what random matrices would show: of Gaussian
+    entries, and with the norms of the columns kept and their directions redrawn; in closed form, or
+    from up to 16 samples with a fixed seed, as many as 4e11 multiply-adds pay for.
+
     Arguments:
-        W: [latent, features], finite and real.
-        full: whatever the size, take the coherence over all pairs (O(N^2 K)) and check the spectrum
-            against a float64 SVD. Otherwise coherence beyond 2e10 multiply-adds is a lower bound
-            from evenly spaced features against all others, a check beyond 2e9 is left out, and so
-            are components beyond 3e11, if the first thousand features do not show one component.
+        W: [latent, features], finite and real; or what `read_weights` gives.
+        full: whatever the size, take the coherence over all pairs (O(N^2 K)), check the spectrum
+            against a float64 SVD, and draw 16 times as many random matrices, 4 to 64. Otherwise
+            coherence beyond 2e10 multiply-adds is a lower bound from evenly spaced features against
+            all others, a check beyond 2e9 is left out, and so are components beyond 3e11, if the
+            first thousand features do not show one component.
         tolerance: noise on a feature that names forgive; see `jaxsup.geometry.classify`. Exact or
             converged weights: 1e-3; trained ones with gradient noise: 1e-2 to 5e-2.
         relative_tolerance: gap of eigenvalues, relative to the largest, up to which they share an
@@ -206,8 +216,15 @@ def diagnose(
     >>> diagnosis.geometry.names, round(diagnosis.dimensions_per_feature, 3)
     ({'pentagon': 1}, 0.4)
     """
-    matrix = _checked(W)
-    spectrum = spectral.decompose(matrix, relative_tolerance=relative_tolerance)
+    matrix = _checked(W.matrix if isinstance(W, Weights) else W)
+    check_tolerances(relative_tolerance=relative_tolerance)
+    precision = jnp.result_type(float)
+    wide = matrix.astype(precision)
+    tolerances = {"relative_tolerance": relative_tolerance, "rank_tolerance": None}
+    if precision == np.float64:
+        tolerances["rank_tolerance"] = max(rounding(matrix.shape, float), data_rank_cut(matrix))
+    padded = decompose_compiled(jnp.asarray(wide), *tolerances.values())
+    spectrum = padded.trim()
     latent, features = matrix.shape
     certificate = None
     if full or latent * features * min(latent, features) <= _CERTIFICATE_WORK:
@@ -217,8 +234,9 @@ def diagnose(
     return Diagnosis(
         matrix=matrix,
         spectrum=spectrum,
+        measures=measure_with_nulls(wide, padded, full=full, **tolerances),
         geometry=classify(matrix, tolerance=tolerance, max_pairs=max_pairs),
-        coherence=measure_coherence(matrix[:, np.asarray(spectrum.represented)], full=full),
+        coherence=measure_coherence(wide[:, np.asarray(spectrum.represented)], full=full),
         dimensions_per_feature=latent / squares if squares else math.inf,
         relative_tolerance=relative_tolerance,
         certificate=certificate,

@@ -56,8 +56,8 @@ def test_the_table_names_the_file_and_what_it_holds(folder: Path) -> None:
     assert ["1", "digon", "2", "1", "1/2", "2", "0.001"] in rows
     assert lines[-1] == "figure   w.png"
     picture = matplotlib.image.imread(folder / "w.png")
-    assert picture.shape[:2] == (1520, 2200)
-    for panel in (picture[:760, :1100], picture[:760, 1100:], picture[760:, 1100:]):
+    assert picture.shape[:2] == (1520, 3100)
+    for panel in (picture[:760, :1030], picture[760:, :1030], picture[760:, 2070:]):
         assert len(np.unique(panel.reshape(-1, panel.shape[-1]), axis=0)) > 50
 
 

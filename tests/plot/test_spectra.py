@@ -97,7 +97,7 @@ def test_localization_counts_every_represented_feature() -> None:
         assert legend(ax)[0] == f"1/{int(spectrum.count)}: evenly on all eigenspaces"
 
 
-def test_a_diagnosis_has_four_panels_and_the_component_that_can_be_drawn() -> None:
+def test_a_diagnosis_has_six_panels_and_the_component_that_can_be_drawn() -> None:
     W = np.zeros((12, 18))
     W[:2, :5] = polygon(5)
     W[2:5, 5:9] = tetrahedron()
@@ -110,9 +110,9 @@ def test_a_diagnosis_has_four_panels_and_the_component_that_can_be_drawn() -> No
         figure = diagnosis_figure(diagnosis, component=component, features=[0, 17])
         assert isinstance(figure, matplotlib.figure.Figure)
         panels = [panel.axes for panel in figure.subfigs]
-        assert [len(axes) for axes in panels] == [1, 2, 1, 2 if component == 2 else 1]
-        assert (panels[3][0].name == "3d") == (kind == "3d")
-        title = figure.subfigs[3].get_suptitle()
+        assert [len(axes) for axes in panels] == [1, 2, 1, 1, 2, 2 if component == 2 else 1]
+        assert (panels[5][0].name == "3d") == (kind == "3d")
+        title = figure.subfigs[5].get_suptitle()
         index = component or 0
         assert title.startswith(f"Component {index} (of 3): {names[index]}, ")
         assert figure.subfigs[1].get_suptitle() == "Spectral measures of 2 chosen features"
@@ -121,7 +121,7 @@ def test_a_diagnosis_has_four_panels_and_the_component_that_can_be_drawn() -> No
 def test_a_component_of_many_cosines_is_drawn_without_edges() -> None:
     directions = np.random.default_rng(8).uniform(0, 2 * np.pi, 30)
     figure = diagnosis_figure(diagnose(np.stack([np.cos(directions), np.sin(directions)])))
-    ax = figure.subfigs[3].axes[0]
+    ax = figure.subfigs[5].axes[0]
     assert len(ax.get_lines()) == 1
     note: Any = ax.get_legend()
     assert note.get_title().get_text().startswith("Gram values form no")
@@ -129,7 +129,7 @@ def test_a_component_of_many_cosines_is_drawn_without_edges() -> None:
 
 def test_a_crowd_of_features_is_shown_by_its_cosines_and_a_zero_matrix_by_words() -> None:
     figure = diagnosis_figure(diagnose(np.random.default_rng(7).standard_normal((9, 80))))
-    assert figure.subfigs[3].axes[0].get_xlabel() == "cosine of two features"
+    assert figure.subfigs[5].axes[0].get_xlabel() == "cosine of two features"
     assert figure.subfigs[1].get_suptitle() == "Spectral measures of the 8 features of largest norm"
     empty = diagnosis_figure(diagnose(np.zeros((3, 4))))
     words = [text.get_text() for panel in empty.subfigs for text in panel.axes[0].texts]

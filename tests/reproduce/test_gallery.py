@@ -170,6 +170,15 @@ def test_zero_columns_are_left_out_of_the_overlaps(tmp_path: Path) -> None:
     U = np.delete(W / np.where(W.any(axis=0), np.linalg.norm(W, axis=0), 1), 3, axis=1)
     squares = (U.T @ U)[np.triu_indices(39, 1)] ** 2
     assert record["scaled_overlap"] == pytest.approx(8 * squares.mean(), rel=1e-6)
+    kept = np.delete(W, 3, axis=1)
+    less = kept - kept.mean(axis=1, keepdims=True)
+    unit = less / np.linalg.norm(less, axis=0)
+    pairs = (unit.T @ unit)[np.triu_indices(39, 1)] ** 2
+    assert record["scaled_overlap_centered"] == pytest.approx(8 * pairs.mean(), rel=1e-6)
+    share = 39 * np.sum(kept.mean(axis=1) ** 2) / np.sum(kept**2)
+    assert record["mean_share"] == pytest.approx(share, rel=1e-6)
+    assert record["saturation_gaussian"] == pytest.approx(40 / 47)
+    assert 0 < record["saturation_directions"] < 1
 
 
 @pytest.mark.parametrize(
@@ -178,6 +187,7 @@ def test_zero_columns_are_left_out_of_the_overlaps(tmp_path: Path) -> None:
         (np.zeros((2, 3)), [None, None]),
         (np.ones((1, 1)), [None, None]),
         (np.full((2, 3), 0.1), [2.0, None]),  # equal columns: cos^2 = 1; none after centering
+        (np.asarray([[0.1, 0.1, 0.0], [0.1, 0.1, 0.0]]), [2.0, None]),  # the same beside a zero one
     ],
 )
 def test_matrices_without_directions_give_no_verdict(tmp_path: Path, W, overlaps) -> None:

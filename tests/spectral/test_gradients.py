@@ -4,16 +4,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tight_frames import MATRICES, TIGHT, close, pad, polygon
+from tight_frames import MATRICES, TIGHT, close, pad, polygon, simplex, stack
 
 from jaxsup import spectral
 from jaxsup.spectral import frame, overlap
 from jaxsup.spectral.frame import dimensions_per_feature, frame_potential
+from jaxsup.spectral.measures import binned_entropies, linear_law
 
 
 def observed(W):
     """Every differentiable observable, as one vector."""
     spectrum = spectral.decompose(W)
+    law = linear_law(spectrum, fewest=3)
     return jnp.stack(
         [
             frame_potential(W),
@@ -29,6 +31,18 @@ def observed(W):
             jnp.sum(spectrum.tightness),
             spectrum.overall_tightness,
             jnp.sum(spectrum.projector(0) ** 3),
+            jnp.sum(spectrum.mean_eigenvalues**2),
+            jnp.sum(spectrum.eigenvalue_deviations),
+            jnp.sum(spectrum.eigenvalue_spreads),
+            jnp.sum(spectrum.leverages**2),
+            jnp.sum(spectrum.slack),
+            jnp.sum(spectrum.largest_projections),
+            jnp.sum(spectrum.entropies),
+            jnp.sum(binned_entropies(W, spectrum)),
+            spectrum.latent_saturation,
+            jnp.sum(jnp.where(jnp.isnan(law.slopes), 0.0, law.slopes)),
+            jnp.sum(jnp.where(jnp.isnan(law.intercepts), 0.0, law.intercepts)),
+            jnp.sum(jnp.where(jnp.isnan(law.r_squared), 0.0, law.r_squared)),
         ]
     )
 
@@ -82,3 +96,34 @@ def test_second_derivatives(x64):
     bend = jax.jvp(slope, (W,), (step,))[1]
     difference = (slope(W + 1e-6 * step) - slope(W - 1e-6 * step)) / 2e-6
     np.testing.assert_allclose(bend, difference, rtol=1e-5, atol=1e-6)
+
+
+def moments(W):
+    """kappa_i, and l_i, by definitions that know no eigenspaces."""
+    images = W @ (W.T @ W)
+    mean = np.sum(W * images, axis=0) / np.sum(W**2, axis=0)
+    return mean, np.diag(np.linalg.pinv(W, rcond=1e-4) @ W)
+
+
+@pytest.mark.parametrize("name", ["5-gon", "identity", "3-simplex", "union", "tall", "deficient"])
+def test_means_and_leverages_have_their_true_derivative_at_degeneracy(name, x64):
+    """Central differences of numpy along a generic step, at constant rank."""
+    rng = np.random.default_rng(11)
+    left, right = rng.standard_normal((7, 3)), rng.standard_normal((3, 5))
+    left = np.linalg.qr(left)[0]
+    special = {
+        "union": (stack(polygon(5), 2.0 * simplex(3), polygon(3)), None),
+        "tall": (np.pad(np.diag([2.0, 1.0, 1.0]), ((0, 4), (0, 0))), None),
+        "deficient": (left @ np.eye(3, 5), left @ right),  # the null space turns with the rows
+    }
+    W, step = special.get(name) or (TIGHT[name][0], None)
+    step = rng.standard_normal(W.shape) if step is None else step
+
+    def measured(W):
+        spectrum = spectral.decompose(W)
+        return spectrum.mean_eigenvalues[:3], spectrum.leverages[:3]
+
+    slopes = jax.jvp(jax.jit(measured), (jnp.asarray(W),), (jnp.asarray(step),))[1]
+    ahead, behind = (moments(W + side * step) for side in (1e-6, -1e-6))
+    for slope, more, less in zip(slopes, ahead, behind, strict=True):
+        np.testing.assert_allclose(slope, (more - less)[:3] / 2e-6, rtol=1e-7, atol=1e-7)

@@ -40,6 +40,18 @@ BAD = {
         lambda: spectral.decompose(np.ones((2, 2)) * 1j),
         "W: expected real numbers; got dtype complex128; give the real part, or",
     ),
+    "complex stack": (
+        lambda: spectral.decompose_batch(np.ones((1, 2, 2)) * 1j),
+        "Ws: expected real numbers; .* stack real and imaginary parts along the latent axis",
+    ),
+    "complex, certified": (
+        lambda: spectral.certify(np.eye(2) * 1j, spectral.decompose(np.eye(2))),
+        "W: expected real numbers; .* stack real and imaginary parts along the latent axis",
+    ),
+    "mask, certified": (
+        lambda: spectral.certify(MASKED, spectral.decompose(np.ones((1, 2)))),
+        "W: .* without a mask",
+    ),
     "booleans": (
         lambda: spectral.decompose_batch(np.ones((1, 2, 2), bool)),
         "Ws: expected real numbers; got dtype bool; convert it to floating-point numbers",

@@ -1,14 +1,19 @@
 """One matrix measured as a whole, against float64 numpy and known geometries."""
 
+import itertools
 import json
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
 
+from jaxsup.geometry import classify
 from jaxsup.weights import coherence, diagnosis
 from jaxsup.weights.diagnosis import diagnose, largest_features
+from jaxsup.weights.read import read_weights
 
 
 def polygon(n: int, radius: float = 1.0) -> np.ndarray:
@@ -119,10 +124,13 @@ def test_the_table_says_everything() -> None:
     assert text["features N"] == "13, 1 of them not represented"
     assert text["latent K"] == "6; superposition ratio N/K = 2.167"
     assert text["rank"] == "6, in 3 eigenspaces"
-    assert text["saturation"].startswith("1.0000")
+    null = 13 / (13 + 6 - 1)
+    words = f"1.0000 = sum of capacities / rank; of a Gaussian matrix {null:.4f}"
+    assert text["saturation"] == words
     assert text["capacity"] == "median 0.5, 5% to 95%: 0.4 to 0.667"
     assert text["float64 check"].startswith("passed")
-    at = lines.index("eigenvalue  dimension  spread  tightness residual  features")
+    columns = "eigenvalue  dimension  spread  tightness residual  features  slope x eigenvalue  R²"
+    at = lines.index(columns)
     rows = [line.split() for line in lines[at + 1 : at + 4]]
     assert [(row[0], row[1], row[-1]) for row in rows] == [
         ("2.5", "2", "5"),
@@ -152,6 +160,12 @@ def test_the_dictionary_is_json_with_every_field() -> None:
     np.testing.assert_allclose(record["measures"]["0"], [1, 0, 0], atol=1e-6)
     np.testing.assert_allclose(record["measures"]["11"], [0, 0, 1], atol=1e-6)
     assert record["certificate"]["certified"] is True
+    assert record["per_feature"]["homes"] == [0] * 5 + [1] * 3 + [2] * 4 + [3]
+    np.testing.assert_allclose(record["per_feature"]["slack"], 0, atol=1e-5)
+    np.testing.assert_allclose(record["per_feature"]["leverages"][:5], 0.4, atol=1e-5)
+    assert record["eigenspaces"]["features"] == [5, 3, 4]
+    assert record["eigenspaces"]["slopes"] == [None] * 3
+    assert record["summary"]["values"]["linear_law"] is None
 
 
 def test_a_zero_matrix_has_no_geometry_and_is_no_mistake() -> None:
@@ -166,6 +180,19 @@ def test_integers_and_half_precision_are_taken_as_they_are() -> None:
     square = np.asarray([[1, -1, 0, 0], [0, 0, 1, -1]])
     for dtype in (np.int8, np.int64, np.float16):
         assert diagnose(square.astype(dtype)).geometry.names == {"digon": 2}
+
+
+def test_a_diagnosis_is_short_where_it_is_not_printed() -> None:
+    words = "<Diagnosis of 6 x 13: rank 6, saturation 1.0000 (Gaussian 0.7222), 4 components>"
+    assert repr(diagnose(planted_matrix())) == words
+
+
+def test_what_was_read_is_diagnosed_as_it_is(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", planted_matrix().T.astype(np.float32))
+    weights = read_weights(tmp_path / "w.npy")
+    found = diagnose(weights)
+    assert found.matrix is weights.matrix
+    assert found.geometry.names == {"pentagon": 1, "triangle": 1, "digon": 2}
 
 
 def test_the_largest_features_come_in_the_order_of_the_matrix() -> None:
@@ -184,3 +211,36 @@ def test_entries_whose_squares_leave_the_range_are_refused(peak: float) -> None:
 @pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 3, 4)])
 def test_what_is_no_matrix_is_refused(shape: tuple[int, ...]) -> None:
     assert_one_line_error(lambda: diagnose(np.zeros(shape)), "expected a non-empty")
+
+
+def witting_polytope() -> np.ndarray:
+    """240 vectors of C^4: as vectors of R^8, the roots of E8 (Coxeter)."""
+    w = np.exp(2j * np.pi / 3)
+    cubes = [1, w, w**2]
+    points: list[np.ndarray] = [
+        1j * np.sqrt(3) * s * c * e for s in (1, -1) for c in cubes for e in np.eye(4)
+    ]
+    for signs in np.asarray([(0, 1, -1, 1), (-1, 0, 1, 1), (1, -1, 0, 1), (-1, -1, -1, 0)]):
+        for phases in itertools.product(cubes, repeat=3):
+            point = signs.astype(complex)
+            point[signs != 0] *= phases
+            points += [point, -point]
+    return np.stack(points, axis=1)
+
+
+def test_complex_matrices_are_stacked_along_the_latent_axis_as_the_advice_says() -> None:
+    W = witting_polytope()
+    assert W.shape == (4, 240)
+    advice = "stack real and imaginary parts along the latent axis"
+    for measured in (diagnose, classify):
+        assert_one_line_error(partial(measured, W), f"W: expected .*real.*; got .*; .*{advice}")
+    found = diagnose(np.concatenate([W.real, W.imag]))
+    assert found.geometry.names == {"E8 roots": 1}
+    assert int(found.spectrum.count) == 1
+    assert found.measures.values["saturation"] == pytest.approx(1, abs=1e-5)
+
+
+def test_masked_numbers_are_not_computed_with() -> None:
+    masked = np.ma.masked_array(np.eye(3), np.eye(3, k=1, dtype=bool))
+    for measured in (diagnose, classify):
+        assert_one_line_error(partial(measured, masked), "W: expected numbers without a mask")

@@ -6,9 +6,10 @@ overlaps are about those of random directions, 1/K on average.
 
 Here: the matrix that ``--weights FILE`` names (``--tensor NAME`` where the file holds several),
 tokens as features. Overlaps are taken as they are, and again after the mean vector has been
-subtracted: a common direction adds the same overlap to all pairs. Intervals resample the features.
-Saturation and localization (arXiv 2602.02224) are reported; that paper gives no number for such a
-matrix. "paper" takes the coherence over all pairs and checks the spectrum in float64.
+subtracted: a common direction adds the same overlap to all pairs. Zero columns count in neither.
+Intervals resample the features. Saturation and localization (arXiv 2602.02224) are reported beside
+those of random matrices; that paper gives no number for such a matrix. "paper" takes the coherence
+over all pairs, checks the spectrum in float64 and draws more random matrices.
 """
 
 from __future__ import annotations
@@ -74,12 +75,22 @@ def scaled_mean(latent: int, values: Norms) -> float | None:
     return float(latent * finite.mean()) if finite.size else None
 
 
+def centered(W: Float[np.ndarray, "latent features"]) -> Float[np.ndarray, "latent features"]:
+    """W less the mean of the columns that are not zero; zero columns stay zero."""
+    alive = W.any(axis=0)
+    mean = W.sum(axis=1) / max(int(alive.sum()), 1)
+    return np.where(alive, W - mean[:, None], 0.0)
+
+
 def to_dataset(diagnosis: Diagnosis, plain: Norms, centered: Norms) -> xr.Dataset:
     """Everything measured a feature and an eigenvalue, labeled."""
     spectrum = diagnosis.spectrum
     each = {
         "norm": (spectrum.norms, "length of a feature's vector"),
         "capacity": (spectrum.capacities, "capacity D_i"),
+        "leverage": (spectrum.leverages, "leverage w_i^T F^+ w_i"),
+        "slack": (diagnosis.measures.per_feature["slack"], "slack 1 - D_i / leverage"),
+        "mean_eigenvalue": (spectrum.mean_eigenvalues, "mean eigenvalue under its measure"),
         "localization": (spectrum.localization, "localization on eigenspaces"),
         "overlap": (plain, "mean squared cosine with the other features"),
         "overlap_centered": (centered, "the same after subtracting the mean vector"),
@@ -107,8 +118,10 @@ class RealWeights(AbstractWeightsFigure[bool]):
         norms = np.linalg.norm(W, axis=0)
         # What subtracting leaves of a vector that is the mean vector itself is rounding.
         rounding = 1e-12 * float(norms.max())
-        plain, centered = overlaps(W), overlaps(W - W.mean(axis=1, keepdims=True), rounding)
-        squares = float(np.mean(norms**2))
+        without_mean = centered(W)
+        plain, less = overlaps(W), overlaps(without_mean, rounding)
+        squares = float(np.sum(norms**2))
+        mean_share = max(1 - float(np.sum(without_mean**2)) / (squares or 1.0), 0.0)
         numbers = diagnosis.to_dict().items()
         record = {
             "file": weights.path.name,
@@ -117,17 +130,22 @@ class RealWeights(AbstractWeightsFigure[bool]):
             "features": W.shape[1],
             "latent": W.shape[0],
             "scaled_overlap": scaled_mean(W.shape[0], plain),
-            "scaled_overlap_centered": scaled_mean(W.shape[0], centered),
-            "mean_share": float(np.sum(W.mean(axis=1) ** 2)) / squares if squares else None,
+            "scaled_overlap_centered": scaled_mean(W.shape[0], less),
+            "mean_share": mean_share if squares else None,
             "represented_share": count_represented(norms) / len(norms),
             **{name: value for name, value in numbers if _is_number(value)},
+            **{
+                f"saturation_{kind}": null
+                for kind in ("gaussian", "directions")
+                if _is_number(null := diagnosis.measures.null(kind, "saturation"))
+            },
         }
         return Findings(
             [record],
             self.summarize(record, weights, diagnosis),
             self.draw(diagnosis),
-            self.claims(W, plain, centered, diagnosis),
-            to_dataset(diagnosis, plain, centered),
+            self.claims(W, plain, less, diagnosis),
+            to_dataset(diagnosis, plain, less),
         )
 
     def summarize(
@@ -152,7 +170,7 @@ class RealWeights(AbstractWeightsFigure[bool]):
         ]
 
     def draw(self, diagnosis: Diagnosis) -> Figure:
-        """The diagnosis in four panels."""
+        """The diagnosis in six panels."""
         return diagnosis_figure(diagnosis)
 
     def claims(
@@ -201,7 +219,8 @@ class RealWeights(AbstractWeightsFigure[bool]):
                 "arXiv 2602.02224",
                 None,
                 Estimate(saturation, saturation, saturation, "one matrix"),
-                "the paper gives no number for the embedding of a trained model",
+                "the paper gives no number for the embedding of a trained model; a Gaussian "
+                f"matrix of this shape has {diagnosis.measures.null('gaussian', 'saturation'):.3g}",
             )
         )
         return claims
