@@ -38,6 +38,9 @@ OBSERVABLE_NAMES = (
     "core_spectrum",
     "response_spectrum",
     "response_capacities",
+    "response_saturation",
+    "response_spread",
+    "response_localization",
 )
 """The observables that a name stands for; `jaxsup.training.observables` measures them."""
 DIMENSIONS = ("feature", "latent", "latent_in", "eigenvalue")

@@ -1,13 +1,9 @@
-"""Observables of the geometry: spectra of the embedding, of the core and of the whole map.
+"""Observables of the geometry: spectra of the embedding.
 
-Three matrices are measured, each as it stands at the recorded step:
-
-- the embedding W, through F = W W^T. Where W is frozen, these are the numbers of its start at every
-  step; where W = I they are known and nothing is decomposed; where it is untied, W is the encoder.
-- the core B, all that a bottleneck student learns inside.
-- the response M = V^T B W (B = I without a core, V = W if tied), which the output sees: in a
-  student with a frozen W, this is where geometry forms. For the tied student without a core,
-  M = W^T W: its singular values are the eigenvalues of F and its capacities those of W.
+W is measured as it stands at the recorded step, through F = W W^T. Where W is frozen, these are the
+numbers of its start at every step; where W = I they are known and nothing is decomposed; where it
+is untied, W is the encoder. What a student with a frozen W learns is in
+`jaxsup.training.observables.response`.
 
 Latent dimensions that only pad the arrays do not count: spectra have NaN there.
 
@@ -16,11 +12,10 @@ OPENBLAS_NUM_THREADS=1 before Python starts, as the `jaxsup` command does: threa
 decompositions cost more than they bring.
 """
 
-import functools
 from collections.abc import Callable
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxsup._internal.serial import one_at_a_time
 from jaxsup.experiment.observables import Network, Observable
@@ -32,9 +27,6 @@ from jaxsup.spectral.overlap import mean_squared_cosine
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.training.observables.network import Measured
 
-_singular_values = one_at_a_time(jnp.linalg.svdvals)
-_triangle = one_at_a_time(functools.partial(jnp.linalg.qr, mode="r"))
-
 
 def _embedding(network: Network) -> Float[Array, "latent features"]:
     """W, where it is not the identity."""
@@ -43,12 +35,16 @@ def _embedding(network: Network) -> Float[Array, "latent features"]:
     return embedding
 
 
-def _spectrum(network: Network) -> FrameSpectrum:
+def embedding_spectrum(network: Network) -> FrameSpectrum:
     """The spectrum of F = W W^T, decomposed once for all observables; W is not the identity."""
+    return network.once("spectrum", lambda: frame_spectrum(network, _embedding(network)))
+
+
+def frame_spectrum(network: Network, R: Float[Array, "latent features"]) -> FrameSpectrum:
+    """The spectrum of R R^T, with the tolerance of the network's record."""
     tolerance = network.cluster_tolerance
     tolerance = CLUSTER_TOLERANCE if tolerance is None else tolerance
-    split = one_at_a_time(lambda W: decompose(W, relative_tolerance=tolerance))
-    return network.once("spectrum", lambda: split(_embedding(network)))
+    return one_at_a_time(lambda R: decompose(R, relative_tolerance=tolerance))(R)
 
 
 def _is_identity(network: Network) -> bool:
@@ -56,7 +52,7 @@ def _is_identity(network: Network) -> bool:
     return isinstance(network.parameters, StudentParameters) and network.array("embedding") is None
 
 
-def _without_padding(network: Network, values: Float[Array, " latent"]) -> Float[Array, " latent"]:
+def without_padding(network: Network, values: Float[Array, " latent"]) -> Float[Array, " latent"]:
     """`values`, falling, with NaN past the first K: there stand the zeros of the padding."""
     place = jnp.arange(values.shape[0], dtype=values.dtype)
     return jnp.where(place < network.latent.astype(values.dtype), values, jnp.nan)
@@ -100,75 +96,50 @@ def _of_each(
     return measure_each
 
 
-def _over_represented(values: Float[Array, " features"], network: Network) -> Float[Array, ""]:
-    """Mean over the features that W represents; NaN if there are none."""
-    represented = _spectrum(network).represented
+def mean_over_represented(
+    values: Float[Array, " features"], represented: Bool[Array, " features"]
+) -> Float[Array, ""]:
+    """Mean over the features that are represented; NaN if there are none."""
     return jnp.sum(jnp.where(represented, values, 0.0)) / jnp.sum(represented).astype(values.dtype)
 
 
-def _eigenvalue_spread(network: Network) -> Float[Array, ""]:
+def eigenvalue_spread(
+    W: Float[Array, "latent features"], represented: Bool[Array, " features"]
+) -> Float[Array, ""]:
     """Mean over features of |F w - lambda w| / (lambda |w|) with lambda = w^T F w / |w|^2.
 
     The standard deviation of the eigenvalue under the feature's spectral measure, over its mean.
+
+    Arguments:
+        W: [latent, features].
+        represented: features to take the mean over; NaN if there are none.
     """
-    V, _ = normalize(_embedding(network))
+    V, _ = normalize(W)
     F = exact_product(V, V.T)
     images, squares = exact_product(F, V), or_one(jnp.sum(V * V, axis=0))
     means = or_one(jnp.sum(V * images, axis=0) / squares)
     offsets = images - means[None, :] * V
-    return _over_represented(safe_sqrt(jnp.sum(offsets**2, axis=0) / squares) / means, network)
+    spreads = safe_sqrt(jnp.sum(offsets**2, axis=0) / squares) / means
+    return mean_over_represented(spreads, represented)
+
+
+def _mean_localization(network: Network) -> Float[Array, ""]:
+    spectrum = embedding_spectrum(network)
+    return mean_over_represented(spectrum.localization, spectrum.represented)
+
+
+def _mean_spread(network: Network) -> Float[Array, ""]:
+    return eigenvalue_spread(_embedding(network), embedding_spectrum(network).represented)
 
 
 def _mean_squared_overlap(network: Network) -> Float[Array, ""]:
     """Mean of cos^2 over pairs of represented features."""
-    return mean_squared_cosine(_embedding(network), _spectrum(network).represented)
+    return mean_squared_cosine(_embedding(network), embedding_spectrum(network).represented)
 
 
 def _dimensions(network: Network) -> Float[Array, ""]:
     W = _embedding(network)
     return dimensions_per_feature(W) * (network.latent / W.shape[0])
-
-
-def _core_spectrum(network: Network) -> Float[Array, " latent"]:
-    core = network.array("core")
-    if core is None:
-        return jnp.full(network.student.latent, jnp.nan, network.errors.dtype)
-    return _without_padding(network, _singular_values(core))
-
-
-def _factors(network: Network) -> tuple[Array | None, Array | None, Array | None]:
-    """V, B and W of a `Student`; None for the identity."""
-    parameters = network.parameters
-    return parameters.decoder, parameters.core, parameters.embedding
-
-
-def _response_spectrum(network: Network) -> Float[Array, " latent"]:
-    """Singular values of V^T B W through two triangles: those of R_V B R_W^T, V^T = Q_V R_V."""
-    if not isinstance(network.parameters, StudentParameters):
-        return jnp.full(network.student.latent, jnp.nan, network.errors.dtype)
-    V, inner, W = _factors(network)
-    if inner is None:
-        inner = jnp.eye(network.student.latent, dtype=network.errors.dtype)
-    if V is not None and W is not None:
-        left, right = (_triangle(factor.T) for factor in (V, W))
-        inner = exact_product(exact_product(left, inner), right.T)
-    return _without_padding(network, _singular_values(inner))
-
-
-def _response_capacities(network: Network) -> Float[Array, " features"]:
-    """M_ii^2 / sum_j M_ij^2, without forming M where K < N."""
-    if not isinstance(network.parameters, StudentParameters):
-        return jnp.full_like(network.errors, jnp.nan)
-    V, inner, W = _factors(network)
-    if V is None or W is None:
-        M = jnp.eye(network.errors.shape[0], dtype=network.errors.dtype) if inner is None else inner
-        diagonal, total = jnp.diagonal(M), jnp.sum(M * M, axis=1)
-    else:
-        pulled = V if inner is None else exact_product(inner.T, V)
-        diagonal = jnp.sum(pulled * W, axis=0)
-        total = jnp.sum(pulled * exact_product(exact_product(W, W.T), pulled), axis=0)
-    squares = diagonal**2
-    return jnp.where(total > 0, squares / or_one(jnp.maximum(total, squares)), 0.0)
 
 
 GEOMETRY_OBSERVABLES: tuple[Observable, ...] = (
@@ -178,54 +149,58 @@ GEOMETRY_OBSERVABLES: tuple[Observable, ...] = (
         "eigenvalues of F = W W^T, falling, with multiplicity",
         "squared units of W",
         _of_each(
-            lambda network: _without_padding(network, _spectrum(network).raw_eigenvalues),
+            lambda network: without_padding(network, embedding_spectrum(network).raw_eigenvalues),
             eigenvalues=True,
         ),
     ),
     Measured(
-        "rank", (), "rank of W", "1", _of_frame(None, lambda network: _spectrum(network).rank)
+        "rank",
+        (),
+        "rank of W",
+        "1",
+        _of_frame(None, lambda network: embedding_spectrum(network).rank),
     ),
     Measured(
         "eigenspaces",
         (),
         "number of eigenspaces of F",
         "1",
-        _of_frame(1.0, lambda network: _spectrum(network).count),
+        _of_frame(1.0, lambda network: embedding_spectrum(network).count),
     ),
     Measured(
         "localization",
         (),
         "localization of features on eigenspaces, mean over represented features",
         "1",
-        _of_frame(1.0, lambda network: _over_represented(_spectrum(network).localization, network)),
+        _of_frame(1.0, _mean_localization),
     ),
     Measured(
         "feature_localization",
         ("feature",),
         "localization of each feature, 0 if not represented",
         "1",
-        _of_each(lambda network: _spectrum(network).localization),
+        _of_each(lambda network: embedding_spectrum(network).localization),
     ),
     Measured(
         "eigenvalue_spread",
         (),
         "relative spread of F's eigenvalue over a feature, mean over represented features",
         "1",
-        _of_frame(0.0, _eigenvalue_spread),
+        _of_frame(0.0, _mean_spread),
     ),
     Measured(
         "saturation",
         (),
         "capacity saturation sum_i D_i / rank",
         "1",
-        _of_frame(1.0, lambda network: _spectrum(network).saturation),
+        _of_frame(1.0, lambda network: embedding_spectrum(network).saturation),
     ),
     Measured(
         "tightness",
         (),
         "residual of tight frames on the eigenspaces, 0 = tight",
         "1",
-        _of_frame(0.0, lambda network: _spectrum(network).overall_tightness),
+        _of_frame(0.0, lambda network: embedding_spectrum(network).overall_tightness),
     ),
     Measured(
         "capacities",
@@ -254,26 +229,5 @@ GEOMETRY_OBSERVABLES: tuple[Observable, ...] = (
         "mean squared cosine of two represented features",
         "1",
         _of_frame(0.0, _mean_squared_overlap),
-    ),
-    Measured(
-        "core_spectrum",
-        ("eigenvalue",),
-        "singular values of the core B, falling",
-        "1",
-        _core_spectrum,
-    ),
-    Measured(
-        "response_spectrum",
-        ("eigenvalue",),
-        "largest K singular values of the response V^T B W, falling",
-        "1",
-        _response_spectrum,
-    ),
-    Measured(
-        "response_capacities",
-        ("feature",),
-        "own share M_ii^2 / sum_j M_ij^2 of the response M = V^T B W",
-        "dimensions",
-        _response_capacities,
     ),
 )

@@ -4,9 +4,11 @@ from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.record import Record
 from jaxsup.training.observables.geometry import GEOMETRY_OBSERVABLES
 from jaxsup.training.observables.network import NETWORK_OBSERVABLES
+from jaxsup.training.observables.response import RESPONSE_OBSERVABLES
 
 OBSERVABLES: dict[str, Observable] = {
-    observable.name: observable for observable in (*NETWORK_OBSERVABLES, *GEOMETRY_OBSERVABLES)
+    observable.name: observable
+    for observable in (*NETWORK_OBSERVABLES, *GEOMETRY_OBSERVABLES, *RESPONSE_OBSERVABLES)
 }
 """The package's own, by name."""
 
