@@ -11,15 +11,10 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.stats import spearmanr
 
 from jaxsup import fit
-
-PER_DECADE = 16
-"""Points a decade on which rates are compared."""
-REACH = 12
-"""Largest shift of one rate against the other, in these points: 0.75 decades."""
 
 Steps = Float[np.ndarray, " steps"]
 Curves = Float[np.ndarray, "seeds steps"]
@@ -82,7 +77,9 @@ def edges_between(windows: Sequence[tuple[float, float]], steps: Steps) -> Float
     return np.array([steps[0], *inner, steps[-1]], np.float64)
 
 
-def rates(steps: Steps, values: Curves) -> tuple[Float[np.ndarray, " n"], Curves]:
+def rates(
+    steps: Steps, values: Curves
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "seeds n"]]:
     """|d v / d log t|, with the sign + where it goes the way of the change, by local lines.
 
     Those of `jaxsup.fit.local_exponent`, with its bins and bandwidth: of exp(-v), whose logarithm
@@ -103,37 +100,18 @@ def rank_correlations(
     return np.array([_spearman(x, y) for x, y in zip(first, second, strict=True)])
 
 
-def lags(
-    steps: Float[np.ndarray, " n"],
-    leading: Float[np.ndarray, "seeds n"],
-    following: Float[np.ndarray, "seeds n"],
-) -> Float[np.ndarray, " seeds"]:
-    """By how many decades of t the second curve comes later than the first, by rank correlation.
+def peaks(curves: Float[np.ndarray, "seeds n"]) -> Int[np.ndarray, " seeds"]:
+    """The point at which each seed's curve is largest."""
+    return np.argmax(curves, axis=1)
 
-    The shift, of at most `REACH` points and half of the curve, at which Spearman's correlation is
-    largest. NaN where it is largest at the end of this range: then no shift fits.
 
-    Arguments:
-        steps: rising, > 0.
-        leading, following: of every seed.
+def place_of(points: Int[np.ndarray, " seeds"], count: int) -> str:
+    """Where all seeds have their peak: "start", "inside" or "end" of `count` points.
+
+    "unclear" where they differ.
     """
-    times = np.log10(steps)
-    grid = np.arange(times[0], times[-1], 1 / PER_DECADE)
-    reach = min(REACH, len(grid) // 2)
-    found = np.full(len(leading), np.nan)
-    for seed, (x, y) in enumerate(zip(leading, following, strict=True)):
-        early, late = np.interp(grid, times, x), np.interp(grid, times, y)
-        shifts = np.arange(-reach, reach + 1)
-        fits = [_shifted(early, late, shift) for shift in shifts.tolist()]
-        if np.isfinite(fits).all() and 0 < (best := int(np.argmax(fits))) < len(shifts) - 1:
-            found[seed] = shifts[best] / PER_DECADE
-    return found
-
-
-def _shifted(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], shift: int) -> float:
-    """Correlation of x at a point with y `shift` points later."""
-    count = len(x) - abs(shift)
-    return _spearman(x[max(-shift, 0) :][:count], y[max(shift, 0) :][:count])
+    names = np.where(points == 0, "start", np.where(points == count - 1, "end", "inside"))
+    return str(names[0]) if (names == names[0]).all() else "unclear"
 
 
 def _spearman(x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxsup.fit.intervals import Estimate
-from jaxsup.reproduce.analysis.formation_table import ABOUT_ONE, OBSERVABLES, SHARES, Row
+from jaxsup.reproduce.analysis.formation_table import ABOUT_ONE, OBSERVABLES, SHARES, Course, Row
 
 
 def lines(table: Sequence[Row]) -> list[str]:
@@ -37,14 +37,30 @@ def _row_lines(row: Row) -> list[str]:
         found.append(f"  {label:<51}{_cells([course.steps[place] for course in courses], '.0f')}")
     label = "rank correlation of rate and local exponent"
     found.append(f"  {label:<51}{_cells([course.correlation for course in courses], '.2f')}")
-    label = "rate is later than local exponent by (decades)"
-    found.append(f"  {label:<51}{_cells([course.lag for course in courses], '.2f')}")
+    steepest = row.steepest.place if row.steepest else "-"
+    if row.steepest and row.steepest.step:
+        steepest = with_interval(row.steepest.step, ".0f")
+    found.append(
+        f"  {f'loss is steepest at step: {steepest}; fastest at step':<51}{_peaks(courses)}"
+    )
+    label = "decades from the one to the other"
+    found.append(f"  {label:<51}{_cells([course.delay for course in courses], '.2f')}")
     ends = [f"{f.first:.3f} | {f.start:.3f} -> {f.end:.3f}" for f in courses]
     label = "value at step 0 | from here on"
     found.append(f"  {label:<51}" + "".join(f"  {text:>22}" for text in ends))
     straight = [f"{course.directness:.0%}" for course in courses]
     label = "change over the length of the way"
     return [*found, f"  {label:<51}" + "".join(f"  {text:>22}" for text in straight)]
+
+
+def _peaks(courses: Sequence[Course]) -> str:
+    """Where each rate is largest."""
+    steps = [course.fastest.step for course in courses]
+    texts = [
+        course.fastest.place if step is None else with_interval(step, ".0f")
+        for course, step in zip(courses, steps, strict=True)
+    ]
+    return "".join(f"  {text:>22}" for text in texts)
 
 
 def _cells(estimates: Sequence[Estimate | None], style: str) -> str:
@@ -78,5 +94,8 @@ def summary(table: Sequence[Row]) -> list[str]:
                 f"; {with_interval(course.about_one, '.0%')} of it while the local exponent "
             )
             sentence += f"is about 1, which is {row.time_about_one:.0%} of log t"
+        if course.delay is not None:
+            sentence += "; from the steepest loss to the fastest saturation it is "
+            sentence += f"{with_interval(course.delay, '.2f')} decades"
         sentences.append(sentence)
     return sentences

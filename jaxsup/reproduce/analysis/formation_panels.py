@@ -17,13 +17,9 @@ if TYPE_CHECKING:
 
 _SHADES = {"power-law": COLORS[4], "crossover": COLORS[3], "plateau": COLORS[5], "cut-off": GUIDE}
 _LINE: Any = {"linewidth": 1.4}
-_LABELS = dict(
-    zip(
-        OBSERVABLES[:2],
-        ("saturation, ΣD / rank", "spread of the eigenvalue, sd/mean"),
-        strict=True,
-    )
-)
+_DRAWN = OBSERVABLES[:2]
+_AXES = ("saturation (at most 1)", "spread (0: localized)")
+_LABELS: dict[str, str] = dict(zip(_DRAWN, _AXES, strict=True))
 _TITLES = {"bottleneck": "bottleneck, response VᵀBW", "autoencoder": "autoencoder, W learned"}
 
 
@@ -36,9 +32,11 @@ def draw(table: Sequence[Row]) -> Figure:
     count = len(table)
     figure, axes = plot.new_figure(count, rows=3, width=2.35, height=2.05)
     axes = np.reshape(axes, (3, count))
+    seen = {stretch.kind for row in table for stretch in row.stretches}
+    shades = [kind for kind in _SHADES if kind in seen]
     for place, row in enumerate(table):
-        draw_loss(row, axes[0, place], legend=place == 0)
-        for depth, name in enumerate(_LABELS, start=1):
+        draw_loss(row, axes[0, place], shades=shades if place == 0 else ())
+        for depth, name in enumerate(_DRAWN, start=1):
             draw_course(row, name, axes[depth, place], legend=(place, depth) == (0, 1))
         for ax in axes[:, place]:
             ax.set_xlim(*_reach(table))
@@ -47,7 +45,7 @@ def draw(table: Sequence[Row]) -> Figure:
         for ax in axes[:2, place]:
             ax.set_xlabel("")
             ax.tick_params(labelbottom=False)
-    for line, names in enumerate(((), *((name,) for name in _LABELS))):
+    for line, names in enumerate(((), *((name,) for name in _DRAWN))):
         _share_scale(axes[line], table, names)
     return figure
 
@@ -74,13 +72,13 @@ def _share_scale(axes: np.ndarray, table: Sequence[Row], names: Sequence[str]) -
 
 
 @styled
-def draw_loss(row: Row, ax: Axes, *, legend: bool = False) -> Axes:
+def draw_loss(row: Row, ax: Axes, *, shades: Sequence[str] = ()) -> Axes:
     """The loss of every seed, the stretches of its regimes shaded, exponents of power laws.
 
     Arguments:
         row: a network and law.
         ax: axis to draw on.
-        legend: whether to explain the shades.
+        shades: kinds of stretches that a legend explains.
     """
     _shade(row, ax)
     for curve in row.loss:
@@ -96,9 +94,10 @@ def draw_loss(row: Row, ax: Axes, *, legend: bool = False) -> Axes:
     ax.set_xlabel("training steps t (updates)")
     ax.set_ylabel("loss L")
     ax.set_title(f"{_TITLES[row.kind]}\na = {row.a:g}")
-    if legend:
-        for kind, shade in _SHADES.items():
-            ax.fill_between([], [], [], color=shade, alpha=0.3, linewidth=0, label=kind)
+    if shades:
+        for kind in shades:
+            label = "power law, exponent" if kind == "power-law" else kind
+            ax.fill_between([], [], [], color=_SHADES[kind], alpha=0.3, linewidth=0, label=label)
         ax.legend(loc="lower left", fontsize=7, handlelength=1.2, **COVERING)
     return ax
 

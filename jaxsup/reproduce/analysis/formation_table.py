@@ -27,6 +27,21 @@ ABOUT_ONE = (0.8, 1.2)
 OBSERVABLES = ("response_saturation", "response_spread", "response_localization")
 
 
+class Peak(NamedTuple):
+    """Where a rate is largest.
+
+    Attributes:
+        place: "start", "inside" or "end" of the curve, for all seeds; or "unclear".
+        step: over seeds, None unless inside.
+    """
+
+    place: str
+    step: Estimate | None
+
+    def __str__(self) -> str:
+        return self.place if self.step is None else f"{self.step.value:.0f}"
+
+
 class Course(NamedTuple):
     """The course of one observable; an estimate is over seeds, None where it cannot be known.
 
@@ -38,7 +53,9 @@ class Course(NamedTuple):
         stretches: share of the change in each stretch of the regimes.
         about_one: share of the change while the local exponent is in `ABOUT_ONE`.
         correlation: rank correlation of the local exponent with the rate of forming.
-        lag: decades of t by which that rate comes later than the local exponent.
+        fastest: where that rate is largest.
+        delay: decades of t by which it is largest later than the local exponent; None where one
+            of the two is largest at an end.
     """
 
     first: float
@@ -49,7 +66,8 @@ class Course(NamedTuple):
     stretches: tuple[Estimate | None, ...]
     about_one: Estimate | None
     correlation: Estimate | None
-    lag: Estimate | None
+    fastest: Peak
+    delay: Estimate | None
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, JSON-safe."""
@@ -74,6 +92,7 @@ class Row:
         edges: steps between which the stretches of the regimes lie.
         time_shares: of each stretch in log t.
         time_about_one: share of log t in which the local exponent is in `ABOUT_ONE`.
+        steepest: where the local exponent is largest; None where no seed learned.
         courses: of each observable; empty where no seed learned.
     """
 
@@ -91,6 +110,7 @@ class Row:
     edges: tuple[float, ...] = ()
     time_shares: tuple[float, ...] = ()
     time_about_one: float = math.nan
+    steepest: Peak | None = None
     courses: dict[str, Course] = dataclasses.field(default_factory=dict)
 
     @property
@@ -119,6 +139,7 @@ class Row:
             "edges": list(self.edges),
             "time_shares": list(self.time_shares),
             "time_about_one": _plain(self.time_about_one),
+            "steepest": _plain(self.steepest),
             "courses": {name: course.to_dict() for name, course in self.courses.items()},
         }
 
@@ -127,6 +148,8 @@ def _plain(value: Any) -> Any:
     """Estimates as mappings, tuples as lists, not finite as None."""
     if isinstance(value, Estimate):
         return value._asdict()
+    if isinstance(value, Peak):
+        return {"place": value.place, "step": _plain(value.step)}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -193,6 +216,7 @@ def _measure_courses(
         "edges": tuple(edges.tolist()),
         "time_shares": tuple(_time_shares(edges).tolist()),
         "time_about_one": float(_time_shares(bins)[near].sum()),
+        "steepest": _peak(local.steps, alphas),
         "courses": {
             name: _measure_course(steps, curve, later, edges, bins, near, alphas)
             for name, curve in values.items()
@@ -228,8 +252,25 @@ def _measure_course(
         stretches=tuple(_over_seeds(column) for column in shares.T),
         about_one=_over_seeds(within),
         correlation=_over_seeds(curves.rank_correlations(alphas, rates), ends=(-1.0, 1.0)),
-        lag=_over_seeds(curves.lags(points, alphas, rates)),
+        fastest=_peak(points, rates),
+        delay=_delay(points, alphas, rates),
     )
+
+
+def _peak(steps: Float[np.ndarray, " n"], rates: Float[np.ndarray, "seeds n"]) -> Peak:
+    points = curves.peaks(rates)
+    place = curves.place_of(points, len(steps))
+    return Peak(place, _of_steps(steps[points]) if place == "inside" else None)
+
+
+def _delay(
+    steps: Float[np.ndarray, " n"],
+    alphas: Float[np.ndarray, "seeds n"],
+    rates: Float[np.ndarray, "seeds n"],
+) -> Estimate | None:
+    early, late = curves.peaks(alphas), curves.peaks(rates)
+    places = {curves.place_of(points, len(steps)) for points in (early, late)}
+    return _over_seeds(np.log10(steps[late] / steps[early])) if places == {"inside"} else None
 
 
 def _over_seeds(
