@@ -249,7 +249,9 @@ def test_nothing_is_claimed_of_what_no_paper_states(measured) -> None:
     claims = FIGURE.claims(table)
     assert len(claims) == 4 * len(table)
     assert {claim.verdict for claim in claims} == {"not claimed"}
-    assert {claim.explanation for claim in claims} == {"no paper states it"}
+    assert all(claim.explanation.startswith("no paper states it") for claim in claims)
+    unknown = [claim.explanation for claim in claims if claim.measured is None]
+    assert set(unknown) <= {"no paper states it; the steepest loss of a seed is at an end"}
     assert not [claim for claim in claims if claim.published is not None]
     halves = [c for c in claims if "half" in c.quantity]
     assert all("in a power-law of exponent 1.0" in claim.quantity for claim in halves)

@@ -57,12 +57,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from jaxsup.fit.intervals import Estimate
-    from jaxsup.reproduce.analysis.formation_table import Row
+    from jaxsup.reproduce.analysis.formation_table import Course, Row
 
 RATIO = 2
 """N/K."""
 STEP_SIZES = {"bottleneck": 1.0, "autoencoder": 0.3}
 """eta of each kind of network."""
+_UNSTATED = "no paper states it"
 SATURATION = formation_table.OBSERVABLES[0]
 
 
@@ -157,17 +158,19 @@ def _claims(row: Row) -> list[Claim]:
     low, high = formation_table.ABOUT_ONE
     share = f"share of saturation's change while the local exponent is {low:g} to {high:g}"
     rate = "local exponent and rate of saturation"
-    apart = "" if course.delay else f": it is fastest at its {course.fastest.place}"
-    if course.fastest.place == "inside" and course.delay is None:
-        apart = ": the loss is steepest at an end"
+    why = "" if course.delay else f"{_UNSTATED}; {_whose_peak(row, course)} of a seed is at an end"
     return [
         _claim(f"step at which half of saturation's change is made{where}", row, half),
         _claim(f"{share} ({row.time_about_one:.0%} of log t)", row, course.about_one),
         _claim(f"rank correlation of {rate}", row, course.correlation),
-        _claim(
-            f"decades from the steepest loss to the fastest saturation{apart}", row, course.delay
-        ),
+        _claim("decades from the steepest loss to the fastest saturation", row, course.delay, why),
     ]
+
+
+def _whose_peak(row: Row, course: Course) -> str:
+    """Which of the two peaks is not within the curve for all seeds."""
+    outside = row.steepest is None or row.steepest.place != "inside"
+    return "the steepest loss" if outside else "the fastest saturation"
 
 
 def _claim(quantity: str, row: Row, estimate: Estimate | None, why: str = "") -> Claim:
@@ -178,5 +181,5 @@ def _claim(quantity: str, row: Row, estimate: Estimate | None, why: str = "") ->
         "neither in arXiv 2602.01045 nor in arXiv 2602.02224",
         None,
         estimate,
-        why or "no paper states it",
+        why or _UNSTATED,
     )

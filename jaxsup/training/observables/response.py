@@ -4,9 +4,9 @@ The output sees M alone (B = I without a core, V = W if tied, both I where W = I
 a frozen W this is where geometry forms. For the tied student without a core M = W^T W, whose
 singular values are the eigenvalues of F = W W^T and whose capacities are those of W.
 
-**The frame of the response.** Saturation, spread and localization are of a frame, K vectors' worth
-of features, and M is N x N of rank K. With M = U S Q^T, S the K largest singular values, the frame
-is
+**The frame of the response.** Saturation, spread and localization are of a frame, N vectors in K
+dimensions; M is an N x N matrix of rank at most K. With M = U S Q^T, S its K largest singular
+values, the frame is
 
     R = S^(1/2) U^T  [K, N],    R^T R = U S U^T = |M^T| = (M M^T)^(1/2),    R R^T = S,
 
