@@ -19,6 +19,8 @@ density 1, p_i ~ i^-a, values on [0, 2], target x (b = 0); ReLU and bias, N/K = 
   sd/mean of the eigenvalue under a feature's spectral measure, is 0 where all features are
   localized and needs no clusters; the localization beside it (participation ratio of eigenspaces)
   has the default tolerance, which finds nearly every eigenvalue by itself at these K.
+  The bottleneck's rank is K from the start, by its random core: while only a few directions are
+  learned its saturation is low for that reason alone, and rises as more of them are.
 - *Window.* Curves are looked at from eta t = 5 on, as in `transition`: before, the bottleneck's
   response turns from that of a random core to that of the few most frequent features, a large
   change that depends on where the core starts. Values at step 0 are told beside it.
