@@ -35,9 +35,6 @@ OBSERVABLE_NAMES = (
     "dimensions_per_feature",
     "frame_potential",
     "mean_squared_overlap",
-    "core_spectrum",
-    "response_spectrum",
-    "response_capacities",
     "mean_eigenvalues",
     "leverages",
     "slack",
@@ -46,6 +43,12 @@ OBSERVABLE_NAMES = (
     "entropy",
     "binned_entropy",
     "linear_law",
+    "core_spectrum",
+    "response_spectrum",
+    "response_capacities",
+    "response_saturation",
+    "response_spread",
+    "response_localization",
 )
 """The observables that a name stands for; `jaxsup.training.observables` measures them."""
 DIMENSIONS = ("feature", "latent", "latent_in", "eigenvalue")

@@ -50,9 +50,9 @@ class Record(Configuration):
         spacing: ``"log"`` (0 and log-spaced steps) or ``"linear"``.
         steps: explicit steps instead, increasing; 0 and the run's last step are added.
         observables: what to record beside the loss: names, see `OBSERVABLE_NAMES`, or objects of
-            one's own classes (`jaxsup.Observable`). Those of the geometry
-            (`jaxsup.training.observables.geometry`) decompose a K x K matrix for every network, at
-            the recorded steps only.
+            one's own classes (`jaxsup.Observable`). Those of the geometry and of the response
+            (`jaxsup.training.observables.geometry`, `response`) decompose a K x K matrix for every
+            network, at the recorded steps only.
         parameter_steps: steps after which the parameters are kept.
         evaluation_samples: number of samples >= 1 of the loss estimate where the population loss
             has no closed form. They are drawn once a seed, apart from the training data, and the

@@ -42,6 +42,10 @@ FIGURES = {
         "EnergyLevels",
         "Energy levels: random starts end at a few discrete losses, each with its own geometry.",
     ),
+    "formation": Entry(
+        "Formation",
+        "Formation: when saturation and localization form, against the regimes of the loss curve.",
+    ),
     "frontier": Entry(
         "ComputeFrontier",
         "The compute-optimal frontier: which width K is best for so much compute, and its loss.",

@@ -14,8 +14,11 @@ from jaxsup.experiment.record import Record
 from jaxsup.experiment.students import StudentParameters
 from jaxsup.training.observables import OBSERVABLES
 from jaxsup.training.observables.geometry import GEOMETRY_OBSERVABLES
+from jaxsup.training.observables.response import RESPONSE_OBSERVABLES
 
-FRAME_OBSERVABLES = {observable.name: observable for observable in GEOMETRY_OBSERVABLES}
+FRAME_OBSERVABLES = {
+    observable.name: observable for observable in (*GEOMETRY_OBSERVABLES, *RESPONSE_OBSERVABLES)
+}
 
 STEPS = (0, 3, 9)
 OF_W = (
@@ -134,6 +137,9 @@ def test_without_superposition_the_embedding_is_known_and_not_decomposed() -> No
     np.testing.assert_allclose(
         run.observables["response_spectrum"][-1], singular, rtol=1e-5, atol=1e-6
     )
+    of_W = tuple(observable.name for observable in GEOMETRY_OBSERVABLES)
+    record = dataclasses.replace(plain.record, observables=(*of_W, "response_spectrum"))
+    plain = dataclasses.replace(plain, record=record)
     program = str(jax.make_jaxpr(lambda key: jaxsup.simulate(plain, key))(jax.random.key(0)))
     assert "svd" in program
     assert "eigh" not in program

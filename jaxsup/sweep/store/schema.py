@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from jaxsup._internal.validation import fail
 from jaxsup.sweep.grid import Sweep

@@ -1,9 +1,9 @@
-"""What observables of the embedding share: its spectrum, and what is known where W = I."""
+"""What observables of frames share: their spectrum, and what is known where W = I."""
 
 from collections.abc import Callable
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxsup._internal.serial import one_at_a_time
 from jaxsup.experiment.observables import Network
@@ -21,10 +21,14 @@ def embedding_of(network: Network) -> Float[Array, "latent features"]:
 
 def spectrum_of(network: Network) -> FrameSpectrum:
     """The spectrum of F = W W^T, decomposed once for all observables; W is not the identity."""
+    return network.once("spectrum", lambda: decompose_frame(network, embedding_of(network)))
+
+
+def decompose_frame(network: Network, R: Float[Array, "latent features"]) -> FrameSpectrum:
+    """The spectrum of R R^T, with the cluster tolerance of the network's record."""
     tolerance = network.cluster_tolerance
     tolerance = CLUSTER_TOLERANCE if tolerance is None else tolerance
-    split = one_at_a_time(lambda W: decompose(W, relative_tolerance=tolerance))
-    return network.once("spectrum", lambda: split(embedding_of(network)))
+    return one_at_a_time(lambda R: decompose(R, relative_tolerance=tolerance))(R)
 
 
 def _is_identity(network: Network) -> bool:
@@ -78,5 +82,11 @@ def of_each(
 
 def over_represented(values: Float[Array, " features"], network: Network) -> Float[Array, ""]:
     """Mean over the features that W represents; NaN if there are none."""
-    represented = spectrum_of(network).represented
+    return mean_over(values, spectrum_of(network).represented)
+
+
+def mean_over(
+    values: Float[Array, " features"], represented: Bool[Array, " features"]
+) -> Float[Array, ""]:
+    """Mean over the features that are represented; NaN if there are none."""
     return jnp.sum(jnp.where(represented, values, 0.0)) / jnp.sum(represented).astype(values.dtype)

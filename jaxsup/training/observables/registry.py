@@ -5,10 +5,16 @@ from jaxsup.experiment.record import Record
 from jaxsup.training.observables.geometry import GEOMETRY_OBSERVABLES
 from jaxsup.training.observables.measures import MEASURE_OBSERVABLES
 from jaxsup.training.observables.network import NETWORK_OBSERVABLES
+from jaxsup.training.observables.response import RESPONSE_OBSERVABLES
 
 OBSERVABLES: dict[str, Observable] = {
     observable.name: observable
-    for observable in (*NETWORK_OBSERVABLES, *GEOMETRY_OBSERVABLES, *MEASURE_OBSERVABLES)
+    for observable in (
+        *NETWORK_OBSERVABLES,
+        *GEOMETRY_OBSERVABLES,
+        *MEASURE_OBSERVABLES,
+        *RESPONSE_OBSERVABLES,
+    )
 }
 """The package's own, by name."""
 
