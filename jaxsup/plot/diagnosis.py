@@ -108,7 +108,7 @@ def choose_component(diagnosis: Diagnosis, position: int | None) -> int | None:
 
     def worth(index: int) -> tuple[bool, bool, int]:
         part = components[index]
-        named = part.name is not None
+        named = part.name is not None and len(part.features) > 1  # one vector is no picture
         return named, named and part.dimension <= _IN_SPACE, len(part.features)
 
     return max(range(len(components)), key=worth, default=None)

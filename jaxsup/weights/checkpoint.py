@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.validation import fail
-from jaxsup.spectral.arrays import check_tolerances, rounding
+from jaxsup.spectral.arrays import check_tolerances, data_rank_cut, rounding
+from jaxsup.spectral.nulls import gaussian_null
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.weights.coherence import Coherence, measure_coherence
 from jaxsup.weights.tails import NoTail, Tail, fit_tail
@@ -80,7 +81,7 @@ def measure_matrix(
     """Rank, saturation, localization, effective rank, tail and coherence of a matrix of any size.
 
     The spectrum has the definitions of `jaxsup.spectral.decompose` in float64, whatever the
-    precision of W, with float64's cut between ranks and zeros.
+    precision of W; rounding of the type that W has is no rank (`data_rank_cut`).
 
     Arguments:
         W: [latent, features], finite and real, of at least one row and column.
@@ -104,11 +105,11 @@ def measure_matrix(
     check_tolerances(relative_tolerance=relative_tolerance)
     latent, features = W.shape
     values, vectors, exponent = _eigenpairs(W)
-    cut = rounding(W.shape, np.float64)
+    cut = max(rounding(W.shape, np.float64), data_rank_cut(W))
     rank = int(np.sum((values > cut * values[0]) & (values > 0)))
     gaps = np.diff(values[:rank]) < -relative_tolerance * values[0]
     starts = np.flatnonzero([True, *gaps][:rank])
-    capacities, localization, represented = _per_feature(W, values, vectors, exponent, starts, rank)
+    capacities, localization, represented = _per_feature(W, values, vectors, exponent, starts, cut)
     chosen = np.ldexp(W if represented.all() else W[:, represented], -exponent)
     return MatrixSummary(
         features=features,
@@ -117,7 +118,7 @@ def measure_matrix(
         rank=rank,
         eigenspaces=len(starts),
         saturation=float(capacities.sum()) / max(rank, 1),
-        saturation_null=saturation_null(latent, features),
+        saturation_null=gaussian_null(latent, features).saturation,
         localization=float(localization[represented].mean()) if represented.any() else 0.0,
         effective_rank=effective_rank(np.sqrt(values[:rank])),
         tail=fit_tail(np.ldexp(values[:rank], 2 * exponent)),
@@ -125,23 +126,6 @@ def measure_matrix(
             chosen.astype(np.float64 if x64 else np.float32, copy=False), full=full
         ),
     )
-
-
-def saturation_null(latent: int, features: int) -> float:
-    """E[sum_i D_i] / rank of a matrix of independent normal numbers: max(K, N) / (K + N - 1).
-
-    Given w_i, D_i = |w_i|^2 / (|w_i|^2 + sum_j (w_i . w_j)^2 / |w_i|^2) over j != i, in which the
-    sum is a chi-squared number of N - 1 degrees of freedom, independent of |w_i|^2, one of K: D_i
-    is Beta(K / 2, (N - 1) / 2), with mean K / (K + N - 1), and the rank is min(K, N).
-
-    Arguments:
-        latent: K >= 1.
-        features: N >= 1.
-
-    >>> round(saturation_null(256, 1024), 3)
-    0.801
-    """
-    return max(latent, features) / (latent + features - 1)
 
 
 def effective_rank(singular_values: Float[np.ndarray, " values"]) -> float:
@@ -188,15 +172,17 @@ def _per_feature(
     vectors: Float[np.ndarray, "eigenvalues eigenvalues"],
     exponent: int,
     starts: Int[np.ndarray, " eigenspaces"],
-    rank: int,
+    cut: float,
 ) -> tuple[
     Float[np.ndarray, " features"], Float[np.ndarray, " features"], Bool[np.ndarray, " features"]
 ]:
     """Capacities D_i, participation ratios sum_k mu_ik^2, and which features are represented.
 
-    Zero for those that are not. `starts` are the first eigenvalues of the eigenspaces.
+    Zero for those that are not. `starts` are the first eigenvalues of the eigenspaces; those below
+    `cut` times the largest are zero, and squared norms likewise.
     """
     latent, features = W.shape
+    rank = int(np.sum((values > cut * values[0]) & (values > 0)))
     squares, overlaps, retained, focus = np.zeros((4, features))
     for start in range(0, features, BLOCK):
         part = slice(start, start + BLOCK)
@@ -210,7 +196,7 @@ def _per_feature(
             spaces = np.add.reduceat(masses[:rank], starts, axis=0)
             retained[part] = spaces.sum(axis=0)
             focus[part] = np.sum(spaces**2, axis=0)
-    represented = squares > rounding(W.shape, np.float64) * squares.max()
+    represented = squares > cut * squares.max()
     represented &= retained > 0.5 * squares
     own = np.where(represented, squares, 1.0) ** 2
     capacities = np.where(represented, own / np.maximum(overlaps, own), 0.0)

@@ -9,8 +9,9 @@ import pytest
 from helpers import assert_one_line_error
 
 from jaxsup import spectral
-from jaxsup.weights import checkpoint
-from jaxsup.weights.checkpoint import effective_rank, measure_matrix, saturation_null
+from jaxsup.spectral.nulls import gaussian_null
+from jaxsup.weights import checkpoint, diagnose
+from jaxsup.weights.checkpoint import effective_rank, measure_matrix
 from jaxsup.weights.tails import NoTail, Tail
 
 
@@ -140,7 +141,7 @@ def test_the_null_is_the_mean_of_gaussian_matrices(shape: tuple[int, int]) -> No
     squares = np.diagonal(gram, axis1=1, axis2=2)
     saturations = np.sum(squares**2 / np.sum(gram**2, axis=2), axis=1) / min(shape)
     error = max(saturations.std() / math.sqrt(len(draws)), 1e-12)
-    assert abs(saturations.mean() - saturation_null(*shape)) < 4 * error
+    assert abs(saturations.mean() - gaussian_null(*shape).saturation) < 4 * error
 
 
 def test_the_effective_rank_of_known_spectra() -> None:
@@ -161,3 +162,17 @@ def test_the_effective_rank_of_known_spectra() -> None:
 )
 def test_what_cannot_be_measured_is_refused(W: np.ndarray, options: dict, message: str) -> None:
     assert_one_line_error(lambda: measure_matrix(W, **options), message)
+
+
+def test_the_rank_is_that_of_the_numbers_and_of_the_diagnosis(x64) -> None:
+    """A product of rank 2 that float32 has rounded is of rank 2; two orthogonal columns are too."""
+    rng = np.random.default_rng(8)
+    product = (rng.standard_normal((9, 2)) @ rng.standard_normal((2, 30))).astype(np.float32)
+    uneven = np.diag([1.0, 5e-4]).astype(np.float32)
+    for W, rank in ((product, 2), (uneven, 2), (uneven.astype(np.float64), 2)):
+        found = measure_matrix(W)
+        assert found.rank == rank == np.linalg.matrix_rank(W)
+        spectrum = diagnose(W).spectrum
+        assert int(spectrum.rank) == rank
+        assert found.saturation == pytest.approx(float(spectrum.saturation), rel=1e-6)
+        assert found.represented == int(np.sum(spectrum.represented))

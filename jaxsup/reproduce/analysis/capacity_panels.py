@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxsup import plot
 from jaxsup.plot.style import COLORS, COVERING, GUIDE, MARKERS, plain_log_axis, styled
@@ -35,11 +36,17 @@ _PUBLISHED: Any = {
 _MOST_WIDTHS = 5
 
 
-def draw(rows: Sequence[Row], curves: Sequence[ToleranceCurve], dataset: xr.Dataset) -> Figure:
+def draw(
+    rows: Sequence[Row],
+    nulls: Float[np.ndarray, "lines 4"],
+    curves: Sequence[ToleranceCurve],
+    dataset: xr.Dataset,
+) -> Figure:
     """Six panels.
 
     Arguments:
         rows: result of `capacity_table.measure_rows`.
+        nulls: result of `capacity_table.null_lines`.
         curves: result of `capacity_table.measure_tolerances`.
         dataset: of the sweep, for what was recorded along training.
     """
@@ -47,13 +54,13 @@ def draw(rows: Sequence[Row], curves: Sequence[ToleranceCurve], dataset: xr.Data
     draw_against_sparsity(rows, axes[0, 0], "deficit", "1 − Σ D / rank")
     draw_against_sparsity(rows, axes[0, 1], "spread", "sd / mean of λ, by leverage")
     draw_against_sparsity(rows, axes[0, 2], "mean_eigenvalue", "mean λ, by leverage")
-    draw_lines(rows, axes[1, 0])
+    draw_lines(rows, nulls, axes[1, 0])
     draw_tolerances(curves, axes[1, 1])
     draw_training(dataset, axes[1, 2])
     axes[0, 0].set_title("Distance from saturation")
     axes[0, 1].set_title("Spread of a feature's eigenvalue")
     axes[0, 2].set_title("Mean of a feature's eigenvalue")
-    axes[1, 0].set_title("Linear law: D = |w|² / λ in an eigenspace")
+    axes[1, 0].set_title("Linear law: D = |w|² / λ")
     axes[1, 1].set_title("One eigenspace: a matter of tolerance")
     axes[1, 2].set_title("Distance from saturation along training")
     return figure
@@ -100,8 +107,12 @@ def draw_against_sparsity(rows: Sequence[Row], ax: Axes, quantity: str, label: s
 
 
 @styled
-def draw_lines(rows: Sequence[Row], ax: Axes) -> Axes:
-    """Slope of D against |w|^2 in an eigenspace over the 1 / lambda that the law predicts."""
+def draw_lines(rows: Sequence[Row], nulls: Float[np.ndarray, "lines 4"], ax: Axes) -> Axes:
+    """Slope of D against |w|^2 in an eigenspace, times the lambda that the law divides by.
+
+    Crosses: Gaussian matrices of the same shapes, whose eigenvalues are told in units of their mean
+    square entry times N.
+    """
     lines = np.concatenate([row.lines for row in rows])
     if not len(lines):
         ax.set_axis_off()
@@ -109,19 +120,22 @@ def draw_lines(rows: Sequence[Row], ax: Axes) -> Axes:
         ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
         return ax
     sparsity = np.concatenate([np.full(len(row.lines), row.sparsity) for row in rows])
-    x, y = 1 / lines[:, 0], lines[:, 1]
-    positive = y > 0
-    points = ax.scatter(
-        x[positive], y[positive], 8, sparsity[positive], cmap="viridis_r", alpha=0.6
-    )
-    ends = np.array([x.min(), x.max()])
-    ax.plot(ends, ends, color="black", linewidth=0.9, label="slope = 1 / λ")
+    shades: Any = {"c": sparsity, "cmap": "viridis_r", "alpha": 0.6, "zorder": 3}
+    points = ax.scatter(lines[:, 0], lines[:, 0] * lines[:, 1], 8, **shades)
+    if len(nulls):
+        # Of unit entries lambda is about N: brought to the middle of the trained ones.
+        shift = np.exp(np.mean(np.log(lines[:, 0])) - np.mean(np.log(nulls[:, 0])))
+        cross: Any = {"color": GUIDE, "marker": "x", "linewidths": 0.8, "zorder": 2}
+        label = "Gaussian matrices (λ shifted)"
+        ax.scatter(shift * nulls[:, 0], nulls[:, 0] * nulls[:, 1], 10, label=label, **cross)
+    ax.axhline(1, color="black", linewidth=0.9, label="1: the law")
     ax.figure.colorbar(points, ax=ax, label="sparsity S")
-    ax.set(xscale="log", yscale="log")
-    plain_log_axis(ax.xaxis, ends)
-    plain_log_axis(ax.yaxis, [y[positive].min(), y[positive].max()])
-    ax.set_xlabel(f"1 / λ of the eigenspace, {len(lines):,} of them")
-    ax.set_ylabel("slope of D against |w|²")
+    ax.set_xscale("log")
+    plain_log_axis(ax.xaxis, [lines[:, 0].min(), lines[:, 0].max()])
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
+    ax.set_xlabel(f"λ of the eigenspace, {len(lines):,} of them")
+    ax.set_ylabel("slope of D against |w|², times λ")
     ax.legend(loc="upper left", **COVERING)
     return ax
 

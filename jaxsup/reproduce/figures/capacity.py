@@ -18,6 +18,8 @@ K/N, 10,000 steps of batch 256: smaller, so that it may differ for that reason.
   which the table shows beside, are mostly of features whose vectors have all but vanished.)
 - *Lines*: D_i against |w_i|^2 over the features whose largest measure is on one eigenspace; kept
   with 20 features or more and R^2 above 0.1, as in the repository. The law says slope x lambda = 1.
+  Gaussian matrices of the same shapes stand beside: for unstructured columns D grows with |w|^2 at
+  nearly that slope too, so that the law alone is no sign of structure. (Added after a first look.)
 - *Nulls*: a Gaussian matrix of the same shape, in closed form for saturation, spread and slack,
   and sampled for the largest projection; a trained number far from its null says something.
 - *Tolerance*: the largest projection on one eigenspace is measured again with eigenspaces of 1e-5
@@ -34,6 +36,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxsup import Sweep
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, toys
@@ -98,15 +101,22 @@ class Capacity(AbstractFigure[Scale]):
         places = np.linspace(0, len(sparsities) - 1, min(5, len(sparsities))).round().astype(int)
         chosen = [sparsities[place] for place in places]
         curves = capacity_table.measure_tolerances(dataset, latent, chosen)
+        nulls = capacity_table.null_lines(rows)
         records = [row.to_dict() for row in rows]
         return Findings(
             records,
-            self.summarize(records, curves, latent),
-            self.draw(rows, curves, dataset),
+            self.summarize(records, nulls, curves, latent),
+            self.draw(rows, nulls, curves, dataset),
             self.claims(rows),
         )
 
-    def summarize(self, records: Records, curves: list[ToleranceCurve], latent: int) -> list[str]:
+    def summarize(
+        self,
+        records: Records,
+        nulls: Float[np.ndarray, "lines 4"],
+        curves: list[ToleranceCurve],
+        latent: int,
+    ) -> list[str]:
         """A line a width and sparsity, then the largest projection by tolerance."""
         lines = [
             "null: a Gaussian matrix of the same shape; (plain): every feature counts alike",
@@ -123,6 +133,12 @@ class Capacity(AbstractFigure[Scale]):
                 f"{r['eigenspaces']:6.0f}  {r['mean_eigenvalue']:6.3f}  "
                 f"{r['plain_mean_eigenvalue']:7.3f}  {r['lines']:5d}  {slope:>14}"
             )
+        scaled = nulls[:, 0] * nulls[:, 1]
+        if len(scaled):
+            lines.append(
+                f"Gaussian matrices have {len(scaled):,} lines, of slope x lambda "
+                f"{scaled.mean():.3f} +- {scaled.std():.3f}: the law alone tells nothing apart"
+            )
         lines += ["", f"largest projection on one eigenspace by tolerance, K = {latent}"]
         head = "  ".join(f"{tolerance:7.1e}" for tolerance in capacity_table.TOLERANCES)
         lines.append(f"{'sparsity':>9}  {head}")
@@ -132,9 +148,15 @@ class Capacity(AbstractFigure[Scale]):
             lines.append(f"{name:>9}  {shares}")
         return lines
 
-    def draw(self, rows: list[Row], curves: list[ToleranceCurve], dataset: xr.Dataset) -> Figure:
+    def draw(
+        self,
+        rows: list[Row],
+        nulls: Float[np.ndarray, "lines 4"],
+        curves: list[ToleranceCurve],
+        dataset: xr.Dataset,
+    ) -> Figure:
         """Six panels, nulls and published points laid over."""
-        return capacity_panels.draw(rows, curves, dataset)
+        return capacity_panels.draw(rows, nulls, curves, dataset)
 
     def claims(self, rows: list[Row]) -> list[Claim]:
         """The repository's tables, the linear law, the abstract's words and the step."""
