@@ -18,8 +18,9 @@ K/N, 10,000 steps of batch 256: smaller, so that it may differ for that reason.
   which the table shows beside, are mostly of features whose vectors have all but vanished.)
 - *Lines*: D_i against |w_i|^2 over the features whose largest measure is on one eigenspace; kept
   with 20 features or more and R^2 above 0.1, as in the repository. The law says slope x lambda = 1.
-  Gaussian matrices of the same shapes stand beside: for unstructured columns D grows with |w|^2 at
-  nearly that slope too, so that the law alone is no sign of structure. (Added after a first look.)
+  Gaussian matrices of the same shapes stand beside: D grows with |w|^2 there too, at slopes of the
+  same order, so that a correlation with 1 / lambda is no sign of structure. (Added after a first
+  look.)
 - *Nulls*: a Gaussian matrix of the same shape, in closed form for saturation, spread and slack,
   and sampled for the largest projection; a trained number far from its null says something.
 - *Tolerance*: the largest projection on one eigenspace is measured again with eigenspaces of 1e-5
@@ -137,7 +138,7 @@ class Capacity(AbstractFigure[Scale]):
         if len(scaled):
             lines.append(
                 f"Gaussian matrices have {len(scaled):,} lines, of slope x lambda "
-                f"{scaled.mean():.3f} +- {scaled.std():.3f}: the law alone tells nothing apart"
+                f"{scaled.mean():.3f} +- {scaled.std():.3f}"
             )
         lines += ["", f"largest projection on one eigenspace by tolerance, K = {latent}"]
         head = "  ".join(f"{tolerance:7.1e}" for tolerance in capacity_table.TOLERANCES)
