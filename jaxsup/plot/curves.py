@@ -10,7 +10,12 @@ from jaxtyping import Float, Num
 from matplotlib import colormaps
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.regimes import explain_stretches, mark_stretches, without_results
+from jaxsup.plot.regimes import (
+    explain_stretches,
+    mark_power_law,
+    mark_stretches,
+    without_results,
+)
 from jaxsup.plot.style import line_style, plain_log_axis, styled
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ def loss_curves(
     *,
     theory: xr.DataArray | None = None,
     regimes: xr.Dataset | None = None,
+    fits: xr.Dataset | None = None,
 ) -> Axes:
     """Loss against training steps, one line a setting: median over seeds, band from min to max.
 
@@ -36,6 +42,8 @@ def loss_curves(
         theory: loss over the same axis and "step", drawn as thin black dashes.
         regimes: `jaxsup.fit.measure_regimes` of the dataset: every power law is marked by a band
             with its exponent, a floor in sight by a dash at the end.
+        fits: `jaxsup.measure_exponents` of the dataset: the window of each power law that was found
+            is marked the same way.
 
     Raises:
         ValueError: the dataset has more than one axis, no curve to draw, or no regime to mark.
@@ -64,12 +72,21 @@ def loss_curves(
             marked = regimes.isel(dict.fromkeys(along, position))
             color = line_style(position)["color"]
             mark_stretches(marked, steps, np.median(rows, 0), ax, color)
-    if regimes is not None:
+        if fits is not None:
+            fit = fits.isel(dict.fromkeys(fits["found"].dims, position))
+            if fit["found"]:
+                color, along = (
+                    line_style(position)["color"],
+                    0.2 + 0.6 * (position + 1) / (last + 2),
+                )
+                mark_power_law(fit, steps, np.median(rows, 0), ax, color, along=along)
+    marks = regimes is not None or (fits is not None and bool(fits["found"].any()))
+    if marks:
         explain_stretches(ax)
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel("training steps t (updates)")
     ax.set_ylabel(loss.attrs.get("long_name", "loss L"))
-    if last or theory is not None or regimes is not None:
+    if last or theory is not None or marks:
         ax.legend()
     return ax
 

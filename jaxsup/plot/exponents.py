@@ -179,7 +179,9 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
 
 
 @styled
-def local_exponents(table: xr.Dataset, ax: Axes, *, theory: bool = True) -> Axes:
+def local_exponents(
+    table: xr.Dataset, ax: Axes, *, theory: bool = True, legend: bool = True
+) -> Axes:
     """Local exponent -d log L / d log t against training steps, one line a setting with its band.
 
     Of more than six settings, six are drawn, evenly from the first to the last. Dashes: the linear
@@ -189,6 +191,7 @@ def local_exponents(table: xr.Dataset, ax: Axes, *, theory: bool = True) -> Axes
         table: result of `jaxsup.fit.measure_local_exponents` with at most one axis beside "step".
         ax: axis to draw on.
         theory: draw both exponents without superposition.
+        legend: draw a legend.
 
     Raises:
         ValueError: the table has more axes, or no setting has a local exponent.
@@ -218,7 +221,7 @@ def local_exponents(table: xr.Dataset, ax: Axes, *, theory: bool = True) -> Axes
     ax.set_ylabel("local exponent α(t) = -d log L / d log t")
     if theory:
         _explain_theory(drawn, ax, _THEORY_NAME)
-    if ax.get_legend_handles_labels()[1]:
+    if legend and ax.get_legend_handles_labels()[1]:
         ax.legend()
     return ax
 

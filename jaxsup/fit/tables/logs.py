@@ -24,12 +24,14 @@ _LONGEST = 10_000  # characters of a line that are searched
 _LEVELS = re.compile(r"^(?:debug|info|warn|warning|error)\s+", re.IGNORECASE)
 # A name of up to four words, ":", "=" or blanks, and a number that ends there: no unit, no percent,
 # no time of day, no date. Counts may be bounded, "step 250/1000", and grouped, "step 1,000".
+_WORD = r"(?!(?:nan|inf|infinity)\b)[^\W\d][\w./\-]*+"
 _PAIR = re.compile(
-    r"""(?<![\w.\-/])
-    (?P<name>[^\W\d][\w./\-]*+(?:[ ][^\W\d][\w./\-]*+){0,3})
-    (?:['"]?[ \t]{0,16}[:=][ \t]{0,16}['"]?|[ \t]{1,16})
-    (?P<value>[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?))
-    (?![\w%]|\.\d|[:\-]\d)
+    rf"""(?<![\w.\-/])
+    (?P<name>{_WORD}(?:[ ]{_WORD}){{0,3}})
+    (?:['"]?[ \t]{{0,16}}[:=][ \t]{{0,16}}['"]?|[ \t]{{1,16}})
+    (?P<value>[-+]?
+        (?:\d{{1,3}}(?:,\d{{3}})+(?:\.\d*)?|(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?))
+    (?![\w%]|[.,:\-]\d)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
