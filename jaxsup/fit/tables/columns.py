@@ -92,9 +92,9 @@ def choose_columns(
     used, notes = {*wanted, by}, []
     place = step if step is not None else table.step
     if not place:
-        known = [n for n in names if n.lower() in STEP_NAMES and n not in used]
-        free = known or [n for n in names if n not in used]
-        place = free[0] if free else names[0] if names else ""
+        free = [name for name in names if name not in used]
+        known = [name for name in (*free, *names) if name.lower() in STEP_NAMES]
+        place = next(iter((*known, *free, *names)), "")
         if not known and len(free) > 1:
             notes.append(
                 f"took {place!r}, the first column, for the steps; --step NAME takes another"
@@ -147,7 +147,7 @@ def column_numbers(where: str, cells: Shaped[np.ndarray, "*axes"]) -> Numbers:
             shown = str(cell).strip() if isinstance(cell, str) else cell
             kind = "text" if isinstance(cell, str) else "other things"
             text = f"a column with {kind} ({shown!r:.40} in row {row + 1})"
-            do = "leave that column out, or name those of the losses with --loss"
+            do = "name other columns with --step and --loss, or mend the file"
             raise fail(where, "numbers", text, do, described=True) from None
         written[row] = True
     return Numbers(values.reshape(cells.shape), written.reshape(cells.shape))
