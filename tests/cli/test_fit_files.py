@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from commands import jaxsup as command
-from helpers import assert_error_form
+from helpers import assert_error_form, assert_one_line_error
 from matplotlib.image import imread
+
+from jaxsup.cli.fit import check_panels
 
 STEPS = np.unique(np.round(np.geomspace(1, 1e4, 80)))
 TOLD = "jaxsup: took train_loss for losses, left out lr; --loss NAME takes what it names\n"
@@ -108,6 +111,12 @@ def test_a_figure_is_replaced_by_force_alone(runs: Path, tmp_path: Path) -> None
     assert picture.read_text() == "mine"
     assert command("fit", runs, "--by", "run", "--out", picture, "--force").returncode == 0
     assert picture.stat().st_size > 5000
+
+
+def test_a_figure_has_no_room_for_two_axes() -> None:
+    loss = (("width", "rate", "seed", "step"), np.ones((2, 2, 1, 3)))
+    message = "--out: expected at most one axis in a figure; got width, rate; draw one position"
+    assert_one_line_error(lambda: check_panels(xr.Dataset({"loss": loss})), message)
 
 
 def test_other_pictures_take_the_same_columns(runs: Path, tmp_path: Path) -> None:

@@ -101,8 +101,12 @@ def _read_table(path: str | Path, step: str | None, wanted: list[str], by: str |
         return read_npz(file, step, wanted)
     if ending == ".parquet":
         return _read_parquet(file)
-    with file.open("rb") as stream:
-        content = _read_bytes(str(file), stream)
+    try:
+        with file.open("rb") as stream:
+            content = _read_bytes(str(file), stream)
+    except OSError as error:
+        text, do = f"a refusal: {error.strerror or error}", "check its permissions"
+        raise fail(str(file), "a file that can be read", text, do, described=True) from None
     return _read_text(str(file), content, ending, step, by)
 
 
@@ -165,8 +169,6 @@ def _read_cells(source: str, text: str, delimiter: str) -> Table:
         table = pd.read_csv(
             io.StringIO(text), sep=delimiter, skipinitialspace=True, dtype=str, na_filter=False
         )
-    except pd.errors.EmptyDataError:
-        raise fail(source, expected, "an empty file", _DO, described=True) from None
     except ValueError as error:  # pandas' own errors are ValueErrors
         text = f"one that cannot be read ({error})"
         raise fail(source, expected, text, "mend that line", described=True) from None

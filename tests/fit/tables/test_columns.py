@@ -4,6 +4,7 @@ import io
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -156,6 +157,27 @@ def test_tables_of_parquet(tmp_path: Path) -> None:
     assert_one_line_error(lambda: read_curves(path, by="run"), "got nothing in row 2")
     path.write_bytes(b"PAR1")
     assert_one_line_error(lambda: read_curves(path), "a Parquet file; got one that cannot be read")
+
+
+def test_what_reads_parquet_may_be_missing_or_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    path.touch()
+    for error, message in (
+        (ImportError("no engine"), "expected pyarrow or fastparquet; got neither; install pyarrow"),
+        (OSError("no magic"), r"a Parquet file; got one that cannot be read \(no magic\); save it"),
+    ):
+        monkeypatch.setattr(pd, "read_parquet", Mock(side_effect=error))
+        assert_one_line_error(lambda: read_curves(path), message)
+
+
+def test_files_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.csv"
+    path.touch()
+    monkeypatch.setattr(Path, "open", Mock(side_effect=PermissionError(13, "Permission denied")))
+    message = "a file that can be read; got a refusal: Permission denied; check its permissions"
+    assert_one_line_error(lambda: read_curves(path), message)
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
