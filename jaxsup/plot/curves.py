@@ -84,7 +84,7 @@ def loss_curves(
     if marks:
         explain_stretches(ax)
     ax.set(xscale="log", yscale="log")
-    ax.set_xlabel("training steps t (updates)")
+    ax.set_xlabel(step_label(dataset))
     ax.set_ylabel(loss.attrs.get("long_name", "loss L"))
     if last or theory is not None or marks:
         ax.legend()
@@ -116,7 +116,7 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
     later = dataset["step"].values[dataset["step"].values > 0]
     if len(later) > 1:
         plain_log_axis(ax.xaxis, later)
-    ax.set_xlabel("training steps t (updates)")
+    ax.set_xlabel(step_label(dataset))
     ax.set_ylabel(values.attrs.get("long_name", name))
     if dims and ax.get_lines():
         ax.legend()
@@ -152,6 +152,16 @@ def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
     ax.set_ylabel(values.attrs.get("long_name", name))
     ax.legend(title="updates", title_fontsize=8)
     return ax
+
+
+def step_label(dataset: xr.Dataset) -> str:
+    """What the axis of steps is called; what is no count of updates, as epochs, by its own name.
+
+    Arguments:
+        dataset: what is drawn, over "step".
+    """
+    axis = dataset["step"].attrs
+    return axis["long_name"] if axis and "units" not in axis else "training steps t (updates)"
 
 
 def setting_label(dataset: xr.Dataset, dims: Sequence[Hashable], position: int) -> str | None:

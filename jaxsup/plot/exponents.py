@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.curves import setting_label
+from jaxsup.plot.curves import setting_label, step_label
 from jaxsup.plot.regimes import without_results
 from jaxsup.plot.style import COLOR_MAP, GUIDE, MARKERS, line_style, styled
 
@@ -217,7 +217,7 @@ def local_exponents(
     drawn = table.isel({dims[0]: positions}) if dims else table
     _fit_height(drawn, ax, theory=theory)
     ax.set_xscale("log")
-    ax.set_xlabel("training steps t (updates)")
+    ax.set_xlabel(step_label(table))
     ax.set_ylabel("local exponent α(t) = -d log L / d log t")
     if theory:
         _explain_theory(drawn, ax, _THEORY_NAME)

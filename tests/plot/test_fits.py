@@ -78,6 +78,19 @@ def test_curves_without_fits_are_drawn_and_the_reason_told() -> None:
         assert texts(figure, 1) == ["no local exponents: too short"]
 
 
+def test_steps_that_are_no_updates_have_their_name_on_the_axis() -> None:
+    dataset = powers(2)
+    for attrs, label in (
+        ({}, "training steps t (updates)"),
+        ({"long_name": "training steps t", "units": "updates"}, "training steps t (updates)"),
+        ({"long_name": "tokens"}, "tokens"),
+    ):
+        dataset["step"].attrs = attrs
+        table, local = jaxsup.measure_exponents(dataset), measure_local_exponents(dataset)
+        figure = fit_figure(dataset, table, local)
+        assert [ax.get_xlabel() for ax in figure.axes] == [label, label]
+
+
 def test_more_axes_are_refused() -> None:
     dataset = powers(2).expand_dims("width")
     message = "at most one axis beside seed and step; got width, curve; select one position"

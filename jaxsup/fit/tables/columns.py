@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -180,6 +181,20 @@ def is_empty(cell: Any) -> bool:
     if isinstance(cell, str):
         return cell.strip().lower() in _EMPTY
     return cell is None
+
+
+def counts_updates(name: str) -> bool:
+    """Whether a column of steps counts updates by its name: "train/global_step" does.
+
+    >>> counts_updates("train/global_step"), counts_updates("epoch")
+    (True, False)
+    """
+    return last_word(name) in STEP_NAMES
+
+
+def last_word(name: str) -> str:
+    """What is named last: of "train/global_step" the "global_step", of "INFO step" the step."""
+    return re.split(r"[ ./]", name.lower())[-1]
 
 
 def list_names(names: Sequence[str]) -> str:

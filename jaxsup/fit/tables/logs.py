@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxsup._internal.validation import fail
-from jaxsup.fit.tables.columns import STEP_NAMES, Table, is_empty
+from jaxsup.fit.tables.columns import STEP_NAMES, Table, is_empty, last_word
 
 _EPOCH = "epoch"
 _MOST_CELLS = 5 * 10**7
@@ -189,7 +189,7 @@ def _with_steps(records: list[Record], step: str | None) -> tuple[str, list[Reco
         name = name if len({key for key in keys if key}) == 1 else "step"
         pairs = zip(records, keys, strict=True)
         return name, [_renamed(record, key, name) for record, key in pairs if key]
-    epochs = [key for record in records for key in record if _last_word(key) == _EPOCH]
+    epochs = [key for record in records for key in record if last_word(key) == _EPOCH]
     if epochs:
         return epochs[0], [record for record in records if not is_empty(record.get(epochs[0]))]
     return "", records
@@ -205,13 +205,8 @@ def _renamed(record: Record, old: str, new: str) -> Record:
 
 def _step_key(record: Record) -> str:
     """The key of a record's step, "" where it has none."""
-    words = {_last_word(key): key for key in reversed(record) if not is_empty(record[key])}
+    words = {last_word(key): key for key in reversed(record) if not is_empty(record[key])}
     return next((words[name] for name in STEP_NAMES if name in words), "")
-
-
-def _last_word(key: str) -> str:
-    """What is named last: of "train/global_step" and "INFO step" the step."""
-    return re.split(r"[ ./]", key.lower())[-1]
 
 
 def _flatten(record: Record, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from jaxsup.fit.tables.columns import (
     Numbers,
     Table,
     column_numbers,
+    counts_updates,
     list_names,
     run_names,
 )
@@ -91,6 +92,9 @@ def _label(
         dims, titles = ("curve", "seed"), choice.losses
         losses, diverged = losses.transpose(1, 0, 2), diverged.T
     axis = {"long_name": "training steps t", "units": "updates"}
+    # A number is the place of a column without a name.
+    if not counts_updates(choice.step) and not choice.step.isdecimal():
+        axis = {"long_name": choice.step}
     coords: dict[str, Any] = {"step": ("step", steps, axis)}
     if "curve" in dims:
         coords["curve"] = np.asarray(titles, object)

@@ -38,6 +38,7 @@ def test_rows_without_names_begin_with_the_step(tmp_path: Path) -> None:
     np.testing.assert_array_equal(dataset["loss"][:, 0], LOSSES)
     assert dataset["status"].values[:, 0].tolist() == [0, 0, 1]
     assert "column 0 for the steps" in dataset.attrs["notes"][0]
+    assert dataset["step"].attrs["units"] == "updates"
     some = read(tmp_path, np.column_stack([LOSSES.T, STEPS]), step="3", loss=["1"])
     np.testing.assert_array_equal(some["loss"][:, 0], LOSSES[1:2])
 

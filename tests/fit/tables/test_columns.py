@@ -57,6 +57,7 @@ def test_the_first_column_holds_steps_where_none_is_called_so(tmp_path: Path) ->
     assert dataset.attrs["notes"] == [
         "took 'tokens', the first column, for the steps; --step NAME takes another"
     ]
+    assert dataset["step"].attrs == {"long_name": "tokens"}
     other = read(tmp_path, "a,tokens\n1,8\n2,4\n", step="tokens")
     assert other["step"].values.tolist() == [4, 8]
 
@@ -68,6 +69,7 @@ def test_rows_of_one_step_are_merged(tmp_path: Path) -> None:
     )
     dataset = read(tmp_path, text)
     assert dataset["step"].values.tolist() == [9, 19, 29]
+    assert dataset["step"].attrs["units"] == "updates"
     np.testing.assert_array_equal(dataset["loss"][:, 0], [[2.0, 1.9, 1.8], [np.nan, 2.1, 2.0]])
     assert (dataset["status"] == 0).all()
 
