@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, Shaped
 from jaxsup._internal.validation import fail, suggest
 
 STEP_NAMES = (
-    *("step", "steps", "global_step", "_step", "iter", "iters", "iteration", "iterations"),
-    *("update", "updates", "num_updates", "t"),
+    *("step", "steps", "global_step", "_step", "num_updates", "iter", "iters", "iteration"),
+    *("iterations", "update", "updates", "t"),
 )
-"""What columns of steps are called, in any case; where several are, the first of these counts."""
+"""What columns of steps are called, in any case; of several in one record of a log, the first."""
 _EMPTY = ("", "na", "n/a", "null", "none", "-")
 _LISTED = 6  # names that a message has
 
@@ -78,8 +78,8 @@ def choose_columns(
         table: the columns.
         step: column of the steps. Default: that of the format, the first called as `STEP_NAMES`
             say, or the first of all.
-        loss: columns of the curves. Default: those called something with "loss" that hold more than
-            one number; without any, all others that do not hold text alone.
+        loss: columns of the curves. Default: those called something with "loss", no loss scale, that
+            hold more than one number; without any, all others that do not hold text alone.
         by: column that tells runs apart.
 
     Raises:
@@ -205,7 +205,7 @@ def list_names(names: Sequence[str]) -> str:
 
 def _default_losses(table: Table, others: list[str]) -> list[str]:
     """Columns that are taken for losses where none is named."""
-    called = [name for name in others if "loss" in name.lower()]
+    called = [name for name in others if re.search(r"loss(?!.?scale)", name.lower())]
     counts = [_count(table.columns[name]) for name in called]
     if called:
         # One number among curves is the mean that trainers write at the end.

@@ -56,8 +56,8 @@ def read_curves(
         path: the file; "-" is text from standard input, and its content says what it is.
         step: column of the steps. Default: that called step, steps, global_step, iter,
             iteration(s), update(s) or t, in any case, or the first; in a log without any, epoch.
-        loss: column of losses, or several. Default: those with "loss" in their name, but those with
-            a single number; without any, all others with numbers in them.
+        loss: column of losses, or several. Default: those with "loss" in their name, but loss
+            scales and those with a single number; without any, all others with numbers in them.
         by: column that tells runs apart, where the rows of several stand below each other.
         seeds: the runs are seeds of one setting, not settings of their own; without `by`, so are
             the columns.

@@ -105,6 +105,16 @@ def test_a_trainers_state(tmp_path: Path, name: str) -> None:
         ("INFO:root:step 4000, loss = .5", 4000, 0.5),
         ("Train Epoch: 1 Step: 3 [ 4/ 60 (10.0%)]  Loss: 0.690000  lr_0: 0.01", 3, 0.69),
         ("step    7 | loss: +9.5E-01. | tokens 1.2B", 7, 0.95),
+        (
+            " iteration      100/  500000 | elapsed time per iteration (ms): 1000.0 | lr: "
+            "1.5E-04 | lm loss: 9.6E+00 | loss scale: 1.0 | grad norm: 2.3 |",
+            *(100, 9.6),
+        ),
+        (
+            '2024-01-01 10:00:00 | INFO | inner | {"epoch": 1, "update": 0.01, "loss": "9.1", '
+            '"num_updates": "200", "loss_scale": "128"}',
+            *(200, 9.1),
+        ),
         ("the model at global_step 12 has loss 2.", 12, 2),
         ("global_step=5 iter=80 loss=1", 5, 1),
         ('{"step": 8, "train": {"loss": 1.5}, "note": "loss 9", "grads": [1, 2]}', 8, 1.5),
