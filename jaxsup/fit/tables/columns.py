@@ -78,7 +78,7 @@ def choose_columns(
         table: the columns.
         step: column of the steps. Default: that of the format, the first called as `STEP_NAMES`
             say, or the first of all.
-        loss: columns of the curves. Default: those called something with "loss", no loss scale, that
+        loss: columns of the curves. Default: those called something with "loss", no scale, that
             hold more than one number; without any, all others that do not hold text alone.
         by: column that tells runs apart.
 
