@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from jaxsup.cli.fit import open_curves
+from jaxsup.cli.fit import open_curves, tell_notes
 from jaxsup.cli.pictures import check_picture, use_house_style
 
 if TYPE_CHECKING:
@@ -29,14 +29,18 @@ class PlotCommand:
     exponents as a map, any other as loss curves. Where the loss has a closed form it is laid over.
 
     Attributes:
-        source: Folder of a sweep, or a CSV file with a column of steps and one for each curve.
+        source: Folder of a sweep, file of loss curves, or - for text from standard input, as
+            `jaxsup fit` has them.
         out: Picture to write: .png, .pdf or .svg.
         kind: What to draw.
         at: Positions of axes that the picture has no room for, as NAME=INDEX.
         window: First and last step of the fits.
         after: Leave out earlier steps of the fits; default: the start-up, as `jaxsup fit` has it.
         regimes: Mark the regimes on loss curves, with their exponents.
-        seeds: The columns of a CSV file are seeds of one setting.
+        step: Column of the steps in a file.
+        loss: Column of losses in a file; repeat it for several.
+        by: Column of a file that tells runs apart.
+        seeds: Runs of a file, or columns without --by, are seeds of one setting.
         force: Replace a picture that is there.
     """
 
@@ -47,6 +51,9 @@ class PlotCommand:
     window: tuple[float, float] | None = None
     after: float | None = None
     regimes: bool = False
+    step: str | None = None
+    loss: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    by: str | None = None
     seeds: bool = False
     force: bool = False
 
@@ -60,12 +67,16 @@ class PlotCommand:
         use_house_style()
         from jaxsup import plot
 
-        dataset = select_positions(open_curves(self.source, seeds=self.seeds).load(), self.at)
+        curves = open_curves(
+            self.source, step=self.step, loss=self.loss, by=self.by, seeds=self.seeds
+        )
+        dataset = select_positions(curves.load(), self.at)
         kind = self.kind or guess_kind(dataset)
         check_axes(dataset, kind)
         figure, ax = plot.new_figure(width=6.4)
         self._draw(dataset, kind, ax)
         plot.save_figure(figure, self.out)
+        tell_notes(dataset)
         print(f"figure   {self.out}")
 
     def _draw(self, dataset: xr.Dataset, kind: str, ax: Axes) -> None:

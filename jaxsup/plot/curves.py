@@ -10,7 +10,12 @@ from jaxtyping import Float, Num
 from matplotlib import colormaps
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.regimes import explain_stretches, mark_stretches, without_results
+from jaxsup.plot.regimes import (
+    explain_stretches,
+    mark_power_law,
+    mark_stretches,
+    without_results,
+)
 from jaxsup.plot.style import line_style, plain_log_axis, styled
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ def loss_curves(
     *,
     theory: xr.DataArray | None = None,
     regimes: xr.Dataset | None = None,
+    fits: xr.Dataset | None = None,
 ) -> Axes:
     """Loss against training steps, one line a setting: median over seeds, band from min to max.
 
@@ -36,6 +42,8 @@ def loss_curves(
         theory: loss over the same axis and "step", drawn as thin black dashes.
         regimes: `jaxsup.fit.measure_regimes` of the dataset: every power law is marked by a band
             with its exponent, a floor in sight by a dash at the end.
+        fits: `jaxsup.measure_exponents` of the dataset: the window of each power law that was found
+            is marked the same way.
 
     Raises:
         ValueError: the dataset has more than one axis, no curve to draw, or no regime to mark.
@@ -64,12 +72,21 @@ def loss_curves(
             marked = regimes.isel(dict.fromkeys(along, position))
             color = line_style(position)["color"]
             mark_stretches(marked, steps, np.median(rows, 0), ax, color)
-    if regimes is not None:
+        if fits is not None:
+            fit = fits.isel(dict.fromkeys(fits["found"].dims, position))
+            if fit["found"]:
+                color, along = (
+                    line_style(position)["color"],
+                    0.2 + 0.6 * (position + 1) / (last + 2),
+                )
+                mark_power_law(fit, steps, np.median(rows, 0), ax, color, along=along)
+    marks = regimes is not None or (fits is not None and bool(fits["found"].any()))
+    if marks:
         explain_stretches(ax)
     ax.set(xscale="log", yscale="log")
-    ax.set_xlabel("training steps t (updates)")
+    ax.set_xlabel(step_label(dataset))
     ax.set_ylabel(loss.attrs.get("long_name", "loss L"))
-    if last or theory is not None or regimes is not None:
+    if last or theory is not None or marks:
         ax.legend()
     return ax
 
@@ -99,7 +116,7 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
     later = dataset["step"].values[dataset["step"].values > 0]
     if len(later) > 1:
         plain_log_axis(ax.xaxis, later)
-    ax.set_xlabel("training steps t (updates)")
+    ax.set_xlabel(step_label(dataset))
     ax.set_ylabel(values.attrs.get("long_name", name))
     if dims and ax.get_lines():
         ax.legend()
@@ -135,6 +152,16 @@ def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
     ax.set_ylabel(values.attrs.get("long_name", name))
     ax.legend(title="updates", title_fontsize=8)
     return ax
+
+
+def step_label(dataset: xr.Dataset) -> str:
+    """What the axis of steps is called; what is no count of updates, as epochs, by its own name.
+
+    Arguments:
+        dataset: what is drawn, over "step".
+    """
+    axis = dataset["step"].attrs
+    return axis["long_name"] if axis and "units" not in axis else "training steps t (updates)"
 
 
 def setting_label(dataset: xr.Dataset, dims: Sequence[Hashable], position: int) -> str | None:

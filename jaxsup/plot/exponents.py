@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.curves import setting_label
+from jaxsup.plot.curves import setting_label, step_label
 from jaxsup.plot.regimes import without_results
 from jaxsup.plot.style import COLOR_MAP, GUIDE, MARKERS, line_style, styled
 
@@ -179,7 +179,9 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
 
 
 @styled
-def local_exponents(table: xr.Dataset, ax: Axes, *, theory: bool = True) -> Axes:
+def local_exponents(
+    table: xr.Dataset, ax: Axes, *, theory: bool = True, legend: bool = True
+) -> Axes:
     """Local exponent -d log L / d log t against training steps, one line a setting with its band.
 
     Of more than six settings, six are drawn, evenly from the first to the last. Dashes: the linear
@@ -189,6 +191,7 @@ def local_exponents(table: xr.Dataset, ax: Axes, *, theory: bool = True) -> Axes
         table: result of `jaxsup.fit.measure_local_exponents` with at most one axis beside "step".
         ax: axis to draw on.
         theory: draw both exponents without superposition.
+        legend: draw a legend.
 
     Raises:
         ValueError: the table has more axes, or no setting has a local exponent.
@@ -214,11 +217,11 @@ def local_exponents(table: xr.Dataset, ax: Axes, *, theory: bool = True) -> Axes
     drawn = table.isel({dims[0]: positions}) if dims else table
     _fit_height(drawn, ax, theory=theory)
     ax.set_xscale("log")
-    ax.set_xlabel("training steps t (updates)")
+    ax.set_xlabel(step_label(table))
     ax.set_ylabel("local exponent α(t) = -d log L / d log t")
     if theory:
         _explain_theory(drawn, ax, _THEORY_NAME)
-    if ax.get_legend_handles_labels()[1]:
+    if legend and ax.get_legend_handles_labels()[1]:
         ax.legend()
     return ax
 

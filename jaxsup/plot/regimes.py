@@ -35,23 +35,44 @@ def mark_stretches(
         color: of the curve.
     """
     for place in np.flatnonzero(regimes["kind"].values == _POWER_LAW):
-        stretch = regimes.isel(stretch=place)
-        first, last = float(stretch["window_first"]), float(stretch["window_last"])
-        inside = (steps >= first) & (steps <= last)
-        ax.plot(steps[inside], curve[inside], color=color, **_BAND)
-        middle = np.sqrt(first * last)
-        height = np.exp(np.interp(np.log(middle), np.log(steps), np.log(curve)))
-        ax.annotate(
-            f"{float(stretch['exponent']):.2f}",
-            (middle, height),
-            xytext=(4, 5),
-            textcoords="offset points",
-            color=color,
-            fontsize=7.5,
-        )
+        mark_power_law(regimes.isel(stretch=place), steps, curve, ax, color)
     floor = float(regimes["floor"])
     if np.isfinite(floor):
         ax.plot(steps[-1], floor, marker="_", markersize=12, color=color, clip_on=False)
+
+
+def mark_power_law(
+    law: xr.Dataset,
+    steps: Num[np.ndarray, " steps"],
+    curve: Float[np.ndarray, " steps"],
+    ax: Axes,
+    color: str,
+    *,
+    along: float = 0.5,
+) -> None:
+    """A wide band along the window of one power law of a curve, its exponent beside it.
+
+    Arguments:
+        law: ``window_first``, ``window_last`` and ``exponent``, one number each.
+        steps: of the curve.
+        curve: the loss as it is drawn, positive within the window.
+        ax: axis that it is drawn on, both scales logarithmic.
+        color: of the curve.
+        along: where the exponent stands, from 0, at the first step of the window, to 1.
+    """
+    first, last = float(law["window_first"]), float(law["window_last"])
+    inside = (steps >= first) & (steps <= last)
+    ax.plot(steps[inside], curve[inside], color=color, **_BAND)
+    place = first * (last / first) ** along
+    height = np.exp(np.interp(np.log(place), np.log(steps), np.log(curve)))
+    ax.annotate(
+        f"{float(law['exponent']):.2f}",
+        (place, height),
+        xytext=(4, 5),
+        textcoords="offset points",
+        color=color,
+        fontsize=7.5,
+    )
 
 
 def without_results(name: str, expected: str, table: xr.Dataset) -> ValueError:

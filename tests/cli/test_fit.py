@@ -1,4 +1,4 @@
-"""`jaxsup fit` and `jaxsup plot`: regimes, local exponents, CSV files, settings that are lost."""
+"""`jaxsup fit` and `jaxsup plot`: regimes, local exponents, files, settings that are lost."""
 
 import json
 from pathlib import Path
@@ -98,8 +98,8 @@ def test_pictures_of_a_file(file: Path, options: tuple[str, ...], tmp_path: Path
         (("fit", "FILE", "--regimes", "--local"), "--regimes: expected one kind of table"),
         (("fit", "FILE", "--regimes", "--floor"), "--floor: expected a single fit"),
         (("fit", "FILE", "--local", "--window", 1, 9), "--window: expected a single fit"),
-        (("fit", "STORE", "--seeds"), "--seeds: expected a CSV file"),
-        (("fit", "absent.csv"), "expected a CSV file; got none there"),
+        (("fit", "STORE", "--seeds"), "--seeds: expected a file of curves; got a sweep"),
+        (("fit", "absent.csv"), "expected a file of curves; got none there"),
         (("plot", "FILE", "--out", "a.png", "--kind", "local", "--regimes"), "expected loss"),
         (("plot", "FILE", "--out", "a.png", "--window", 1, 9), "expected a picture of fits"),
         (("plot", "FILE", "--out", "a.png", "--at", "step=0"), "with an axis of the sweep; got"),

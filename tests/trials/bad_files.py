@@ -38,8 +38,14 @@ OPTIONS = {
         *("--tensor", "--orientation", "--tolerance", "--cluster-tolerance", "--out", "--features"),
         *("--component", "--full", "--list", "--json", "--force"),
     ),
-    "fit": ("--window", "--after", "--floor", "--regimes", "--local", "--seeds", "--json"),
-    "plot": ("--out", "--kind", "--at", "--window", "--after", "--regimes", "--seeds", "--force"),
+    "fit": (
+        *("--window", "--after", "--floor", "--regimes", "--local", "--seeds", "--json", "--step"),
+        *("--loss", "--by", "--out", "--force"),
+    ),
+    "plot": (
+        *("--out", "--kind", "--at", "--window", "--after", "--regimes", "--seeds", "--force"),
+        *("--step", "--loss", "--by"),
+    ),
     "info": ("--json",),
     "sweep": ("--out", "--seeds", "--memory", "--chunk", "--shard", "--devices", "--process-id"),
     "reproduce": ("--scale", "--out", "--weights", "--tensor", "--resume"),

@@ -106,7 +106,10 @@ def measure_local_exponents(
     ):
         columns[name] = (dims, np.asarray(entries).reshape(shape), {"long_name": label})
     coords = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
-    axis = ("step", steps, {"long_name": "mean training steps t of a bin", "units": "updates"})
+    axis_attrs = {"long_name": "mean training steps t of a bin", "units": "updates"}
+    if dataset["step"].attrs and "units" not in dataset["step"].attrs:  # of a file, in epochs say
+        axis_attrs = dataset["step"].attrs
+    axis = ("step", steps, axis_attrs)
     attrs = {**dataset.attrs, "confidence": confidence}
     table = xr.Dataset(columns, coords={**coords, "step": axis}, attrs=attrs)
     return table.assign(theory_limit=theory_limit(table, table["problem"]))

@@ -9,7 +9,7 @@ from helpers import assert_one_line_error
 import jaxsup
 from jaxsup.fit.tables.files import read_curves
 
-TEXT = """loss, Step, other
+TEXT = """one, Step, other
 1.0, 1, 2.0
 0.25, 100, 0.2
 0.5, 10,
@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
 def test_columns_are_curves_and_rows_are_sorted(file: Path) -> None:
     dataset = read_curves(file)
     assert dataset["loss"].dims == ("curve", "seed", "step")
-    assert dataset["curve"].values.tolist() == ["loss", "other"]
+    assert dataset["curve"].values.tolist() == ["one", "other"]
     assert dataset["step"].values.tolist() == [1, 10, 100]
     np.testing.assert_array_equal(dataset["loss"][:, 0], [[1, 0.5, 0.25], [2, np.nan, 0.2]])
 
@@ -50,10 +50,16 @@ BAD = {
     "one column": ("step\n1\n2\n", "expected steps and losses; got 2 rows of step; give a header"),
     "no rows": ("step,loss\n", "expected steps and losses; got 0 rows"),
     "text": ("step,loss\n1,high\n", "loss: expected numbers; got a column with text"),
-    "twice": ("step,loss\n1,1\n2,1\n1,1\n", "step: expected different steps; got 1 twice"),
-    "no step": ("step,loss\n1,1\n,1\n", "step: expected different steps; got an empty cell"),
-    "ragged": ("step,loss\n1,1\n1,2,3\n", "expected a CSV file; got one that cannot be read"),
-    "empty": ("", "expected a CSV file; got an empty file; give a header"),
+    "twice": (
+        "step,loss\n1,1\n2,1\n1,2\n",
+        "step: expected one loss at each step of a run; got step 1 twice",
+    ),
+    "no step": (
+        "step,loss\n1,1\n,1\n",
+        "step: expected a step in every row; got an empty cell in row 2",
+    ),
+    "ragged": ("step,loss\n1,1\n1,2,3\n", "expected a table; got one that cannot be read"),
+    "empty": ("", "expected a file of curves; got an empty file; give a header"),
     "truth": ("step,loss\n1,True\n2,1\n", r"loss: expected numbers; got .*'True' in row 1"),
     "all truth": ("step,loss\n1,True\n2,False\n", "loss: expected numbers; got a column with"),
     "negative": ("step,loss\n1,1\n-2,1\n", "step: expected steps >= 0; got -2; count"),
