@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from jaxsup._internal.validation import fail
 
 exact_product = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-COMPLEX_ADVICE = "give the real part, or stack real and imaginary parts along the latent axis"
+COMPLEX_ADVICE = "stack real and imaginary parts along the latent axis, 2K x N"
 """What to do with complex numbers: K + K real dimensions keep the inner products' real part."""
 
 

@@ -127,7 +127,7 @@ def _check_matrix(what: str, stored: StoredTensor) -> None:
         if stored.dtype == "|V2":
             do = "NumPy files lose the name of bfloat16: save float32, or a .safetensors file"
         elif "complex" in stored.problem:
-            do = "save the real part, or stack real and imaginary parts along the latent axis"
+            do = "stack real and imaginary parts along the latent axis, 2K x N"
         raise fail(what, "finite real numbers", stored.problem, do, described=True)
     if len(stored.shape) != 2:
         text = f"a tensor of shape {stored.shape}"

@@ -38,7 +38,7 @@ BAD = {
     "infinity": (lambda: overlap.coherence(np.array([[1.0, np.inf]])), "got NaN or infinity"),
     "complex": (
         lambda: spectral.decompose(np.ones((2, 2)) * 1j),
-        "W: expected real numbers; got dtype complex128; give the real part, or",
+        "W: expected real numbers; got dtype complex128; stack real and",
     ),
     "complex stack": (
         lambda: spectral.decompose_batch(np.ones((1, 2, 2)) * 1j),

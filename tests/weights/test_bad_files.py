@@ -47,7 +47,7 @@ ARRAYS = [
     (np.zeros(4), r"got a tensor of shape \(4,\)"),
     (np.zeros((2, 3, 4)), r"got a tensor of shape \(2, 3, 4\)"),
     (np.zeros((0, 4)), r"expected at least one row and one column; got a matrix of shape \(0, 4\)"),
-    (W + 1j, "got a tensor of complex numbers; save the real part, or stack"),
+    (W + 1j, "got a tensor of complex numbers; stack real and"),
     (W > 0, "expected finite real numbers; got a tensor of type bool"),
     (np.asarray([["a"]]), "got a tensor of type <U1"),
     (np.zeros((2, 2), "V2"), "NumPy files lose the name of bfloat16"),
