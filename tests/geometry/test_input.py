@@ -80,7 +80,7 @@ BAD = {
     "no features": (np.ones((3, 0)), {}, r"got the empty shape \(3, 0\); give at least"),
     "nan": (np.array([[1.0, np.nan]]), {}, "got 1 entries that are NaN or infinite; leave out"),
     "infinite": (np.array([[np.inf, np.nan]]), {}, "got 2 entries that are NaN or infinite"),
-    "complex": (np.ones((2, 2), complex), {}, "got complex numbers; stack real and imaginary parts"),
+    "complex": (np.ones((2, 2), complex), {}, "got complex numbers; stack real and"),
     "mask": (
         np.ma.masked_array([[1.0, 9.0], [0.0, 9.0]], [[False, True], [False, True]]),
         {},

@@ -1,5 +1,7 @@
 """The sweeps of arXiv 2602.02224: their published settings, and what they refuse."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -57,7 +59,7 @@ def test_features_may_have_sparsities_of_their_own() -> None:
 
 
 def test_scaled_down_sweeps_train() -> None:
-    small = {"steps": 50, "batch_size": 16, "seeds": 2}
+    small: dict[str, Any] = {"steps": 50, "batch_size": 16, "seeds": 2}
     for sweep, sizes in (
         (toys.capacity_sweep(features=64, latents=(4, 8), sparsities=(0, 0.9), **small), (2, 2)),
         (toys.graded_sparsity_sweep(features=64, latent=8, **small), ()),

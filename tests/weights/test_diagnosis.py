@@ -234,7 +234,7 @@ def test_complex_matrices_are_stacked_along_the_latent_axis_as_the_advice_says()
     advice = "stack real and imaginary parts along the latent axis"
     for measured in (diagnose, classify):
         assert_one_line_error(partial(measured, W), f"W: expected .*real.*; got .*; .*{advice}")
-    found = diagnose(np.concatenate([W.real, W.imag]))
+    found = diagnose(np.concatenate([np.real(W), np.imag(W)]))
     assert found.geometry.names == {"E8 roots": 1}
     assert int(found.spectrum.count) == 1
     assert found.measures.values["saturation"] == pytest.approx(1, abs=1e-5)

@@ -1,5 +1,7 @@
 """Scaling laws recovered from data that were drawn from them, and whether intervals cover."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
@@ -49,14 +51,15 @@ def test_without_noise_the_law_is_found() -> None:
 def test_one_axis_with_and_without_a_floor(axis: str, floor: bool) -> None:
     x = np.geomspace(1e3, 1e7, 15)
     loss = 0.7 * floor + 30 * x**-0.4
-    fit = fit_scaling(loss, **{axis: x}, floor=floor, resamples=50)
+    axes: dict[str, Any] = {axis: x}
+    fit = fit_scaling(loss, **axes, floor=floor, resamples=50)
     term = getattr(fit, axis)
     assert term.exponent.value == pytest.approx(0.4, rel=1e-4)
     assert term.amplitude.value == pytest.approx(30, rel=1e-3)
     assert (fit.floor is None) == (not floor)
     if fit.floor is not None:
         assert fit.floor.value == pytest.approx(0.7, rel=1e-4)
-    np.testing.assert_allclose(fit.predict(**{axis: x}), loss, rtol=1e-5)
+    np.testing.assert_allclose(fit.predict(**axes), loss, rtol=1e-5)
 
 
 @pytest.mark.parametrize("delta", [1e-3, 0.1])
