@@ -46,8 +46,11 @@ def prepare(
 ) -> Prepared:
     """w_i - m with m = sum_j w_j / N, then w_i / |w_i|, each if asked for; zero columns stay zero.
 
-    What centering leaves of a column that is the mean itself is rounding: where
-    |w_i - m| <= epsilon (|w_i| + |m|), the column becomes zero.
+    What centering leaves of a column that is the mean itself is rounding: each entry is off by up
+    to half the spacing s of its numbers, |w_i - m|^2 by sum_k s_k^2 / 12 on average, with a
+    variance of sum_k s_k^4 / 180; those of the other columns come in by m, over N^2 and N^4. A
+    column within three standard deviations of that becomes zero. In bfloat16 that is some 0.2% of
+    its norm: a column 1% from the mean is a feature.
 
     Arguments:
         W: [latent, features], finite.
@@ -69,13 +72,24 @@ def prepare(
     rounding = float(np.finfo(W.dtype).eps) if epsilon is None else epsilon
     mean = W.mean(axis=1, dtype=np.float64) if center else None
     result = np.empty_like(W)
-    for start in range(0, W.shape[1], _BLOCK):
-        block = slice(start, start + _BLOCK)
+    blocks = [slice(start, start + _BLOCK) for start in range(0, W.shape[1], _BLOCK)]
+    peak = max(float(np.abs(W).max(initial=0)), np.finfo(np.float64).tiny)
+    shared, scatter = 0.0, 0.0
+    if mean is not None:
+        count = W.shape[1]
+        sums = [[x.sum() for x in _rounding(W[:, block], peak, rounding)] for block in blocks]
+        # The mean is a sum in float64, which rounds too.
+        adding = 4 * np.finfo(np.float64).eps ** 2 * float(np.sum((np.abs(mean) / peak) ** 2))
+        adding += 4 * np.finfo(np.float64).eps ** 2 * len(W)
+        shared = float(sum(one for one, _ in sums)) / count**2 + adding
+        scatter = float(sum(one for _, one in sums)) / count**4
+    for block in blocks:
         columns = W[:, block].astype(np.float64)
         if mean is not None:
-            reach = _norms(columns) + np.linalg.norm(mean)
+            own, variances = _rounding(W[:, block], peak, rounding)
             columns -= mean[:, None]
-            emptied[block] = _norms(columns) <= rounding * reach
+            squares = np.sum((columns / peak) ** 2, axis=0)
+            emptied[block] = squares <= own + shared + 3 * np.sqrt(variances + scatter)
             columns[:, emptied[block]] = 0.0
         if unit_norm:
             norms = _norms(columns)
@@ -103,3 +117,15 @@ def _norms(columns: Float[np.ndarray, "latent block"]) -> Float[np.ndarray, " bl
     """Norms whose squares neither overflow nor vanish."""
     peak = np.abs(columns).max(axis=0)
     return peak * np.linalg.norm(columns / np.where(peak > 0, peak, 1.0), axis=0)
+
+
+def _rounding(
+    columns: Float[np.ndarray, "latent block"], peak: float, epsilon: float
+) -> tuple[Float[np.ndarray, " block"], Float[np.ndarray, " block"]]:
+    """Mean and variance of a column's squared rounding error, in units of peak^2 and peak^4.
+
+    An error is uniform within half the spacing, epsilon times the power of two below the number.
+    """
+    exponents = np.frexp(columns.astype(np.float64) / peak)[1]
+    squares = np.where(columns != 0, np.ldexp(epsilon, exponents - 1), 0.0) ** 2
+    return np.sum(squares, axis=0) / 12, np.sum(squares**2, axis=0) / 180

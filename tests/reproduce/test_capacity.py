@@ -12,6 +12,7 @@ from jaxsup.reproduce import toys
 from jaxsup.reproduce.analysis import capacity_claims, capacity_table
 from jaxsup.reproduce.analysis.capacity_table import QUANTITIES, TOLERANCES, Row
 from jaxsup.reproduce.claims import AGREES, DIFFERS, NOT_CLAIMED
+from jaxsup.reproduce.figures.capacity import Capacity
 from jaxsup.spectral.nulls import gaussian_null
 
 
@@ -127,6 +128,16 @@ def test_diverged_networks_are_left_out() -> None:
     (row,) = capacity_table.measure_rows(planted(weights, 4))
     assert len(row.rank) == 2
     assert not capacity_table.measure_rows(planted(np.full((1, 4, 12), np.nan), 4))
+
+
+def test_networks_without_weights_are_left_out(dataset: xr.Dataset) -> None:
+    figure, changed = Capacity(), dataset.copy(deep=True)
+    changed["embedding"][{"width": 0, "features.density": 0, "seed": 0}] = 0.0
+    findings = figure.measure(changed, figure.configure(figure.scale("smoke")))
+    assert [record["networks"] for record in findings.records] == [1, 2, 2, 2]
+    findings = figure.measure(0 * dataset, figure.configure(figure.scale("smoke")))
+    assert (findings.records, findings.claims) == ([], [])
+    assert "no weight left" in findings.text[0]
 
 
 def published_row(printed: capacity_claims.Printed) -> Row:

@@ -58,6 +58,11 @@ def test_features_may_have_sparsities_of_their_own() -> None:
         assert sizes.max() - sizes.min() <= 1
 
 
+def test_few_features_have_fewer_widths() -> None:
+    widths = toys.capacity_sweep(features=16).axes[0].fields["student.latent"]
+    assert widths == tuple(range(1, 9))
+
+
 def test_scaled_down_sweeps_train() -> None:
     small: dict[str, Any] = {"steps": 50, "batch_size": 16, "seeds": 2}
     for sweep, sizes in (

@@ -190,12 +190,17 @@ def test_arrays_of_numbers_can_be_scanned():
     """The number of features is known where the array itself is taken out of the program."""
     covariances = [np.eye(8), np.diag(np.arange(1.0, 9.0))]
     probabilities = [np.full(8, 0.5), np.linspace(0.1, 0.8, 8)]
+    labels = {
+        "covariance": ["#0: 8 x 8 numbers, 0 to 1", "#1: 8 x 8 numbers, 0 to 8"],
+        "probabilities": [json.dumps(values.tolist()) for values in probabilities],
+    }
     for features, field, values in (
         (jaxsup.CorrelatedFeatures(covariances[0]), "covariance", covariances),
         (jaxsup.SparseFeatures(probabilities[0]), "probabilities", probabilities),
     ):
         base = linear(features=features)
         together = jaxsup.run(jaxsup.Sweep(base, {f"features.{field}": values}, seeds=1))
+        assert together[f"features.{field}"].values.tolist() == labels[field]
         for place, value in enumerate(values):
             alone = linear(features=type(features)(value))
             single = jaxsup.run(jaxsup.Sweep(alone, {}, seeds=1))

@@ -1,11 +1,12 @@
 """Centered columns and columns of unit norm, against NumPy in float64 and planted means."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxsup.spectral import represented
 from jaxsup.weights import preparation
-from jaxsup.weights.preparation import prepare
+from jaxsup.weights.preparation import prepare, stored_epsilon
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -66,3 +67,27 @@ def test_equal_columns_leave_nothing() -> None:
     prepared = prepare(np.full((4, 7), 0.1, np.float32), center=True, unit_norm=True)
     assert prepared.emptied.all()
     assert not prepared.matrix.any()
+
+
+@pytest.mark.parametrize(("stored", "spread"), [("bfloat16", 0.01), ("bfloat16", 0.004)])
+def test_features_near_the_mean_of_few_digits_are_no_rounding(stored: str, spread: float) -> None:
+    """All 400 columns differ, by more than rounding can make of one."""
+    rng = np.random.default_rng(3)
+    common = rng.standard_normal((64, 1))
+    exact = common + spread * np.abs(common) * rng.standard_normal((64, 400))
+    W = np.asarray(exact.astype(jnp.dtype(stored)).astype(np.float32))
+    assert len(np.unique(W, axis=1).T) == 400
+    epsilon = stored_epsilon(stored, np.dtype(np.float32))
+    assert not prepare(W, center=True, epsilon=epsilon).emptied.any()
+
+
+def test_rounding_of_the_mean_counts_where_there_are_few_columns() -> None:
+    rng = np.random.default_rng(4)
+    emptied = []
+    for _ in range(50):
+        offset, mean = 30 * rng.standard_normal(16), rng.standard_normal(16)
+        W = np.stack([mean + offset, mean - offset, mean], axis=1).astype(np.float32)
+        emptied.append(prepare(W, center=True).emptied)
+    shares = np.mean(emptied, axis=0)
+    assert shares[:2].max() == 0
+    assert shares[2] > 0.8

@@ -1,7 +1,7 @@
 """Loss against model size and data: floor, amplitudes and exponents, each with an interval."""
 
 import itertools
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
 from jaxsup.fit.intervals import Estimate
-from jaxsup.fit.numbers import read_numbers
+from jaxsup.fit.scaling.results import ScalingFit, ScalingTerm, positive_numbers
 from jaxsup.fit.scaling.robust import Design, minimize, objective, predict
 
 DELTA = 1e-3
@@ -19,84 +19,10 @@ _EXPONENTS = (0.05, 0.15, 0.3, 0.5, 0.8, 1.2, 1.7)  # that a search begins with
 _FLOORS = (0.98, 0.8, 0.5, 0.1)  # shares of the least loss that a search begins with
 _BEST = 24  # starts of a search that are followed
 _SPAN = 4.0  # least ratio between the ends of an axis
+_NO_FLOOR = 1e-6  # share of the least loss below which a floor is none
+_SMALL = 0.05  # the same below which it may have been found by mistake
+_NO_EXPONENT = 1e-6  # exponents that are none
 _ALIKE = 0.999  # correlation of the axes from which they are one
-
-
-class ScalingTerm(NamedTuple):
-    """A power law amplitude x^-exponent.
-
-    Attributes:
-        amplitude: A > 0, in units of the loss, at x = 1.
-        exponent: > 0 where the loss falls with x.
-    """
-
-    amplitude: Estimate
-    exponent: Estimate
-
-
-class ScalingFit(NamedTuple):
-    """A law of the loss with 95% intervals.
-
-    Attributes:
-        floor: E; None where the law has none.
-        size: the term of model size, A N^-alpha; None without sizes.
-        data: the term of data, B D^-beta; None without data.
-        residuals: log of the predicted loss over the measured, [points].
-        objective: sum of their Huber losses.
-        delta: of the Huber loss.
-    """
-
-    floor: Estimate | None
-    size: ScalingTerm | None
-    data: ScalingTerm | None
-    residuals: Float[np.ndarray, " points"]
-    objective: float
-    delta: float
-
-    def predict(
-        self, size: ArrayLike | None = None, data: ArrayLike | None = None
-    ) -> Float[np.ndarray, "*shape"]:
-        """The law's loss at model sizes and amounts of data.
-
-        Raises:
-            ValueError: what the law depends on is missing, or something else is given.
-        """
-        total: Any = 0.0 if self.floor is None else self.floor.value
-        for name, term, values in (("size", self.size, size), ("data", self.data, data)):
-            if (term is None) != (values is None):
-                expected = "nothing, as it was fitted without" if term is None else "numbers"
-                raise fail(name, expected, values, "give what the law was fitted to")
-            if term is not None and values is not None:
-                x = _positive(name, values)
-                total = total + term.amplitude.value * x**-term.exponent.value
-        return np.asarray(total, np.float64)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Numbers and intervals as JSON-safe values; symbols as in E + A / N^alpha + B / D^beta."""
-        numbers = {"E": self.floor}
-        for symbols, term in ((("A", "alpha"), self.size), (("B", "beta"), self.data)):
-            numbers |= dict(zip(symbols, term or (None, None), strict=True))
-        plain = {name: None if n is None else n._asdict() for name, n in numbers.items()}
-        scatter = float(np.sqrt(np.mean(self.residuals**2)))
-        return {
-            **plain,
-            "points": len(self.residuals),
-            "rms_residual": scatter,
-            "objective": self.objective,
-            "delta": self.delta,
-        }
-
-    def __str__(self) -> str:
-        """A line a parameter."""
-        numbers = {k: v for k, v in self.to_dict().items() if isinstance(v, dict)}
-        lines = [
-            f"{name:<6} {v['value']:.5g}  ({v['low']:.5g} to {v['high']:.5g})"
-            for name, v in numbers.items()
-        ]
-        scatter = np.sqrt(np.mean(self.residuals**2))
-        return "\n".join(
-            [*lines, f"{len(self.residuals)} points, rms of log residuals {scatter:.3g}"]
-        )
 
 
 def fit_scaling(
@@ -141,7 +67,7 @@ def fit_scaling(
     check_positive_integer("resamples", resamples, "give a number of fits")
     if resamples < 50:
         raise fail("resamples", "at least 50", resamples, "intervals want hundreds")
-    losses = _positive("loss", loss)
+    losses = positive_numbers("loss", loss)
     axes = {
         name: _axis(name, values, losses)
         for name, values in (("size", size), ("data", data))
@@ -156,40 +82,31 @@ def fit_scaling(
     best, value = _search(design, targets, delta)
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(len(losses), np.full(len(losses), 1 / len(losses)), resamples)
-    starts = np.repeat(best[None], resamples, axis=0)
-    fits, _ = minimize(design, targets, counts.astype(np.float64), starts, delta)
+    fits = _resample(design, targets, counts.astype(np.float64), best, delta)
     basis = f"bootstrap of {len(losses)} points"
     numbers = [_estimate(best[place], fits[:, place], basis) for place in range(design.parameters)]
     terms = {}
     for place, name in enumerate(axes):
         heights = _uncentered(best, fits, place, centers[place])
         amplitude = _estimate(heights[0], heights[1], basis, exponential=True)
-        terms[name] = ScalingTerm(amplitude, numbers[2 * place + 1])
+        terms[name] = ScalingTerm(amplitude, numbers[2 * place + 1], float(heights[0]))
+    least = _NO_FLOOR * float(losses.min())
     return ScalingFit(
-        floor=_estimate(best[-1], fits[:, -1], basis, exponential=True) if floor else None,
+        floor=_floor(best[-1], fits[:, -1], basis, least) if floor else None,
         size=terms.get("size"),
         data=terms.get("data"),
         residuals=predict(design, best[None])[0][0] - targets,
         objective=value,
         delta=delta,
+        problem=_problem(terms),
     )
-
-
-def _positive(name: str, values: ArrayLike) -> Float[np.ndarray, "*shape"]:
-    numbers, _ = read_numbers(name, values)
-    if not (np.isfinite(numbers) & (numbers > 0)).all() or not numbers.size:
-        bad = numbers[~(np.isfinite(numbers) & (numbers > 0))]
-        text = f"{bad.flat[0]:g}" if bad.size else "none"
-        do = "leave out runs that diverged"
-        raise fail(name, "positive finite numbers", text, do, described=True)
-    return numbers
 
 
 def _axis(
     name: str, values: ArrayLike, losses: Float[np.ndarray, "*shape"]
 ) -> Float[np.ndarray, " points"]:
     """An axis of the law, as long as the losses and wide enough."""
-    numbers = _positive(name, values)
+    numbers = positive_numbers(name, values)
     if losses.ndim != 1 or numbers.shape != losses.shape:
         text = f"shapes {numbers.shape} and {losses.shape}"
         raise fail(name, "[points], one for each loss", text, "pair them", described=True)
@@ -237,6 +154,53 @@ def _search(
     return found[best], float(values[best])
 
 
+def _resample(
+    design: Design,
+    targets: Float[np.ndarray, " points"],
+    counts: Float[np.ndarray, "fits points"],
+    best: Float[np.ndarray, " parameters"],
+    delta: float,
+) -> Float[np.ndarray, "fits parameters"]:
+    """The fit to each resampling, from the best one.
+
+    log E has no slope where E is 0 and would stay there: where it is small, a resampling begins
+    again from larger ones.
+    """
+    starts = np.repeat(best[None], len(counts), axis=0)
+    fits, values = minimize(design, targets, counts, starts, delta)
+    least = float(targets.min())
+    small = (
+        np.flatnonzero(fits[:, -1] < least + np.log(_SMALL)) if design.floor else np.zeros(0, int)
+    )
+    for share in (0.02, 0.6) if small.size else ():
+        other = best.copy()
+        other[-1] = least + np.log(share)
+        change = np.exp(other[-1]) - np.exp(best[-1])
+        heights = np.arange(0, design.parameters - 1, 2)
+        sizes = np.exp(best[heights])
+        other[heights] = np.log(np.maximum(sizes - change / len(heights), 0.05 * sizes))
+        starts = np.repeat(other[None], small.size, axis=0)
+        found, reached = minimize(design, targets, counts[small], starts, delta)
+        better = reached < values[small]
+        fits[small[better]], values[small[better]] = found[better], reached[better]
+    return fits
+
+
+def _problem(terms: Mapping[str, ScalingTerm]) -> str:
+    """Which exponents these data do not tell from 0."""
+    flat = [name for name, term in terms.items() if term.exponent.low <= _NO_EXPONENT]
+    if not flat:
+        return ""
+    return f"no law in {' and '.join(flat)}: the exponent's interval reaches 0"
+
+
+def _floor(value: float, draws: Float[np.ndarray, " fits"], basis: str, least: float) -> Estimate:
+    """E and its interval; what is less than a millionth of the least loss is 0."""
+    found = _estimate(value, draws, basis, exponential=True)
+    ends = [0.0 if end < least else end for end in found[:3]]
+    return Estimate(ends[0], ends[1], ends[2], basis)
+
+
 def _uncentered(
     best: Float[np.ndarray, " parameters"],
     fits: Float[np.ndarray, "fits parameters"],
@@ -259,5 +223,6 @@ def _estimate(
     low, high = np.quantile(draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     low, high = min(float(low), float(value)), max(float(high), float(value))
     if exponential:
-        value, low, high = (float(np.exp(end)) for end in (value, low, high))
+        with np.errstate(over="ignore"):
+            value, low, high = (float(np.exp(end)) for end in (value, low, high))
     return Estimate(float(value), low, high, basis)

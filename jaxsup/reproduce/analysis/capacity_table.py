@@ -131,7 +131,7 @@ QUANTITIES: dict[str, Callable[[Row], Float[np.ndarray, " networks"]]] = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Row:
-    """The networks of one width and sparsity that did not diverge.
+    """The networks of one width and sparsity that did not diverge and are not zero.
 
     Attributes:
         features, latent, sparsity: N, K and S.
@@ -179,7 +179,7 @@ def measure_rows(dataset: xr.Dataset) -> list[Row]:
     for place, latent in enumerate(dataset["student.latent"].values.tolist()):
         for column, density in enumerate(dataset["features.density"].values.tolist()):
             W = weights[place, column, :, :latent].values
-            W = W[np.isfinite(W).all(axis=(1, 2))]
+            W = W[np.isfinite(W).all(axis=(1, 2)) & W.any(axis=(1, 2))]
             if len(W):
                 rows.append(_row(W, 1.0 - density))
     return rows
@@ -236,7 +236,7 @@ def measure_tolerances(
         chosen = dataset["embedding"].isel({"kept_step": -1, "width": width})
         chosen = chosen.isel({"features.density": column}).transpose("seed", "latent", "feature")
         W = chosen.values[:, :latent]
-        W = W[np.isfinite(W).all(axis=(1, 2))]
+        W = W[np.isfinite(W).all(axis=(1, 2)) & W.any(axis=(1, 2))]
         if len(W):
             curves.append(ToleranceCurve(round(1 - density, 9), _projections(W)))
     shape = (1, latent, dataset.sizes["feature"])

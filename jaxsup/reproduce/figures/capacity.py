@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup import Sweep
+from jaxsup import Sweep, plot
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, toys
 from jaxsup.reproduce.analysis import capacity_claims, capacity_panels, capacity_table
 from jaxsup.reproduce.figure import Records
@@ -97,6 +97,10 @@ class Capacity(AbstractFigure[Scale]):
         """Spectra of the last weights, the linear law and the tolerances, beside their nulls."""
         del sweep
         rows = capacity_table.measure_rows(dataset)
+        if not rows:
+            figure, ax = plot.new_figure()
+            ax.set_axis_off()
+            return Findings([], ["every network diverged, or has no weight left"], figure, [])
         latent = min((r.latent for r in rows), key=lambda k: abs(k - rows[0].features / 9))
         sparsities = sorted({row.sparsity for row in rows if row.latent == latent})
         places = np.linspace(0, len(sparsities) - 1, min(5, len(sparsities))).round().astype(int)

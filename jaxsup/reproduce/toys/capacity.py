@@ -53,7 +53,8 @@ def capacity_sweep(
 
     Arguments:
         features: N.
-        latents: widths K, on the joint axis ``"width"``; default: 32 of them from N/64 to N/2.
+        latents: widths K, on the joint axis ``"width"``; default: 32 of them from N/64 to N/2,
+            fewer where N is below 64.
         sparsities: S in [0, 1), as densities 1 - S on the axis ``"features.density"``; default: 50
             from 0 to 0.99.
         steps: updates.
@@ -68,8 +69,8 @@ def capacity_sweep(
     """
     check_positive_integer("features", features, "give the number of features N")
     # Of evenly spaced shares of N the whole part is taken, as published.
-    even = np.linspace(features / 64, features / 2, 32).astype(int).tolist()
-    widths = even if latents is None else list(latents)
+    even = np.linspace(features / 64, features / 2, 32).astype(int)
+    widths = np.unique(even[even > 0]).tolist() if latents is None else list(latents)
     if not widths:
         raise fail("latents", "at least one width K", widths, "give one")
     densities = _densities(np.linspace(0.0, 0.99, 50) if sparsities is None else sparsities)

@@ -32,6 +32,8 @@ _FIELD_LABELS = {
     "importance": ("relative importance of consecutive features", "1"),
 }
 
+_FEW_NUMBERS = 8  # of an array that is told whole
+
 
 def coordinates_of(
     sweep: Sweep, steps: Int[np.ndarray, " steps"], kept: Int[np.ndarray, " kept"]
@@ -76,8 +78,20 @@ def _labels(
         whole = all(isinstance(value, int) for value in values)
         declared = whole and _is_whole(experiment, field)
         return np.asarray(values, None if declared else np.float64)
-    texts = [v if isinstance(v, str) else json.dumps(to_table(v)) for v in values]
+    texts = [_text(place, value) for place, value in enumerate(values)]
     return np.asarray(texts, object)
+
+
+def _text(place: int, value: Any) -> str:
+    """A value that is no number as text; an array of many by its place, size and range."""
+    if isinstance(value, str):
+        return value
+    table = to_table(value)
+    numbers = np.asarray(table) if isinstance(table, list) else np.zeros(0)
+    if numbers.size > _FEW_NUMBERS and numbers.dtype.kind in "iuf":
+        shape = " x ".join(f"{size:,}" for size in numbers.shape)
+        return f"#{place}: {shape} numbers, {numbers.min():.3g} to {numbers.max():.3g}"
+    return json.dumps(table)
 
 
 def _ratio(sweep: Sweep) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Scaling laws recovered from data that were drawn from them, and whether intervals cover."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -94,11 +95,14 @@ def test_outliers_hardly_move_the_law() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_the_published_refit() -> None:
-    """Of 200 data sets, 95% intervals hold each parameter in 90% to 99%."""
-    size, data = isoflops()
+    """Of 200 data sets, 95% intervals hold each parameter in 90% to 99%.
+
+    With 55 points each, for the time that it takes; with 243 and 200 resamples it was 93% to 95%.
+    """
+    size, data = isoflops(5, 11)
     hits = dict.fromkeys(REFIT, 0)
     for seed in range(200):
-        fit = fit_scaling(noisy(seed, size, data), size=size, data=data, resamples=200, seed=seed)
+        fit = fit_scaling(noisy(seed, size, data), size=size, data=data, resamples=100, seed=seed)
         found = fit.to_dict()
         for name, value in REFIT.items():
             hits[name] += found[name]["low"] <= value <= found[name]["high"]
@@ -114,6 +118,42 @@ def test_intervals_cover_on_few_data_sets() -> None:
         found = fit.to_dict()
         hits += sum(found[n]["low"] <= v <= found[n]["high"] for n, v in REFIT.items())
     assert hits >= stats.binom.ppf(1e-3, 60, 0.9)
+
+
+def test_a_floor_of_zero_is_held_by_intervals_that_are_no_point() -> None:
+    """40 data sets without a floor: 95% intervals that hold it in 85% have a width."""
+    size = np.geomspace(1e6, 1e9, 12)
+    held, width = 0, []
+    for seed in range(40):
+        scatter = np.random.default_rng(seed).standard_normal(12)
+        fit = fit_scaling(400 * size**-0.34 * np.exp(0.01 * scatter), size=size, resamples=100)
+        assert fit.floor is not None
+        held += fit.floor.low == 0
+        width.append(fit.floor.high - fit.floor.low)
+    assert held >= stats.binom.ppf(1e-3, 40, 0.9)
+    assert np.mean(np.array(width) > 0) > 0.9
+
+
+def test_what_does_not_depend_on_size_is_said_so() -> None:
+    size = np.geomspace(1e6, 1e9, 12)
+    plateau = 2 * np.exp(0.01 * np.random.default_rng(2).standard_normal(12))
+    for loss in (plateau, np.full(12, 2.0)):
+        fit = fit_scaling(loss, size=size, resamples=100)
+        assert fit.problem.startswith("no law in size")
+        assert fit.problem in str(fit)
+        assert np.isfinite(fit.predict(size=size)).all()
+        json.dumps(fit.to_dict(), allow_nan=False)
+    data = np.random.default_rng(3).permutation(size)
+    fit = fit_scaling(1 + 100 * size**-0.3, size=size, data=data, resamples=100)
+    assert "no law in data" in fit.problem
+
+
+def test_amplitudes_beyond_all_numbers_still_predict() -> None:
+    size = np.geomspace(1e27, 1e30, 12)
+    loss = 1 + (size / 1e27) ** -12.0
+    fit = fit_scaling(loss, size=size, resamples=50)
+    np.testing.assert_allclose(fit.predict(size=size), loss, rtol=1e-6)
+    json.dumps(fit.to_dict(), allow_nan=False)
 
 
 X = np.geomspace(1, 1e4, 20)
