@@ -20,6 +20,7 @@ from jaxsup.cli.reproduce import ReproduceCommand
 from jaxsup.cli.spectrum import SpectrumCommand
 from jaxsup.cli.sweep import SweepCommand
 from jaxsup.cli.terminal import one_line, plain_streams, widen
+from jaxsup.cli.version import format_versions
 
 Command = (
     Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
@@ -39,6 +40,7 @@ Start here:
   jaxsup fit runs/transition
   jaxsup plot runs/transition --out transition.png
   jaxsup spectrum weights.safetensors --out weights.png
+  jaxsup --version
 """
 
 
@@ -57,6 +59,9 @@ def main() -> None:
         try:
             check_assertions()
             widen()
+            if sys.argv[1:] == ["--version"]:
+                print(format_versions(), flush=True)
+                return
             command = tyro.cli(
                 Command,  # pyright: ignore[reportArgumentType]
                 prog="jaxsup",

@@ -9,7 +9,7 @@ import logging
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -31,6 +31,7 @@ class SweepCommand:
       jaxsup sweep examples/transition.toml --out runs/transition
       jaxsup sweep examples/transition.toml --out runs/transition --resume
       jaxsup sweep examples/exponents.toml --out runs/exponents --seeds 16 --json
+      jaxsup sweep examples/exponents.toml --out runs/short --set steps=2000
 
     The TOML file describes one experiment and the axes to scan; the files in examples/ explain
     every key. The dataset is a Zarr folder that xarray opens, filled in tile by tile. Ctrl-C,
@@ -45,6 +46,8 @@ class SweepCommand:
         config: Sweep in TOML.
         out: Folder for the dataset; a new one, unless --resume or a share of it is asked for.
         resume: Go on with what the folder holds.
+        settings: A key of the file with another value, like steps=100, features.exponent=1.5 or
+            'axes."student.latent"=[8,16]'; repeatable, the last one counts.
         seeds: Number of seeds, in place of the file's.
         widths: Padded widths that a scan over student.latent may compile to.
         memory: Memory to use, like 4GiB: of the accelerators, or of the process on a CPU.
@@ -63,6 +66,9 @@ class SweepCommand:
     config: tyro.conf.Positional[Path]
     out: Path
     resume: bool = False
+    settings: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="KEY=VALUE")
+    ] = ()
     seeds: int | None = None
     widths: int = 2
     memory: str | None = None
@@ -103,11 +109,13 @@ class SweepCommand:
         print(json.dumps(summary) if self.json else format_summary(summary))
 
     def _read(self) -> Sweep:
-        """The sweep of the file, with the seeds that were asked for."""
+        """The sweep of the file, with the changes and the seeds that were asked for."""
+        from jaxsup.sweep.amendments import amend_sweep, parse_amendment
         from jaxsup.sweep.grid import Sweep
-        from jaxsup.sweep.tables import read_sweep
+        from jaxsup.sweep.tables import read_tables
 
-        sweep = read_sweep(self.config)
+        amendments = [parse_amendment(text) for text in self.settings]
+        sweep = amend_sweep(read_tables(self.config), amendments)
         if self.seeds is None:
             return sweep
         return Sweep(sweep.experiment, sweep.axis_table(), self.seeds)

@@ -24,11 +24,20 @@ def read_sweep(path: str | Path) -> Sweep:
         FileNotFoundError: there is no such file.
         ValueError: the file is not TOML, or a key or value is wrong.
     """
+    return sweep_from_tables(read_tables(path), imports=True)
+
+
+def read_tables(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not TOML.
+    """
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: expected a TOML file; got none there; check the path")
-    tables = parse_toml(file.read_bytes(), str(file))
-    return sweep_from_tables(tables, imports=True)
+    return parse_toml(file.read_bytes(), str(file))
 
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
