@@ -15,6 +15,7 @@ import tyro
 from jaxsup._internal.system import check_assertions
 from jaxsup.cli.fit import FitCommand
 from jaxsup.cli.info import InfoCommand
+from jaxsup.cli.list import ListCommand
 from jaxsup.cli.plot import PlotCommand
 from jaxsup.cli.reproduce import ReproduceCommand
 from jaxsup.cli.spectrum import SpectrumCommand
@@ -29,6 +30,7 @@ Command = (
     | Annotated[PlotCommand, tyro.conf.subcommand("plot")]
     | Annotated[SpectrumCommand, tyro.conf.subcommand("spectrum")]
     | Annotated[ReproduceCommand, tyro.conf.subcommand("reproduce")]
+    | Annotated[ListCommand, tyro.conf.subcommand("list")]
 )
 
 _DESCRIPTION = """Train thousands of small teacher-student networks at once, measure how they learn.
@@ -40,6 +42,7 @@ Start here:
   jaxsup fit runs/transition
   jaxsup plot runs/transition --out transition.png
   jaxsup spectrum weights.safetensors --out weights.png
+  jaxsup list optimizers
   jaxsup --version
 """
 
