@@ -15,6 +15,7 @@ import tyro
 from jaxsup._internal.system import check_assertions
 from jaxsup.cli.fit import FitCommand
 from jaxsup.cli.info import InfoCommand
+from jaxsup.cli.init import InitCommand
 from jaxsup.cli.list import ListCommand
 from jaxsup.cli.plot import PlotCommand
 from jaxsup.cli.reproduce import ReproduceCommand
@@ -30,6 +31,7 @@ Command = (
     | Annotated[PlotCommand, tyro.conf.subcommand("plot")]
     | Annotated[SpectrumCommand, tyro.conf.subcommand("spectrum")]
     | Annotated[ReproduceCommand, tyro.conf.subcommand("reproduce")]
+    | Annotated[InitCommand, tyro.conf.subcommand("init")]
     | Annotated[ListCommand, tyro.conf.subcommand("list")]
 )
 
@@ -42,6 +44,7 @@ Start here:
   jaxsup fit runs/transition
   jaxsup plot runs/transition --out transition.png
   jaxsup spectrum weights.safetensors --out weights.png
+  jaxsup init mine.toml
   jaxsup list optimizers
   jaxsup --version
 """
