@@ -55,4 +55,5 @@ class InitCommand:
             text = error.strerror or str(error)
             raise fail(str(path), expected, text, advice, described=True) from None
         file, out = shlex.quote(str(path)), shlex.quote(str(out))
-        print(f"{path} written; train it: jaxsup sweep {file} --out {out}")
+        print(f"{path} written; what it will take: jaxsup sweep {file} --dry-run")
+        print(f"train it: jaxsup sweep {file} --out {out}")

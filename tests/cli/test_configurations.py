@@ -1,4 +1,4 @@
-"""The command's ways to a configuration: `--set`, `--version`."""
+"""The command's ways to a configuration: `--set`, `--dry-run`, `--version`."""
 
 import json
 import subprocess
@@ -47,6 +47,47 @@ def test_a_mistake_in_set_is_one_line_that_names_it(
     assert done.stderr.startswith(f"jaxsup: --set {text}: {message}")
     assert_error_form(done.stderr.strip())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_tells_what_a_sweep_will_take_and_writes_nothing(tmp_path: Path) -> None:
+    file = write(tmp_path, BASE + '[axes]\n"features.exponent" = {linspace = [1, 2, 4]}\n')
+    done = jaxsup("sweep", file, "--dry-run", "--json", "--set", "steps=40", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert (plan["settings"], plan["seeds"], plan["networks"]) == (4, 3, 12)
+    (program,) = plan["programs"]
+    assert (program["latent"], program["updates"], program["at_once"]) == (8, 40, 12)
+    assert 0 < plan["seconds"] < 60
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    shown = jaxsup("sweep", file, "--dry-run", "--chunk", 2, cwd=tmp_path)
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "networks  12: 4 settings, 3 seeds"
+    assert lines[2].strip() == "program 1 of 1: latent 8; 2 of 12 networks at once"
+    assert "in 6 parts; 50 updates" in lines[3]
+    assert lines[5].startswith("time      about ")
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "--out: expected a folder for the dataset; got a call without it; add --out DIR"),
+        (("--dry-run", "--resume"), "--dry-run: expected a plan of the whole sweep; got a call"),
+        (("--dry-run", "--shard", "1/2"), "--dry-run: expected a plan of the whole sweep; got"),
+        (("--dry-run", "--memory", "much"), "memory: expected a size in bytes; got 'much'"),
+        (("--dry-run", "--chunk", "0"), "chunk: expected a positive integer; got 0"),
+        (("--dry-run", "--widths", "0"), "widths: expected a positive integer; got 0"),
+        (("--dry-run", "--set", "steps=0"), "--set steps=0: steps: expected a positive"),
+    ],
+)
+def test_mistakes_in_the_options_are_one_line(
+    tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    done = jaxsup("sweep", write(tmp_path, BASE), *options)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"jaxsup: {message}")
+    assert_error_form(done.stderr.strip())
+    assert done.stdout == ""
 
 
 def test_version_names_the_package_jax_and_jaxlib() -> None:

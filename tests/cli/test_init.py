@@ -19,6 +19,7 @@ from jaxsup.sweep.tables import read_sweep, sweep_to_tables
 def test_the_file_runs(tmp_path: Path) -> None:
     done = jaxsup("init", "first", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "jaxsup sweep first.toml --dry-run\n" in done.stdout
     command = done.stdout.strip().partition("train it: jaxsup ")[2].split()
     assert command == ["sweep", "first.toml", "--out", "runs/first"]
     trained = jaxsup(*command, cwd=tmp_path)
