@@ -16,7 +16,8 @@ def format_forecast(plan: Forecast) -> str:
         f"networks  {plan.networks}: {plan.settings} settings, {plan.seeds} seeds",
         f"programs  {len(plan.programs)}",
         *(line for program in plan.programs for line in _program_lines(program)),
-        f"dataset   at most {format_bytes(plan.disk_bytes)} on disk",
+        f"dataset   {format_bytes(plan.disk_bytes)} of arrays before compression, and files that "
+        "describe them (some 100 KiB, more with many tiles)",
     ]
     if plan.seconds is None or plan.compilation is None:
         lines.append("time      not known: memory held no program for a trial")

@@ -80,8 +80,8 @@ class Forecast:
     Attributes:
         programs: what each program will do.
         settings, seeds, networks: how many there are.
-        disk_bytes: of the dataset's arrays before compression: about the most that it takes on
-            disk.
+        disk_bytes: of the dataset's arrays before compression. What describes them comes on top,
+            which is most of a small store.
         devices: number of devices that train.
         seconds: of training; None where no program was timed.
         compilation: seconds of compilation; None where no program was timed.
