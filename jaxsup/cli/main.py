@@ -15,11 +15,14 @@ import tyro
 from jaxsup._internal.system import check_assertions
 from jaxsup.cli.fit import FitCommand
 from jaxsup.cli.info import InfoCommand
+from jaxsup.cli.init import InitCommand
+from jaxsup.cli.list import ListCommand
 from jaxsup.cli.plot import PlotCommand
 from jaxsup.cli.reproduce import ReproduceCommand
 from jaxsup.cli.spectrum import SpectrumCommand
 from jaxsup.cli.sweep import SweepCommand
 from jaxsup.cli.terminal import one_line, plain_streams, widen
+from jaxsup.cli.version import format_versions
 
 Command = (
     Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
@@ -28,6 +31,8 @@ Command = (
     | Annotated[PlotCommand, tyro.conf.subcommand("plot")]
     | Annotated[SpectrumCommand, tyro.conf.subcommand("spectrum")]
     | Annotated[ReproduceCommand, tyro.conf.subcommand("reproduce")]
+    | Annotated[InitCommand, tyro.conf.subcommand("init")]
+    | Annotated[ListCommand, tyro.conf.subcommand("list")]
 )
 
 _DESCRIPTION = """Train thousands of small teacher-student networks at once, measure how they learn.
@@ -39,6 +44,9 @@ Start here:
   jaxsup fit runs/transition
   jaxsup plot runs/transition --out transition.png
   jaxsup spectrum weights.safetensors --out weights.png
+  jaxsup init mine.toml
+  jaxsup list optimizers
+  jaxsup --version
 """
 
 
@@ -57,6 +65,9 @@ def main() -> None:
         try:
             check_assertions()
             widen()
+            if sys.argv[1:] == ["--version"]:
+                print(format_versions(), flush=True)
+                return
             command = tyro.cli(
                 Command,  # pyright: ignore[reportArgumentType]
                 prog="jaxsup",

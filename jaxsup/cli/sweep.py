@@ -9,7 +9,7 @@ import logging
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -31,6 +31,8 @@ class SweepCommand:
       jaxsup sweep examples/transition.toml --out runs/transition
       jaxsup sweep examples/transition.toml --out runs/transition --resume
       jaxsup sweep examples/exponents.toml --out runs/exponents --seeds 16 --json
+      jaxsup sweep examples/exponents.toml --out runs/short --set steps=2000
+      jaxsup sweep examples/transition.toml --dry-run
 
     The TOML file describes one experiment and the axes to scan; the files in examples/ explain
     every key. The dataset is a Zarr folder that xarray opens, filled in tile by tile. Ctrl-C,
@@ -44,7 +46,10 @@ class SweepCommand:
     Attributes:
         config: Sweep in TOML.
         out: Folder for the dataset; a new one, unless --resume or a share of it is asked for.
+        dry_run: Train and write nothing; tell programs, memory, disk, and time from a few updates.
         resume: Go on with what the folder holds.
+        settings: A key of the file with another value, like steps=100, features.exponent=1.5 or
+            'axes."student.latent"=[8,16]'; repeatable, the last one counts.
         seeds: Number of seeds, in place of the file's.
         widths: Padded widths that a scan over student.latent may compile to.
         memory: Memory to use, like 4GiB: of the accelerators, or of the process on a CPU.
@@ -61,8 +66,12 @@ class SweepCommand:
     """
 
     config: tyro.conf.Positional[Path]
-    out: Path
+    out: Path | None = None
+    dry_run: bool = False
     resume: bool = False
+    settings: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="KEY=VALUE")
+    ] = ()
     seeds: int | None = None
     widths: int = 2
     memory: str | None = None
@@ -88,6 +97,9 @@ class SweepCommand:
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)
         sweep, share = self._read(), self._shard()
+        if self.dry_run:
+            self._forecast(sweep)
+            return
         self._check_place(share)
         configure_devices(self.devices, x64=self.x64)
         if self.distributed:
@@ -103,14 +115,44 @@ class SweepCommand:
         print(json.dumps(summary) if self.json else format_summary(summary))
 
     def _read(self) -> Sweep:
-        """The sweep of the file, with the seeds that were asked for."""
+        """The sweep of the file, with the changes and the seeds that were asked for."""
+        from jaxsup.sweep.amendments import amend_sweep, parse_amendment
         from jaxsup.sweep.grid import Sweep
-        from jaxsup.sweep.tables import read_sweep
+        from jaxsup.sweep.tables import read_tables
 
-        sweep = read_sweep(self.config)
+        amendments = [parse_amendment(text) for text in self.settings]
+        sweep = amend_sweep(read_tables(self.config), amendments)
         if self.seeds is None:
             return sweep
         return Sweep(sweep.experiment, sweep.axis_table(), self.seeds)
+
+    def _forecast(self, sweep: Sweep) -> None:
+        """Tell what the sweep will take.
+
+        Raises:
+            ValueError: an option is of a run that writes.
+        """
+        from jaxsup._internal.validation import fail
+        from jaxsup.cli.dry_run import format_forecast
+        from jaxsup.sweep.forecast import forecast
+
+        shared = self.distributed or self.shard is not None
+        if self.resume or shared:
+            expected, text = "a plan of the whole sweep", "a call for a part of it"
+            advice = "drop --resume, --shard and --distributed"
+            raise fail("--dry-run", expected, text, advice, described=True)
+        configure_devices(self.devices, x64=self.x64)
+        logging.getLogger("jaxsup").setLevel(logging.WARNING)  # the plan is in the forecast
+        plan = forecast(
+            sweep,
+            use_devices(self.devices),
+            widths=self.widths,
+            chunk=self.chunk,
+            memory=self.memory,
+        )
+        print(
+            json.dumps(dataclasses.asdict(plan), indent=1) if self.json else format_forecast(plan)
+        )
 
     def _check_place(self, share: Share | None) -> None:
         """Find mistakes in --out and --memory before anything expensive starts.
@@ -118,9 +160,13 @@ class SweepCommand:
         Raises:
             ValueError: there is one.
         """
+        from jaxsup._internal.validation import fail
         from jaxsup.sweep.memory import parse_bytes
         from jaxsup.sweep.store.plan import check_store
 
+        if self.out is None:
+            text, advice = "a call without it", "add --out DIR, or --dry-run to train nothing"
+            raise fail("--out", "a folder for the dataset", text, advice, described=True)
         check_store(self.out, join=self.resume or self.distributed or share is not None)
         if self.memory is not None:
             parse_bytes(self.memory)

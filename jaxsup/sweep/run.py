@@ -15,12 +15,11 @@ from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import check_assertions
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
 from jaxsup.sweep.callbacks import Callbacks, Stopped, never
+from jaxsup.sweep.capacities import plan_capacities
 from jaxsup.sweep.devices import default_devices
-from jaxsup.sweep.footprint import footprint
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.interruption import keep_on_interrupt
 from jaxsup.sweep.keys import pinned_stream
-from jaxsup.sweep.memory import choose_chunk, format_bytes, memory_budget
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.programs import Program, plan_programs
 from jaxsup.sweep.progress import Progress, ProgressCount
@@ -163,7 +162,7 @@ def _train(
             functools.partial(count.advanced, part), stop, results.saver(part), checkpoint
         )
         started = time.perf_counter()
-        task = _task_of(part, programs[part.program], layout)
+        task = task_of(part, programs[part.program], layout)
         load = functools.partial(results.checkpoint, part)
         block = trainer.train(task, part.shape, callbacks, load)
         results.commit(part, block, time.perf_counter() - started)
@@ -179,29 +178,13 @@ def _choose_capacities(
 ) -> list[int]:
     """Replicas that each program trains at once."""
     capacities = []
-    for number, program in enumerate(programs, 1):
-        points, seeds = len(program.points), len(sweep.seeds)
-        name = f"program {number} of {len(programs)}: latent {program.width}"
-        if chunk is not None:
-            capacities.append(min(chunk, points * seeds))
-            log.info("%s; %d of %d networks at once", name, capacities[-1], points * seeds)
-            continue
-        budget = memory_budget(memory, devices)
-        need = footprint(program, seeds, devices, min(budget), budget.limit)
-        capacities.append(min(choose_chunk(need, points, budget), points * seeds))
-        log.info(
-            "%s, %s%s a network; %d of %d networks at once, in %s",
-            name,
-            "" if need.counted else "at most ",
-            format_bytes(need.replica + need.records),
-            capacities[-1],
-            points * seeds,
-            format_bytes(need.part(capacities[-1])),
-        )
+    for capacity in plan_capacities(programs, sweep, devices, chunk, memory):
+        log.info("%s", capacity.line)
+        capacities.append(capacity.replicas)
     return capacities
 
 
-def _task_of(part: Part, program: Program, layout: Layout) -> Task:
+def task_of(part: Part, program: Program, layout: Layout) -> Task:
     """What the trainer needs to know of a part."""
     order = np.argsort(program.points, kind="stable")
     rows = order[np.searchsorted(program.points[order], part.points)]

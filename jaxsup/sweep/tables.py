@@ -14,6 +14,7 @@ from jaxsup.experiment.tables import (
     to_table,
 )
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.spacings import is_spacing, spaced_values
 
 
 def read_sweep(path: str | Path) -> Sweep:
@@ -23,11 +24,20 @@ def read_sweep(path: str | Path) -> Sweep:
         FileNotFoundError: there is no such file.
         ValueError: the file is not TOML, or a key or value is wrong.
     """
+    return sweep_from_tables(read_tables(path), imports=True)
+
+
+def read_tables(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not TOML.
+    """
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: expected a TOML file; got none there; check the path")
-    tables = parse_toml(file.read_bytes(), str(file))
-    return sweep_from_tables(tables, imports=True)
+    return parse_toml(file.read_bytes(), str(file))
 
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
@@ -78,30 +88,34 @@ def _axes_from_tables(axes: Mapping[str, Any], *, imports: bool) -> dict[str, An
 
     TOML reads a dotted key without quotes as a table ``features`` with a key ``exponent``.
     """
-    flat = _flatten(axes)
     return {
         name: {
-            field: _objects(field, column, imports=imports)
-            for field, column in _flatten(values).items()
+            field: _values(name, field, column, imports=imports)
+            for field, column in flatten_fields(values).items()
         }
-        if isinstance(values, Mapping)
-        else _objects(name, values, imports=imports)
-        for name, values in flat.items()
+        if isinstance(values, Mapping) and not is_spacing(values)
+        else _values("", name, values, imports=imports)
+        for name, values in flatten_fields(axes).items()
     }
 
 
-def _flatten(table: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_fields(table: Mapping[str, Any]) -> dict[str, Any]:
     """Tables named after sections as dotted keys; other tables as they are."""
     flat: dict[str, Any] = {}
     for name, values in table.items():
         if isinstance(values, Mapping) and name in SECTIONS:
-            flat.update({f"{name}.{field}": column for field, column in _flatten(values).items()})
+            flat.update(
+                {f"{name}.{field}": column for field, column in flatten_fields(values).items()}
+            )
         else:
             flat[name] = values
     return flat
 
 
-def _objects(field: str, column: Any, *, imports: bool) -> Any:
+def _values(axis: str, field: str, column: Any, *, imports: bool) -> Any:
+    """The values of a field on an axis; `axis` is empty where the field names it."""
+    if isinstance(column, Mapping):
+        return spaced_values(".".join(filter(None, ("axes", axis, field))), column)
     if not isinstance(column, list):
         return column
     return [object_from_table(field.rpartition(".")[2], item, imports=imports) for item in column]

@@ -71,7 +71,7 @@ class Trainer:
             Stopped: `callbacks` asked for it; what was done is in the last checkpoint.
         """
         run = None if checkpoint is None else self._restore(task, shape, checkpoint)
-        run = self._begin(task, shape) if run is None else run
+        run = self.begin(task, shape) if run is None else run
         saves = Saves(callbacks)
         recorded = task.program.fixed.recorded_steps
         last = int(recorded[-1])
@@ -118,8 +118,13 @@ class Trainer:
         self.compiler.forget()
         self._paces.clear()
 
-    def _begin(self, task: Task, shape: tuple[int, int]) -> TaskRun:
-        """All replicas before their first update."""
+    def begin(self, task: Task, shape: tuple[int, int]) -> TaskRun:
+        """All replicas before their first update.
+
+        Arguments:
+            task: what to train.
+            shape: number of rows and of seeds to which parts of the program are padded.
+        """
         rows, seeds = len(task.rows), len(task.seeds)
         batch = self._gather(task, Lanes.fill(rows, seeds, shape, self.compiler.mesh.size))
         block = task.layout.empty(rows, seeds)
@@ -171,7 +176,7 @@ class Trainer:
             return
         fewer, index = compacted
         updates = (lanes.members.size - fewer.members.size) * remaining
-        if updates * _update_cost(run.task.program.fixed) < _COMPILING_WORTH:
+        if updates * update_cost(run.task.program.fixed) < _COMPILING_WORTH:
             return
         run.harvest(lanes.used & ~alive)
         state = jax.tree.map(lambda leaf: np.asarray(leaf)[index], run.state)
@@ -200,7 +205,7 @@ class _Pace:
             self.updates = max(1, min(_SEGMENT_GROWTH * self.longest, fitting))
 
 
-def _update_cost(experiment: Experiment) -> float:
+def update_cost(experiment: Experiment) -> float:
     """Floating-point operations of an update, about: products forward and backward."""
     count, latent = experiment.features.count, experiment.student.latent
     rows = experiment.batch_size if experiment.gradient == "sampled" else count

@@ -24,6 +24,7 @@ class GaussianFeatures(AbstractFeatures):
         count: number of features N, from 1 to 2^24.
         exponent: variance exponent a, finite.
         variance: > 0; total variance if normalized, else the first feature's.
+        normalize: whether the l_i are scaled to the sum `variance`.
 
     Raises:
         ValueError: an argument is outside of its range.
