@@ -26,7 +26,7 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
         rank: number of axes, 2 or 3.
 
     Returns:
-        The same numbers as float32 or a wider type.
+        The same numbers as float32 or a wider type; integers in JAX's precision.
 
     Raises:
         ValueError: the array has other axes or is empty, its numbers are not real, are masked or
@@ -47,11 +47,13 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
         raise fail(name, "real numbers", f"dtype {array.dtype}", do, described=True)
     if isinstance(array, np.ndarray):
         if array.dtype.kind in "iu":  # JAX would cut large ones to 32 bits
-            array = array.astype(np.float32)
+            array = array.astype(jnp.result_type(float))
         if rank == 2:
             _check_range(name, array)
     array = jnp.asarray(array)
-    if not jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.itemsize < 4:
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        array = array.astype(jnp.result_type(float))
+    elif array.dtype.itemsize < 4:
         array = array.astype(jnp.float32)
     if rank == 2 and not isinstance(array, Tracer) and not _is_finite(array):
         text = f"NaN or infinity in {array.dtype}"

@@ -26,7 +26,7 @@ def describe_eigenspaces(spectrum: FrameSpectrum, law: LinearLaw, relative_toler
         spectrum.spreads,
         spectrum.tightness,
         law.features,
-        np.asarray(law.slopes) * np.asarray(law.eigenvalues),
+        law.scaled_slopes,
         law.r_squared,
     )
     table = list(zip(*(np.asarray(column) for column in columns), strict=True))
@@ -48,6 +48,21 @@ def describe_eigenspaces(spectrum: FrameSpectrum, law: LinearLaw, relative_toler
             "eigenspaces; a smaller --cluster-tolerance splits them."
         )
     return "\n".join(lines)
+
+
+def describe_precision(rank: int, rank_in_float32: int | None) -> list[tuple[str, str]]:
+    """A row that says why all was computed in float64; none where it was not for the rank's sake.
+
+    Arguments:
+        rank: as float64 has it.
+        rank_in_float32: another one, if all was computed in float64 for that.
+    """
+    if rank_in_float32 is None:
+        return []
+    reason = f"float32 loses {rank - rank_in_float32:,} of its rank"
+    if rank_in_float32 >= rank:
+        reason = f"float32 finds rank {rank_in_float32:,}"
+    return [("", f"computed in float64, as {reason}")]
 
 
 def describe_certificate(certificate: Certificate | None, spectrum: FrameSpectrum) -> str:
