@@ -1,7 +1,10 @@
 """Arguments of the spectral functions: checked, and scaled so that squares stay in range."""
 
+import functools
+from collections.abc import Callable
 from functools import partial
 from math import sqrt
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -110,6 +113,36 @@ def data_rank_cut(W: ArrayLike) -> float:
     dtype = np.dtype(getattr(W, "dtype", np.float64))
     narrow = jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize <= 4
     return rounding(np.shape(W), np.float32 if narrow else np.float64) ** 2
+
+
+@runtime_checkable
+class _HasNorms(Protocol):
+    norms: Float[Array, " features"]
+
+
+_Spectrum = TypeVar("_Spectrum", bound=_HasNorms)
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def in_own_precision(
+    function: Callable[Concatenate[_Spectrum, _Arguments], _Result],
+) -> Callable[Concatenate[_Spectrum, _Arguments], _Result]:
+    """A function of a spectrum that computes in float64 for one of float64, whatever JAX's default.
+
+    JAX would cut such arrays to float32 where float64 is not enabled.
+    """
+
+    @functools.wraps(function)
+    def computed(
+        spectrum: _Spectrum, *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    ) -> _Result:
+        if spectrum.norms.dtype == np.float64 and jnp.result_type(float) == np.float32:
+            with jax.enable_x64(True):
+                return function(spectrum, *args, **kwargs)
+        return function(spectrum, *args, **kwargs)
+
+    return computed
 
 
 @jax.jit

@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jaxsup._internal.validation import check_positive_integer, fail
-from jaxsup.spectral.arrays import as_array, exact_product, or_one
+from jaxsup.spectral.arrays import as_array, exact_product, in_own_precision, or_one
 from jaxsup.spectral.spectrum import FrameSpectrum
 
 BINS = 20
@@ -105,6 +105,7 @@ class LinearLaw(NamedTuple):
     scaled_slopes: Float[Array, " eigenspaces"]
 
 
+@in_own_precision
 def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
     """Within an eigenspace, D_i = |w_i|^2 / lambda: the slope and how well a line fits.
 

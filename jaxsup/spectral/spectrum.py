@@ -16,6 +16,7 @@ from jaxsup.spectral.arrays import (
     check_tolerances,
     exact_product,
     exceeds,
+    in_own_precision,
     normalize,
     or_one,
     rounding,
@@ -91,6 +92,7 @@ class FrameSpectrum(eqx.Module):
     scaled_eigenvalues: Float[Array, " eigenvalues"]
 
     @property
+    @in_own_precision
     def slack(self) -> Float[Array, " features"]:
         """1 - D_i / l_i, in [0, 1): 0 if and only if the feature is localized."""
         slack = 1.0 - self.capacities / or_one(self.leverages)
@@ -99,16 +101,19 @@ class FrameSpectrum(eqx.Module):
         return jnp.where(kept, jnp.maximum(slack, 0.0), 0.0)
 
     @property
+    @in_own_precision
     def largest_projections(self) -> Float[Array, " features"]:
         """max_k mu_ik: the largest share of a feature on one eigenspace."""
         return jnp.max(self.measures, axis=1, initial=0.0)
 
     @property
+    @in_own_precision
     def entropies(self) -> Float[Array, " features"]:
         """H(mu_i) = -sum_k mu_ik log mu_ik in nats, at most log(count)."""
         return -jnp.sum(self.measures * jnp.log(or_one(self.measures)), axis=1)
 
     @property
+    @in_own_precision
     def homes(self) -> Int[Array, " features"]:
         """The eigenspace with a feature's largest measure, the first at a tie.
 
@@ -118,10 +123,12 @@ class FrameSpectrum(eqx.Module):
         return jnp.where(self.represented, homes, self.measures.shape[1])
 
     @property
+    @in_own_precision
     def latent_saturation(self) -> Float[Array, ""]:
         """sum_i D_i / K, in [0, 1]: saturation against all dimensions, not the rank alone."""
         return jnp.sum(self.capacities) / self.basis.shape[0]
 
+    @in_own_precision
     def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "latent latent"]:
         """P_k, the projector on one eigenspace, whatever its basis; zero past `count`."""
         inside = jnp.where((self.labels == eigenspace)[None, :], self.basis, 0.0)

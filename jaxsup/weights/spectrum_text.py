@@ -41,7 +41,8 @@ def describe_eigenspaces(spectrum: FrameSpectrum, law: LinearLaw, relative_toler
         rest = slice(_ROWS, None)
         largest = int(np.max(np.asarray(spectrum.multiplicities)[rest]))
         lines.append(f"and {len(table) - _ROWS} more, of dimension up to {largest}")
-    spreads, top = np.asarray(spectrum.spreads), float(np.max(spectrum.eigenvalues, initial=0))
+    spreads = np.asarray(spectrum.spreads)
+    top = float(np.max(np.asarray(spectrum.eigenvalues), initial=0))
     if (spreads > 10 * relative_tolerance * top).any():
         lines.append(
             "Spreads far above the cluster tolerance: chains of close eigenvalues, no "

@@ -15,9 +15,19 @@ from jaxsup.spectral.measures import (
 
 W = np.random.default_rng(0).standard_normal((3, 30)).astype(np.float32)
 FIELDS = (
-    "eigenvalue_spreads capacities leverages slack localization entropies saturation rank "
-    "tightness overall_tightness multiplicities scaled_eigenvalues"
-).split()
+    "eigenvalue_spreads",
+    "capacities",
+    "leverages",
+    "slack",
+    "localization",
+    "entropies",
+    "saturation",
+    "rank",
+    "tightness",
+    "overall_tightness",
+    "multiplicities",
+    "scaled_eigenvalues",
+)
 
 
 def without_units(matrix):
