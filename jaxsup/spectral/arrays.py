@@ -1,7 +1,10 @@
 """Arguments of the spectral functions: checked, and scaled so that squares stay in range."""
 
+import functools
+from collections.abc import Callable
 from functools import partial
 from math import sqrt
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +29,7 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
         rank: number of axes, 2 or 3.
 
     Returns:
-        The same numbers as float32 or a wider type.
+        The same numbers as float32 or a wider type; integers in JAX's precision.
 
     Raises:
         ValueError: the array has other axes or is empty, its numbers are not real, are masked or
@@ -47,11 +50,13 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
         raise fail(name, "real numbers", f"dtype {array.dtype}", do, described=True)
     if isinstance(array, np.ndarray):
         if array.dtype.kind in "iu":  # JAX would cut large ones to 32 bits
-            array = array.astype(np.float32)
+            array = array.astype(jnp.result_type(float))
         if rank == 2:
             _check_range(name, array)
     array = jnp.asarray(array)
-    if not jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.itemsize < 4:
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        array = array.astype(jnp.result_type(float))
+    elif array.dtype.itemsize < 4:
         array = array.astype(jnp.float32)
     if rank == 2 and not isinstance(array, Tracer) and not _is_finite(array):
         text = f"NaN or infinity in {array.dtype}"
@@ -108,6 +113,36 @@ def data_rank_cut(W: ArrayLike) -> float:
     dtype = np.dtype(getattr(W, "dtype", np.float64))
     narrow = jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize <= 4
     return rounding(np.shape(W), np.float32 if narrow else np.float64) ** 2
+
+
+@runtime_checkable
+class _HasNorms(Protocol):
+    norms: Float[Array, " features"]
+
+
+_Spectrum = TypeVar("_Spectrum", bound=_HasNorms)
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def in_own_precision(
+    function: Callable[Concatenate[_Spectrum, _Arguments], _Result],
+) -> Callable[Concatenate[_Spectrum, _Arguments], _Result]:
+    """A function of a spectrum that computes in float64 for one of float64, whatever JAX's default.
+
+    JAX would cut such arrays to float32 where float64 is not enabled.
+    """
+
+    @functools.wraps(function)
+    def computed(
+        spectrum: _Spectrum, *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    ) -> _Result:
+        if spectrum.norms.dtype == np.float64 and jnp.result_type(float) == np.float32:
+            with jax.enable_x64(True):
+                return function(spectrum, *args, **kwargs)
+        return function(spectrum, *args, **kwargs)
+
+    return computed
 
 
 @jax.jit

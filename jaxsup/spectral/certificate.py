@@ -87,6 +87,9 @@ def certify(
             W, relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance
         )
     tested, exact = spectrum.trim(), np.asarray(W, np.float64)
+    # Fourth powers of the entries stay in range; a power of two changes no digit.
+    exponent = int(np.frexp(np.abs(exact).max())[1])
+    exact = np.ldexp(exact, -exponent)
     if tested.norms.shape != exact.shape[1:]:
         text = f"{len(tested.norms)} features for W of shape {exact.shape}"
         do = "give decompose(W) of the same W"
@@ -99,7 +102,9 @@ def certify(
     agrees = agrees and np.array_equal(reference.represented, tested.represented)
     gap, widest = _separation(reference, sizes)
     return Certificate(
-        eigenvalues=np.array([reference.values[group].mean() for group in reference.groups]),
+        eigenvalues=np.ldexp(
+            np.array([reference.values[group].mean() for group in reference.groups]), 2 * exponent
+        ),
         multiplicities=sizes,
         measures=reference.measures,
         capacities=reference.capacities,
@@ -107,7 +112,7 @@ def certify(
         rank=int(sizes.sum()),
         agrees=agrees,
         margin=float(gap / max(widest, np.finfo(np.float64).eps)),
-        errors=_errors(reference, tested, agrees=agrees),
+        errors=_errors(reference, tested, exponent, agrees=agrees),
         bounds=_bounds(exact, reference, gap, r),
     )
 
@@ -156,8 +161,13 @@ def _separation(
     return edges.min(initial=np.inf) / reference.top, widest / reference.top
 
 
-def _errors(reference: _Reference, tested: FrameSpectrum, *, agrees: bool) -> dict[str, float]:
-    values = _distance(reference.values, tested.raw_eigenvalues) / reference.top
+def _errors(
+    reference: _Reference, tested: FrameSpectrum, exponent: int, *, agrees: bool
+) -> dict[str, float]:
+    """Largest differences, of eigenvalues relative to the largest; the reference's W / 2^e."""
+    unit = np.ldexp(float(tested.scale), -exponent)
+    scaled = unit**2 * np.asarray(tested.scaled_eigenvalues, np.float64)
+    values = _distance(reference.values, scaled) / reference.top
     return {
         "eigenvalues": float(values),
         "measures": _distance(reference.measures, tested.measures) if agrees else float("inf"),
@@ -181,5 +191,7 @@ def _bounds(
     }
 
 
-def _distance(reference: Float[np.ndarray, "*shape"], tested: Float[Array, "*shape"]) -> float:
+def _distance(
+    reference: Float[np.ndarray, "*shape"], tested: Float[Array | np.ndarray, "*shape"]
+) -> float:
     return float(np.max(np.abs(reference - np.asarray(tested)), initial=0.0))

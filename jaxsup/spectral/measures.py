@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from jaxsup._internal.validation import check_positive_integer, fail
-from jaxsup.spectral.arrays import as_array, exact_product, or_one
+from jaxsup.spectral.arrays import as_array, exact_product, in_own_precision, or_one
 from jaxsup.spectral.spectrum import FrameSpectrum
 
 BINS = 20
@@ -55,12 +55,15 @@ def binned_entropies(
 def _binned_entropies(
     W: Float[Array, "latent features"], spectrum: FrameSpectrum, bins: int
 ) -> Float[Array, " features"]:
-    raw, labels = spectrum.raw_eigenvalues, spectrum.labels
+    raw, labels = spectrum.scaled_eigenvalues, spectrum.labels
     if not spectrum.eigenvalues.size:
         return jnp.zeros_like(spectrum.norms)
-    space = jnp.minimum(labels, len(spectrum.eigenvalues) - 1)
+    inside = labels[None, :] == jnp.arange(len(spectrum.eigenvalues))[:, None]
+    means = _scaled_means(spectrum)
+    spreads = jnp.ptp(jnp.where(inside, raw[None, :], means[:, None]), axis=1)
+    space = jnp.minimum(labels, len(means) - 1)
     width = raw[0] / bins
-    values = jnp.where(spectrum.spreads[space] <= 0.5 * width, spectrum.eigenvalues[space], raw)
+    values = jnp.where(spreads[space] <= 0.5 * width, means[space], raw)
     # The largest is in the last bin; the offset keeps rounding from parting equal eigenvalues.
     places = jnp.clip(jnp.floor(values / or_one(width) - 1e-3).astype(int), 0, bins - 1)
     inside = (places[None, :] == jnp.arange(bins)[:, None]) & (labels < len(raw))[None, :]
@@ -73,6 +76,14 @@ def _binned_entropies(
     return jnp.where(kept, jnp.maximum(entropy, 0.0), 0.0)
 
 
+def _scaled_means(spectrum: FrameSpectrum) -> Float[Array, " eigenspaces"]:
+    """The eigenvalues of the eigenspaces, of W / scale; 0 for the padding."""
+    raw = spectrum.scaled_eigenvalues
+    inside = spectrum.labels[None, :] == jnp.arange(len(spectrum.eigenvalues))[:, None]
+    sizes = jnp.sum(inside, axis=1).astype(raw.dtype)
+    return jnp.sum(jnp.where(inside, raw[None, :], 0.0), axis=1) / jnp.maximum(sizes, 1.0)
+
+
 class LinearLaw(NamedTuple):
     """The lines D_i = slope |w_i|^2 + intercept through the features of each eigenspace.
 
@@ -83,6 +94,7 @@ class LinearLaw(NamedTuple):
             their norms are one number.
         intercepts: of the same lines.
         r_squared: share of the variance of D_i that the line explains.
+        scaled_slopes: slope x lambda, of no unit: 1 where the features are localized.
     """
 
     eigenvalues: Float[Array, " eigenspaces"]
@@ -90,13 +102,10 @@ class LinearLaw(NamedTuple):
     slopes: Float[Array, " eigenspaces"]
     intercepts: Float[Array, " eigenspaces"]
     r_squared: Float[Array, " eigenspaces"]
-
-    @property
-    def scaled_slopes(self) -> Float[Array, " eigenspaces"]:
-        """slope x lambda: 1 where the features are localized."""
-        return self.slopes * self.eigenvalues
+    scaled_slopes: Float[Array, " eigenspaces"]
 
 
+@in_own_precision
 def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
     """Within an eigenspace, D_i = |w_i|^2 / lambda: the slope and how well a line fits.
 
@@ -134,13 +143,15 @@ def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
     exists = (count >= fewest) & (xx > rounding)
     slopes = xy / or_one(xx)
     r_squared = slopes * (xy / or_one(yy))
+    scaled = _scaled_means(spectrum) / (top / or_one(spectrum.scale)) ** 2
     # Masked last: a NaN on the way would spoil the derivatives of the others.
     return LinearLaw(
         spectrum.eigenvalues,
         count.astype(spectrum.multiplicities.dtype),
-        jnp.where(exists, slopes / top**2, jnp.nan),
+        jnp.where(exists, slopes / top / top, jnp.nan),
         jnp.where(exists, mean_y - slopes * mean_x, jnp.nan),
         jnp.where(exists & (yy > 0), r_squared, jnp.nan),
+        jnp.where(exists, slopes * scaled, jnp.nan),
     )
 
 
@@ -210,11 +221,21 @@ def summarize_measures(
         entropy=mean(spectrum.entropies),
         binned_entropy=mean(_binned_entropies(W, spectrum, BINS)),
         lines=jnp.sum(~jnp.isnan(law.slopes)).astype(dtype),
-        linear_law=_median(law.scaled_slopes),
-        r_squared=_median(law.r_squared),
+        linear_law=present_median(law.scaled_slopes),
+        r_squared=present_median(law.r_squared),
     )
 
 
-def _median(values: Float[Array, " eigenspaces"]) -> Float[Array, ""]:
-    """The median of those that there are; NaN of none."""
-    return jnp.nanmedian(values) if values.size else jnp.asarray(jnp.nan, values.dtype)
+def present_median(values: Float[Array, " values"]) -> Float[Array, ""]:
+    """The median of the values that are not NaN, with a finite derivative; NaN of none.
+
+    >>> float(present_median(jnp.array([3.0, jnp.nan, 1.0, 2.5])))
+    2.5
+    """
+    if not values.size:
+        return jnp.asarray(jnp.nan, values.dtype)
+    count = jnp.sum(~jnp.isnan(values))
+    # Sorted to the end, where nothing is taken: the derivatives of `jnp.nanmedian` are NaN there.
+    ordered = jnp.sort(jnp.where(jnp.isnan(values), jnp.inf, values))
+    middle = 0.5 * (ordered[jnp.maximum(count - 1, 0) // 2] + ordered[count // 2])
+    return jnp.where(count > 0, middle, jnp.nan)

@@ -1,25 +1,35 @@
 """What matrices without structure would show: closed forms, and redrawn matrices.
 
-A saturation of 0.985 says nothing of a 768 x 50,257 matrix, as a Gaussian one has it too. With
-c = min(K, N) / max(K, N), for entries that are independent normals and K + N large:
+A saturation of 0.985 says nothing of a 768 x 50,257 matrix, as a Gaussian one has it too. For
+entries that are independent normals, at any size and with c = min(K, N) / max(K, N),
 
-    saturation = max(K, N) / (K + N - 1) -> 1 / (1 + c),   spread sd_mu / kappa = sqrt(c) / (1 + c),
-    slack = (min(K, N) - 1) / (K + N - 1) -> c / (1 + c).
+    saturation = max(K, N) / (K + N - 1) -> 1 / (1 + c),
+    slack = (min(K, N) - 1) / (K + N - 1) -> c / (1 + c),
+    spread sd_mu / kappa = 2 g(K) g(N) / (K + N - 2) -> sqrt(c) / (1 + c),
 
-The saturation is exact at any size: given w_i, the other features' components along it are
-independent normals, so that D_i = |w_i|^2 / (|w_i|^2 + chi^2_(N-1)) has the distribution
-Beta(K/2, (N-1)/2), and kappa_i = |w_i|^2 + chi^2_(N-1) the mean K + N - 1 for entries of variance
-1. So is the slack for K >= N, where every leverage is 1. The spread follows from the first three
-moments of the Marchenko-Pastur law, 1, 1 + c, 1 + 3c + c^2, under which a feature's measure is
-weighted by lambda. The rest is sampled: with Gaussian entries, or with the norms of the columns
-kept and their directions redrawn.
+with g(n) = Gamma(n / 2) / Gamma((n - 1) / 2). All of it is exact, by one decomposition (variance
+1). Given w_i, turn the latent space until w_i lies on its first axis; the other features are
+independent normals still. F = w_i w_i^T + G, with G = Y Y^T of the others, so that
 
-Reference: Marchenko & Pastur, Math. USSR Sb. 1 (1967).
+    kappa_i = S + A,   sd_i = sqrt(A) B,   S = |w_i|^2 ~ chi^2_K,   A ~ chi^2_(N-1),   B ~ chi_(K-1)
+
+are independent: A is the squared norm of Y's first row, and its products with the other K - 1 rows
+are sqrt(A) times independent normals. Hence D_i = S / (S + A) has the distribution Beta(K/2,
+(N-1)/2), kappa_i the mean K + N - 1, and the spread is E[B] E[sqrt(A) / (S + A)], where A / (S + A)
+and S + A are independent. For the slack where K < N, l_i = u / (1 + u) with u = w_i^T G^-1 w_i = S
+/ V, V ~ chi^2_(N-K) the part of A outside of the span of Y's other rows: D_i / l_i = (S + V) / (S +
+A), with the mean N / (K + N - 1). Where K >= N every leverage is 1.
+
+The rest is sampled: with Gaussian entries, or with the norms of the columns kept and their
+directions redrawn.
+
+Reference: Muirhead, Aspects of Multivariate Statistical Theory (1982), sections 1.5 and 3.2
+(independent gamma variables, Wishart matrices).
 """
 
 import functools
 from collections.abc import Callable
-from math import sqrt
+from math import exp, lgamma
 from typing import NamedTuple, TypeAlias
 
 import jax
@@ -45,9 +55,9 @@ class GaussianNull(NamedTuple):
         saturation: sum_i D_i / rank.
         latent_saturation: sum_i D_i / K.
         leverage: mean over features of l_i.
-        slack: mean of 1 - D_i / l_i; where K < N, but for terms of relative order 1 / K.
+        slack: mean of 1 - D_i / l_i.
         mean_eigenvalue: mean of kappa_i, in units of the variance of an entry.
-        eigenvalue_spread: mean of sd_mu(lambda) / kappa, but for terms of order 1 / (K + N).
+        eigenvalue_spread: mean of sd_mu(lambda) / kappa.
     """
 
     saturation: float
@@ -59,7 +69,7 @@ class GaussianNull(NamedTuple):
 
 
 def gaussian_null(latent: int, features: int) -> GaussianNull:
-    """The closed forms of this module's docstring.
+    """The closed forms of this module's docstring, exact at any size.
 
     Arguments:
         latent: K >= 1.
@@ -74,9 +84,10 @@ def gaussian_null(latent: int, features: int) -> GaussianNull:
     check_positive_integer("latent", latent, "give W.shape[0]")
     check_positive_integer("features", features, "give W.shape[1]")
     small, large = sorted((latent, features))
-    c = small / large
     total = small + large - 1
-    spread = sqrt(c) / (1 + c) if small > 1 else 0.0  # one eigenvalue has no spread
+    spread = 0.0  # of one eigenvalue
+    if small > 1:
+        spread = 2 * exp(_log_ratio(small) + _log_ratio(large)) / (total - 1)
     return GaussianNull(
         saturation=large / total,
         latent_saturation=features / total,
@@ -85,6 +96,11 @@ def gaussian_null(latent: int, features: int) -> GaussianNull:
         mean_eigenvalue=float(total),
         eigenvalue_spread=spread,
     )
+
+
+def _log_ratio(size: int) -> float:
+    """log of Gamma(n / 2) / Gamma((n - 1) / 2)."""
+    return lgamma(size / 2) - lgamma((size - 1) / 2)
 
 
 def sample_null(

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
@@ -16,6 +16,7 @@ from jaxsup.spectral.arrays import (
     check_tolerances,
     exact_product,
     exceeds,
+    in_own_precision,
     normalize,
     or_one,
     rounding,
@@ -34,7 +35,9 @@ class FrameSpectrum(eqx.Module):
     Inside `jit` and `vmap` the eigenspace axis has min(K, N) entries, of which the first `count`
     are real and the others zero; `trim` drops those. Features that are not represented have zero
     measures and what follows from them, but their leverage. A batch has its axis in front of every
-    field, and is indexed before a property is taken.
+    field, and is indexed before a property is taken. What has no unit is computed from W / scale
+    and right for entries of 1e-35 to 1e35 in float32, far beyond in float64; what is in units of
+    W^2 is zero or infinite where squares leave the range of the precision.
 
     Attributes:
         eigenvalues: distinct and non-zero, falling: the means of their clusters, in units of W^2.
@@ -48,6 +51,8 @@ class FrameSpectrum(eqx.Module):
         mean_eigenvalues: kappa_i = E_mu[lambda] = sum_k mu_ik lambda_k, in units of W^2.
         eigenvalue_deviations: |F w_i - kappa_i w_i| / |w_i|, the standard deviation of lambda under
             mu_i, in units of W^2; 0, but for the spread of an eigenspace, where it is localized.
+        eigenvalue_spreads: cv_i = sd_mu(lambda) / kappa_i, the coefficient of variation; 0 if
+            localized.
         leverages: l_i = w_i^T F^+ w_i, in [0, 1]; they add up to the rank, and D_i <= l_i.
         capacities: D_i = |w_i|^2 / kappa_i, in [0, 1].
         norms: |w_i|, in units of W.
@@ -58,6 +63,8 @@ class FrameSpectrum(eqx.Module):
         raw_eigenvalues: all min(K, N), with multiplicity, falling, in units of W^2.
         basis: eigenvectors as columns; arbitrary inside an eigenspace.
         labels: eigenspace of each eigenvector; min(K, N) is the null space.
+        scale: a power of two near the largest entry of W, in units of W.
+        scaled_eigenvalues: raw_eigenvalues / scale^2.
     """
 
     eigenvalues: Float[Array, " eigenspaces"]
@@ -70,6 +77,7 @@ class FrameSpectrum(eqx.Module):
     entropy_localization: Float[Array, " features"]
     mean_eigenvalues: Float[Array, " features"]
     eigenvalue_deviations: Float[Array, " features"]
+    eigenvalue_spreads: Float[Array, " features"]
     leverages: Float[Array, " features"]
     capacities: Float[Array, " features"]
     norms: Float[Array, " features"]
@@ -80,8 +88,11 @@ class FrameSpectrum(eqx.Module):
     raw_eigenvalues: Float[Array, " eigenvalues"]
     basis: Float[Array, "latent eigenvalues"]
     labels: Int[Array, " eigenvalues"]
+    scale: Float[Array, ""]
+    scaled_eigenvalues: Float[Array, " eigenvalues"]
 
     @property
+    @in_own_precision
     def slack(self) -> Float[Array, " features"]:
         """1 - D_i / l_i, in [0, 1): 0 if and only if the feature is localized."""
         slack = 1.0 - self.capacities / or_one(self.leverages)
@@ -90,21 +101,19 @@ class FrameSpectrum(eqx.Module):
         return jnp.where(kept, jnp.maximum(slack, 0.0), 0.0)
 
     @property
-    def eigenvalue_spreads(self) -> Float[Array, " features"]:
-        """cv_i = sd_mu(lambda) / kappa_i, the coefficient of variation; 0 if localized."""
-        return self.eigenvalue_deviations / or_one(self.mean_eigenvalues)
-
-    @property
+    @in_own_precision
     def largest_projections(self) -> Float[Array, " features"]:
         """max_k mu_ik: the largest share of a feature on one eigenspace."""
         return jnp.max(self.measures, axis=1, initial=0.0)
 
     @property
+    @in_own_precision
     def entropies(self) -> Float[Array, " features"]:
         """H(mu_i) = -sum_k mu_ik log mu_ik in nats, at most log(count)."""
         return -jnp.sum(self.measures * jnp.log(or_one(self.measures)), axis=1)
 
     @property
+    @in_own_precision
     def homes(self) -> Int[Array, " features"]:
         """The eigenspace with a feature's largest measure, the first at a tie.
 
@@ -114,10 +123,12 @@ class FrameSpectrum(eqx.Module):
         return jnp.where(self.represented, homes, self.measures.shape[1])
 
     @property
+    @in_own_precision
     def latent_saturation(self) -> Float[Array, ""]:
         """sum_i D_i / K, in [0, 1]: saturation against all dimensions, not the rank alone."""
         return jnp.sum(self.capacities) / self.basis.shape[0]
 
+    @in_own_precision
     def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "latent latent"]:
         """P_k, the projector on one eigenspace, whatever its basis; zero past `count`."""
         inside = jnp.where((self.labels == eigenspace)[None, :], self.basis, 0.0)
@@ -224,27 +235,38 @@ def decompose_padded(
     home = (labels[:, None] == _first_largest(measures)[None, :]) & represented[None, :]
     offsets = jnp.where(labels < size, values - exact_product(member, means), 0.0)
     residuals = tightness_residuals(offsets, coordinates, home, member)
+    spreads = jnp.ptp(jnp.where(member > 0, values[:, None], means[None, :]), axis=0)
+    sd, scaled_eigenvalues = deviations(V, S, kappa), jnp.maximum(values, 0.0)
+    saturation = jnp.sum(capacity) / jnp.maximum(rank, 1).astype(V.dtype)
+
+    def in_units(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return scale * (scale * x)  # not scale^2, whose infinity would make NaN of a zero
+
     spectrum = FrameSpectrum(
-        eigenvalues=scale**2 * means,
+        eigenvalues=in_units(means),
         multiplicities=sizes.astype(count.dtype),
-        spreads=scale**2 * jnp.ptp(jnp.where(member > 0, values[:, None], means[None, :]), axis=0),
+        spreads=in_units(spreads),
         tightness=safe_sqrt(residuals / or_one(sizes * means**2)),
         overall_tightness=safe_sqrt(jnp.sum(residuals) / or_one(jnp.sum(sizes * means**2))),
         measures=measures.T,
         localization=jnp.sum(measures**2, axis=0),
         entropy_localization=jnp.where(represented, 1.0 - entropy, 0.0),
-        mean_eigenvalues=scale**2 * kappa,
-        eigenvalue_deviations=scale**2 * deviations(V, S, kappa),
+        mean_eigenvalues=in_units(kappa),
+        eigenvalue_deviations=in_units(sd),
+        eigenvalue_spreads=sd / or_one(kappa),
         leverages=leverages(V, basis, coordinates),
         capacities=capacity,
         norms=scale * safe_sqrt(squares),
         represented=represented,
-        saturation=jnp.sum(capacity) / jnp.maximum(rank, 1).astype(V.dtype),
+        # At most 1 in value, whatever the rounding; the derivative is that of the quotient.
+        saturation=saturation - lax.stop_gradient(jnp.maximum(saturation - 1.0, 0.0)),
         rank=rank,
         count=count,
-        raw_eigenvalues=scale**2 * jnp.maximum(values, 0.0),
+        raw_eigenvalues=in_units(scaled_eigenvalues),
         basis=basis,
         labels=labels,
+        scale=scale,
+        scaled_eigenvalues=scaled_eigenvalues,
     )
     poison = jnp.where(finite, 0.0, jnp.nan).astype(V.dtype)
     return jax.tree.map(lambda x: x + poison if eqx.is_inexact_array(x) else x, spectrum)

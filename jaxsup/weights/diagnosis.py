@@ -6,27 +6,28 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from jaxsup import spectral
-from jaxsup._internal.validation import fail
 from jaxsup.geometry import Geometry, classify
 from jaxsup.spectral import FrameSpectrum
-from jaxsup.spectral.arrays import as_array, check_tolerances, data_rank_cut, rounding
+from jaxsup.spectral.arrays import check_tolerances
 from jaxsup.spectral.certificate import Certificate
-from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, decompose_compiled
+from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
+from jaxsup.weights.checked import check_matrix, decompose_with_check, rank_tolerance_of
 from jaxsup.weights.coherence import Coherence, measure_coherence
 from jaxsup.weights.measures import Measures, measure_with_nulls
 from jaxsup.weights.read import Weights
-from jaxsup.weights.spectrum_text import describe_certificate, describe_eigenspaces
+from jaxsup.weights.spectrum_text import (
+    describe_certificate,
+    describe_eigenspaces,
+    describe_precision,
+)
 
-# Multiply-adds that the check may cost before it is left out, unless all is asked for: below a
-# second on two quiet cores.
-_CERTIFICATE_WORK = 2e9
-# And those that splitting the features into components may cost: some half a minute.
+# Multiply-adds that splitting the features into components may cost: some half a minute.
 _GEOMETRY_WORK = 3e11
 _LOCALIZED = 0.99  # participation ratio from which a feature counts as being on one eigenspace
 
@@ -49,13 +50,15 @@ class Diagnosis:
 
     Attributes:
         matrix: W, float32 or float64 as it came.
-        spectrum: of F = W W^T, in JAX's precision.
+        spectrum: of F = W W^T, in JAX's precision or in float64.
         measures: single numbers of the spectral measures, beside those of random matrices.
         geometry: names of the components; see its `left_out`.
         coherence: of the represented features.
         dimensions_per_feature: D* = K / |W|_F^2; infinite for a zero matrix.
         relative_tolerance: of the clusters of eigenvalues.
         certificate: the float64 check of the spectrum; None where it was left out for its cost.
+        rank_in_float32: the rank that float32 found where the check in float64 found another one,
+            so that all was computed in float64; else None.
     """
 
     matrix: Float[np.ndarray, "latent features"]
@@ -66,6 +69,7 @@ class Diagnosis:
     dimensions_per_feature: float
     relative_tolerance: float
     certificate: Certificate | None
+    rank_in_float32: int | None = None
 
     @property
     def localized(self) -> int:
@@ -97,6 +101,7 @@ class Diagnosis:
             "latent": latent,
             "precision": self.precision,
             "rank": int(spectrum.rank),
+            "rank_in_float32": self.rank_in_float32,
             "saturation": float(spectrum.saturation),
             "overall_tightness": float(spectrum.overall_tightness),
             "dimensions_per_feature": _finite(self.dimensions_per_feature),
@@ -144,6 +149,7 @@ class Diagnosis:
             ("features N", f"{count:,}{absent}"),
             ("latent K", f"{latent:,}; superposition ratio N/K = {count / latent:.4g}"),
             ("rank", f"{rank:,}, in {eigenspaces:,} eigenspace{'s' * (eigenspaces != 1)}"),
+            *describe_precision(rank, self.rank_in_float32),
             ("saturation", f"{float(spectrum.saturation):.4f} = sum of capacities / rank; {null}"),
             ("capacity", _range(np.asarray(spectrum.capacities)[represented])),
             ("localization", _range(np.asarray(spectrum.localization)[represented])),
@@ -180,9 +186,10 @@ def diagnose(
 ) -> Diagnosis:
     """Decompose F = W W^T, measure coherence and D* = K / |W|_F^2, and name the geometries.
 
-    All is computed in float64 where JAX has it enabled, whatever the type of W, else in float32.
-    The numbers of W are then as good as their type: singular values that rounding W can make count
-    as zero, those below r times the largest, r that of float32 for float32 or narrower types.
+    All is computed in float64 where JAX has it enabled, whatever the type of W, else in float32;
+    and in float64 again where the check of that finds another rank. The numbers of W are then as
+    good as their type: singular values that rounding W can make count as zero, those below r times
+    the largest, r that of float32 for float32 or narrower types.
 
     Beside what the spectral measures say stands what random matrices would show: of Gaussian
     entries, and with the norms of the columns kept and their directions redrawn; in closed form, or
@@ -216,28 +223,45 @@ def diagnose(
     >>> diagnosis.geometry.names, round(diagnosis.dimensions_per_feature, 3)
     ({'pentagon': 1}, 0.4)
     """
-    matrix = _checked(W.matrix if isinstance(W, Weights) else W)
+    matrix = check_matrix(W.matrix if isinstance(W, Weights) else W)
     check_tolerances(relative_tolerance=relative_tolerance)
-    precision = jnp.result_type(float)
-    wide = matrix.astype(precision)
-    tolerances = {"relative_tolerance": relative_tolerance, "rank_tolerance": None}
-    if precision == np.float64:
-        tolerances["rank_tolerance"] = max(rounding(matrix.shape, float), data_rank_cut(matrix))
-    padded = decompose_compiled(jnp.asarray(wide), *tolerances.values())
-    spectrum = padded.trim()
-    latent, features = matrix.shape
-    certificate = None
-    if full or latent * features * min(latent, features) <= _CERTIFICATE_WORK:
-        certificate = spectral.certify(matrix, spectrum, relative_tolerance=relative_tolerance)
-    max_pairs = None if full else int(_GEOMETRY_WORK / max(latent, 32))
+    settings: dict[str, Any] = {"full": full, "relative_tolerance": relative_tolerance}
+    padded, certificate = decompose_with_check(matrix, **settings)
+    rank = int(padded.rank)
+    if certificate is None or certificate.rank == rank or padded.norms.dtype == np.float64:
+        return _measure(matrix, padded, certificate, tolerance=tolerance, **settings)
+    with jax.enable_x64(True):  # of this thread alone
+        padded, certificate = decompose_with_check(matrix, **settings)
+        found = _measure(matrix, padded, certificate, tolerance=tolerance, **settings)
+    return dataclasses.replace(found, rank_in_float32=rank)
+
+
+def _measure(
+    matrix: Float[np.ndarray, "latent features"],
+    padded: FrameSpectrum,
+    certificate: Certificate | None,
+    *,
+    full: bool,
+    tolerance: float,
+    relative_tolerance: float,
+) -> Diagnosis:
+    """All beside the spectrum, in JAX's precision."""
+    wide, spectrum = matrix.astype(jnp.result_type(float)), padded.trim()
+    max_pairs = None if full else int(_GEOMETRY_WORK / max(len(matrix), 32))
     squares = float(np.sum(np.asarray(spectrum.norms, np.float64) ** 2))
     return Diagnosis(
         matrix=matrix,
         spectrum=spectrum,
-        measures=measure_with_nulls(wide, padded, full=full, **tolerances),
+        measures=measure_with_nulls(
+            wide,
+            padded,
+            full=full,
+            relative_tolerance=relative_tolerance,
+            rank_tolerance=rank_tolerance_of(matrix),
+        ),
         geometry=classify(matrix, tolerance=tolerance, max_pairs=max_pairs),
         coherence=measure_coherence(wide[:, np.asarray(spectrum.represented)], full=full),
-        dimensions_per_feature=latent / squares if squares else math.inf,
+        dimensions_per_feature=len(matrix) / squares if squares else math.inf,
         relative_tolerance=relative_tolerance,
         certificate=certificate,
     )
@@ -249,21 +273,6 @@ def largest_features(diagnosis: Diagnosis, count: int = 8) -> list[int]:
     norms = np.where(np.asarray(spectrum.represented), np.asarray(spectrum.norms), -1.0)
     best = np.argsort(-norms, kind="stable")[:count]
     return sorted(int(i) for i in best if norms[i] >= 0)
-
-
-def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
-    """W as float32 or float64 in the range where squares keep the digits of the precision."""
-    array = as_array(W)
-    original = np.asarray(W)
-    matrix = original if original.dtype in (np.float32, np.float64) else original.astype(np.float32)
-    if original.dtype.kind in "iu":
-        matrix = original.astype(np.float64)
-    reach = 1e15 if array.dtype == np.float32 else 1e120
-    peak = float(np.abs(matrix).max())
-    if peak > reach or 0 < peak < 1 / reach:
-        expected = f"a largest entry between {1 / reach:g} and {reach:g} in {array.dtype}"
-        raise fail("W", expected, peak, "rescale the matrix")
-    return matrix
 
 
 def _range(values: Float[np.ndarray, " features"]) -> str:

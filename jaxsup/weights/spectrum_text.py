@@ -26,7 +26,7 @@ def describe_eigenspaces(spectrum: FrameSpectrum, law: LinearLaw, relative_toler
         spectrum.spreads,
         spectrum.tightness,
         law.features,
-        np.asarray(law.slopes) * np.asarray(law.eigenvalues),
+        law.scaled_slopes,
         law.r_squared,
     )
     table = list(zip(*(np.asarray(column) for column in columns), strict=True))
@@ -41,13 +41,29 @@ def describe_eigenspaces(spectrum: FrameSpectrum, law: LinearLaw, relative_toler
         rest = slice(_ROWS, None)
         largest = int(np.max(np.asarray(spectrum.multiplicities)[rest]))
         lines.append(f"and {len(table) - _ROWS} more, of dimension up to {largest}")
-    spreads, top = np.asarray(spectrum.spreads), float(np.max(spectrum.eigenvalues, initial=0))
+    spreads = np.asarray(spectrum.spreads)
+    top = float(np.max(np.asarray(spectrum.eigenvalues), initial=0))
     if (spreads > 10 * relative_tolerance * top).any():
         lines.append(
             "Spreads far above the cluster tolerance: chains of close eigenvalues, no "
             "eigenspaces; a smaller --cluster-tolerance splits them."
         )
     return "\n".join(lines)
+
+
+def describe_precision(rank: int, rank_in_float32: int | None) -> list[tuple[str, str]]:
+    """A row that says why all was computed in float64; none where it was not for the rank's sake.
+
+    Arguments:
+        rank: as float64 has it.
+        rank_in_float32: another one, if all was computed in float64 for that.
+    """
+    if rank_in_float32 is None:
+        return []
+    reason = f"float32 loses {rank - rank_in_float32:,} of its rank"
+    if rank_in_float32 >= rank:
+        reason = f"float32 finds rank {rank_in_float32:,}"
+    return [("", f"computed in float64, as {reason}")]
 
 
 def describe_certificate(certificate: Certificate | None, spectrum: FrameSpectrum) -> str:

@@ -11,7 +11,7 @@ import pytest
 from helpers import assert_one_line_error
 
 from jaxsup.geometry import classify
-from jaxsup.weights import coherence, diagnosis
+from jaxsup.weights import checked, coherence
 from jaxsup.weights.diagnosis import diagnose, largest_features
 from jaxsup.weights.read import read_weights
 
@@ -86,7 +86,7 @@ def test_coherence_of_large_matrices_is_a_lower_bound_unless_all_is_asked_for(
     W = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
     latent, features = shape
     monkeypatch.setattr(coherence, "_COHERENCE_WORK", 30 * max(latent, 32) * features)
-    monkeypatch.setattr(diagnosis, "_CERTIFICATE_WORK", 1)
+    monkeypatch.setattr(checked, "_CERTIFICATE_WORK", 1)
     monkeypatch.setattr(coherence, "_ROWS", 7)
     monkeypatch.setattr(coherence, "_COLUMNS", 64)
     report, whole = diagnose(W), diagnose(W, full=True)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from jaxsup.experiment.observables import Network, Observable
 from jaxsup.spectral import FrameSpectrum
-from jaxsup.spectral.measures import binned_entropies, linear_law
+from jaxsup.spectral.measures import binned_entropies, linear_law, present_median
 from jaxsup.training.observables.frames import (
     embedding_of,
     of_each,
@@ -39,7 +39,7 @@ def _binned_entropy(network: Network) -> Float[Array, ""]:
 
 def _linear_law(network: Network) -> Float[Array, ""]:
     """Median over eigenspaces of slope x lambda; NaN where none has a line."""
-    return jnp.nanmedian(linear_law(spectrum_of(network)).scaled_slopes)
+    return present_median(linear_law(spectrum_of(network)).scaled_slopes)
 
 
 MEASURE_OBSERVABLES: tuple[Observable, ...] = (
