@@ -19,7 +19,7 @@ from jaxsup.reproduce.registry import figure_titles
 if TYPE_CHECKING:
     from jaxsup.reproduce.figure import AbstractFigure, AbstractWeightsFigure
     from jaxsup.reproduce.run import Report
-    from jaxsup.weights.read import Weights
+    from jaxsup.weights.files.read import Weights
 
 _TITLES = figure_titles()
 _FIGURES = "Which figure, or all of them one after the other:" + "".join(
@@ -104,7 +104,7 @@ class ReproduceCommand:
 
     def _read_weights(self) -> Weights | None:
         from jaxsup._internal.validation import fail
-        from jaxsup.weights.read import read_weights
+        from jaxsup.weights.files.read import read_weights
 
         if self.weights is not None:
             return read_weights(self.weights, tensor=self.tensor)

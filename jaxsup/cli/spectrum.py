@@ -18,8 +18,8 @@ from jaxsup.cli.terminal import one_line
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from jaxsup.weights.formats import StoredTensor
-    from jaxsup.weights.tensors import ChosenTensors
+    from jaxsup.weights.files.formats import StoredTensor
+    from jaxsup.weights.files.tensors import ChosenTensors
 
 # Options that ask for something of a single matrix, and of two.
 _OF_ONE = ("features", "neighbors", "neighborhood", "cluster_cosine", "top", "component")
@@ -134,8 +134,8 @@ class SpectrumCommand:
         if self.out is not None:
             check_picture(self.out, force=self.force)
             use_house_style()
-        from jaxsup.weights.shards import list_checkpoint
-        from jaxsup.weights.tensors import select_tensors, single_matrix
+        from jaxsup.weights.files.shards import list_checkpoint
+        from jaxsup.weights.files.tensors import select_tensors, single_matrix
 
         path = str(self.weights)
         selection = select_tensors(path, list_checkpoint(self.weights), self.tensor)
@@ -153,14 +153,14 @@ class SpectrumCommand:
             ValueError: an option does not suit it.
         """
         from jaxsup.cli.spectrum_matrix import prepare_subject, report
-        from jaxsup.weights.read import read_matrix
+        from jaxsup.weights.files.read import read_matrix
 
         self._check_options()
         subject = prepare_subject(self, read_matrix(stored, orientation=self.orientation))
         configure_devices(1, x64=self.x64)
         use_devices(1)
         from jaxsup.weights.diagnosis import diagnose
-        from jaxsup.weights.inspection import inspect_features
+        from jaxsup.weights.features.inspection import inspect_features
 
         questions = subject.questions
         diagnosis = diagnose(
@@ -287,7 +287,7 @@ class SpectrumCommand:
 
 def _listed(path: Path) -> list[str]:
     """A line for every tensor of a checkpoint."""
-    from jaxsup.weights.shards import list_checkpoint
+    from jaxsup.weights.files.shards import list_checkpoint
 
     tensors = [
         (one_line(tensor.name) or "(no name)", " x ".join(map(str, tensor.shape)), tensor.dtype)

@@ -11,10 +11,10 @@ from jaxsup.cli.terminal import one_line
 if TYPE_CHECKING:
     from jaxsup.cli.spectrum import SpectrumCommand
     from jaxsup.weights.diagnosis import Diagnosis
-    from jaxsup.weights.inspection import Inspection, Questions
-    from jaxsup.weights.labels import Labels
-    from jaxsup.weights.preparation import Prepared
-    from jaxsup.weights.read import Weights
+    from jaxsup.weights.features.inspection import Inspection, Questions
+    from jaxsup.weights.features.labels import Labels
+    from jaxsup.weights.features.preparation import Prepared
+    from jaxsup.weights.files.read import Weights
 
 _LISTED = 10  # features of a list where there are names and no number is given
 
@@ -67,10 +67,10 @@ def prepare_subject(command: SpectrumCommand, weights: Weights) -> Subject:
         FileNotFoundError: there is no file of labels.
         ValueError: it does not fit the matrix, or a feature that is asked for is not there.
     """
-    from jaxsup.weights.inspection import Questions
-    from jaxsup.weights.neighbors import NEIGHBORS
-    from jaxsup.weights.selection import select_counted, select_features
-    from jaxsup.weights.subsets import NEIGHBORHOOD
+    from jaxsup.weights.features.inspection import Questions
+    from jaxsup.weights.features.neighbors import NEIGHBORS
+    from jaxsup.weights.features.selection import select_counted, select_features
+    from jaxsup.weights.features.subsets import NEIGHBORHOOD
 
     labels = read_names(command, weights.matrix.shape[1])
     top = command.top if command.top is not None else _LISTED * (command.labels is not None)
@@ -91,7 +91,7 @@ def prepare_subject(command: SpectrumCommand, weights: Weights) -> Subject:
 
 def read_names(command: SpectrumCommand, features: int) -> Labels:
     """The names of so many features, or their numbers."""
-    from jaxsup.weights.labels import Labels, read_labels
+    from jaxsup.weights.features.labels import Labels, read_labels
 
     if command.labels is None:
         return Labels.numbered(features)
@@ -100,7 +100,7 @@ def read_names(command: SpectrumCommand, features: int) -> Labels:
 
 def prepared_matrix(command: SpectrumCommand, weights: Weights) -> Prepared:
     """The matrix, centered and scaled as the command says."""
-    from jaxsup.weights.preparation import prepare, stored_epsilon
+    from jaxsup.weights.features.preparation import prepare, stored_epsilon
 
     return prepare(
         weights.matrix,

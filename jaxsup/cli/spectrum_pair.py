@@ -10,11 +10,11 @@ from jaxsup.cli.spectrum_matrix import describe_file, file_dict, prepared_matrix
 
 if TYPE_CHECKING:
     from jaxsup.cli.spectrum import SpectrumCommand
-    from jaxsup.weights.comparison import Comparison
-    from jaxsup.weights.formats import StoredTensor
-    from jaxsup.weights.labels import Labels
-    from jaxsup.weights.preparation import Prepared
-    from jaxsup.weights.read import Weights
+    from jaxsup.weights.features.labels import Labels
+    from jaxsup.weights.features.preparation import Prepared
+    from jaxsup.weights.files.formats import StoredTensor
+    from jaxsup.weights.files.read import Weights
+    from jaxsup.weights.pairs.comparison import Comparison
 
 
 def read_pair(command: SpectrumCommand, stored: StoredTensor) -> tuple[Weights, Weights]:
@@ -28,9 +28,9 @@ def read_pair(command: SpectrumCommand, stored: StoredTensor) -> tuple[Weights, 
         FileNotFoundError: there is no second file.
         ValueError: it holds no such matrix, or not one alone; a matrix can't be read.
     """
-    from jaxsup.weights.read import read_matrix
-    from jaxsup.weights.shards import list_checkpoint
-    from jaxsup.weights.tensors import select_tensors, single_matrix
+    from jaxsup.weights.files.read import read_matrix
+    from jaxsup.weights.files.shards import list_checkpoint
+    from jaxsup.weights.files.tensors import select_tensors, single_matrix
 
     assert command.other is not None
     tensors, path = list_checkpoint(command.other), str(command.other)
@@ -50,9 +50,9 @@ def compare_pair(command: SpectrumCommand, pair: Sequence[Weights]) -> Compariso
         FileNotFoundError: there is no file of labels.
         ValueError: the matrices have no size in common, or the labels do not fit the first.
     """
-    from jaxsup.weights.comparison import compare
-    from jaxsup.weights.comparison_text import describe_comparison
-    from jaxsup.weights.labels import Labels
+    from jaxsup.weights.features.labels import Labels
+    from jaxsup.weights.pairs.comparison import compare
+    from jaxsup.weights.pairs.comparison_text import describe_comparison
 
     first, second = (weights.matrix.shape[1] for weights in pair)
     names = read_names(command, first)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jaxsup.cli.terminal import one_line
 
 if TYPE_CHECKING:
-    from jaxsup.weights.orientation import Orientation
+    from jaxsup.weights.files.orientation import Orientation
     from jaxsup.weights.table import CheckpointRow
 
 _COLUMNS = (

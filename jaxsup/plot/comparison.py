@@ -1,4 +1,4 @@
-"""One figure of four panels for what `jaxsup.weights.comparison.compare` found."""
+"""One figure of four panels for what `jaxsup.weights.pairs.comparison.compare` found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from jaxsup.weights.comparison import Comparison, SharedEigenspaces, SubspaceAngles
+    from jaxsup.weights.pairs.comparison import Comparison, SharedEigenspaces, SubspaceAngles
 
 _WRITTEN = 8  # eigenspaces on a side whose overlaps are written into their cells
 _GUIDE_DASH = (0, (4, 2))
@@ -23,7 +23,7 @@ def comparison_figure(comparison: Comparison) -> Figure:
     """Eigenvalues of both matrices, principal angles, shared eigenspaces, and matched features.
 
     Arguments:
-        comparison: result of `jaxsup.weights.comparison.compare`.
+        comparison: result of `jaxsup.weights.pairs.comparison.compare`.
     """
     from matplotlib.figure import Figure
 

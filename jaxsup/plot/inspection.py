@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from jaxsup.weights.diagnosis import Diagnosis
-    from jaxsup.weights.inspection import Inspection
+    from jaxsup.weights.features.inspection import Inspection
 
 
 def inspection_figure(diagnosis: Diagnosis, inspection: Inspection) -> Figure:
@@ -21,7 +21,7 @@ def inspection_figure(diagnosis: Diagnosis, inspection: Inspection) -> Figure:
 
     Arguments:
         diagnosis: of the matrix.
-        inspection: of chosen features; see `jaxsup.weights.inspection`.
+        inspection: of chosen features; see `jaxsup.weights.features.inspection`.
 
     Raises:
         ValueError: no features were chosen, or none that the matrix represents.

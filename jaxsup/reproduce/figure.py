@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jaxsup.reproduce.claims import Claim
     from jaxsup.sweep.grid import Sweep
-    from jaxsup.weights.read import Weights
+    from jaxsup.weights.files.read import Weights
 
 Scale = TypeVar("Scale")
 """How large a figure's experiment is: whatever its class makes of it."""

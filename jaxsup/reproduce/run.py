@@ -17,7 +17,7 @@ from jaxsup.reproduce.registry import find_figure
 from jaxsup.sweep.progress import Progress
 from jaxsup.sweep.run import run
 from jaxsup.sweep.store.plan import check_store
-from jaxsup.weights.read import Weights
+from jaxsup.weights.files.read import Weights
 
 
 class Report(NamedTuple):

@@ -8,4 +8,4 @@ matrices: `comparison.compare`.
 """
 
 from jaxsup.weights.diagnosis import diagnose as diagnose
-from jaxsup.weights.read import read_weights as read_weights
+from jaxsup.weights.files.read import read_weights as read_weights

@@ -19,8 +19,8 @@ from jaxsup.spectral.certificate import Certificate
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.weights.checked import check_matrix, decompose_with_check, rank_tolerance_of
 from jaxsup.weights.coherence import Coherence, measure_coherence
+from jaxsup.weights.files.read import Weights
 from jaxsup.weights.measures import Measures, measure_with_nulls
-from jaxsup.weights.read import Weights
 from jaxsup.weights.spectrum_text import (
     describe_certificate,
     describe_eigenspaces,

@@ -6,9 +6,9 @@ from typing import Any
 
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.weights.checkpoint import BLOCK, MatrixSummary, measure_matrix
-from jaxsup.weights.formats import StoredTensor
-from jaxsup.weights.orientation import Orientation, settle_orientation
-from jaxsup.weights.read import read_matrix
+from jaxsup.weights.files.formats import StoredTensor
+from jaxsup.weights.files.orientation import Orientation, settle_orientation
+from jaxsup.weights.files.read import read_matrix
 
 _SQUARES, _COPIES = 5, 4  # of the smaller product, and of the matrix, that measuring takes
 
@@ -71,7 +71,7 @@ def measure_checkpoint(
     takes, or whose file cannot be read any more, has a row that says so.
 
     Arguments:
-        tensors: matrices; see `jaxsup.weights.tensors.select_tensors`.
+        tensors: matrices; see `jaxsup.weights.files.tensors.select_tensors`.
         orientation, full, x64, relative_tolerance: see `jaxsup.weights.read_weights` and
             `measure_matrix`.
     """

@@ -14,7 +14,7 @@ from weight_files import write_safetensors
 
 from jaxsup.cli.main import main
 from jaxsup.cli.spectrum_table import counted
-from jaxsup.weights.shards import list_checkpoint
+from jaxsup.weights.files.shards import list_checkpoint
 from jaxsup.weights.table import measure_checkpoint
 
 RNG = np.random.default_rng(8)

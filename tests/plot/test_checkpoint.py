@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from jaxsup.plot.checkpoint import checkpoint_figure
 from jaxsup.weights.checkpoint import measure_matrix
-from jaxsup.weights.orientation import settle_orientation
+from jaxsup.weights.files.orientation import settle_orientation
 from jaxsup.weights.table import CheckpointRow
 from jaxsup.weights.tails import Tail
 

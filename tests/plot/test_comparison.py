@@ -9,7 +9,7 @@ from tight_frames import polygon, rotation, simplex, stack
 
 from jaxsup.plot import save_figure
 from jaxsup.plot.comparison import comparison_figure
-from jaxsup.weights.comparison import compare
+from jaxsup.weights.pairs.comparison import compare
 
 FRAME = stack(polygon(5), 2 * simplex(3), 0.5 * polygon(7))
 

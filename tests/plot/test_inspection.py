@@ -6,7 +6,7 @@ from tight_frames import polygon, rotation
 
 from jaxsup.plot.inspection import inspection_figure
 from jaxsup.weights.diagnosis import Diagnosis, diagnose
-from jaxsup.weights.inspection import Questions, inspect_features
+from jaxsup.weights.features.inspection import Questions, inspect_features
 
 PENTAGON = [3, 40, 41, 77, 90]
 

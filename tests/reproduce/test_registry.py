@@ -37,7 +37,7 @@ from jaxsup.reproduce import (
     registry,
     run,
 )
-from jaxsup.weights.read import Weights, read_weights
+from jaxsup.weights.files.read import Weights, read_weights
 
 FOLDER = Path(registry.__file__).parent / "figures"
 FIGURES = {name: registry.find_figure(name) for name in registry.figure_titles()}

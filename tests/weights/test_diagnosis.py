@@ -13,7 +13,7 @@ from helpers import assert_one_line_error
 from jaxsup.geometry import classify
 from jaxsup.weights import checked, coherence
 from jaxsup.weights.diagnosis import diagnose, largest_features
-from jaxsup.weights.read import read_weights
+from jaxsup.weights.files.read import read_weights
 
 
 def polygon(n: int, radius: float = 1.0) -> np.ndarray:

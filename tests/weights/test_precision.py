@@ -13,7 +13,7 @@ from jaxsup.plot import save_figure
 from jaxsup.plot.diagnosis import diagnosis_figure
 from jaxsup.weights.checkpoint import measure_matrix
 from jaxsup.weights.diagnosis import Diagnosis, diagnose
-from jaxsup.weights.ranking import rank_features
+from jaxsup.weights.features.ranking import rank_features
 
 
 def check_text(found: Diagnosis) -> str:

@@ -8,12 +8,12 @@ import pytest
 from helpers import assert_one_line_error
 from weight_files import W, write_safetensors
 
-from jaxsup.weights import read
 from jaxsup.weights.checkpoint import measure_matrix
-from jaxsup.weights.read import read_weights
-from jaxsup.weights.shards import list_checkpoint
+from jaxsup.weights.files import read
+from jaxsup.weights.files.read import read_weights
+from jaxsup.weights.files.shards import list_checkpoint
+from jaxsup.weights.files.tensors import ChosenTensors, select_tensors, single_matrix
 from jaxsup.weights.table import measure_checkpoint
-from jaxsup.weights.tensors import ChosenTensors, select_tensors, single_matrix
 
 RNG = np.random.default_rng(3)
 TENSORS = {

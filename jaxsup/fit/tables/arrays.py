@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 from jaxsup._internal.system import free_memory
 from jaxsup._internal.validation import fail
 from jaxsup.fit.tables.columns import STEP_NAMES, Table
-from jaxsup.weights.formats import StoredTensor, list_tensors
+from jaxsup.weights.files.formats import StoredTensor, list_tensors
 
 _FEWEST = 3  # rows that a fit asks for
 Arrays = dict[str, Shaped[np.ndarray, "*axes"]]

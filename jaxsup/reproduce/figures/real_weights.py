@@ -26,7 +26,7 @@ from jaxsup.plot.diagnosis import diagnosis_figure
 from jaxsup.reproduce import AbstractWeightsFigure, Claim, Findings, Published
 from jaxsup.reproduce.registry import FIGURES
 from jaxsup.weights.diagnosis import Diagnosis, diagnose
-from jaxsup.weights.read import Weights
+from jaxsup.weights.files.read import Weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from jaxsup._internal.validation import check_number, fail
 from jaxsup.spectral.arrays import as_array
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
-from jaxsup.weights.alignment import SameFeatures, align_features
-from jaxsup.weights.matching import Assignment, Matches, assign_features, match_features
-from jaxsup.weights.subspaces import (
+from jaxsup.weights.pairs.alignment import SameFeatures, align_features
+from jaxsup.weights.pairs.matching import Assignment, Matches, assign_features, match_features
+from jaxsup.weights.pairs.subspaces import (
     Basis,
     eigenspace_sizes,
     leading_overlaps,

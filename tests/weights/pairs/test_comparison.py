@@ -8,10 +8,10 @@ import pytest
 from helpers import assert_one_line_error
 from tight_frames import polygon, rotation, simplex, stack
 
-from jaxsup.weights import comparison as comparison_module
-from jaxsup.weights.comparison import compare
-from jaxsup.weights.comparison_text import describe_comparison
-from jaxsup.weights.labels import Labels
+from jaxsup.weights.features.labels import Labels
+from jaxsup.weights.pairs import comparison as comparison_module
+from jaxsup.weights.pairs.comparison import compare
+from jaxsup.weights.pairs.comparison_text import describe_comparison
 
 RNG = np.random.default_rng
 

@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from jaxsup._internal.system import free_memory
 from jaxsup._internal.validation import check_choice, fail
-from jaxsup.weights.formats import StoredTensor
-from jaxsup.weights.orientation import ORIENTATIONS, Orientation, Reason, settle_orientation
-from jaxsup.weights.shards import list_checkpoint
-from jaxsup.weights.tensors import select_tensors, single_matrix
+from jaxsup.weights.files.formats import StoredTensor
+from jaxsup.weights.files.orientation import ORIENTATIONS, Orientation, Reason, settle_orientation
+from jaxsup.weights.files.shards import list_checkpoint
+from jaxsup.weights.files.tensors import select_tensors, single_matrix
 
 # Types whose every number is also a float32.
 _SINGLE = {"float32", "float16", "bfloat16", "int8", "uint8", "int16", "uint16"}
@@ -29,7 +29,7 @@ class Weights:
         shape: as stored.
         dtype: as stored.
         orientation: what rows and columns of the stored matrix are.
-        reason: who says so; see `jaxsup.weights.orientation`.
+        reason: who says so; see `jaxsup.weights.files.orientation`.
     """
 
     matrix: Float[np.ndarray, "latent features"]
@@ -63,7 +63,7 @@ def read_weights(
             needed where the file holds a single one.
         orientation: what rows and columns of the stored matrix are; by default rows of what has the
             name of an embedding are features, else the longer side, and the columns of a square;
-            see `jaxsup.weights.orientation`.
+            see `jaxsup.weights.files.orientation`.
 
     Returns:
         The matrix as finite float32 or float64, with what the file says of it.
@@ -86,7 +86,7 @@ def read_matrix(stored: StoredTensor, *, orientation: str | None = None, spare: 
     """Read one tensor as a matrix.
 
     Arguments:
-        stored: of `jaxsup.weights.shards.list_checkpoint`.
+        stored: of `jaxsup.weights.files.shards.list_checkpoint`.
         orientation: what rows and columns are; default: see `read_weights`.
         spare: bytes of memory that must be free besides.
 

@@ -5,8 +5,8 @@ import pytest
 from helpers import assert_one_line_error
 from tight_frames import polygon
 
-from jaxsup.weights import neighbors
-from jaxsup.weights.neighbors import nearest
+from jaxsup.weights.features import neighbors
+from jaxsup.weights.features.neighbors import nearest
 
 
 @pytest.mark.parametrize("absolute", [False, True])

@@ -5,8 +5,8 @@ import pytest
 from scipy.linalg import orthogonal_procrustes
 from tight_frames import rotation
 
-from jaxsup.weights import alignment
-from jaxsup.weights.alignment import align_features
+from jaxsup.weights.pairs import alignment
+from jaxsup.weights.pairs.alignment import align_features
 
 
 def test_the_rotation_is_the_best_one(monkeypatch: pytest.MonkeyPatch) -> None:

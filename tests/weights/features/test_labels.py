@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from helpers import assert_one_line_error
 
-from jaxsup.weights import labels as labels_module
-from jaxsup.weights.labels import Labels, read_labels
+from jaxsup.weights.features import labels as labels_module
+from jaxsup.weights.features.labels import Labels, read_labels
 
 # A blank line in the middle, ends of lines that are no line feed, and a mark of byte order.
 LINES = "\ufeff[PAD]\n[unused0]\r\nthe\n\n\u2028\nthe\n##ing\n\n".encode()

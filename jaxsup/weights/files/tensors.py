@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxsup._internal.validation import fail, suggest
-from jaxsup.weights.formats import StoredTensor
+from jaxsup.weights.files.formats import StoredTensor
 
 _LISTED = 12  # tensors that an error message names
 _GLOB = set("*?[")

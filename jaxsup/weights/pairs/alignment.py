@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup.weights.matching import present_features
+from jaxsup.weights.pairs.matching import present_features
 
 _BLOCK = 4096  # columns at once, in float64
 

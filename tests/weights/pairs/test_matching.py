@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tight_frames import rotation
 
-from jaxsup.weights import matching
-from jaxsup.weights.matching import assign_features, match_features, present_features
+from jaxsup.weights.pairs import matching
+from jaxsup.weights.pairs.matching import assign_features, match_features, present_features
 
 
 def dictionary(latent: int = 20, features: int = 90, seed: int = 0) -> np.ndarray:

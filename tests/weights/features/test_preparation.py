@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from jaxsup.spectral import represented
-from jaxsup.weights import preparation
-from jaxsup.weights.preparation import prepare, stored_epsilon
+from jaxsup.weights.features import preparation
+from jaxsup.weights.features.preparation import prepare, stored_epsilon
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from jaxsup._internal.validation import fail
-from jaxsup.weights.labels import Labels
+from jaxsup.weights.features.labels import Labels
 
 _RANGE = re.compile(r"(-?\d*):(-?\d*)")
 _INDEX = re.compile(r"-?\d+")

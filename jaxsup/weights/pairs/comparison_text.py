@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup.weights.alignment import SameFeatures
-from jaxsup.weights.comparison import Comparison, SharedEigenspaces, SubspaceAngles
-from jaxsup.weights.labels import Labels
-from jaxsup.weights.matching import Assignment, Matches
+from jaxsup.weights.features.labels import Labels
+from jaxsup.weights.pairs.alignment import SameFeatures
+from jaxsup.weights.pairs.comparison import Comparison, SharedEigenspaces, SubspaceAngles
+from jaxsup.weights.pairs.matching import Assignment, Matches
 
 _NEAR = 0.9  # cosine from which a match is counted as the same direction
 _LISTED = 5  # matches at either end that are named

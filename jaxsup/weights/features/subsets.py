@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from jaxsup._internal.validation import check_number, fail
 from jaxsup.geometry import Geometry, classify
 from jaxsup.geometry.components import orthogonal_components
-from jaxsup.weights.labels import Labels
-from jaxsup.weights.neighbors import nearest
+from jaxsup.weights.features.labels import Labels
+from jaxsup.weights.features.neighbors import nearest
 
 # Multiply-adds that clusters may cost before they are left out, unless all is asked for: about a
 # minute on two quiet cores.

@@ -8,9 +8,9 @@ import pytest
 from helpers import assert_one_line_error
 from tight_frames import polygon, rotation, simplex
 
-from jaxsup.weights import subsets
-from jaxsup.weights.labels import Labels
-from jaxsup.weights.subsets import classify_subset, find_clusters, find_neighborhood
+from jaxsup.weights.features import subsets
+from jaxsup.weights.features.labels import Labels
+from jaxsup.weights.features.subsets import classify_subset, find_clusters, find_neighborhood
 
 PENTAGON = [3, 40, 41, 77, 90]
 DEAD = [0, 99]

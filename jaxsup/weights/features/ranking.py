@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxsup.spectral import FrameSpectrum
-from jaxsup.weights.labels import Labels
+from jaxsup.weights.features.labels import Labels
 
 # Title, measure, and whether the largest come first.
 _LISTS = (

@@ -3,8 +3,8 @@
 import pytest
 from helpers import assert_one_line_error
 
-from jaxsup.weights.labels import Labels
-from jaxsup.weights.selection import select_counted, select_features
+from jaxsup.weights.features.labels import Labels
+from jaxsup.weights.features.selection import select_counted, select_features
 
 LABELS = Labels(["the", "cat", ",", "=", "3", "a:5", "the:2", "10:30", None, "-"])
 NUMBERED = Labels.numbered(1000)

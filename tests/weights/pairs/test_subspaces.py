@@ -5,7 +5,7 @@ import pytest
 from helpers import assert_one_line_error
 from tight_frames import rotation
 
-from jaxsup.weights.subspaces import (
+from jaxsup.weights.pairs.subspaces import (
     eigenspace_sizes,
     leading_overlaps,
     principal_angles,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from jaxsup.weights.diagnosis import Diagnosis
-from jaxsup.weights.labels import Labels
-from jaxsup.weights.neighbors import Neighbors, nearest
-from jaxsup.weights.ranking import Ranking, feature_table, rank_features
-from jaxsup.weights.subsets import (
+from jaxsup.weights.features.labels import Labels
+from jaxsup.weights.features.neighbors import Neighbors, nearest
+from jaxsup.weights.features.ranking import Ranking, feature_table, rank_features
+from jaxsup.weights.features.subsets import (
     Clusters,
     Subset,
     classify_subset,

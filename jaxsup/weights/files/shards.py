@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
-from jaxsup.weights.formats import ENDINGS, StoredTensor, check_file, list_tensors, refusal
+from jaxsup.weights.files.formats import ENDINGS, StoredTensor, check_file, list_tensors, refusal
 
 INDEX_ENDING = ".safetensors.index.json"
 """Ending of a file that says which of several .safetensors files holds which tensor."""

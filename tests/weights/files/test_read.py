@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from weight_files import W, write_safetensors
 
-from jaxsup.weights.formats import list_tensors
-from jaxsup.weights.read import read_weights
+from jaxsup.weights.files.formats import list_tensors
+from jaxsup.weights.files.read import read_weights
 
 
 def bfloat16_bytes(matrix: np.ndarray) -> bytes:

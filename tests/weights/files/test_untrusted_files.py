@@ -9,7 +9,8 @@ import pytest
 from helpers import assert_one_line_error
 from weight_files import W, write_safetensors
 
-from jaxsup.weights import diagnose, read, read_weights
+from jaxsup.weights import diagnose, read_weights
+from jaxsup.weights.files import read
 
 
 def npy_with_header(header: str, version: bytes = b"\x01\x00") -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from helpers import assert_one_line_error
 from weight_files import W, write_safetensors
 
-from jaxsup.weights.read import read_weights
+from jaxsup.weights.files.read import read_weights
 
 
 class Trap:

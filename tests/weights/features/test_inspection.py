@@ -9,8 +9,8 @@ from helpers import assert_one_line_error
 from tight_frames import polygon, rotation, stack
 
 from jaxsup.weights.diagnosis import diagnose
-from jaxsup.weights.inspection import Questions, inspect_features
-from jaxsup.weights.labels import Labels
+from jaxsup.weights.features.inspection import Questions, inspect_features
+from jaxsup.weights.features.labels import Labels
 
 # A crowd of 40 directions around a pentagon in two dimensions of their own, and two unused rows.
 NAMES = [*(f"word{i}" for i in range(40)), *"abcde", "[unused0]", "[unused1]"]

@@ -8,8 +8,8 @@ import pytest
 from tight_frames import polygon, stack
 
 from jaxsup.spectral import decompose
-from jaxsup.weights.labels import Labels
-from jaxsup.weights.ranking import rank_features
+from jaxsup.weights.features.labels import Labels
+from jaxsup.weights.features.ranking import rank_features
 
 
 def planted() -> np.ndarray:

@@ -10,8 +10,8 @@ import pytest
 from helpers import assert_one_line_error
 from weight_files import W, write_safetensors
 
-from jaxsup.weights.read import read_weights
-from jaxsup.weights.shards import list_checkpoint
+from jaxsup.weights.files.read import read_weights
+from jaxsup.weights.files.shards import list_checkpoint
 
 INDEX = "model.safetensors.index.json"
 FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"

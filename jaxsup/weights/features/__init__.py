@@ -1,0 +1,1 @@
+"""Questions about single features of one matrix: names, lists, neighbors, subsets."""

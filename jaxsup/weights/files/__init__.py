@@ -1,0 +1,1 @@
+"""Files of weights: what they hold, which tensors are meant, which way round they lie."""

@@ -1,0 +1,1 @@
+"""What two matrices share: subspaces, eigenspaces, features."""
