@@ -14,6 +14,7 @@ And one that makes this machine multiply as an accelerator does, unless it is to
 """
 
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -22,6 +23,12 @@ import jax
 import matplotlib
 import pytest
 from jaxtyping import install_import_hook
+
+# A run in the background or under nohup begins with signals ignored, which tests of them, and the
+# commands that they start, are not about.
+for _name in ("SIGINT", "SIGHUP"):
+    if signal.getsignal(_number := getattr(signal, _name)) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
 
 _QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 
