@@ -112,7 +112,8 @@ def spectral_measures(
     )
     ax.grid(visible=False)
     values, sizes = np.asarray(spectrum.eigenvalues), np.asarray(spectrum.multiplicities)
-    columns = _spread(len(values), _NAMED_COLUMNS)
+    wide = bool(len(values)) and max(len(_number(float(value))) for value in values) > 5
+    columns = _spread(len(values), _NAMED_COLUMNS // 2 if wide else _NAMED_COLUMNS)
     several = len(values) <= _NAMED_COLUMNS
     words = [
         _number(float(values[k])) + (f"\n({sizes[k]} dim.)" if several and sizes[k] > 1 else "")
