@@ -19,7 +19,7 @@ from jaxsup.spectral.nulls import gaussian_null
 @pytest.fixture(scope="module")
 def dataset() -> xr.Dataset:
     sweep = toys.capacity_sweep(
-        features=48, latents=(4, 9), sparsities=(0.0, 0.8), steps=60, batch_size=32, seeds=2
+        features=48, latents=(4, 9), sparsities=(0.0, 0.5), steps=60, batch_size=32, seeds=2
     )
     return jaxsup.run(sweep)
 
@@ -60,10 +60,10 @@ def numbers_of(W: np.ndarray) -> dict[str, float]:
 
 def test_the_table_is_that_of_the_definitions(dataset: xr.Dataset) -> None:
     rows = capacity_table.measure_rows(dataset)
-    assert [(row.latent, row.sparsity) for row in rows] == [(4, 0), (4, 0.8), (9, 0), (9, 0.8)]
+    assert [(row.latent, row.sparsity) for row in rows] == [(4, 0), (4, 0.5), (9, 0), (9, 0.5)]
     for row in rows:
         chosen = dataset["embedding"].isel(kept_step=-1, width=[4, 9].index(row.latent))
-        chosen = chosen.isel({"features.density": [0, 0.8].index(row.sparsity)})
+        chosen = chosen.isel({"features.density": [0, 0.5].index(row.sparsity)})
         weights = chosen.transpose("seed", "latent", "feature").values[:, : row.latent]
         expected = [numbers_of(W) for W in weights]
         for name, measure in QUANTITIES.items():
@@ -165,11 +165,12 @@ def published_row(printed: capacity_claims.Printed) -> Row:
 
 
 def test_printed_numbers_agree_with_themselves() -> None:
-    rows = [published_row(printed) for printed in capacity_claims.PRINTED]
+    # Two of the six: each claim resamples a thousand features.
+    rows = [published_row(printed) for printed in capacity_claims.PRINTED[::3]]
     claims = capacity_claims.claims_of(rows)
     own = [claim for claim in claims if "sparsity 0" in claim.quantity and claim.published]
     own = [claim for claim in own if claim.source == capacity_claims.SOURCE and claim.measured]
-    assert len(own) == 6 * 7
+    assert len(own) == 2 * 7
     assert {claim.verdict for claim in own} == {AGREES}
     # The abstract, read strictly, is contradicted by what the repository prints itself.
     strict = next(
