@@ -160,7 +160,13 @@ def check_number(
     inside &= numbers > low if low_open else numbers >= low
     inside &= numbers < high if high_open else numbers <= high
     if not inside.all():
-        raise fail(name, _range_text(low, high, low_open, high_open), value, do)
+        expected = _range_text(low, high, low_open, high_open)
+        if numbers.ndim:
+            place = tuple(int(index) for index in np.argwhere(~inside)[0])
+            where = place[0] if len(place) == 1 else list(place)
+            text = f"{numbers[place]:g} at {where}, one of {int((~inside).sum()):,} such"
+            raise fail(name, expected, text, do, described=True)
+        raise fail(name, expected, value, do)
 
 
 def _range_text(low: float | int, high: float | int, low_open: bool, high_open: bool) -> str:

@@ -189,7 +189,7 @@ BAD = {
     ),
     "probability above one": (
         lambda: jaxsup.SparseFeatures([0.5, 1.5]),
-        "features.probabilities: expected a finite number > 0 and <= 1",
+        "features.probabilities: expected a finite number > 0 and <= 1; got 1.5 at 1, one of 1",
     ),
     "values of sparse features": (
         lambda: jaxsup.SparseFeatures([0.5], "unifrom"),

@@ -91,7 +91,8 @@ def list_tensors(path: str | Path) -> list[StoredTensor]:
     if ending not in ENDINGS:
         text = f"a name that ends in {ending!r}" if ending else "a name without an ending"
         do = "save the weights as one of these"
-        raise fail(str(file), ".npy, .npz or .safetensors", text, do, described=True)
+        expected = ".npy, .npz or .safetensors, a .safetensors.index.json or a folder"
+        raise fail(str(file), expected, text, do, described=True)
     check_file(file)
     try:
         _check_magic(file, ending)
