@@ -51,7 +51,7 @@ kind = "sgd"
 learning_rate = 0.3     # scanned below
 # momentum = 0.0        # in [0, 1)
 # bias_learning_rate = 0.1  # of c; without: as the others
-# schedule = {{warmup = 50, final = 0.1}}  # factor on the rates: linear rise, then a cosine
+# schedule = {{warmup = 50, final = 0.1}}  # linear rise, then a cosine; jaxsup list schedules
 
 [record]                # what is recorded, and when
 points = 32             # recorded steps

@@ -10,6 +10,12 @@ from table_cases import BASE, experiment, write
 
 import jaxsup
 from jaxsup.experiment.record import Record
+from jaxsup.experiment.schedules import (
+    ConstantSchedule,
+    InverseRootSchedule,
+    LinearSchedule,
+    StepSchedule,
+)
 from jaxsup.experiment.tables import experiment_from_table, to_table
 from jaxsup.sweep.tables import read_sweep, sweep_from_tables, sweep_to_tables
 
@@ -57,6 +63,15 @@ PARTS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": jaxsup.Adam(0.1, b1=0.8, schedule=jaxsup.WarmupCosine(5, 0.1))},
     "adamw": {"optimizer": jaxsup.AdamW(0.1, weight_decay=0.01, schedule=jaxsup.WarmupCosine(2))},
     "norm-adamw": {"optimizer": jaxsup.NormAdamW(0.1, weight_decay=-0.5)},
+    **{
+        schedule.kind: {"optimizer": jaxsup.SGD(0.1, schedule=schedule)}
+        for schedule in (
+            ConstantSchedule(warmup=3),
+            StepSchedule(5, 0.5, warmup=2),
+            LinearSchedule(0.1, warmup=4),
+            InverseRootSchedule(7.5, warmup=3),
+        )
+    },
     "bias rate": {"optimizer": jaxsup.SGD(0.1, bias_learning_rate=0.0)},
     "record": {
         "record": Record(
