@@ -58,6 +58,8 @@ class Segment(NamedTuple):
     due: Bool[Array, ""]
 
 
+Start = dict[str, Array]
+"""Arrays from which replicas start, [lanes, slots, ...], by name; empty where all are drawn."""
 _Advanced = tuple[State, Int[Array, "lanes slots"], dict[str, Array]]
 
 
@@ -74,8 +76,8 @@ class Programs:
         state: what `begin` and `advance` return, by shapes and types.
     """
 
-    freeze: Callable[[Inputs], PyTree]
-    begin: Callable[[Inputs], State]
+    freeze: Callable[[Inputs, Start], PyTree]
+    begin: Callable[[Inputs, Start], State]
     advance: Callable[[Inputs, PyTree, State, Segment], _Advanced]
     state: State
 
@@ -93,20 +95,23 @@ class Compiler:
         self.seconds = 0.0
         self._programs: dict[Any, Programs] = {}
 
-    def programs(self, inputs: Inputs, slots: int, *, alike: bool, one_copy: bool) -> Programs:
+    def programs(
+        self, inputs: Inputs, slots: int, given: Start | None = None, *, alike: bool, one_copy: bool
+    ) -> Programs:
         """The programs for inputs of these shapes.
 
         Arguments:
             inputs: what the replicas follow from.
             slots: slots of each lane.
+            given: what they start from.
             alike: whether all lanes train the same settings, see `Placement`.
             one_copy: `Program.shares_frozen`.
         """
         placement = Placement(self.mesh, (len(inputs.keys), slots), alike, one_copy)
-        name = placement, structure_of(inputs)
+        name = placement, structure_of((inputs, given or {}))
         if name not in self._programs:
             began = time.perf_counter()
-            self._programs[name] = _compile(placement, inputs)
+            self._programs[name] = _compile(placement, inputs, given or {})
             self.seconds += time.perf_counter() - began
         return self._programs[name]
 
@@ -160,11 +165,11 @@ def kept_bytes(program: Program) -> int:
     return len(experiment.recorded_steps) * recorded + snapshots
 
 
-def _compile(placement: Placement, inputs: Inputs) -> Programs:
+def _compile(placement: Placement, inputs: Inputs, given: Start) -> Programs:
     segment, state = _trace(placement, inputs)
     return Programs(
-        _freezing(placement).lower(inputs).compile(),
-        _beginning(placement).lower(inputs).compile(),
+        _freezing(placement).lower(inputs, given).compile(),
+        _beginning(placement).lower(inputs, given).compile(),
         segment.lower().compile(),
         state,
     )
@@ -172,21 +177,21 @@ def _compile(placement: Placement, inputs: Inputs) -> Programs:
 
 def _trace(placement: Placement, inputs: Inputs) -> tuple[Traced, State]:
     """A segment, not compiled yet, and the shapes of the state that it takes."""
-    frozen = jax.eval_shape(_freezing(placement), inputs)
-    state = jax.eval_shape(_beginning(placement), inputs)
+    frozen = jax.eval_shape(_freezing(placement), inputs, {})
+    state = jax.eval_shape(_beginning(placement), inputs, {})
     segment = Segment(jnp.int32(0), jnp.int32(0), jnp.asarray(False))
     return _advancing(placement).trace(inputs, frozen, state, segment), state
 
 
 @functools.cache
 def _freezing(placement: Placement) -> Wrapped:
-    specs = (_inputs_specs(placement),)
+    specs = (_inputs_specs(placement), placement.grid)
     return _distribute(functools.partial(_freeze, placement), placement, specs, placement.frozen)
 
 
 @functools.cache
 def _beginning(placement: Placement) -> Wrapped:
-    specs = (_inputs_specs(placement),)
+    specs = (_inputs_specs(placement), placement.grid)
     return _distribute(functools.partial(_begin, placement), placement, specs, placement.grid)
 
 
@@ -229,23 +234,23 @@ def _distribute(
     )
 
 
-def _freeze(placement: Placement, inputs: Inputs) -> PyTree:
-    def freeze(varying: Experiment, key: PRNGKeyArray) -> PyTree:
-        return frozen_parameters(eqx.combine(varying, inputs.fixed), key)
+def _freeze(placement: Placement, inputs: Inputs, given: Start) -> PyTree:
+    def freeze(varying: Experiment, key: PRNGKeyArray, given: Start) -> PyTree:
+        return frozen_parameters(eqx.combine(varying, inputs.fixed), key, given)
 
     if placement.one_copy:
         first = 0 if placement.alike else (0, 0)
         setting = jax.tree.map(lambda leaf: leaf[first], inputs.varying)
-        return jax.vmap(functools.partial(freeze, setting))(inputs.keys)
-    return placement.over_replicas(freeze, *_arguments(placement, inputs))
+        return jax.vmap(lambda key: freeze(setting, key, {}))(inputs.keys)
+    return placement.over_replicas(freeze, *_arguments(placement, inputs, given))
 
 
-def _begin(placement: Placement, inputs: Inputs) -> State:
-    def begin(varying: Experiment, key: PRNGKeyArray) -> State:
+def _begin(placement: Placement, inputs: Inputs, given: Start) -> State:
+    def begin(varying: Experiment, key: PRNGKeyArray, given: Start) -> State:
         experiment = eqx.combine(varying, inputs.fixed)
-        return drop_frozen(experiment, start(experiment, key))
+        return drop_frozen(experiment, start(experiment, key, given))
 
-    return placement.over_replicas(begin, *_arguments(placement, inputs))
+    return placement.over_replicas(begin, *_arguments(placement, inputs, given))
 
 
 def _advance(
@@ -276,5 +281,6 @@ def _advance(
     return state, jnp.copy(state.status), records
 
 
-def _arguments(placement: Placement, inputs: Inputs) -> tuple[Any, Any]:
-    return (placement.setting_axes, inputs.varying), (placement.key_axes, inputs.keys)
+def _arguments(placement: Placement, inputs: Inputs, *given: Start) -> tuple[Any, ...]:
+    replicas = ((placement.grid_axes, arrays) for arrays in given)
+    return (placement.setting_axes, inputs.varying), (placement.key_axes, inputs.keys), *replicas

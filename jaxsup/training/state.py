@@ -6,6 +6,7 @@ it trains, the full one where it starts and is observed.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -19,8 +20,8 @@ from jaxsup.experiment.experiment import (
     DATA_STREAM,
     EVALUATION_STREAM,
     Experiment,
-    initial_parameters,
 )
+from jaxsup.experiment.initial import start_from
 from jaxsup.experiment.observables import Network
 from jaxsup.training.evaluation import evaluate
 from jaxsup.training.losses import loss_weights
@@ -42,9 +43,11 @@ class State(eqx.Module):
 
 
 @full_precision
-def start(experiment: Experiment, key: PRNGKeyArray) -> State:
-    """The run before its first update."""
-    parameters = initial_parameters(experiment, key)
+def start(
+    experiment: Experiment, key: PRNGKeyArray, initial: Mapping[str, Array] | None = None
+) -> State:
+    """The run before its first update, from given arrays where there are any."""
+    parameters = start_from(experiment, key, initial)
     learned, _ = eqx.partition(parameters, experiment.student.trainable(parameters))
     count = len(experiment.record.parameter_steps)
     snapshots = None
@@ -69,9 +72,11 @@ def drop_frozen(experiment: Experiment, state: State) -> State:
 
 
 @full_precision
-def frozen_parameters(experiment: Experiment, key: PRNGKeyArray) -> PyTree:
-    """The arrays that are not learned: they follow from the student and the key."""
-    parameters = initial_parameters(experiment, key)
+def frozen_parameters(
+    experiment: Experiment, key: PRNGKeyArray, initial: Mapping[str, Array] | None = None
+) -> PyTree:
+    """The arrays that are not learned: they follow from the student and the key, or are given."""
+    parameters = start_from(experiment, key, initial)
     return eqx.partition(parameters, experiment.student.trainable(parameters))[1]
 
 

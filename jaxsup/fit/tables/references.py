@@ -50,13 +50,14 @@ def setting_references(
     steps = loss["step"].values
     later, nothing = steps > 0, np.full(steps.shape, math.nan)
     known: dict[tuple[Any, ...], tuple[LinearReference | None, np.ndarray]] = {}
+    given = "initial" in dataset.attrs  # the reference starts at zero
     for position in range(setting.size):
         values = tuple(scanned[name][position] for name in names)
         if values not in known:
             table = base
             for name, value in zip(names, values, strict=True):
                 table = _changed(table, name, value)
-            reference, curve = linear_reference(table), nothing
+            reference, curve = None if given else linear_reference(table), nothing
             if reference is not None:
                 curve = nothing.copy()
                 curve[later] = reference.loss(steps[later])
@@ -88,6 +89,8 @@ def log_slope(
 def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     """(a + 2b - 1)/a of every setting; NaN where a or b has no value, a <= 0 or a + 2b <= 1.
 
+    It is of a start at random: NaN everywhere in a sweep that starts from given parameters.
+
     Arguments:
         table: a sweep's coordinates and attributes.
         like: a variable over the settings.
@@ -95,7 +98,7 @@ def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     a = _exponent_of(table, "features", ("power-law", "gaussian"))
     b = _exponent_of(table, "teacher", ("diagonal",))
     limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(like)
-    limit = limit.where(limit > 0).transpose(*like.dims)
+    limit = limit.where((limit > 0) & ("initial" not in table.attrs)).transpose(*like.dims)
     label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
     return limit.reset_coords(drop=True).assign_attrs(long_name=label)
 
