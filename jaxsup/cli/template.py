@@ -15,6 +15,7 @@ TEMPLATE = """\
 seeds = 4               # seeds 0..3, or a list like [3, 7]: start, data and evaluation samples
 steps = 400             # updates
 batch_size = 32         # fresh samples an update
+# training_set = 1000   # train on as many samples, drawn once a seed; without: fresh ones
 # gradient = "sampled"  # of fresh batches; "exact": of the expected loss, where it is known
 # sampling = "auto"     # how samples are drawn: "sparse", "dense", or what pays
 # reduction = "half_sum"  # loss over features: "half_sum", "sum" or "mean"

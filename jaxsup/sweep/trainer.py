@@ -219,5 +219,5 @@ class _Pace:
 def update_cost(experiment: Experiment) -> float:
     """Floating-point operations of an update, about: products forward and backward."""
     count, latent = experiment.features.count, experiment.student.latent
-    rows = experiment.batch_size if experiment.gradient == "sampled" else count
+    rows = experiment.update_samples if experiment.gradient == "sampled" else count
     return 6.0 * rows * (2 * count * latent + latent**2)

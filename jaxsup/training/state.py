@@ -19,6 +19,7 @@ from jaxsup._internal.precision import PRECISIONS, full_precision
 from jaxsup.experiment.experiment import (
     DATA_STREAM,
     EVALUATION_STREAM,
+    TRAINING_SET_STREAM,
     Experiment,
 )
 from jaxsup.experiment.initial import start_from
@@ -127,7 +128,8 @@ def advance(
 
     first, stop = jnp.asarray(first, jnp.int32), jnp.asarray(stop, jnp.int32)
     with jax.default_matmul_precision(PRECISIONS[experiment.precision]):
-        tables = update.prepare(experiment, experiment.batch_size)
+        set_key = jax.random.fold_in(key, TRAINING_SET_STREAM)
+        tables = update.training_tables(experiment, set_key)
         state = jax.lax.fori_loop(first, stop, functools.partial(step_once, tables), state)
     if state.snapshots is None:
         return state
@@ -152,12 +154,17 @@ def observe(
     loss = jnp.sum(weights * errors)
     tolerance = experiment.record.cluster_tolerance
     network = Network(state.parameters, errors, loss, experiment.student, tolerance, stderr)
+    finite = experiment.training_set is not None
+    if finite:
+        tables = update.training_tables(experiment, jax.random.fold_in(key, TRAINING_SET_STREAM))
+        network.training_loss = update.training_loss(experiment, tables, state.parameters)
     good = state.status == FINISHED
     estimated = update.evaluation is None
+    observables = observables_of(experiment.record, estimated=estimated, finite=finite)
 
     return {
         name: jnp.where(good, observable.measure(network), jnp.nan)
-        for name, observable in observables_of(experiment.record, estimated=estimated).items()
+        for name, observable in observables.items()
     }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaxsup.theory.references import LinearReference
 
 _POINTS_PER_DECADE = 16  # as `fit_power_law` bins
-_SECTIONS = ("features", "teacher", "optimizer", "reduction", "importance")
+_SECTIONS = ("features", "teacher", "optimizer", "reduction", "importance", "training_set")
 _FIELDS = ("student", "student.bias", "student.core")
 """What the reference depends on: these sections, and these fields of a student."""
 
@@ -89,7 +89,8 @@ def log_slope(
 def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     """(a + 2b - 1)/a of every setting; NaN where a or b has no value, a <= 0 or a + 2b <= 1.
 
-    It is of a start at random: NaN everywhere in a sweep that starts from given parameters.
+    It is of a start at random and of fresh samples: NaN everywhere in a sweep that starts from
+    given parameters, or has training sets.
 
     Arguments:
         table: a sweep's coordinates and attributes.
@@ -98,7 +99,10 @@ def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     a = _exponent_of(table, "features", ("power-law", "gaussian"))
     b = _exponent_of(table, "teacher", ("diagonal",))
     limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(like)
-    limit = limit.where((limit > 0) & ("initial" not in table.attrs)).transpose(*like.dims)
+    tables = json.loads(table.attrs.get("configuration", "{}"))
+    finite = "training_set" in tables or "training_set" in table.coords
+    known = "initial" not in table.attrs and not finite
+    limit = limit.where((limit > 0) & known).transpose(*like.dims)
     label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
     return limit.reset_coords(drop=True).assign_attrs(long_name=label)
 

@@ -29,6 +29,7 @@ _FIELD_LABELS = {
     "optimizer.momentum": ("momentum", "1"),
     "optimizer.weight_decay": ("weight decay", "1"),
     "batch_size": ("samples an update", "1"),
+    "training_set": ("samples of the training set T", "1"),
     "importance": ("relative importance of consecutive features", "1"),
 }
 

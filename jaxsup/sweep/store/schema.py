@@ -191,8 +191,9 @@ class _Arrays:
         experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
         state = eqx.filter_eval_shape(start, experiment, key)
         records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
-        estimated = program.update.evaluation is None
-        for name, observable in observables_of(experiment.record, estimated=estimated).items():
+        estimated, finite = program.update.evaluation is None, experiment.training_set is not None
+        recorded = observables_of(experiment.record, estimated=estimated, finite=finite)
+        for name, observable in recorded.items():
             shape = records[name].shape
             if len(shape) != len(observable.dims):
                 expected = f"{len(observable.dims)} dimensions, {observable.dims}"

@@ -29,7 +29,9 @@ class Dense(AbstractUpdate):
 
     @classmethod
     def unsuitable(cls, experiment: Experiment) -> str | None:
-        """Only exact gradients are none of its own."""
+        """Exact gradients and training sets are none of its own."""
+        if experiment.training_set is not None:
+            return "samples are of a training set"
         return "gradients are exact" if experiment.gradient == "exact" else None
 
     @classmethod
@@ -50,16 +52,8 @@ class Dense(AbstractUpdate):
         key: Key[Array, ""],
     ) -> PyTree:
         """Derivative of sum_i w_i e_i, e the `sampled_errors` of a fresh batch."""
-        features = experiment.features
-
-        def loss(learned: PyTree, frozen: PyTree) -> Float[Array, ""]:
-            parameters = eqx.combine(learned, frozen)
-            weights = loss_weights(features.count, experiment.importance, experiment.reduction)
-            x = features.sample_batch(key, tables)
-            errors = sampled_errors(experiment.student, experiment.teacher, parameters, x)
-            return jnp.sum(weights * errors)
-
-        return jax.grad(loss)(learned, frozen)
+        x = experiment.features.sample_batch(key, tables)
+        return loss_gradient(experiment, learned, frozen, x)
 
     def squared_errors(
         self, experiment: Experiment, tables: int, parameters: PyTree, key: Key[Array, ""]
@@ -84,3 +78,24 @@ class Dense(AbstractUpdate):
             return SampleErrors(total, rows.ravel())
         total, others = add_rows(total, x[even:])
         return SampleErrors(total, jnp.concatenate([rows.ravel(), others]))
+
+
+def loss_gradient(
+    experiment: Experiment, learned: PyTree, frozen: PyTree, x: Float[Array, "batch features"]
+) -> PyTree:
+    """Derivative of sum_i w_i e_i in the `learned` arrays, e the `sampled_errors` of x."""
+
+    def loss(learned: PyTree, frozen: PyTree) -> Float[Array, ""]:
+        return sampled_loss(experiment, eqx.combine(learned, frozen), x)
+
+    return jax.grad(loss)(learned, frozen)
+
+
+def sampled_loss(
+    experiment: Experiment, parameters: PyTree, x: Float[Array, "batch features"]
+) -> Float[Array, ""]:
+    """sum_i w_i e_i, e the `sampled_errors` of x."""
+    count = experiment.features.count
+    weights = loss_weights(count, experiment.importance, experiment.reduction)
+    errors = sampled_errors(experiment.student, experiment.teacher, parameters, x)
+    return jnp.sum(weights * errors)

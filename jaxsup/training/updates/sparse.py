@@ -36,6 +36,8 @@ class AbstractSparseUpdate(AbstractUpdate):
         """Why sparse samples do not suit the experiment; None: they do."""
         if experiment.gradient == "exact":
             return "gradients are exact"
+        if experiment.training_set is not None:
+            return "samples are of a training set"
         if experiment.sampling == "dense":
             return "dense samples were asked for"
         reason = unsuitable_law(experiment.features, int(experiment.batch_size))
