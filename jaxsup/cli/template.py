@@ -44,6 +44,7 @@ activation = "relu"     # jaxsup list activations
 bias = true             # whether there is a learned bias c
 # bias_scale = 0.0      # standard deviation of c's start
 # bias_mean = 0.0       # mean of c's start
+# hidden_noise = 0.1    # standard deviation of noise in the hidden layer
 # embedding_scale = 0.3  # standard deviation of W's entries at the start; without: unit columns
 # randomness = 0.5      # instead: columns as orthogonal as K allows (0) to independent (1)
 

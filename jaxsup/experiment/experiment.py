@@ -15,12 +15,12 @@ from jaxsup._internal.validation import (
     check_positive_integer,
     fail,
 )
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.closed_forms import ClosedForm, closed_form
 from jaxsup.experiment.configuration import Configuration, array_fields, check_growth
 from jaxsup.experiment.contracts import check_contracts
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.record import Record
-from jaxsup.experiment.students import AbstractStudent
 from jaxsup.experiment.teachers import AbstractTeacher
 from jaxsup.experiment.transformations import AbstractOptimizer, as_optimizer
 

@@ -10,8 +10,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.configuration import Configuration
-from jaxsup.experiment.students import AbstractStudent
 
 _Value = TypeVar("_Value")
 

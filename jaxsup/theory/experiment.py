@@ -110,6 +110,8 @@ def _check(experiment: Experiment) -> SGD:
     if type(student.activation) is not Identity:
         text = f"a student with the activation {_name(student.activation)}"
         raise _no_form(text, "set activation='identity'")
+    if student.hidden_noise is not None:
+        raise _no_form("noise in the hidden layer", "leave hidden_noise out")
     if student.learns_embedding or not student.core:
         text = "a student without a core" if not student.core else "a learned embedding"
         raise _no_form(text, "learn the core alone: embedding='random' or 'identity'")

@@ -157,7 +157,9 @@ def observe(
     finite = experiment.training_set is not None
     if finite:
         tables = update.training_tables(experiment, jax.random.fold_in(key, TRAINING_SET_STREAM))
-        network.training_loss = update.training_loss(experiment, tables, state.parameters)
+        network.training_loss = update.training_loss(
+            experiment, tables, state.parameters, evaluation_key
+        )
     good = state.status == FINISHED
     estimated = update.evaluation is None
     observables = observables_of(experiment.record, estimated=estimated, finite=finite)

@@ -43,6 +43,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "correlated": {"features": jaxsup.CorrelatedFeatures(np.diag([4.0, 3, 2, 1]))},
     "sparse": {"features": jaxsup.SparseFeatures([0.5, 0.25, 1.0, 0.125], "sign")},
     "bias mean": {"student": jaxsup.Student(3, bias_mean=-0.1)},
+    "hidden noise": {"student": jaxsup.Student(3, hidden_noise=0.1), "training_set": 7},
     "one-active": {"features": jaxsup.OneActiveFeatures(4, 0.5), "gradient": "exact"},
     "one-active ones": {"features": jaxsup.OneActiveFeatures(4, values="one")},
     "matrix": {"teacher": jaxsup.MatrixTeacher(np.arange(16.0).reshape(4, 4))},

@@ -150,7 +150,7 @@ def test_nothing_that_holds_for_fresh_samples_is_said_of_a_set() -> None:
     assert linear_reference(to_table(fresh)) is not None
     assert linear_reference(to_table(finite)) is None
     with pytest.raises(
-        ValueError, match="loss_curve: .*got a training set; train on fresh samples"
+        ValueError, match=r"loss_curve: .*got a training set; train on fresh samples"
     ):
         jaxsup.theory.loss_curve(finite, [1])
 

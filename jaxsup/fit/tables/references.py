@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _POINTS_PER_DECADE = 16  # as `fit_power_law` bins
 _SECTIONS = ("features", "teacher", "optimizer", "reduction", "importance", "training_set")
-_FIELDS = ("student", "student.bias", "student.core")
+_FIELDS = ("student", "student.bias", "student.core", "student.hidden_noise")
 """What the reference depends on: these sections, and these fields of a student."""
 
 

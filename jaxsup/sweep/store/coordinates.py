@@ -24,6 +24,7 @@ _FIELD_LABELS = {
     "student.embedding": ("embedding W", ""),
     "student.activation": ("output activation", ""),
     "student.core_scale": ("standard deviation of the core's start", "1"),
+    "student.hidden_noise": ("standard deviation of the hidden layer's noise", "1"),
     "optimizer.learning_rate": ("learning rate", "1"),
     "optimizer.bias_learning_rate": ("learning rate of the output bias", "1"),
     "optimizer.momentum": ("momentum", "1"),

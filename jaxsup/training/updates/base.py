@@ -102,7 +102,7 @@ class AbstractUpdate(eqx.Module):
         return self.prepare(experiment, experiment.batch_size)
 
     def training_loss(
-        self, experiment: Experiment, tables: Any, parameters: PyTree
+        self, experiment: Experiment, tables: Any, parameters: PyTree, key: Key[Array, ""]
     ) -> Float[Array, ""]:
         """The loss on all that a run trains on; NaN where each update draws fresh samples.
 
@@ -110,8 +110,9 @@ class AbstractUpdate(eqx.Module):
             experiment: what is trained.
             tables: what `training_tables` returned.
             parameters: of the network.
+            key: of the network's noise, if it has any.
         """
-        del experiment, tables, parameters
+        del experiment, tables, parameters, key
         return jnp.full((), jnp.nan, jnp.result_type(float))
 
     def covering(self, other: "AbstractUpdate") -> "AbstractUpdate":

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Key, PyTree
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features import AbstractFeatures
+from jaxsup.training.losses import noise_key
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 from jaxsup.training.updates.dense import Dense, loss_gradient, sampled_loss
 
@@ -59,13 +60,17 @@ class FiniteSet(AbstractUpdate):
         if experiment.update_samples < samples:
             chosen = jax.random.randint(key, (experiment.update_samples,), 0, samples)
             x = tables.at[chosen].get(mode="promise_in_bounds")
-        return loss_gradient(experiment, learned, frozen, x)
+        return loss_gradient(experiment, learned, frozen, x, noise_key(key))
 
     def training_loss(
-        self, experiment: Experiment, tables: Float[Array, "samples features"], parameters: PyTree
+        self,
+        experiment: Experiment,
+        tables: Float[Array, "samples features"],
+        parameters: PyTree,
+        key: Key[Array, ""],
     ) -> Float[Array, ""]:
         """The loss on the whole set."""
-        return sampled_loss(experiment, parameters, tables)
+        return sampled_loss(experiment, parameters, tables, noise_key(key))
 
     def squared_errors(
         self, experiment: Experiment, tables: int, parameters: PyTree, key: Key[Array, ""]

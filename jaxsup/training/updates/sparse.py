@@ -46,6 +46,8 @@ class AbstractSparseUpdate(AbstractUpdate):
         student = experiment.student
         if type(student) is not Student:
             return f"{type(student).__name__} is known by its outputs alone"
+        if student.hidden_noise is not None:
+            return "the hidden layer has noise"
         if not is_built_in(student.activation):
             return (
                 f"the activation {type(student.activation).__name__} is known by its values alone"
