@@ -18,9 +18,11 @@ import jaxsup
 from jaxsup.experiment.record import Record
 from jaxsup.experiment.students import StudentParameters
 from jaxsup.fit.tables.settings import read_settings
+from jaxsup.sweep import trainer
 from jaxsup.sweep.callbacks import Stopped
 from jaxsup.sweep.closed_forms import theory_curves
 from jaxsup.sweep.processes import Share
+from jaxsup.sweep.starting import start_arrays
 from jaxsup.sweep.store.read import take_inventory
 
 RATES, WIDTHS, SEEDS = [0.1, 0.4], [2, 3], [3, 0, 7]
@@ -99,6 +101,31 @@ def test_networks_that_diverged_stay_so() -> None:
     assert on["last_step"].values.ravel().tolist() == [8, 0]
     assert np.isnan(on["loss"][1]).all()
     assert np.isfinite(on["loss"][0]).all()
+
+
+@pytest.mark.parametrize("rates", [[0.1, 1e9, 1e9, 0.2, 1e9, 1e9, 0.3, 1e9], [0.1, 1e9, 1e9]])
+def test_a_given_start_survives_devices_and_dropped_neighbors(
+    rates: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frozen W is given, other for each network, and taken again where lanes shrink."""
+    sweep = jaxsup.Sweep(linear(steps=60), {"optimizer.learning_rate": rates}, seeds=8)
+    rng = np.random.default_rng(0)
+    initial = {"embedding": rng.normal(size=(len(rates), 8, 3, 8)) / 3}
+    expected = run(sweep, initial=initial)
+    monkeypatch.setattr(trainer, "_COMPILING_WORTH", 0)
+    sizes: set[int] = set()
+
+    def start(program: Any, rows: Any, seeds: Any) -> Any:
+        arrays = start_arrays(program, rows, seeds)
+        sizes.add(arrays["embedding"][..., 0, 0].size)
+        return arrays
+
+    monkeypatch.setattr(trainer, "start_arrays", start)
+    dropped = jaxsup.run(sweep, initial=initial, devices=jax.local_devices())
+    assert len(sizes) > 1  # all of them, and those that are left
+    lasting = dropped["status"].values == 0
+    assert lasting.sum() == 8 * sum(rate < 1 for rate in rates)
+    np.testing.assert_allclose(dropped["loss"].values, expected["loss"], rtol=LATER)
 
 
 def test_no_theory_of_a_random_start_is_told(half: xr.Dataset) -> None:
