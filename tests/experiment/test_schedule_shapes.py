@@ -22,7 +22,9 @@ from jaxsup.experiment.schedules import (
     OptaxSchedule,
     StepSchedule,
 )
+from jaxsup.experiment.tables import to_table
 from jaxsup.fit.tables.settings import read_settings
+from jaxsup.sweep.tables import sweep_from_tables, sweep_to_tables
 from jaxsup.theory.references import linear_reference
 
 TOTAL = 40
@@ -130,9 +132,41 @@ def test_numbers_of_schedules_are_axes_of_one_program() -> None:
     for index in ((0, 0), (1, 1)):
         alone = jaxsup.simulate(sweep.experiment_at(index), jax.random.key(0))
         np.testing.assert_allclose(dataset["loss"][index][0], alone.loss, rtol=2e-5)
-    # No theory of a constant rate is held against them.
-    assert all(np.isnan(setting.theory).all() for setting in read_settings(dataset, None))
-    assert all(setting.after == 0 for setting in read_settings(dataset, None))
+    # No theory of a constant rate is held against them, and no fit begins in the warm-up.
+    settings = list(read_settings(dataset, None))
+    assert all(np.isnan(setting.theory).all() for setting in settings)
+    assert [setting.after for setting in settings] == [0, 0, 7, 7]
+    table = jaxsup.measure_exponents(dataset)
+    assert np.isnan(table["theory_limit"].values).all()
+    assert (table["problem"].values[1] == "too short").all()
+
+
+class Alternating(AbstractSchedule):
+    """Every other update is of half the rate."""
+
+    half: float = 0.5
+
+    def factor(self, count: Any, steps: int) -> Any:
+        return jnp.where(count % 2 == 1, self.half, 1.0)
+
+
+@pytest.mark.usefixtures("x64")
+def test_a_schedule_of_ones_own_is_one_of_them() -> None:
+    optimizer = jaxsup.SGD(0.2, schedule=Alternating())
+    expected = by_hand("sgd", rate=lambda t: 0.1 if t % 2 else 0.2, momentum=0.0)
+    assert_equal_runs(train(optimizer), expected)
+    assert to_table(optimizer)["schedule"]["kind"] == f"{__name__}:Alternating"
+
+
+def test_schedules_themselves_are_an_axis_of_a_file() -> None:
+    tables = to_table(linear_experiment(steps=8))
+    schedules = [{"kind": "constant"}, {"kind": "step", "every": 3, "warmup": 2}]
+    sweep = sweep_from_tables({**tables, "axes": {"optimizer.schedule": schedules}})
+    assert sweep.structural == (True,)
+    optimizer: Any = sweep.experiment_at((1,)).optimizer
+    assert optimizer.schedule == StepSchedule(3, warmup=2)
+    again = sweep_from_tables(json.loads(json.dumps(sweep_to_tables(sweep))))
+    assert again.experiment_at((1,)) == sweep.experiment_at((1,))
 
 
 def test_scheduled_rates_have_no_reference_and_no_closed_form() -> None:
@@ -142,12 +176,10 @@ def test_scheduled_rates_have_no_reference_and_no_closed_form() -> None:
     for schedule in schedules:
         optimizer = jaxsup.SGD(0.1, schedule=schedule)
         experiment = linear_experiment(student, optimizer)
-        table = json.loads(jaxsup.run(jaxsup.Sweep(experiment)).attrs["configuration"])
+        table = json.loads(json.dumps(to_table(experiment)))
         assert (linear_reference(table) is None) is (schedule is not None)
         if schedule is not None:
-            with pytest.raises(
-                ValueError, match="loss_curve: expected an experiment with a closed"
-            ):
+            with pytest.raises(ValueError, match="loss_curve: expected an experiment with a cl"):
                 jaxsup.theory.loss_curve(experiment, [1, 2])
 
 

@@ -26,7 +26,7 @@ _FIELDS = ("student", "student.bias", "student.core", "student.hidden_noise")
 
 def setting_references(
     dataset: xr.Dataset, loss: xr.DataArray
-) -> Iterator[tuple[LinearReference | None, Float[np.ndarray, " steps"]]]:
+) -> Iterator[tuple[LinearReference | None, Float[np.ndarray, " steps"], float]]:
     """The linear student without superposition of every setting, in their order.
 
     Arguments:
@@ -34,7 +34,8 @@ def setting_references(
         loss: its loss, [settings..., seeds, steps].
 
     Yields:
-        The reference, None where there is none, and its loss at the steps > 0, NaN elsewhere.
+        The reference, None where there is none; its loss at the steps > 0, NaN elsewhere; and the
+        updates of the setting's warm-up.
     """
     from jaxsup.theory.references import linear_reference
 
@@ -49,7 +50,7 @@ def setting_references(
     names = sorted(scanned, key=lambda name: name.count("."))  # whole objects, then their fields
     steps = loss["step"].values
     later, nothing = steps > 0, np.full(steps.shape, math.nan)
-    known: dict[tuple[Any, ...], tuple[LinearReference | None, np.ndarray]] = {}
+    known: dict[tuple[Any, ...], tuple[LinearReference | None, np.ndarray, float]] = {}
     given = "initial" in dataset.attrs  # the reference starts at zero
     for position in range(setting.size):
         values = tuple(scanned[name][position] for name in names)
@@ -61,8 +62,14 @@ def setting_references(
             if reference is not None:
                 curve = nothing.copy()
                 curve[later] = reference.loss(steps[later])
-            known[values] = reference, curve
+            known[values] = reference, curve, _warmup(table)
         yield known[values]
+
+
+def _warmup(table: Mapping[str, Any]) -> float:
+    """Updates of a configuration's warm-up, as far as it tells."""
+    schedule = (table.get("optimizer") or {}).get("schedule") or {}
+    return float(schedule.get("warmup", 0))
 
 
 def log_slope(
@@ -89,8 +96,8 @@ def log_slope(
 def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     """(a + 2b - 1)/a of every setting; NaN where a or b has no value, a <= 0 or a + 2b <= 1.
 
-    It is of a start at random and of fresh samples: NaN everywhere in a sweep that starts from
-    given parameters, or has training sets.
+    It is of a start at random, fresh samples and a constant rate: NaN everywhere in a sweep that
+    starts from given parameters, or has training sets or schedules.
 
     Arguments:
         table: a sweep's coordinates and attributes.
@@ -100,8 +107,9 @@ def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     b = _exponent_of(table, "teacher", ("diagonal",))
     limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(like)
     tables = json.loads(table.attrs.get("configuration", "{}"))
-    finite = "training_set" in tables or "training_set" in table.coords
-    known = "initial" not in table.attrs and not finite
+    optimizer = tables.get("optimizer") or {}
+    names = {*map(str, table.coords), *tables, *(f"optimizer.{name}" for name in optimizer)}
+    known = "initial" not in table.attrs and not names & {"training_set", "optimizer.schedule"}
     limit = limit.where((limit > 0) & known).transpose(*like.dims)
     label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
     return limit.reset_coords(drop=True).assign_attrs(long_name=label)
