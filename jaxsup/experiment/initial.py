@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray, PyTree
@@ -49,7 +50,14 @@ def initial_arrays(experiment: Experiment, initial: PyTree) -> dict[str, Array]:
 
 
 def given_arrays(initial: PyTree) -> dict[str, Any]:
-    """The arrays of parameters, or of a mapping, by name; what is None is left out."""
+    """The arrays of parameters, or of a mapping, by name; what is None is left out.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not isinstance(initial, Mapping | eqx.Module):
+        advice = "pass those of another run, simulate(...).params"
+        raise fail("initial", "parameters, or arrays by name", initial, advice)
     items = initial if isinstance(initial, Mapping) else named_arrays(initial)
     return {
         str(name): as_numbers(f"initial.{name}", array)

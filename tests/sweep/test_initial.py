@@ -277,3 +277,12 @@ def test_one_run_refuses_what_is_not_its_own() -> None:
     assert_one_line_error(start({"core": np.full((3, 3), np.nan)}), match)
     match = r"initial: expected arrays of the student: embedding, core, bias; got gate"
     assert_one_line_error(start({"gate": np.ones(3)}), match)
+    match = r"initial: expected parameters, or arrays by name; got 'runs/first'; pass those of"
+    assert_one_line_error(start("runs/first"), match)
+
+
+def test_a_folder_that_is_not_there_is_told_and_none_is_made(tmp_path: Path) -> None:
+    match = "none: expected the folder of a sweep; got none there; check the path"
+    missing, new = tmp_path / "none", tmp_path / "new"
+    assert_one_line_error(lambda: run_into(new, initial=missing), match, kind=FileNotFoundError)
+    assert not new.exists()
