@@ -109,7 +109,7 @@ def test_no_noise_is_the_student_without() -> None:
     zero = jaxsup.simulate(relu_experiment(noisy(student, 0.0), **changes), jax.random.key(1))
     np.testing.assert_allclose(zero.loss, plain.loss, rtol=1e-5)
     some = jaxsup.simulate(relu_experiment(noisy(student, 0.5), **changes), jax.random.key(1))
-    assert float(some.loss[-1]) > float(plain.loss[-1]) + 0.1
+    assert not np.isclose(some.loss, plain.loss, rtol=0.01).any()
 
 
 def test_noise_is_an_axis_and_does_not_depend_on_the_padding() -> None:
@@ -122,7 +122,7 @@ def test_noise_is_an_axis_and_does_not_depend_on_the_padding() -> None:
     for index in ((1, 0), (1, 1)):
         alone = jaxsup.simulate(sweep.experiment_at(index), jax.random.key(0))
         np.testing.assert_allclose(dataset["loss"][index][0], alone.loss, rtol=1e-4)
-    assert (dataset["loss"][1] > dataset["loss"][0]).all()
+    assert not np.isclose(dataset["loss"][1], dataset["loss"][0], rtol=0.01).any()
 
 
 def test_samples_and_updates_have_noise_of_their_own() -> None:
