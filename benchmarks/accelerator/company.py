@@ -73,8 +73,11 @@ def _run(folder: Path, names: list[str], seconds: float) -> tuple[float, list[st
         command = [sys.executable, "-m", "jaxsup", "sweep", str(folder / "sweep.toml")]
         command += ["--out", str(folder / f"{name}.zarr")]
         log = (folder / f"{name}.log").open("w", encoding="utf-8")
-        processes[name] = log, subprocess.Popen(
-            command, cwd=folder, env=variables, stdout=log, stderr=subprocess.STDOUT
+        processes[name] = (
+            log,
+            subprocess.Popen(
+                command, cwd=folder, env=variables, stdout=log, stderr=subprocess.STDOUT
+            ),
         )
     failures = []
     for name, (log, process) in processes.items():

@@ -111,9 +111,7 @@ def read_kernels(folder: Path) -> list[Kernel]:
     for path in folder.rglob("*.trace.json.gz"):
         with gzip.open(path, "rt", encoding="utf-8") as file:
             events = json.load(file)["traceEvents"]
-        devices = {
-            event["pid"] for event in events if _named(event, "process_name", "/device:GPU")
-        }
+        devices = {event["pid"] for event in events if _named(event, "process_name", "/device:GPU")}
         streams = {
             (event["pid"], event["tid"])
             for event in events

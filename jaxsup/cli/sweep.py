@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jaxsup.cli.devices import configure_devices, single_threaded_lapack, use_devices
+from jaxsup.cli.devices import (
+    configure_devices,
+    share_memory,
+    single_threaded_lapack,
+    use_devices,
+)
 from jaxsup.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -94,6 +99,7 @@ class SweepCommand:
             SystemExit: a signal stopped it; the status says which.
         """
         single_threaded_lapack()
+        share_memory()
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)
         sweep, share = self._read(), self._shard()

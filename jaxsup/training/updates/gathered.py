@@ -21,6 +21,7 @@ from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
 from jaxsup.training.sampling.plan import sparse_level
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
+from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
 from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
 
@@ -44,6 +45,7 @@ class Gathered(AbstractSparseUpdate):
     kind: ClassVar[str] = "gathered"
     level: int = eqx.field(static=True)
     evaluation: ClosedForm | None = eqx.field(static=True, default=None)
+    fused: bool = eqx.field(static=True, default=False)
     tile_bytes: int = eqx.field(static=True, default=2**18)
     learned_tile_bytes: int = eqx.field(static=True, default=3 * 2**18)
 
@@ -85,6 +87,8 @@ class Gathered(AbstractSparseUpdate):
         key: Key[Array, ""],
     ) -> StudentParameters:
         """Derivative of the training loss on the batch that `key` draws."""
+        if self.fused:
+            return fused_gradient(experiment, tables, learned, frozen, key)
         student, batch = _student(experiment), tables.draw(key)
         parameters = eqx.combine(learned, frozen)
         weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
