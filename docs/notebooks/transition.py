@@ -93,8 +93,9 @@ print(f"{dataset['status'].size} networks, {int((dataset['status'] == 1).sum())}
 # has to be straight in log-log to within the noise that the curve itself shows; what bends is a crossover; an end that
 # stays level is a plateau. The first steps are left out, as no law in t holds before the first features are learned.
 #
-# Look at where the broad bands lie: the fast stretch is in the middle of training, and later, the more crowded the
-# network the higher, the curves bend towards a floor.
+# Thin bands are the range of the three seeds; broad ones mark power laws, with their exponents; a dash at the right is
+# the floor that a curve is heading for. Look at where the power laws lie: the fast stretch is in the middle of training,
+# and then the curves bend away, at a loss that is the higher the more crowded the network is.
 
 # %%
 regimes = jaxsup.fit.measure_regimes(dataset)
@@ -122,8 +123,8 @@ print(format_regimes(regimes.sel({"features.exponent": 1.5})))
 # each point, from the scatter of the seeds.
 #
 # The dashed line is the control without which none of this means anything: the *linear* student with W = I, which has
-# no superposition, sees the same data at the same step size, and has a closed form. Its law for infinitely many
-# features is the dotted level. With 128 features it leaves that level early and steepens without end, because a finite
+# no superposition, sees the same data at the same step size (half of it for N/K = 8), and has a closed form. Its law for
+# infinitely many features is the dotted level. With 128 features it leaves that level early and steepens without end, because a finite
 # sum of exponentials is learned to its end. **A steep curve alone is no sign of superposition.**
 
 # %%
@@ -171,7 +172,7 @@ def linear_control(features, exponent, learning_rate, step):
         jaxsup.Student(features, "identity", core_scale=0.0, activation="identity"),
         jaxsup.SGD(learning_rate),
     )
-    steps = np.unique(np.geomspace(step / 10, step * 10, 65).astype(int))
+    steps = np.geomspace(step / 10, step * 10, 65)
     loss = np.asarray(jaxsup.theory.loss_curve(linear, steps))
     found = jaxsup.fit.local_exponent(steps, loss)
     return float(np.interp(np.log(step), np.log(found.steps), found.exponent))
@@ -206,79 +207,72 @@ for ax, title in ((small, "N = 128, 6,000 steps"), (large, "N = 1,024, 30,000 st
     ax.plot([], [], "x", color="gray", label="linear student, same steps")
     ax.axhline(1, color="gray", linewidth=0.8, linestyle=":")
     ax.set(xscale="log", ylim=(0, 2), xlabel="superposition ratio N/K", title=title)
-    ax.set_xticks([1, 2, 4, 8, 16][: 4 if ax is small else 5], labels=None)
-    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
     ax.minorticks_off()
     ax.set_ylabel("steepest local exponent")
-    ax.legend()
+    ax.legend(frameon=False)
+small.set_xlim(0.9, 9)
+print(f"N = 128: linear student steeper in {int((peaks['theory'] > peaks['exponent']).sum())} of 12")
 figure
 
 # %% [markdown]
 # Three things to see.
 #
-# - At N = 128 no network in superposition reaches 1, and the exponent falls with N/K at every a. At N = 1,024 the
-#   networks with N/K = 2 do lie about 1 (for a = 2 they are still steepening when training ends), and crowded ones
-#   stay below.
-# - The steepest networks have N/K = 1 in both sizes where a is 1.1 or 1.5: it takes columns that overlap, not a
-#   bottleneck.
-# - At N = 128 nearly every cross lies above its dot: the linear student is as steep or steeper, so that the exponent
-#   by itself says nothing about superposition here. At N = 1,024 the order has turned for most of them.
+# - At N = 128 no network reaches 1, and the exponent falls with N/K at every a. At N = 1,024 those with N/K = 2 come
+#   within 0.15 of 1 (for a = 2 they still steepen when training ends), and crowded ones stay below.
+# - Where a is 1.1 or 1.5, the steepest networks of both sizes are those with K = N: what it takes is columns that
+#   overlap, and no bottleneck.
+# - At N = 128 crosses lie above dots: the linear student is steeper, and the exponent by itself says nothing about
+#   superposition. At N = 1,024 that order has turned from N/K = 2 on.
 #
 # ## What finite N does
 #
-# So look at what changes with N: N/K = 2 and a = 1.5, from 32 features on. The axis `size` changes both numbers.
+# So look at what changes with N: N/K = 2 and a = 1.5, with half and with twice as many features. The axis `size` changes
+# both numbers.
 
 # %%
-sizes = [32, 64, 256]
-larger = jaxsup.Sweep(
+sizes = [64, 256]
+size_sweep = jaxsup.Sweep(
     experiment,
     {"size": {"features.count": sizes, "student.latent": [size // 2 for size in sizes]}},
     seeds=3,
 )
-by_size = steepest(jaxsup.fit.measure_local_exponents(jaxsup.run(larger)), 1.0)
+others = steepest(jaxsup.fit.measure_local_exponents(jaxsup.run(size_sweep)), 1.0)
 
 # %%
+names = ["step", "exponent", "interval_low", "interval_high", "theory"]
 middle = peaks.sel({"features.exponent": 1.5}).isel(width=ratios.index(2))
-rows = [(size, by_size.isel(size=k)) for k, size in enumerate(sizes)] + [(features, middle)]
-rows = sorted(((size, row) for size, row in rows), key=lambda pair: pair[0])
+found = {64: others.isel(size=0), 128: middle, 256: others.isel(size=1)}
+table = {size: [float(row[name]) for name in names] for size, row in found.items()}
+
 (row,) = (row for row in published if row["a"] == 1.5 and row["ratio"] == 2)
 there = row["steepest"]
+table[1024] = [there[name] for name in ("time", "exponent", "low", "high")]
+table[1024] += [linear_control(1024, 1.5, 1.0, there["time"])]
 
-table = [
-    (size, *(float(row[name]) for name in ("step", "exponent", "interval_low", "interval_high")))
-    for size, row in rows
-]
-table.append((1024, there["time"], there["exponent"], there["low"], there["high"]))
-
-print("   N  step  in superposition       linear student")
-linear = []
-for size, step, exponent, low, high in table:
-    linear.append(linear_control(size, 1.5, 1.0, step))
-    print(f"{size:4}  {step:4.0f}  {exponent:.2f} ({low:.2f} to {high:.2f})  {linear[-1]:.2f}")
+print("   N  step  in superposition     linear student")
+for size, (step, exponent, low, high, linear) in table.items():
+    print(f"{size:4}  {step:4.0f}  {exponent:.2f} ({low:.2f} to {high:.2f})  {linear:.2f}")
 
 # %%
-size, _, exponent, low, high = np.transpose(table)
+_, exponent, low, high, linear = np.transpose(list(table.values()))
 figure, ax = jaxsup.plot.new_figure(width=5.6)
-error = [exponent - low, high - exponent]
-ax.errorbar(size[:-1], exponent[:-1], np.array(error)[:, :-1], color="#c8553d", marker="o", capsize=2)
-ax.errorbar(size[-1:], exponent[-1:], np.array(error)[:, -1:], color="#c8553d", marker="s", capsize=2)
-ax.plot(size, exponent, color="#c8553d", label="ReLU student in superposition, N/K = 2")
-ax.plot(size, linear, "x--", color="#1b2a49", label="linear student, W = I, at the same steps")
-ax.axhline(1 / 3, color="#1b2a49", linewidth=0.8, linestyle=":", label="its limit for N → ∞, (a - 1)/a")
-ax.set(xscale="log", ylim=(0, 1.5), xlabel="features N   (square: the run on an H100)")
-ax.set_xticks(size, [f"{n:g}" for n in size])
+label = "ReLU student in superposition, N/K = 2"
+draw(ax, list(table), exponent, (low, high), linear, "#c8553d", label)
+ax.plot(list(table), linear, "--", color="#c8553d", label="linear student, W = I, same steps")
+ax.axhline(1 / 3, color="gray", linewidth=0.8, linestyle=":", label="its limit for N → ∞, (a - 1)/a")
+ax.set(xscale="log", ylim=(0, 1.6), xlabel="features N   (1,024: the run on an H100)")
+ax.set_xticks(list(table), [f"{size:,}" for size in table])
 ax.minorticks_off()
 ax.set_ylabel("steepest local exponent, a = 1.5, b = 0")
-ax.legend()
+ax.legend(frameon=False)
 figure
 
 # %% [markdown]
-# The two lines cross. In superposition the steepest exponent *rises* with N towards 1, while the linear student's, at
-# the same step, *falls* towards its law, from which it is still far at 1,024 features. That is what a small size cannot
-# show, and what a claim about superposition has to rest on: not one exponent at one size, but that one line rises while
-# the control falls.
+# The lines cross. In superposition the exponent rises with N; the linear student's at the same steps does not, and its
+# law for infinitely many features is far below. That is what a small size cannot show, and what a claim about
+# superposition has to rest on: not one exponent at one size, but two lines against N.
 #
-# What this leaves open: whether 1 is where the rising line ends (for a near 1 it passes 1 at N = 1,024: see the panel
-# on the right above), and what comes after the steepest place. `jaxsup reproduce transition` has the protocol, all
-# controls (a rotation, columns between a rotation and random ones), and a verdict on each claim; the page of claims
-# lists them.
+# What this leaves open is whether 1 is where the rising line ends. For a = 1.1 it has passed 1 at N = 1,024, as the
+# panel above shows. `jaxsup reproduce transition` has the whole protocol: more controls (a rotation, columns between a
+# rotation and random ones), teachers with b > 0, and a verdict on each claim.
