@@ -13,13 +13,14 @@
 # %% [markdown]
 # # The superposition transition, end to end
 #
-# A network that holds N features in K < N dimensions has to put them in superposition. *Superposition unifies
-# power-law training dynamics* (arXiv 2602.01045) says that this changes how fast it learns. Without superposition the
-# loss falls as t^-α with α = (a + 2b - 1)/a, which depends on the data (feature i is active with a probability
-# ~ i^-a) and on what is asked (channel i is scaled by i^-b). With superposition, α is about 1 whatever they are.
+# A network that holds N features in K < N dimensions has to put them in superposition.
+# *Superposition unifies power-law training dynamics* (arXiv 2602.01045) says that this changes
+# how fast it learns. Without superposition the loss falls as t^-α with α = (a + 2b - 1)/a, which
+# depends on the data (feature i is active with a probability ~ i^-a) and on what is asked
+# (channel i is scaled by i^-b). With superposition, α is about 1 whatever they are.
 #
-# This notebook goes from one network to that statement, at a size that a laptop trains while you read, and then asks
-# what this size can show and what it cannot.
+# This notebook goes from one network to that statement, at a size that a laptop trains while you
+# read, and then asks what this size can show and what it cannot.
 #
 # *Takes about a minute on two cores, and 1 GiB of memory.*
 
@@ -35,9 +36,10 @@ import jaxsup
 # %% [markdown]
 # ## One experiment
 #
-# An `Experiment` says what a network sees, what it is asked, what it is, and how it is trained. Here: 128 features
-# that are active independently, one of them in a sample on average, and a student relu(WᵀBWx + c). W is frozen, with
-# random columns of unit norm; the K × K core B and the bias c are learned by plain SGD on fresh samples.
+# An `Experiment` says what a network sees, what it is asked, what it is, and how it is trained.
+# Here: 128 features that are active independently, one of them in a sample on average, and a
+# student relu(WᵀBWx + c). W is frozen, with random columns of unit norm; the K × K core B and the
+# bias c are learned by plain SGD on fresh samples.
 
 # %%
 features = 128
@@ -55,12 +57,13 @@ experiment = jaxsup.Experiment(
 # %% [markdown]
 # ## A sweep over the superposition ratio
 #
-# A `Sweep` makes axes of the experiment's fields. `features.exponent` is one of them. The other axis has a name of its
-# own, `width`, because two fields change along it together: where directions are crowded, N/K > 4, a step of 1 would
-# diverge. It begins at K = N, with columns that overlap but no bottleneck.
+# A `Sweep` makes axes of the experiment's fields. `features.exponent` is one of them. The other
+# axis has a name of its own, `width`, because two fields change along it together: where
+# directions are crowded, N/K > 4, a step of 1 would diverge. It begins at K = N, with columns
+# that overlap but no bottleneck.
 #
-# Every setting is trained from three seeds. Settings share the seeds, and with them the samples, so that they are
-# compared in pairs.
+# Every setting is trained from three seeds. Settings share the seeds, and with them the samples,
+# so that they are compared in pairs.
 
 # %%
 ratios = [1, 2, 4, 8]
@@ -79,9 +82,9 @@ dataset = jaxsup.run(sweep)
 dataset
 
 # %% [markdown]
-# The result is an `xarray.Dataset`: the loss over both axes, the seed and the step; coordinates with units; and in the
-# attributes all that it was made with. Look first whether all networks arrived: `status` is 0 where training ended,
-# 1 where a network left the finite numbers.
+# The result is an `xarray.Dataset`: the loss over both axes, the seed and the step; coordinates
+# with units; and in the attributes all that it was made with. Look first whether all networks
+# arrived: `status` is 0 where training ended, 1 where a network left the finite numbers.
 
 # %%
 print(f"{dataset['status'].size} networks, {int((dataset['status'] == 1).sum())} diverged")
@@ -89,13 +92,15 @@ print(f"{dataset['status'].size} networks, {int((dataset['status'] == 1).sum())}
 # %% [markdown]
 # ## Loss curves and their regimes
 #
-# A loss curve in superposition is not one power law. `fit.measure_regimes` cuts every curve into stretches. A power law
-# has to be straight in log-log to within the noise that the curve itself shows; what bends is a crossover; an end that
-# stays level is a plateau. The first steps are left out, as no law in t holds before the first features are learned.
+# A loss curve in superposition is not one power law. `fit.measure_regimes` cuts every curve into
+# stretches. A power law has to be straight in log-log to within the noise that the curve itself
+# shows; what bends is a crossover; an end that stays level is a plateau. The first steps are left
+# out, as no law in t holds before the first features are learned.
 #
-# Thin bands are the range of the three seeds; broad ones mark power laws, with their exponents; a dash at the right is
-# the floor that a curve is heading for. Look at where the power laws lie: the fast stretch is in the middle of training,
-# and then the curves bend away, at a loss that is the higher the more crowded the network is.
+# Thin bands are the range of the three seeds; broad ones mark power laws, with their exponents; a
+# dash at the right is the floor that a curve is heading for. Look at where the power laws lie:
+# the fast stretch is in the middle of training, and then the curves bend away, at a loss that is
+# the higher the more crowded the network is.
 
 # %%
 regimes = jaxsup.fit.measure_regimes(dataset)
@@ -108,8 +113,9 @@ for ax, a in zip(axes, [1.1, 1.5, 2.0], strict=True):
 figure
 
 # %% [markdown]
-# The same for a = 1.5 in numbers, with 95% intervals. "limit" is (a + 2b - 1)/a; "theory" is what the linear student of
-# the next section does over the same steps. A crossover has a mean slope, but no exponent, and so no interval.
+# The same for a = 1.5 in numbers, with 95% intervals. "limit" is (a + 2b - 1)/a; "theory" is what
+# the linear student of the next section does over the same steps. A crossover has a mean slope,
+# but no exponent, and so no interval.
 
 # %%
 from jaxsup.fit.tables.regime_tables import format_regimes
@@ -119,13 +125,14 @@ print(format_regimes(regimes.sel({"features.exponent": 1.5})))
 # %% [markdown]
 # ## Along training, beside the linear control
 #
-# The local exponent α(t) = -d log L / d log t needs no decision about where a law begins. Bands are 95% intervals for
-# each point, from the scatter of the seeds.
+# The local exponent α(t) = -d log L / d log t needs no decision about where a law begins. Bands
+# are 95% intervals for each point, from the scatter of the seeds.
 #
-# The dashed line is the control without which none of this means anything: the *linear* student with W = I, which has
-# no superposition, sees the same data at the same step size (half of it for N/K = 8), and has a closed form. Its law for
-# infinitely many features is the dotted level. With 128 features it leaves that level early and steepens without end, because a finite
-# sum of exponentials is learned to its end. **A steep curve alone is no sign of superposition.**
+# The dashed line is the control without which none of this means anything: the *linear* student
+# with W = I, which has no superposition, sees the same data at the same step size (half of it for
+# N/K = 8), and has a closed form. Its law for infinitely many features is the dotted level. With
+# 128 features it leaves that level early and steepens without end, because a finite sum of
+# exponentials is learned to its end. **A steep curve alone is no sign of superposition.**
 
 # %%
 local = jaxsup.fit.measure_local_exponents(dataset)
@@ -139,8 +146,9 @@ figure
 # %% [markdown]
 # ## Exponents against N/K
 #
-# One number a curve: the local exponent where the curve is steepest, from ηt = 100 on, which is later than any
-# start-up. "Steepest" is where the lower end of the interval is highest, so that it is not noise that is chosen.
+# One number a curve: the local exponent where the curve is steepest, from ηt = 100 on, which is
+# later than any start-up. "Steepest" is where the lower end of the interval is highest, so that
+# it is not noise that is chosen.
 
 
 # %%
@@ -153,9 +161,10 @@ def steepest(local, learning_rate):
 peaks = steepest(local, dataset["optimizer.learning_rate"])
 
 # %% [markdown]
-# Beside it belongs the same number at the published size, N = 1,024 and 30,000 steps with 5 seeds. That takes an
-# accelerator; `docs/data/transition-paper.json` is what `jaxsup reproduce transition --scale paper` wrote in ten
-# minutes on one H100. The linear control has a closed form at that size too, and is computed here.
+# Beside it belongs the same number at the published size, N = 1,024 and 30,000 steps with 5
+# seeds. That takes an accelerator; `docs/data/transition-paper.json` is what `jaxsup reproduce
+# transition --scale paper` wrote in ten minutes on one H100. The linear control has a closed form
+# at that size too, and is computed here.
 
 # %%
 here = Path.cwd()
@@ -212,23 +221,25 @@ for ax, title in ((small, "N = 128, 6,000 steps"), (large, "N = 1,024, 30,000 st
     ax.set_ylabel("steepest local exponent")
     ax.legend(frameon=False)
 small.set_xlim(0.9, 9)
-print(f"N = 128: linear student steeper in {int((peaks['theory'] > peaks['exponent']).sum())} of 12")
+steeper = int((peaks["theory"] > peaks["exponent"]).sum())
+print(f"N = 128: the linear student is steeper in {steeper} of {peaks['exponent'].size} settings")
 figure
 
 # %% [markdown]
 # Three things to see.
 #
-# - At N = 128 no network reaches 1, and the exponent falls with N/K at every a. At N = 1,024 those with N/K = 2 come
-#   within 0.15 of 1 (for a = 2 they still steepen when training ends), and crowded ones stay below.
-# - Where a is 1.1 or 1.5, the steepest networks of both sizes are those with K = N: what it takes is columns that
-#   overlap, and no bottleneck.
-# - At N = 128 crosses lie above dots: the linear student is steeper, and the exponent by itself says nothing about
-#   superposition. At N = 1,024 that order has turned from N/K = 2 on.
+# - At N = 128 no network reaches 1, and the exponent falls with N/K at every a. At N = 1,024
+#   those with N/K = 2 come within 0.15 of 1 (for a = 2 they still steepen when training ends),
+#   and crowded ones stay below.
+# - Where a is 1.1 or 1.5, the steepest networks of both sizes are those with K = N: what it takes
+#   is columns that overlap, and no bottleneck.
+# - At N = 128 crosses lie above dots: the linear student is steeper, and the exponent by itself
+#   says nothing about superposition. At N = 1,024 that order has turned where N/K is 2, 4 or 8.
 #
 # ## What finite N does
 #
-# So look at what changes with N: N/K = 2 and a = 1.5, with half and with twice as many features. The axis `size` changes
-# both numbers.
+# So look at what changes with N: N/K = 2 and a = 1.5, with half and with twice as many features.
+# The axis `size` changes both numbers.
 
 # %%
 sizes = [64, 256]
@@ -260,7 +271,7 @@ figure, ax = jaxsup.plot.new_figure(width=5.6)
 label = "ReLU student in superposition, N/K = 2"
 draw(ax, list(table), exponent, (low, high), linear, "#c8553d", label)
 ax.plot(list(table), linear, "--", color="#c8553d", label="linear student, W = I, same steps")
-ax.axhline(1 / 3, color="gray", linewidth=0.8, linestyle=":", label="its limit for N → ∞, (a - 1)/a")
+ax.axhline(1 / 3, color="gray", linestyle=":", linewidth=1, label="its limit, N → ∞: (a - 1)/a")
 ax.set(xscale="log", ylim=(0, 1.6), xlabel="features N   (1,024: the run on an H100)")
 ax.set_xticks(list(table), [f"{size:,}" for size in table])
 ax.minorticks_off()
@@ -269,10 +280,12 @@ ax.legend(frameon=False)
 figure
 
 # %% [markdown]
-# The lines cross. In superposition the exponent rises with N; the linear student's at the same steps does not, and its
-# law for infinitely many features is far below. That is what a small size cannot show, and what a claim about
-# superposition has to rest on: not one exponent at one size, but two lines against N.
+# The lines cross. In superposition the exponent rises with N; the linear student's at the same
+# steps does not, and its law for infinitely many features is far below. That is what a small size
+# cannot show, and what a claim about superposition has to rest on: not one exponent at one size,
+# but two lines against N.
 #
-# What this leaves open is whether 1 is where the rising line ends. For a = 1.1 it has passed 1 at N = 1,024, as the
-# panel above shows. `jaxsup reproduce transition` has the whole protocol: more controls (a rotation, columns between a
-# rotation and random ones), teachers with b > 0, and a verdict on each claim.
+# What this leaves open is whether 1 is where the rising line ends. For a = 1.1 it has passed 1 at
+# N = 1,024, as the panel above shows. `jaxsup reproduce transition` has the whole protocol: more
+# controls (a rotation, columns between a rotation and random ones), teachers with b > 0, and a
+# verdict on each claim.
