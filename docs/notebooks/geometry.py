@@ -40,24 +40,21 @@ import jaxsup
 
 # %%
 STEPS = 3000
+DECAYING = jaxsup.Adam(1e-2, schedule=jaxsup.WarmupCosine(150))
 
 
-def autoencoders(features, latent, **changes):
-    """The trained networks of 256 starts, or what is changed of them."""
-    settings = {"optimizer": jaxsup.Adam(1e-2, schedule=jaxsup.WarmupCosine(150)), "seeds": 256}
-    settings |= {"gradient": "exact", **changes}
-    seeds = settings.pop("seeds")
+def autoencoders(features, latent, *, gradient="exact", optimizer=DECAYING, seeds=256):
+    """Networks from so many starts, trained."""
     experiment = jaxsup.Experiment(
         jaxsup.OneActiveFeatures(features),
         jaxsup.DiagonalTeacher(0.0),
         jaxsup.Student(latent, embedding="learned", core=False, embedding_scale=0.5),
+        optimizer,
+        gradient=gradient,
+        batch_size=64,
         steps=STEPS,
         reduction="sum",
-        record=jaxsup.Record(
-            observables=("saturation", "eigenvalues"),
-            parameter_steps=(STEPS,),
-        ),
-        **settings,
+        record=jaxsup.Record(observables=("saturation", "eigenvalues"), parameter_steps=(STEPS,)),
     )
     return jaxsup.run(jaxsup.Sweep(experiment, seeds=seeds))
 
@@ -232,9 +229,8 @@ for tolerance in tolerances:
 # noise that is there. A component's `spread` tells it: the width of the widest class of cosines.
 
 # %%
-sampled = autoencoders(
-    features=5, latent=2, gradient="sampled", batch_size=64, optimizer=jaxsup.Adam(3e-3), seeds=64
-)
+CONSTANT = jaxsup.Adam(3e-3)
+sampled = autoencoders(features=5, latent=2, gradient="sampled", optimizer=CONSTANT, seeds=64)
 noisy = last_weights(sampled)
 for tolerance in tolerances:
     named = [W for W in noisy if is_pentagon(W, tolerance)]
