@@ -154,8 +154,8 @@ print(int((dataset["status"] == 1).sum()), "diverged")
 # jaxsup sweep scan.toml --out /scratch/scan --shard ${SLURM_ARRAY_TASK_ID}/8
 # ```
 #
-# A job that dies costs its own unfinished part; submit it again with `--resume`. Under `srun`,
-# `--distributed` shares out what is missing instead.
+# A job that dies costs its own unfinished part; submit it again. Under `srun`, `--distributed`
+# shares out what is missing instead.
 #
 # Here, two processes share the first and the last row of the map. `--set` changes a key of the
 # file, checked like the file itself; `--chunk` makes the parts smaller, so that there is
@@ -169,9 +169,9 @@ print(int((dataset["status"] == 1).sum()), "diverged")
 # jaxsup info shared | head -n 9
 
 # %% [markdown]
-# What a network becomes depends on its setting and its seed, and on nothing else: not on the
-# interruption, the process, the size of a part or its neighbors in it. So these 800 networks must
-# be those of the scan.
+# What a network becomes depends on its setting and its seed, and, to float rounding, on nothing
+# else: not on the interruption, the process, the size of a part or its neighbors in it. So these
+# 800 networks must be those of the scan.
 
 # %%
 shared = jaxsup.open_store("shared")

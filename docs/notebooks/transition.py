@@ -161,10 +161,10 @@ def steepest(local, learning_rate):
 peaks = steepest(local, dataset["optimizer.learning_rate"])
 
 # %% [markdown]
-# Beside it belongs the same number at the published size, N = 1,024 and 30,000 steps with 5
-# seeds. That takes an accelerator; `docs/data/transition-paper.json` is what `jaxsup reproduce
-# transition --scale paper` wrote in ten minutes on one H100. The linear control has a closed form
-# at that size too, and is computed here.
+# Beside it belongs the same number at a size that takes an accelerator: N = 1,024, 30,000 steps,
+# 5 seeds. The file `docs/data/transition-paper.json` is what `jaxsup reproduce transition --scale
+# paper` wrote in ten minutes on one H100. The linear control has a closed form at that size too,
+# and is computed here.
 
 # %%
 here = Path.cwd()
