@@ -169,8 +169,8 @@ for name, matrix in (("this matrix", W), ("redrawn", redrawn)):
     print(f"{name:19}", "  ".join(f"{cosine:.2f}" for cosine in angles))
 
 # %% [markdown]
-# The first directions are the same in both halves, in the null they have nothing to do with each
-# other. So it makes sense to ask what they are.
+# The first directions are nearly the same in both halves, and in the null they have nothing to do
+# with each other. So it makes sense to ask what they are; of the tenth it would not.
 #
 # ## Features by name
 #

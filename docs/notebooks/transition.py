@@ -163,8 +163,8 @@ peaks = steepest(local, dataset["optimizer.learning_rate"])
 # %% [markdown]
 # Beside it belongs the same number at a size that takes an accelerator: N = 1,024, 30,000 steps,
 # 5 seeds. The file `docs/data/transition-paper.json` is what `jaxsup reproduce transition --scale
-# paper` wrote in ten minutes on one H100. The linear control has a closed form at that size too,
-# and is computed here.
+# paper` wrote in ten minutes on one H100. This cell finds it in a checkout. The linear control
+# has a closed form at that size too, and is computed here.
 
 # %%
 here = Path.cwd()
@@ -231,8 +231,8 @@ figure
 # - At N = 128 no network reaches 1, and the exponent falls with N/K at every a. At N = 1,024
 #   those with N/K = 2 come within 0.15 of 1 (for a = 2 they still steepen when training ends),
 #   and crowded ones stay below.
-# - Where a is 1.1 or 1.5, the steepest networks of both sizes are those with K = N: what it takes
-#   is columns that overlap, and no bottleneck.
+# - Where a is 1.1 or 1.5, the steepest networks of both sizes are those with K = N: columns that
+#   overlap are enough, no bottleneck is needed.
 # - At N = 128 crosses lie above dots: the linear student is steeper, and the exponent by itself
 #   says nothing about superposition. At N = 1,024 that order has turned where N/K is 2, 4 or 8.
 #
