@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 from jax.stages import Traced
 from jaxtyping import Int, Integer, PyTree
 
@@ -22,6 +22,8 @@ from jaxsup.sweep.distributed import (
     advancing,
     beginning,
     freezing,
+    freezing_parameters,
+    tabulating,
 )
 from jaxsup.sweep.keys import seed_keys
 from jaxsup.sweep.placement import Placement
@@ -135,10 +137,51 @@ def _compile(placement: Placement, inputs: Inputs) -> Programs:
         segment, state = _trace(placement, inputs)
         training = segment.lower().compile()
     return Programs(
-        freezing(placement).lower(inputs).compile(),
+        _compile_freezing(placement, inputs),
         beginning(placement).lower(inputs).compile(),
         training,
         state,
+    )
+
+
+def _compile_freezing(placement: Placement, inputs: Inputs) -> Callable[[Inputs], Frozen]:
+    """What freezes: all at once on a CPU; else the tables are made by the host.
+
+    A loop over the features is many launches for an accelerator; and its powers, rounded otherwise
+    than a CPU's, would now and then pick another feature for an arrival: tables are the same
+    numbers wherever networks are trained. Where JAX has no CPU, devices make their own.
+    """
+    host = _host_of(placement)
+    if host is None:
+        return freezing(placement).lower(inputs).compile()
+    parameters = freezing_parameters(placement).lower(inputs).compile()
+    tables = tabulating(host).lower(_on_host(inputs)).compile()
+    place = NamedSharding(placement.mesh, placement.settings)
+
+    def freeze(inputs: Inputs) -> Frozen:
+        arrays = jax.tree.map(np.asarray, tables(_on_host(inputs)))
+        return Frozen(parameters(inputs), jax.device_put(arrays, place))
+
+    return freeze
+
+
+def _host_of(placement: Placement) -> Placement | None:
+    """The same replicas on a CPU; None where that is what they lie on, or where there is none."""
+    if placement.mesh.devices.flat[0].platform == "cpu":
+        return None
+    try:
+        host = jax.local_devices(backend="cpu")[:1]
+    except RuntimeError:  # JAX_PLATFORMS names none
+        return None
+    return dataclasses.replace(placement, mesh=Mesh(np.asarray(host), ("replica",)))
+
+
+def _on_host(inputs: Inputs) -> Inputs:
+    """What the tables follow from, away from any device."""
+    keyless: Any = None
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf,
+        inputs._replace(keys=keyless),
     )
 
 

@@ -114,6 +114,23 @@ def _frozen_specs(placement: Placement) -> Frozen:
     return Frozen(placement.frozen, settings)
 
 
+@functools.cache
+def freezing_parameters(placement: Placement) -> Wrapped:
+    """Compiles to the half of `Programs.freeze` that depends on the keys."""
+    specs = (_inputs_specs(placement),)
+    function = functools.partial(_frozen_parameters, placement)
+    return _distribute(function, placement, specs, placement.frozen)
+
+
+@functools.cache
+def tabulating(placement: Placement) -> Wrapped:
+    """Compiles to the other half, the tables, of inputs without keys."""
+    keyless: Any = None
+    specs = (_inputs_specs(placement)._replace(keys=keyless),)
+    function = functools.partial(_tabulate, placement)
+    return _distribute(function, placement, specs, placement.settings)
+
+
 def _distribute(
     function: Callable[..., Any],
     placement: Placement,
@@ -135,12 +152,15 @@ def _distribute(
 
 
 def _freeze(placement: Placement, inputs: Inputs) -> Frozen:
+    return Frozen(_frozen_parameters(placement, inputs), _tabulate(placement, inputs))
+
+
+def _tabulate(placement: Placement, inputs: Inputs) -> Tables:
     def tabulate(varying: Experiment) -> Tables:
         tables = prepare(eqx.combine(varying, inputs.fixed), inputs.update)
         return eqx.filter(tables, eqx.is_array)
 
-    tables = placement.over_settings(tabulate, inputs.varying)
-    return Frozen(_frozen_parameters(placement, inputs), tables)
+    return placement.over_settings(tabulate, inputs.varying)
 
 
 def _frozen_parameters(placement: Placement, inputs: Inputs) -> PyTree:

@@ -84,6 +84,20 @@ def test_every_product_is_at_full_precision(name):
     assert set(precisions(program(CASES[name]))) == {"HIGHEST"}
 
 
+def test_float32_in_three_passes_is_in_every_product_that_trains():
+    """What cards with TensorFloat-32 are asked for, and nothing of the device's own."""
+    case = CASES[f"frozen, {LARGE}"]
+    update, key = choose_update(case), jax.random.key(0)
+    state = jax.eval_shape(functools.partial(start, case), key)
+    products = "TF32_TF32_F32_X3"
+    train = functools.partial(advance, case, update, first=0, stop=2, products=products)
+    traced = jax.jit(lambda key, state: train(key, state)).trace(key, state)
+    lines = PRODUCT.findall(traced.lower(lowering_platforms=("cuda",)).as_text())
+    assert lines
+    passes = "lhs_precision_type = tf32", "num_primitive_operations = 3", "accumulation_type = f32"
+    assert all(word in line for line in lines for word in passes)
+
+
 def test_observables_are_at_full_precision():
     names = tuple(name for name in OBSERVABLE_NAMES if name != "loss")
     text = program(experiment(STUDENTS["tied"], SMALL), (*names, Gram()))
