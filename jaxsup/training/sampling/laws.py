@@ -6,7 +6,7 @@ whose parents came and whose own lot falls so.
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -37,7 +37,7 @@ _WORDS = {"correlated": "group", "anticorrelated": "group", "independent": "feat
 _STREAM = 2
 
 
-def is_sparse_law(features: object) -> bool:
+def is_sparse_law(features: object) -> TypeGuard[SparseLaw]:
     """Whether a law is of a type that can be drawn as arrivals: exactly, and no subclass."""
     return type(features) in NUMBERS
 
@@ -107,8 +107,9 @@ def arrival_rates(features: SparseLaw) -> Float[Array, " items"]:
 
 def exclusive_size(features: SparseLaw) -> int:
     """How many consecutive features exclude each other."""
-    exclusive = isinstance(features, GroupedFeatures) and features.relation == "anticorrelated"
-    return features.size if exclusive else 1
+    if isinstance(features, GroupedFeatures) and features.relation == "anticorrelated":
+        return features.size
+    return 1
 
 
 class Members(eqx.Module):
@@ -167,8 +168,9 @@ def members_an_arrival(features: SparseLaw) -> int:
     """Features that are listed for each arrival."""
     if isinstance(features, HierarchicalFeatures):
         return _trees(features.ancestry)[0].shape[1]
-    correlated = isinstance(features, GroupedFeatures) and features.relation == "correlated"
-    return features.size if correlated else 1
+    if isinstance(features, GroupedFeatures) and features.relation == "correlated":
+        return features.size
+    return 1
 
 
 def _trees(

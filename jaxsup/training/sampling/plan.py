@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -60,14 +59,13 @@ def unsuitable_law(features: AbstractFeatures, batch: int) -> str | None:
         return f"not {_FEWEST_FEATURES} to {_MOST_FEATURES} features"
     if batch * features.count >= 2**31:
         return "more features x samples than 32 bits number"
-    law: Any = features
-    if is_traced(law) or any(np.ndim(getattr(law, name)) for name in NUMBERS[type(law)]):
+    if is_traced(features) or any(np.ndim(getattr(features, n)) for n in NUMBERS[type(features)]):
         return TRACED
-    likeliest = float(source_probabilities(law, {}).max())
+    likeliest = float(source_probabilities(features, {}).max())
     if likeliest > _MOST_ACTIVE:
-        return f"a {source_word(law)} is active with probability {min(1.0, likeliest):.3g}"
-    rate, members = arrival_rate(law), members_an_arrival(law)
-    listed, most = rate * members, _most_listed(law)
+        return f"a {source_word(features)} is active with probability {min(1.0, likeliest):.3g}"
+    rate, members = arrival_rate(features), members_an_arrival(features)
+    listed, most = rate * members, _most_listed(features)
     if listed <= most:
         return None
     if members == 1:
@@ -93,14 +91,13 @@ def laws_alike(
     alike = np.zeros(len(next(iter(numbers.values()))))
     if not is_sparse_law(features) or not _FEWEST_FEATURES <= features.count <= _MOST_FEATURES:
         return alike
-    law: Any = features
-    own = {name: numbers[name] for name in NUMBERS[type(law)] if name in numbers}
+    own = {name: numbers[name] for name in NUMBERS[type(features)] if name in numbers}
     if not own:
         return alike
-    most = _most_listed(law) / members_an_arrival(law)
+    most = _most_listed(features) / members_an_arrival(features)
     for first in range(0, len(alike), size := max(1, 2**22 // features.count)):
         some = slice(first, first + size)
-        p = source_probabilities(law, {name: values[some] for name, values in own.items()})
+        p = source_probabilities(features, {name: values[some] for name, values in own.items()})
         likeliest = p.max(axis=1)
         rates = -np.log1p(-np.minimum(p, _MOST_ACTIVE), out=p).sum(axis=1)
         suits = (likeliest <= _MOST_ACTIVE) & (rates <= most)
