@@ -139,7 +139,7 @@ class Weighted(jaxsup.AbstractFeatures):
 
 
 def test_arrays_of_ones_own_classes_are_lists_in_a_table() -> None:
-    base = dataclasses.replace(experiment(), features=Weighted(jax.numpy.ones(4)))
+    base = dataclasses.replace(experiment(), features=Weighted(scales=jax.numpy.ones(4)))
     table = json.loads(json.dumps(to_table(base)))
     assert table["features"]["scales"] == [1.0] * 4
     table["features"]["scales"] = [1, 2, 3, 4]

@@ -80,7 +80,7 @@ def test_values_of_features_that_come_together_are_independent(name):
     for both in (first, second):
         active = both[(both != 0).all(axis=1)]
         assert len(active) > 2000
-        correlation = np.corrcoef(active.T)[0, 1]
+        correlation = float(np.asarray(np.corrcoef(active.T))[0, 1])
         assert abs(correlation) * np.sqrt(len(active)) < stats.norm.isf(0.5e-6)
 
 
