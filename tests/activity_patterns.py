@@ -1,8 +1,11 @@
 """Small laws of groups and trees, and the probability of every set of active features of each."""
 
 import itertools
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import pytest
 
 from jaxsup.experiment.features import AbstractFeatures, GroupedFeatures, HierarchicalFeatures
 
@@ -19,6 +22,13 @@ SMALL = {
     ),
     "certain children": HierarchicalFeatures(0.3, 1.0, [-1, -1, 0, 2, 1, 1], values="symmetric"),
 }
+# Those of the default run; all are in the whole one.
+QUICK = ("correlated", "anticorrelated", "ragged trees", "any frequencies", "trees")
+
+
+def quick(names: Iterable[str]) -> list[Any]:
+    """Cases of a test, those that are not `QUICK` marked as slow."""
+    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
 
 
 def pattern_probabilities(law: AbstractFeatures) -> np.ndarray:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from activity_patterns import SMALL, enumerated_moments, pattern_probabilities
+from activity_patterns import SMALL, enumerated_moments, pattern_probabilities, quick
 from feature_laws import VALUE_MOMENTS, moments_of
 from helpers import assert_one_line_error
 
@@ -34,7 +34,7 @@ def test_moments_equal_an_enumeration_of_active_sets(name):
         assert chances.take(1, feature).sum() == pytest.approx(float(p), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", quick(SMALL))
 def test_samples_have_the_exact_moments(name):
     """Every entry within 5 standard errors of 2^16 samples."""
     law, batch = SMALL[name], 2**16
@@ -74,7 +74,7 @@ def test_jumps_reach_all_ancestors():
         assert product[feature] == pytest.approx(walked, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["correlated", "anticorrelated", "trees"])
+@pytest.mark.parametrize("name", quick(["correlated pairs", "anticorrelated", "certain children"]))
 def test_traced_numbers_equal_eager_ones(name):
     law, key = SMALL[name], jax.random.key(10)
 

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from activity_patterns import SMALL, pattern_probabilities
+from activity_patterns import SMALL, pattern_probabilities, quick
 from scipy import stats
 
 import jaxsup
@@ -57,7 +57,7 @@ def assert_patterns(x, chances):
     assert stats.chisquare(seen, awaited).pvalue > 1e-6
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", quick(LAWS))
 def test_sparse_samples_have_the_law_of_dense_ones(name):
     """Both against the probability of each set of active features, from the definition."""
     law = LAWS[name]
@@ -73,7 +73,9 @@ def test_sparse_samples_have_the_law_of_dense_ones(name):
         assert stats.kstest((values - low) / width, "uniform").pvalue > 1e-6
 
 
-@pytest.mark.parametrize("name", ["correlated", "ragged trees"])
+@pytest.mark.parametrize(
+    "name", ["correlated", pytest.param("ragged trees", marks=pytest.mark.slow)]
+)
 def test_values_of_features_that_come_together_are_independent(name):
     x = draws(LAWS[name], seed=3)
     first, second = (x[:, pair] for pair in ((0, 1), (0, 2)))
@@ -91,7 +93,7 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("name", quick(LARGE))
 def test_large_laws_suit_and_are_lists_of_sets(name):
     """Marginals by exact binomial tails; the relation in every sample; no feature listed twice."""
     law = LARGE[name]
@@ -119,6 +121,7 @@ def test_large_laws_suit_and_are_lists_of_sets(name):
     assert 0 <= feature.min() <= feature.max() < law.count
 
 
+@pytest.mark.slow
 def test_the_numbers_do_not_depend_on_the_room():
     law, key = LARGE["trees"], jax.random.key(3)
     level = sparse_level(law)
@@ -131,6 +134,7 @@ def test_the_numbers_do_not_depend_on_the_room():
     assert not y[:, few.rows :].any()
 
 
+@pytest.mark.slow
 def test_more_arrivals_than_planned_are_no_silent_loss():
     law = LARGE["pairs"]
     busy = dataclasses.replace(law, probability=0.03)
