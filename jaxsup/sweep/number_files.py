@@ -16,6 +16,7 @@ from jaxsup._internal.validation import fail, is_numeric
 ENDINGS = (".npy", ".csv", ".tsv", ".txt")
 """Files of numbers: numpy's own, or a text with a row a line."""
 _MOST_NUMBERS = 2**24
+_WHOLE = re.compile(r"[+-]?\d{1,15}")
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
@@ -78,7 +79,7 @@ def _from_numpy(path: Path, name: str) -> np.ndarray:
 
 def _from_text(path: Path, name: str) -> np.ndarray:
     """Rows of numbers between commas, semicolons or blanks; # begins a comment."""
-    rows: list[list[float]] = []
+    rows: list[list[int | float]] = []
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -86,7 +87,7 @@ def _from_text(path: Path, name: str) -> np.ndarray:
     for number, line in enumerate(lines, 1):
         words = [word for word in _SEPARATORS.split(line.partition("#")[0]) if word]
         try:
-            row = [float(word) for word in words]
+            row = [int(word) if _WHOLE.fullmatch(word) else float(word) for word in words]
         except ValueError:
             text = f"{line.strip()[:40]!r} in line {number}"
             advice = "leave out headers and names, or put # before them"
@@ -95,5 +96,5 @@ def _from_text(path: Path, name: str) -> np.ndarray:
             text = f"{len(row)} of them in line {number} after {len(rows[0])} a line"
             raise fail(name, "rows of one length", text, "complete the rows", described=True)
         rows += [row] if row else []
-    array = np.asarray(rows, np.float64)
+    array = np.asarray(rows)
     return array.ravel() if array.ndim == 2 and 1 in array.shape else array

@@ -12,7 +12,6 @@ from jaxsup.experiment.features import (
     AbstractFeatures,
     CorrelatedFeatures,
     GaussianFeatures,
-    OneActiveFeatures,
 )
 from jaxsup.experiment.features.registry import FEATURES
 from jaxsup.experiment.optimizers import SGD
@@ -144,5 +143,4 @@ def _has_zero_mean(features: AbstractFeatures) -> bool:
     """Whether E[x] = 0 by construction, so that a bias stays where it is."""
     if isinstance(features, GaussianFeatures | CorrelatedFeatures):
         return True
-    values = "one" if isinstance(features, OneActiveFeatures) else getattr(features, "values", None)
-    return values in ("sign", "symmetric")
+    return getattr(features, "values", None) in ("sign", "symmetric")

@@ -62,9 +62,13 @@ def test_arrays_keep_their_shape_and_digits(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", matrix)
     np.save(tmp_path / "i.npy", np.arange(-1, 3))
     np.savetxt(tmp_path / "m.txt", matrix, fmt="%.17g")
+    (tmp_path / "k.txt").write_text("8 16\n")
     tables = {"a": [{"file": "m.npy"}, 3], "b": {"c": {"file": "i.npy"}}, "d": {"file": "m.txt"}}
     read = with_numbers(tables, tmp_path)
     assert read == {"a": [matrix.tolist(), 3], "b": {"c": [-1, 0, 1, 2]}, "d": matrix.tolist()}
+    whole = with_numbers({"file": "k.txt"}, tmp_path)
+    assert whole == [8, 16]
+    assert all(type(number) is int for number in whole)
 
 
 def test_a_sweep_names_files_beside_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
