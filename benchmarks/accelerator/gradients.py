@@ -23,6 +23,7 @@ from benchmarks.accelerator.stages import Surroundings
 from benchmarks.report import cores
 from jaxsup._internal.precision import products_on
 from jaxsup.experiment.experiment import DATA_STREAM
+from jaxsup.experiment.features import GroupedFeatures, HierarchicalFeatures
 from jaxsup.training.state import advance, start
 from jaxsup.training.updates import Dense, choose_update
 
@@ -75,11 +76,16 @@ def cases() -> dict[str, Case]:
     found["1024 features, frozen"] = _sampled(large, 1024, batch_size=1024)
     teacher = np.random.default_rng(1).normal(size=(_FEW, _FEW)) / _FEW**0.5
     found["a matrix as teacher"] = _sampled(students["frozen"], _FEW, teacher)
+    pairs = GroupedFeatures(_MANY, 2, "correlated", 0.01)
+    found["pairs of features"] = _sampled(students["frozen"], _MANY, features=pairs)
+    trees = HierarchicalFeatures(0.02, 0.5, branching=3, depth=1, trees=_MANY // 4)
+    found["trees of features"] = _sampled(students["tied"], _MANY, features=trees)
     found["dense samples"] = _sampled(students["tied"], _FEW, sampling="dense")
     linear = dataclasses.replace(students["untied"], activation="identity")
     laws = {
         "sparse": jaxsup.PowerLawFeatures(_FEW, 1.2),
         "gaussian": jaxsup.GaussianFeatures(_FEW, 1.2),
+        "pairs": GroupedFeatures(_FEW, 2, "correlated", 0.1),
     }
     for name, law in laws.items():
         found[f"exact, {name}"] = _exact(linear, law)

@@ -45,8 +45,9 @@ class Experiment(Configuration):
         reduction: ``"half_sum"``, ``"sum"`` or ``"mean"``, see `jaxsup.training.losses`.
         importance: weight of each feature in the loss: r for r^(i-1), or an array [features].
         sampling: how samples are drawn: ``"sparse"``: as lists of active features, for
-            `PowerLawFeatures` with few of them active; ``"dense"``: feature by feature, for any
-            law; ``"auto"``: the first where it pays. The two draw different samples of one law.
+            `PowerLawFeatures`, `SparseFeatures`, groups and trees with few features active;
+            ``"dense"``: feature by feature, for any law; ``"auto"``: the first where it pays. The
+            two draw different samples of one law.
         precision: of the matrix products that train: ``"float32"``: that of their dtype, on every
             device; ``"fast"``: the device's own, which is TensorFloat-32 (10 bits of mantissa) or
             bfloat16 (7 bits) on accelerators. What is recorded is computed at the precision of

@@ -4,11 +4,13 @@ import copy
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsup._internal.validation import fail
 from jaxsup.experiment.tables import SECTIONS
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.number_files import with_numbers
 from jaxsup.sweep.tables import flatten_fields, sweep_from_tables
 
 # A word that TOML would want in quotes: a name, a file, "module:Class".
@@ -37,10 +39,11 @@ def parse_amendment(text: str) -> Amendment:
 
     Arguments:
         text: a dotted key as TOML writes it, and a value as TOML writes it. A word that is no value
-            of TOML is a text. ``experiment.steps`` is ``steps``, at the top of the file.
+            of TOML is a text. ``experiment.steps`` is ``steps``, at the top of the file. A file of
+            numbers is named from the current folder.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or names a file that holds no numbers.
 
     >>> parse_amendment('axes."student.latent"=[8, 16]').path
     ('axes', 'student.latent')
@@ -52,7 +55,13 @@ def parse_amendment(text: str) -> Amendment:
         raise _failure(text, "KEY=VALUE", text, "write it like steps=100")
     path = _parse_key(text, key)
     path = path[1:] if path[0] == "experiment" and len(path) > 1 else path
-    return Amendment(text, _joined(path), _parse_value(text, value.strip()))
+    try:
+        numbers = with_numbers(_parse_value(text, value.strip()), Path(), ".".join(path))
+    except (ValueError, FileNotFoundError) as error:
+        label = f"{_label(text)}: "
+        message = str(error)
+        raise ValueError(message if message.startswith(label) else label + message) from None
+    return Amendment(text, _joined(path), numbers)
 
 
 def amend_sweep(tables: Mapping[str, Any], amendments: Sequence[Amendment]) -> Sweep:

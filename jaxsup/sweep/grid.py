@@ -154,12 +154,12 @@ class Sweep:
             for number, place in zip(numbered, places, strict=True)
             for field, values in self.axes[number].fields.items()
         }
-        base = experiment.features
-        arguments = [
-            laws.get(f"features.{name}", np.full(len(found), getattr(base, name, 0), np.float64))
-            for name in ("exponent", "density")
-        ]
-        _, firsts = np.unique(laws_alike(base, *arguments), return_index=True)
+        numbers = {
+            field.removeprefix("features."): values
+            for field, values in laws.items()
+            if field.startswith("features.")
+        }
+        _, firsts = np.unique(laws_alike(experiment.features, numbers), return_index=True)
         return [
             choose_update(replace_fields(experiment, {f: v[first].item() for f, v in laws.items()}))
             for first in firsts

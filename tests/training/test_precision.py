@@ -12,6 +12,7 @@ import pytest
 from update_cases import LARGE, SMALL, STUDENTS, experiment
 
 import jaxsup
+from jaxsup.experiment.features import GroupedFeatures, HierarchicalFeatures
 from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
 from jaxsup.training.state import advance, observe, start
 from jaxsup.training.updates import choose_update
@@ -38,6 +39,12 @@ def cases():
     yield "gaussian", experiment(linear, SMALL, features=gaussian, gradient="exact")
     one = jaxsup.OneActiveFeatures(SMALL)
     yield "one active", experiment(STUDENTS["autoencoder"], SMALL, features=one, gradient="exact")
+    pairs = GroupedFeatures(LARGE, 2, "correlated", 0.01)
+    yield "pairs", experiment(frozen, LARGE, features=pairs)
+    tree = HierarchicalFeatures(0.5, 0.5, branching=SMALL - 1, depth=1)
+    yield "tree", experiment(frozen, SMALL, features=tree)
+    yield "pairs, exact", experiment(linear, LARGE, features=pairs, gradient="exact")
+    yield "tree, exact", experiment(linear, SMALL, features=tree, gradient="exact")
     yield "rotation", experiment(jaxsup.Student(SMALL, randomness=0.0), SMALL)
 
 

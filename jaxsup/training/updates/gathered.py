@@ -14,11 +14,11 @@ from jaxtyping import Array, Float, Key
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
+from jaxsup.training.sampling.laws import SparseLaw
 from jaxsup.training.sampling.plan import sparse_level
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 from jaxsup.training.updates.fused import fused_gradient
@@ -70,7 +70,7 @@ class Gathered(AbstractSparseUpdate):
     @classmethod
     def plan(cls, experiment: Experiment) -> AbstractUpdate:
         """The update with room for the arrivals of the experiment's law."""
-        assert isinstance(experiment.features, PowerLawFeatures)
+        assert isinstance(experiment.features, SparseLaw)
         level = sparse_level(experiment.features)
         return cls(level=level, evaluation=experiment.closed_form)
 

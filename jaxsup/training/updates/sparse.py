@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 from jaxsup.experiment.activations import is_built_in
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.students import Student
 from jaxsup.training.sampling.arrivals import SparseSampler, prepare_sampler
+from jaxsup.training.sampling.laws import SparseLaw
 from jaxsup.training.sampling.plan import plan_sparse, unsuitable_law
 from jaxsup.training.updates.base import AbstractUpdate
 from jaxsup.training.updates.fused import unfit_device, unfit_network
@@ -55,7 +55,7 @@ class AbstractSparseUpdate(AbstractUpdate):
 
     def prepare(self, experiment: Experiment, samples: int) -> SparseSampler:
         """The law made ready for batches of so many samples."""
-        assert isinstance(experiment.features, PowerLawFeatures)
+        assert isinstance(experiment.features, SparseLaw)
         return prepare_sampler(experiment.features, plan_sparse(self.level, samples))
 
     def on(self, experiment: Experiment, device: Any) -> AbstractUpdate:
