@@ -36,6 +36,7 @@ class SparseBatch(eqx.Module):
         active: [arrivals]; False for room that is not used and for repeated arrivals.
         rows: rows that may hold anything; the other ``batch - rows`` samples are empty.
         usual: rows that hold anything in most batches, at most.
+        deepest: arrivals of a row, at most.
         batch: samples.
         count: features N.
     """
@@ -46,6 +47,7 @@ class SparseBatch(eqx.Module):
     active: Bool[Array, " arrivals"]
     rows: int = eqx.field(static=True)
     usual: int = eqx.field(static=True)
+    deepest: int = eqx.field(static=True)
     batch: int = eqx.field(static=True)
     count: int = eqx.field(static=True)
 
@@ -114,6 +116,7 @@ class SparseSampler(eqx.Module):
             active=active,
             rows=plan.rows,
             usual=plan.usual,
+            deepest=plan.deepest * (1 if self.members is None else self.members.size),
             batch=plan.batch,
             count=self.count,
         )

@@ -22,7 +22,7 @@ from jaxtyping import Array, Int, Key, UInt
 from jaxsup._internal.precision import has_tensor_float
 from jaxsup._internal.words import values_from_words
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import PowerLawFeatures
+from jaxsup.experiment.features import PowerLawFeatures, SparseFeatures
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.training.losses import loss_weights
@@ -64,7 +64,7 @@ def unfit_network(experiment: Experiment, plan: SparsePlan) -> str | None:
     if type(experiment.teacher) is not DiagonalTeacher:
         return "the teacher is not diagonal"
     features = experiment.features
-    if type(features) is not PowerLawFeatures:
+    if type(features) not in (PowerLawFeatures, SparseFeatures):
         return f"{type(features).__name__} have draws of their own"
     if features.values == "symmetric":
         return "values of active features may be 0"

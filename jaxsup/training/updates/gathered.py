@@ -21,6 +21,7 @@ from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
 from jaxsup.training.sampling.laws import SparseLaw
 from jaxsup.training.sampling.plan import sparse_level
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
+from jaxsup.training.updates.columns import sums_of_columns
 from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
 from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
@@ -159,13 +160,7 @@ def gathered_hidden(
     """
     inner = parameters.core if parameters.embedding is None else parameters.embedding
     assert inner is not None
-    # Written out: read as it lies, each entry of a column comes from another line of the cache.
-    columns = jax.lax.optimization_barrier(inner.T)
-    chosen = columns.at[batch.feature].get(mode="promise_in_bounds")
-    h = jnp.zeros((batch.rows, inner.shape[0]), chosen.dtype)
-    h = h.at[batch.row].add(
-        chosen * batch.value[:, None], mode="promise_in_bounds", indices_are_sorted=True
-    )
+    h = sums_of_columns(inner, batch)
     if parameters.embedding is None or parameters.core is None:
         return h
     return h @ parameters.core.T
