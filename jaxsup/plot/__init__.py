@@ -15,3 +15,15 @@ from jaxsup.plot.geometry import feature_geometry as feature_geometry
 from jaxsup.plot.spectra import eigenvalue_spectrum as eigenvalue_spectrum
 from jaxsup.plot.style import new_figure as new_figure
 from jaxsup.plot.style import save_figure as save_figure
+
+__all__ = [
+    "eigenvalue_spectrum",
+    "exponent_against_ratio",
+    "exponent_map",
+    "feature_geometry",
+    "local_exponents",
+    "loss_curves",
+    "new_figure",
+    "observable_curves",
+    "save_figure",
+]
