@@ -16,7 +16,7 @@ from jaxsup.plot.regimes import (
     mark_stretches,
     without_results,
 )
-from jaxsup.plot.style import line_style, plain_log_axis, styled
+from jaxsup.plot.style import NEW, line_style, plain_log_axis, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,7 +28,7 @@ _LINES = 6
 @styled
 def loss_curves(
     dataset: xr.Dataset,
-    ax: Axes,
+    ax: Axes = NEW,
     *,
     theory: xr.DataArray | None = None,
     regimes: xr.Dataset | None = None,
@@ -38,7 +38,7 @@ def loss_curves(
 
     Arguments:
         dataset: a sweep with at most one axis beside "seed" and "step" (select the others first).
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         theory: loss over the same axis and "step", drawn as thin black dashes.
         regimes: `jaxsup.fit.measure_regimes` of the dataset: every power law is marked by a band
             with its exponent, a floor in sight by a dash at the end.
@@ -92,7 +92,7 @@ def loss_curves(
 
 
 @styled
-def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
+def observable_curves(dataset: xr.Dataset, name: str, ax: Axes = NEW) -> Axes:
     """A recorded number against training steps, one line a setting: median and range over seeds.
 
     Of more than six settings, six are drawn, evenly from the first to the last.
@@ -100,7 +100,7 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
     Arguments:
         dataset: a sweep with at most one axis beside "seed" and "step" (select the others first).
         name: an observable with one number a step, like ``"saturation"``.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
 
     Raises:
         ValueError: it was not recorded, or has more axes.
@@ -124,13 +124,13 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
 
 
 @styled
-def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
+def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes = NEW) -> Axes:
     """A recorded spectrum against its index at six recorded steps, light to dark: seed medians.
 
     Arguments:
         dataset: a sweep without axes beside "seed" and "step" (select the others first).
         name: an observable over "eigenvalue", like ``"response_spectrum"``.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
 
     Raises:
         ValueError: it was not recorded, or has more axes.
