@@ -174,11 +174,10 @@ class SweepCommand:
     def _train(self, sweep: Sweep, share: Share | None) -> xr.Dataset:
         """Train, with progress on standard error; the program ends where a signal stops it."""
         from jaxsup.sweep.callbacks import Stopped
-        from jaxsup.sweep.progress import show_progress
         from jaxsup.sweep.run import run
 
         devices = use_devices(self.devices)
-        with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
+        with stop_on_signals() as stop:
             try:
                 return run(
                     sweep,
@@ -190,7 +189,7 @@ class SweepCommand:
                     devices=devices,
                     share=share,
                     checkpoint=self.checkpoint,
-                    progress=progress,
+                    progress=not self.json,
                     stop=stop,
                 )
             except Stopped:

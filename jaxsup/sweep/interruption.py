@@ -11,7 +11,7 @@ from jaxsup.sweep.callbacks import Stopped, never
 
 
 @contextlib.contextmanager
-def keep_on_interrupt(stop: Callable[[], bool] | None) -> Iterator[Callable[[], bool]]:
+def keep_on_interrupt(stop: Callable[[], bool] | None, again: str) -> Iterator[Callable[[], bool]]:
     """Ctrl-C asks to stop between two segments, as `stop` does; once more, it stops at once.
 
     Where Ctrl-C means something else than KeyboardInterrupt, or outside of the main thread, it is
@@ -19,6 +19,7 @@ def keep_on_interrupt(stop: Callable[[], bool] | None) -> Iterator[Callable[[], 
 
     Arguments:
         stop: whether to end early, for other reasons.
+        again: what goes on, for people.
 
     Returns:
         Whether to end early.
@@ -46,4 +47,4 @@ def keep_on_interrupt(stop: Callable[[], bool] | None) -> Iterator[Callable[[], 
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if request():
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"stopped; what is done is stored; go on with: {again}")

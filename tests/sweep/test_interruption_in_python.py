@@ -1,5 +1,6 @@
 """Ctrl-C in a call of `jaxsup.run`: the part at hand is kept, KeyboardInterrupt is raised."""
 
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -31,7 +32,8 @@ class Presses:
 @pytest.mark.parametrize("presses", [Presses(2), Presses(2, 2), Presses(7)])
 def test_the_part_at_hand_is_kept(tmp_path, whole, presses):
     path = tmp_path / "store"
-    with pytest.raises(KeyboardInterrupt):
+    again = re.escape(f"go on with: jaxsup.run(sweep, {str(path)!r}, resume=True)")
+    with pytest.raises(KeyboardInterrupt, match=f"^stopped; what is done is stored; {again}$"):
         run_into(path, progress=presses)
     assert presses.count == presses.segments[0]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
