@@ -126,8 +126,8 @@ def test_a_notebook_shows_tables(shown: dict[str, Any]) -> None:
     }
     assert {"sweep", "experiment", "diagnosis", "geometry", "fit", "regimes", "scaling"} <= {*pages}
     rows = {tuple(row) for row in pages["sweep"].rows}
-    assert ("features.exponent", "2", "features.exponent", "1.1, 1.5") in rows
-    assert ("width", "2", "student.latent", "2, 4") in rows
+    assert ("features.exponent", "2", "features.exponent (a)", "1.1, 1.5") in rows
+    assert ("width", "2", "student.latent (K)", "2, 4") in rows
     assert ("seed", "3", "", "0, 1, 2") in rows
     assert "12 networks" in pages["sweep"].text
     # `steps` is a size of a program: 10 and 20 are two of them.

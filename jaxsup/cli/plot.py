@@ -33,7 +33,7 @@ class PlotCommand:
             `jaxsup fit` has them.
         out: Picture to write: .png, .pdf or .svg.
         kind: What to draw.
-        at: Positions of axes that the picture has no room for, as NAME=INDEX.
+        at: Positions of axes that the picture has no room for, as NAME=INDEX, like a=0.
         window: First and last step of the fits.
         after: Leave out earlier steps of the fits; default: the start-up, as `jaxsup fit` has it.
         regimes: Mark the regimes on loss curves, with their exponents.
@@ -116,13 +116,15 @@ def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
     Raises:
         ValueError: a pair is malformed, or its axis or position is not there.
     """
-    from jaxsup._internal.validation import fail, suggest
+    from jaxsup._internal.aliases import full_name, suggest_name
+    from jaxsup._internal.validation import fail
 
     for pair in at:
         name, _, index = pair.partition("=")
         axes = _axes(dataset)
+        name = name if name in axes else full_name(name)
         if name not in axes:
-            do = suggest(name, axes) if axes else "leave it out, there is no axis to choose from"
+            do = suggest_name(name, axes) if axes else "leave it out, there is no axis to choose"
             if name in ("seed", "step"):
                 do = "leave it out, pictures are of all seeds and steps"
             raise fail("--at", "NAME=INDEX with an axis of the sweep", pair, do)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Num
 from matplotlib import colormaps
 
+from jaxsup._internal.aliases import short_name
 from jaxsup._internal.validation import fail
 from jaxsup.plot.regimes import (
     explain_stretches,
@@ -176,13 +177,12 @@ def setting_label(dataset: xr.Dataset, dims: Sequence[Hashable], position: int) 
     """
     if not dims:
         return None
-    names = {"features.exponent": "a", "teacher.exponent": "b", "student.latent": "K"}
     along = {n: c for n, c in dataset.coords.items() if c.dims == (dims[0],)}
     if "superposition_ratio" in along:
         return f"N/K = {along['superposition_ratio'].values[position]:g}"
     parts = []
     for name, coordinate in sorted(along.items(), key=lambda item: str(item[0])):
-        text = names.get(str(name), str(name).rpartition(".")[2].replace("_", " "))
+        text = short_name(str(name)).replace("_", " ")
         value = coordinate.values[position]
         number = np.issubdtype(coordinate.dtype, np.number)
         parts.append(f"{text} = {value:.4g}" if number else str(value))

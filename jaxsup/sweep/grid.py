@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.aliases import both_names, resolve_axes
 from jaxsup._internal.display import html_table, html_text, named, short
 from jaxsup._internal.validation import check_positive_integer, fail, is_integer
 from jaxsup.experiment.experiment import Experiment, check_experiment
@@ -41,6 +42,8 @@ class Sweep:
             ``"features.exponent"`` (a field of the experiment) goes with a list of values; any
             other name goes with a mapping from fields to lists of one length, which then change
             together: ``{"setting": {"features.exponent": [1.1, 2], "teacher.exponent": [0, 1]}}``.
+            Fields go by their aliases too, "a" and "b" for these (`jaxsup._internal.aliases`, or
+            ``jaxsup list aliases``).
             Scans of ``"student.latent"`` are padded to a few widths, see `jaxsup.run`.
         seeds: S for the seeds 0..S-1, or the seeds themselves. Seed s is ``jax.random.key(s)``;
             all points share it, and with it their data stream.
@@ -96,7 +99,7 @@ class Sweep:
     def _repr_html_(self) -> str:
         """What is scanned, how many networks and compiled programs that is, and of what."""
         rows = [
-            (axis.name, f"{axis.size:,}", field, _listed(values))
+            (axis.name, f"{axis.size:,}", both_names(field), _listed(values))
             for axis in self.axes
             for field, values in axis.fields.items()
         ]
@@ -240,7 +243,7 @@ def _axis_items(axes: object) -> Sequence[tuple[Any, Any]]:
     if axes is not None and not isinstance(axes, Mapping):
         advice = "write {'features.exponent': [1.1, 1.5]}"
         raise fail("axes", "lists of values by name", axes, advice)
-    return list((axes or {}).items())
+    return list(resolve_axes(axes or {}).items())
 
 
 def _make_seeds(seeds: Any) -> tuple[int, ...]:
