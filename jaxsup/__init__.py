@@ -45,6 +45,15 @@ of xarray the accessor ``dataset.jaxsup``, see `jaxsup.sweep.accessor`.
 # the text above says it in a page. Names and completion are those of ``__init__.pyi``.
 import lazy_loader
 
+from jaxsup._internal import when_imported as _when_imported
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
+
+
+def _register_accessor() -> None:
+    from jaxsup.sweep import accessor  # noqa: F401 - which registers itself
+
+
+_when_imported.when_imported("xarray", _register_accessor)
