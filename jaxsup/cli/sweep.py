@@ -49,7 +49,8 @@ class SweepCommand:
         dry_run: Train and write nothing; tell programs, memory, disk, and time from a few updates.
         resume: Go on with what the folder holds.
         settings: A key of the file with another value, like steps=100, features.exponent=1.5 or
-            'axes."student.latent"=[8,16]'; repeatable, the last one counts.
+            'axes."student.latent"=[8,16]', or by alias a=1.5 or axes.K=[8,16], see `jaxsup list
+            aliases`; repeatable, the last one counts.
         seeds: Number of seeds, in place of the file's.
         widths: Padded widths that a scan over student.latent may compile to.
         memory: Memory to use, like 4GiB: of the accelerators, or of the process on a CPU.

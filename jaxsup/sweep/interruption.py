@@ -1,4 +1,4 @@
-"""Ctrl-C in a call of `run`: the part at hand is kept before KeyboardInterrupt is raised."""
+"""Ctrl-C in a call of `run`: what is at hand is kept first, or how to keep it is told."""
 
 import contextlib
 import signal
@@ -8,6 +8,26 @@ from types import FrameType
 
 from jaxsup._internal.stop_request import StopRequest
 from jaxsup.sweep.callbacks import Stopped, never
+
+
+@contextlib.contextmanager
+def tell_on_interrupt(stop: Callable[[], bool] | None) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C stops at once, and says how it would have kept what is done.
+
+    Arguments:
+        stop: whether to end early, for other reasons.
+
+    Returns:
+        The same.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        yield stop or never
+    except KeyboardInterrupt as error:
+        error.args = error.args or ("stopped; nothing is kept: give a store, and Ctrl-C keeps it",)
+        raise
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,11 @@ from jax.sharding import Mesh
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import check_assertions
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
-from jaxsup.sweep.callbacks import Callbacks, Stopped, never
+from jaxsup.sweep.callbacks import Callbacks, Stopped
 from jaxsup.sweep.capacities import plan_capacities
 from jaxsup.sweep.devices import default_devices
 from jaxsup.sweep.grid import Sweep
-from jaxsup.sweep.interruption import keep_on_interrupt
+from jaxsup.sweep.interruption import keep_on_interrupt, tell_on_interrupt
 from jaxsup.sweep.keys import pinned_stream
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.programs import Program, plan_programs
@@ -94,7 +94,8 @@ def run(
         BlockingIOError: another process trains into `store` now.
         OSError: `store` cannot be written, or was moved while it was filled.
         Stopped: `stop` said so; what is whole is in the store.
-        KeyboardInterrupt: Ctrl-C; what was done is in the store, and the message says how to go on.
+        KeyboardInterrupt: Ctrl-C; what was done is in the store, if there is one, and the message
+            says how to go on.
     """
     if not isinstance(sweep, Sweep):
         advice = "write jaxsup.Sweep(experiment, axes, seeds)"
@@ -136,7 +137,7 @@ def run(
         todo = [piece for part in parts for piece in part.only(missing)]
         trainer = Trainer(mesh)
         count = ProgressCount(parts, todo, programs, share, trainer, callback)
-        kept = nullcontext(stop or never)
+        kept = tell_on_interrupt(stop)
         if store is not None:
             kept = keep_on_interrupt(stop, f"jaxsup.run(sweep, {str(store)!r}, resume=True)")
         with kept as asked:
