@@ -62,6 +62,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     np.save(path, NOISE.astype(np.float32))
     read = weights.read_weights(path)
     diagnosis = weights.diagnose(read)
+    comparison = compare(NOISE, NOISE)
+    assert comparison.matches is not None
     trajectory = jaxsup.simulate(relu_experiment(steps=3), jax.random.key(0))
     return {
         "sweep": SWEEP,
@@ -74,10 +76,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "component": diagnosis.geometry.components[0],
         "many components": geometry.classify(np.eye(300)),
         "spectrum": diagnosis.spectrum,
-        "batch of spectra": spectral.decompose_batch(np.ones((5, 2, 300), np.float32)),
+        "batch of spectra": jax.tree.map(lambda leaf: np.stack([leaf] * 5), diagnosis.spectrum),
         "trajectory": trajectory,
-        "comparison": compare(NOISE, NOISE),
-        "matches": (compare(NOISE, NOISE).matches or [None])[0],
+        "comparison": comparison,
+        "matches": comparison.matches[0],
         "inspection": inspect_features(diagnosis, Questions(listed=5, features=range(60))),
         "fit": jaxsup.fit_power_law(STEPS, LOSS),
         "refused fit": jaxsup.fit_power_law(STEPS, np.exp(-STEPS / 300)),
@@ -103,7 +105,7 @@ def test_what_is_shown_says_what_it_is(shown: dict[str, Any]) -> None:
         "sweep": "<Sweep: 12 networks = 2 features.exponent x 2 width x 3 seeds>",
         "weights": "<Weights: [4, 90], stored as float32, decoder.npy>",
         "many components": "<Geometry: 300 features, 300 single feature>",
-        "batch of spectra": "<FrameSpectrum: a batch of 5, 2 x 300>",
+        "batch of spectra": "<FrameSpectrum: a batch of 5, 4 x 90>",
     }
     assert {name: repr(shown[name]) for name in expected} == expected
     assert repr(shown["spectrum"]).startswith("<FrameSpectrum: 4 x 90, rank 4 in 4 eigenspaces, ")
@@ -154,7 +156,7 @@ def test_names_from_files_are_no_markup(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in page
 
 
-def test_traced_and_transformed_objects_show_themselves() -> None:
+def test_traced_and_transformed_objects_show_themselves(shown: dict[str, Any]) -> None:
     texts = []
 
     def decompose(W: Any) -> Any:
@@ -162,13 +164,11 @@ def test_traced_and_transformed_objects_show_themselves() -> None:
         texts.append(repr(spectrum))
         return spectrum
 
-    spectrum = jax.jit(decompose)(np.eye(3, 4, dtype=np.float32))
+    jax.eval_shape(decompose, np.eye(3, 4, dtype=np.float32))
     assert texts == ["<FrameSpectrum: 3 x 4, traced>"]
-    arrays, rest = eqx.partition(spectrum, lambda _: False)
+    arrays, rest = eqx.partition(shown["spectrum"], lambda _: False)
     assert "FrameSpectrum" in repr(arrays)
     assert "None" in repr(arrays)
     assert "saturation" in repr(rest)
-    experiment = relu_experiment(steps=3)
-    keys = jax.random.split(jax.random.key(0), 2)
-    runs = jax.vmap(lambda key: jaxsup.simulate(experiment, key))(keys)
+    runs = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), shown["trajectory"])
     assert repr(runs) == "<Trajectory: a batch of 2 runs, 0 of them diverged>"

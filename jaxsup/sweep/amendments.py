@@ -39,15 +39,12 @@ def parse_amendment(text: str) -> Amendment:
 
     Arguments:
         text: a dotted key as TOML writes it, and a value as TOML writes it. A word that is no value
-            of TOML is a text. ``experiment.steps`` is ``steps``, at the top of the file. Aliases
-            stand for their fields, also of axes.
+            of TOML is a text. ``experiment.steps`` is ``steps``, at the top of the file.
 
     Raises:
         ValueError: it is none.
 
     >>> parse_amendment('axes."student.latent"=[8, 16]').path
-    ('axes', 'student.latent')
-    >>> parse_amendment("axes.K=[8, 16]").path
     ('axes', 'student.latent')
     >>> parse_amendment("student.activation=relu").value
     'relu'
@@ -57,8 +54,7 @@ def parse_amendment(text: str) -> Amendment:
         raise _failure(text, "KEY=VALUE", text, "write it like steps=100")
     path = _parse_key(text, key)
     path = path[1:] if path[0] == "experiment" and len(path) > 1 else path
-    content = _parse_value(text, value.strip())
-    return Amendment(text, _resolved(_joined(path), content), content)
+    return Amendment(text, _joined(path), _parse_value(text, value.strip()))
 
 
 def amend_sweep(tables: Mapping[str, Any], amendments: Sequence[Amendment]) -> Sweep:
@@ -66,12 +62,13 @@ def amend_sweep(tables: Mapping[str, Any], amendments: Sequence[Amendment]) -> S
 
     Arguments:
         tables: as `jaxsup.sweep.tables.parse_toml` returns them.
-        amendments: what changes, in this order.
+        amendments: what changes, in this order; aliases stand for their fields, also on axes.
 
     Raises:
         ValueError: as `sweep_from_tables` does, with the changes at fault named; or a change is of
             a field that an axis scans, or goes through a value that is no table.
     """
+    amendments = [each._replace(path=_resolved(each.path, each.value)) for each in amendments]
     amended = _amended(tables, amendments)
     try:
         sweep = sweep_from_tables(amended, imports=True)

@@ -83,8 +83,10 @@ def test_a_joint_axis_of_that_name_is_itself() -> None:
     resolved = {"K": {"features.exponent": [1.1, 1.5], "teacher.exponent": [0.0, 0.5]}}
     assert resolve_axes(axes) == resolved
     assert find_name("at", "an axis", "K", ["K", "student.latent"]) == "K"
-    change = parse_amendment('axes.K={"a"=[1.0]}')
-    assert change.path == ("axes", "K")
+    tables = parse_toml(BASE.encode(), "sweep.toml")
+    sweep = amend_sweep(tables, [parse_amendment("axes.K={a=[1.5, 2.0], lr=[0.1, 0.2]}")])
+    fields = {"features.exponent": [1.5, 2.0], "optimizer.learning_rate": [0.1, 0.2]}
+    assert sweep_to_tables(sweep)["axes"] == {"K": fields}
 
 
 @pytest.mark.parametrize(
