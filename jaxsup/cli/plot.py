@@ -65,6 +65,7 @@ class PlotCommand:
         check_picture(self.out, force=self.force)
         use_house_style()
         from jaxsup import plot
+        from jaxsup.plot.style import ALONE
         from jaxsup.sweep.pictures import draw, guess_kind
 
         curves = open_curves(
@@ -74,7 +75,7 @@ class PlotCommand:
         kind = self.kind or guess_kind(dataset)
         check_axes(dataset, kind)
         self._check_options(kind)
-        figure, ax = plot.new_figure(width=6.4)
+        figure, ax = plot.new_figure(width=ALONE)
         draw(dataset, kind, ax, window=self.window, after=self.after, regimes=self.regimes)
         plot.save_figure(figure, self.out)
         tell_notes(dataset)
@@ -132,4 +133,4 @@ def check_axes(dataset: xr.Dataset, kind: str) -> None:
     """
     from jaxsup.sweep.pictures import check_room
 
-    check_room(dataset, kind, "--at", "add --at {}=0, or another position")
+    check_room(dataset, kind, "--at", "add --at {}=0, or another position".format)

@@ -34,6 +34,8 @@ GUIDE = "#555555"
 COLOR_MAP = "cividis"
 WIDTH, HEIGHT = 5.2, 3.6
 """Size of an axis in inches."""
+ALONE = 6.4
+"""Width of an axis that stands alone: some have their legend beside them."""
 # A legend that covers what it stands on.
 COVERING: Any = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
 STYLE: Any = {
@@ -86,7 +88,7 @@ def _styled(draw: Callable[Arguments, Axes], projection: str | None) -> Callable
 
             kind = {"projection": projection}
             figure, bound.arguments["ax"] = pyplot.subplots(
-                figsize=(WIDTH, HEIGHT), layout="constrained", subplot_kw=kind
+                figsize=(ALONE, HEIGHT), layout="constrained", subplot_kw=kind
             )
             try:
                 return draw(*bound.args, **bound.kwargs)

@@ -102,8 +102,7 @@ class SweepAccessor:
 
         dataset = self._curves()
         chosen = kind or guess_kind(dataset)
-        advice = 'choose a position, as .jaxsup.isel({{"{}": 0}})'
-        check_room(dataset, chosen, "dataset", advice)
+        check_room(dataset, chosen, "dataset", _advise)
         return draw(dataset, chosen, ax, window=window, after=after, regimes=regimes)
 
     def sel(
@@ -192,3 +191,12 @@ class SweepAccessor:
                 raise fail(call, "each axis once", text, advice, described=True)
             found[meant] = value
         return found
+
+
+def _advise(axis: str) -> str:
+    """How to choose a position of an axis, in Python."""
+    from jaxsup._internal.aliases import ALIASES
+
+    names = [axis, *(alias for alias, name in ALIASES.items() if name == axis)]
+    words = next((f"{name}=0" for name in names if name.isidentifier()), f'{{"{axis}": 0}}')
+    return f"choose a position, as .jaxsup.isel({words})"

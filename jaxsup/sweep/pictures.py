@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from jaxsup._internal.validation import check_choice, fail
@@ -28,14 +29,14 @@ def guess_kind(dataset: xr.Dataset) -> Kind:
     return "ratio" if ratio is not None and ratio.dims else "loss"
 
 
-def check_room(dataset: xr.Dataset, kind: str, argument: str, advice: str) -> None:
+def check_room(dataset: xr.Dataset, kind: str, argument: str, advise: Callable[[str], str]) -> None:
     """Raise if a picture has no room for all axes of a sweep.
 
     Arguments:
         dataset: a sweep.
         kind: one of `KINDS`.
         argument: what an error calls the dataset.
-        advice: how to choose a position, with {} for an axis that the picture does not need.
+        advise: tells how to choose a position of an axis that the picture does not need.
 
     Raises:
         ValueError: there are more than it shows.
@@ -50,7 +51,7 @@ def check_room(dataset: xr.Dataset, kind: str, argument: str, advice: str) -> No
         }.get(kind, ())
         other = next(axis for axis in reversed(axes) if axis not in shown)
         expected = f"at most {room} ax{'es' if room > 1 else 'is'} in a picture of kind {kind}"
-        raise fail(argument, expected, ", ".join(axes), advice.format(other), described=True)
+        raise fail(argument, expected, ", ".join(axes), advise(other), described=True)
 
 
 def draw(

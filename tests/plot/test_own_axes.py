@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from jaxsup import plot
 from jaxsup.fit import measure_local_exponents
 from jaxsup.fit.tables.exponents import measure_exponents
+from jaxsup.plot.style import ALONE
 from jaxsup.spectral import decompose
 
 STEPS = np.arange(1, 300)
@@ -104,7 +105,7 @@ def test_a_picture_makes_its_own_axis_and_shows_the_same(name: str) -> None:
     own = draw(*data)
     assert pyplot.get_fignums() == [getattr(own.figure, "number", None)]
     projection = "3d" if name.endswith("3d") else None
-    figure, given = plot.new_figure(projection=projection)
+    figure, given = plot.new_figure(width=ALONE, projection=projection)
     assert draw(*data, given) is given
     assert draw(*data, ax=None) is not own
     assert artists(own) == artists(given)

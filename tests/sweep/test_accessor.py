@@ -39,6 +39,7 @@ def grid() -> xr.Dataset:
 
 
 GRID = grid()
+TWO_FIELDS = xr.Dataset({"loss": ((A, K, "seed", "step"), np.ones((2, 2, 1, 3)))})
 SELECTIONS: dict[str, tuple[Callable[[Any], xr.Dataset], xr.Dataset]] = {
     "an alias": (lambda j: j.sel(a=1.1), GRID.sel({A: 1.1})),
     "a full name": (lambda j: j.sel({A: 1.1}), GRID.sel({A: 1.1})),
@@ -77,7 +78,8 @@ REFUSALS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "nearest too far": (lambda j: j.sel(a=9, method="nearest", tolerance=1), r"values of feat"),
     "a value as position": (lambda j: j.isel(a=1.1), "isel: expected positions of features"),
     "no position": (lambda j: j.isel(a=2), r"positions 0..1 of features.exponent \(a\); got 2"),
-    "too many axes": (lambda j: j.plot("loss"), r'at most 1 axis .*\.isel\(\{"law": 0\}\)'),
+    "too many axes": (lambda j: j.plot("loss"), r"at most 1 axis .*\.isel\(law=0\)"),
+    "too many fields": (lambda _: TWO_FIELDS.jaxsup.plot("loss"), r"\.isel\(K=0\)"),
     "no kind": (lambda j: j.isel(law=0).jaxsup.plot("curves"), "one of 'loss', 'local', 'ratio'"),
     "regimes of a map": (lambda j: j.isel(law=0).jaxsup.plot("map", regimes=True), "regimes: exp"),
     "window of curves": (lambda j: j.isel(law=0).jaxsup.plot("loss", window=(1, 9)), "window: ex"),
