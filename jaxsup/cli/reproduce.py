@@ -128,12 +128,11 @@ class ReproduceCommand:
     ) -> Report:
         from jaxsup.reproduce.run import reproduce
         from jaxsup.sweep.callbacks import Stopped
-        from jaxsup.sweep.progress import show_progress
 
         out = self._folder(figure.name)
         if self.name == "all" and not self.json:
             print(f"\n{figure.name}", flush=True)
-        with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
+        with stop_on_signals() as stop:
             try:
                 report = reproduce(
                     figure,
@@ -141,7 +140,7 @@ class ReproduceCommand:
                     out,
                     weights=weights,
                     resume=self.resume,
-                    progress=progress,
+                    progress=not self.json,
                     stop=stop,
                 )
             except Stopped:

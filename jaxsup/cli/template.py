@@ -62,7 +62,7 @@ parameter_steps = [400]  # steps at which the parameters are kept
 evaluation_samples = 1024  # of an estimated loss; without: as many as suit the time of training
 # cluster_tolerance = 1e-4  # eigenvalues closer than this share are one eigenspace
 
-# An axis named after a field scans it: a list of values, or a rule:
+# An axis named after a field, or by its alias (jaxsup list aliases), scans it: values, or a rule:
 #   {{linspace = [start, stop, count]}}, {{geomspace = [start, stop, count]}},
 #   {{logspace = [start exponent, stop exponent, count]}}, and for integers
 #   {{range = [start, stop, step]}}, stop left out.
