@@ -59,7 +59,9 @@ QUICK = (4, 7)
 @pytest.mark.parametrize(
     ("count", "chunk"),
     [
-        pytest.param(count, chunk, marks=[] if (count, chunk) == QUICK else pytest.mark.slow)
+        pytest.param(
+            count, chunk, marks=pytest.mark.compiler if (count, chunk) == QUICK else pytest.mark.slow
+        )
         for count in (1, 2, 4)
         for chunk in (1, 7, 64, None)
     ],
@@ -69,6 +71,7 @@ def test_devices_and_chunks_change_nothing(reference, count, chunk):
     assert_close(jaxsup.run(sweep(RATES), devices=devices, chunk=chunk), reference)
 
 
+@pytest.mark.compiler
 def test_short_segments_change_no_bit(reference, monkeypatch):
     monkeypatch.setattr(training, "_SEGMENT_SECONDS", 0.0)
     reports: list[Any] = []
@@ -78,7 +81,7 @@ def test_short_segments_change_no_bit(reference, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", [3, 6, 30])
+@pytest.mark.parametrize("chunk", [3, pytest.param(6, marks=pytest.mark.compiler), 30])
 def test_one_wild_replica_in_each_part_disturbs_no_other(reference, chunk):
     dataset = run(sweep([*RATES[:2], WILD, *RATES[2:]]), chunk=chunk)
     assert (dataset["status"].sel({"optimizer.learning_rate": WILD}) == 1).all()
@@ -86,7 +89,7 @@ def test_one_wild_replica_in_each_part_disturbs_no_other(reference, chunk):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.compiler)])
 def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, count):
     """Slots shrink by halves; a replica's results do not depend on when others are dropped."""
     rates = [0.05, WILD, 0.1, 2 * WILD, 3 * WILD, 1e7, 0.2, 1e8]

@@ -22,7 +22,8 @@ def identity(count):
     return jaxsup.Student(count, "identity", core_scale=0.1, bias_scale=0.2)
 
 
-# One of each kind for the default run; all kinds and both sizes are in the whole one.
+# One of each kind for the default run and for programs compiled as users do; all kinds and both
+# sizes are in the whole one.
 QUICK = {
     *(f"{name}, {SMALL}" for name in ("frozen", "leaky", "gelu", "matrix", "padded")),
     *(f"{name}, {LARGE}" for name in ("frozen", "tied", "identity", "abs, no bias")),
@@ -35,13 +36,13 @@ def cases():
     for case in experiments():
         (trained,) = case.values
         assert isinstance(trained, jaxsup.Experiment)
-        marks = () if case.id in QUICK else pytest.mark.slow
+        marks = pytest.mark.compiler if case.id in QUICK else pytest.mark.slow
         yield pytest.param(trained, choose_update(trained), id=case.id, marks=marks)
     for count in (SMALL, LARGE):
         trained = experiment(jaxsup.Student(7, core_scale=0.3, bias_scale=0.2), count)
         padded = eqx.tree_at(lambda e: e.student, trained, trained.student.padded(12))
         name = f"padded, {count}"
-        marks = () if name in QUICK else pytest.mark.slow
+        marks = pytest.mark.compiler if name in QUICK else pytest.mark.slow
         yield pytest.param(padded, choose_update(trained), id=name, marks=marks)
 
 
@@ -89,6 +90,7 @@ def test_tiles_give_the_same(case, update, one_by_one):
     test_sparse_errors_are_those_of_the_plain_loss(case, in_tiles(update))
 
 
+@pytest.mark.compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("embedding", ["random", "learned"])
 @pytest.mark.parametrize("density", [1.0, 1e-3])
@@ -128,7 +130,7 @@ def test_the_sparse_gradient_is_that_of_the_plain_loss(case, update):
     tables = update.prepare(case, case.batch_size)
     batch = tables.draw(key)
     assert batch.rows < batch.batch  # some empty samples are not listed
-    gradient = update.gradient(case, tables, learned, frozen, key)
+    gradient = jax.jit(lambda *arrays: update.gradient(*arrays))(case, tables, learned, frozen, key)
     expected = plain_gradient(case, all_samples(batch), learned, frozen)
     assert jax.tree.structure(gradient) == jax.tree.structure(expected)
     for ours, plain in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):

@@ -98,6 +98,7 @@ class Scale:
 _CURVES = ((1.1, 0.0), (1.5, 0.0), (2.0, 0.0))
 SCALES = {
     "smoke": Scale(32, 300, 32, 2, ((1.1, 0.0), (2.0, 0.0)), (1, 2), (0.5,), True, 512),
+    "first": Scale(128, 6000, 64, 3, _CURVES, (1, 2, 8), (), True, 2048),
     "quick": Scale(256, 8000, 64, 3, _CURVES, (1, 1.07, 2, 8), (), True, 4096),
     "standard": Scale(
         512, 8000, 128, 3, (*_CURVES, (1.5, 0.5)), RATIOS, (0.5,), evaluation_samples=4096
