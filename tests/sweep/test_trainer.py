@@ -60,7 +60,9 @@ QUICK = (4, 7)
     ("count", "chunk"),
     [
         pytest.param(
-            count, chunk, marks=pytest.mark.compiler if (count, chunk) == QUICK else pytest.mark.slow
+            count,
+            chunk,
+            marks=pytest.mark.compiler if (count, chunk) == QUICK else pytest.mark.slow,
         )
         for count in (1, 2, 4)
         for chunk in (1, 7, 64, None)
