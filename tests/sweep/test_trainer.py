@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers import assert_one_line_error
-from sweep_cases import FIRST, LATER, assert_same_bits, relu, run
+from sweep_cases import FIRST, LATER, assert_same_bits, rate_sweep, relu, run
 
 import jaxsup
 from jaxsup.experiment.record import Record
@@ -122,6 +122,23 @@ def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, coun
         np.testing.assert_array_equal(dataset[name], expected[name])
     np.testing.assert_array_equal(np.isnan(dataset["loss"]), np.isnan(expected["loss"]))
     assert int((dataset["status"] == 1).sum()) == 5 * 6
+
+
+def test_a_remainder_compiles_nothing_where_its_padding_costs_less(monkeypatch):
+    """Parts of three seeds and one: the last has a shape of its own only where that is worth it."""
+    compile_programs, compiled, datasets = Compiler.programs, set(), []
+
+    def programs(self: Compiler, inputs: Any, slots: int, **options: Any) -> Any:
+        compiled.add((len(inputs.keys), slots))
+        return compile_programs(self, inputs, slots, **options)
+
+    monkeypatch.setattr(Compiler, "programs", programs)
+    for worth, shapes in ((np.inf, {(3, 3)}), (0.0, {(3, 3), (1, 3)})):
+        monkeypatch.setattr(training, "_COMPILING_WORTH", worth)
+        compiled.clear()
+        datasets.append(run(rate_sweep(seeds=7), chunk=9))
+        assert compiled == shapes
+    np.testing.assert_allclose(datasets[0]["loss"], datasets[1]["loss"], rtol=LATER)
 
 
 @pytest.mark.slow
