@@ -90,10 +90,9 @@ def test_tiles_give_the_same(case, update, one_by_one):
     test_sparse_errors_are_those_of_the_plain_loss(case, in_tiles(update))
 
 
-@pytest.mark.compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("embedding", ["random", "learned"])
-@pytest.mark.parametrize("density", [1.0, 1e-3])
+@pytest.mark.parametrize("density", [pytest.param(1.0, marks=pytest.mark.compiler), 1e-3])
 def test_batches_in_tiles_are_their_members(embedding, density, one_by_one):
     """Two seeds with samples of their own, which three settings share: each as if alone."""
     features = jaxsup.PowerLawFeatures(LARGE, 1.2, density)
