@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxsup.cli.devices import configure_devices, single_threaded_lapack, use_devices
+from jaxsup.cli.devices import (
+    configure_devices,
+    share_memory,
+    single_threaded_lapack,
+    use_devices,
+)
 from jaxsup.cli.pictures import use_house_style
 from jaxsup.cli.signals import stop_on_signals
 from jaxsup.reproduce.registry import figure_titles
@@ -32,7 +37,7 @@ class ReproduceCommand:
     """Run a published figure's experiment, measure it, hold it to what was published, draw it.
 
     Try:
-      jaxsup reproduce transition
+      jaxsup reproduce transition --scale first
       jaxsup reproduce toy-phase-diagram
       jaxsup reproduce transition --scale paper --out runs/transition
       jaxsup reproduce real-weights --weights model.safetensors --tensor wte.weight
@@ -43,8 +48,9 @@ class ReproduceCommand:
     run from Python, see jaxsup.reproduce.AbstractFigure.
 
     Attributes:
-        scale: smoke: seconds, to see that it works; quick: minutes on two cores; standard: half an
-            hour on two cores, for figures that have it; paper: an accelerator.
+        scale: smoke: seconds, to see that it works; first: about a minute on two cores, for the
+            transition; quick: minutes on two cores; standard: half an hour on two cores, for
+            figures that have it; paper: an accelerator.
         out: New folder for dataset, figure and table; default: runs/NAME-SCALE.
         resume: Go on with what the folder holds; what is whole is measured again without training.
         weights: For real-weights: .npy, .npz or .safetensors with the matrix. Nothing is unpickled.
@@ -57,7 +63,7 @@ class ReproduceCommand:
         tyro.conf.Positional[str],
         tyro.conf.arg(metavar="{" + ",".join([*_TITLES, "all"]) + "}", help=_FIGURES),
     ]
-    scale: Literal["smoke", "quick", "standard", "paper", "large"] = "quick"
+    scale: Literal["smoke", "first", "quick", "standard", "paper", "large"] = "quick"
     out: Path | None = None
     resume: bool = False
     weights: Path | None = None
@@ -73,6 +79,7 @@ class ReproduceCommand:
             SystemExit: a verdict is "differs" and --strict is given; status 1.
         """
         single_threaded_lapack()
+        share_memory()
         use_house_style()
         from jaxsup._internal.validation import check_choice
         from jaxsup.reproduce.claims import DIFFERS
@@ -122,12 +129,11 @@ class ReproduceCommand:
     ) -> Report:
         from jaxsup.reproduce.run import reproduce
         from jaxsup.sweep.callbacks import Stopped
-        from jaxsup.sweep.progress import show_progress
 
         out = self._folder(figure.name)
         if self.name == "all" and not self.json:
             print(f"\n{figure.name}", flush=True)
-        with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
+        with stop_on_signals() as stop:
             try:
                 report = reproduce(
                     figure,
@@ -135,7 +141,7 @@ class ReproduceCommand:
                     out,
                     weights=weights,
                     resume=self.resume,
-                    progress=progress,
+                    progress=not self.json,
                     stop=stop,
                 )
             except Stopped:

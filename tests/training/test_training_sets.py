@@ -112,7 +112,7 @@ def test_batches_are_drawn_from_the_set_all_alike() -> None:
     update = choose_update(experiment)
     assert isinstance(update, FiniteSet)
     parameters = initial_parameters(experiment, jax.random.key(0))
-    tables = update.training_tables(experiment, jax.random.key(9))
+    tables = update.training_tables(experiment, None, jax.random.key(9))
 
     def gradient(key: jax.Array, tables: jax.Array = tables) -> Any:
         none = jax.tree.map(lambda _: None, parameters)

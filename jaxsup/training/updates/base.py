@@ -91,15 +91,16 @@ class AbstractUpdate(eqx.Module):
         del experiment
         return samples
 
-    def training_tables(self, experiment: Experiment, key: Key[Array, ""]) -> Any:
-        """What a run's updates share, made once for many of them.
+    def training_tables(self, experiment: Experiment, tables: Any, key: Key[Array, ""]) -> Any:
+        """What a run's updates share, made once for many of them: the tables, unless it draws some.
 
         Arguments:
             experiment: what is trained.
+            tables: what `prepare` returned for its batches.
             key: of what a run draws once, its training set.
         """
-        del key
-        return self.prepare(experiment, experiment.batch_size)
+        del experiment, key
+        return tables
 
     def training_loss(
         self, experiment: Experiment, tables: Any, parameters: PyTree, key: Key[Array, ""]
@@ -114,6 +115,16 @@ class AbstractUpdate(eqx.Module):
         """
         del experiment, tables, parameters, key
         return jnp.full((), jnp.nan, jnp.result_type(float))
+
+    def on(self, experiment: Experiment, device: Any) -> "AbstractUpdate":
+        """The update as a kind of device computes it fastest: the same numbers, to rounding.
+
+        Arguments:
+            experiment: what is trained; its numbers may be traced.
+            device: what will compute.
+        """
+        del experiment, device
+        return self
 
     def covering(self, other: "AbstractUpdate") -> "AbstractUpdate":
         """The update of the same class that has room for both: their settings share a program."""

@@ -1,6 +1,6 @@
 """Updates on a training set: samples that a run draws once."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -41,9 +41,10 @@ class FiniteSet(AbstractUpdate):
         return "dense samples of a training set, the loss differentiated by JAX"
 
     def training_tables(
-        self, experiment: Experiment, key: Key[Array, ""]
+        self, experiment: Experiment, tables: Any, key: Key[Array, ""]
     ) -> Float[Array, "samples features"]:
         """The training set that `key` draws."""
+        del tables
         assert experiment.training_set is not None
         return draw_set(experiment.features, key, experiment.training_set)
 
