@@ -130,8 +130,8 @@ def program_costs(sweep: Any, program: Any, seconds: float, rounds: int) -> dict
     programs = Compiler(mesh).programs(
         inputs, lanes.shape[1], alike=lanes.alike, one_copy=program.shares_frozen
     )
-    frozen = programs.freeze(inputs)
-    state = programs.begin(inputs)
+    frozen = programs.freeze(inputs, {})
+    state = programs.begin(inputs, {})
 
     def run(first: int, stop: int, *, due: bool) -> float:
         nonlocal state

@@ -27,7 +27,7 @@ from .experiment.observables import Network as Network
 from .experiment.observables import Observable as Observable
 from .experiment.record import Record as Record
 from .experiment.schedules import WarmupCosine as WarmupCosine
-from .experiment.students import AbstractStudent as AbstractStudent
+from .experiment.abstract_student import AbstractStudent as AbstractStudent
 from .experiment.students import Student as Student
 from .experiment.teachers import AbstractTeacher as AbstractTeacher
 from .experiment.teachers import DiagonalTeacher as DiagonalTeacher

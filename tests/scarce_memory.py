@@ -64,8 +64,8 @@ def hold_at_most(patch: pytest.MonkeyPatch, replicas: int, short: Short = when_c
     """Memory for so many replicas a device, and no more."""
     compile_all = compiled._compile
 
-    def compile_some(placement: Placement, inputs: Any) -> compiled.Programs:
-        fits = np.prod(placement.local_shape) <= replicas
-        return compile_all(placement, inputs) if fits else short(compile_all(placement, inputs))
+    def compile_some(placement: Placement, *arguments: Any) -> compiled.Programs:
+        programs = compile_all(placement, *arguments)
+        return programs if np.prod(placement.local_shape) <= replicas else short(programs)
 
     patch.setattr(compiled, "_compile", compile_some)

@@ -44,8 +44,8 @@ class Ensemble:
         self._programs = compiler.programs(
             self._inputs, 1, alike=True, one_copy=program.shares_frozen
         )
-        self._frozen = self._programs.freeze(self._inputs)
-        self._state = self._programs.begin(self._inputs)
+        self._frozen = self._programs.freeze(self._inputs, {})
+        self._state = self._programs.begin(self._inputs, {})
 
     def train(self, steps: int, *, due: bool = False) -> float:
         """Seconds of a segment of so many updates, and of observing at its end if that is due."""

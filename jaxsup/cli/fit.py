@@ -55,8 +55,8 @@ class FitCommand:
             steady.
         after: Leave out earlier steps. Default: the start-up, as far as theory knows it: until the
             first features are learned and the local exponent of infinitely many stays within 2% of
-            (a + 2b - 1)/a. Nothing is left out with --window, with --local, with an optimizer other
-            than plain SGD, and where there is no such law.
+            (a + 2b - 1)/a. With an optimizer other than plain SGD, and where there is no such law,
+            the warm-up of the learning rate, if it has one. Nothing with --window and --local.
         floor: Fit L = c + A t^-alpha.
         regimes: Cut each curve into stretches of one power law each, and what lies between.
         local: Print the local exponent -d log L / d log t along each curve.

@@ -81,6 +81,9 @@ def format_inventory(inventory: Inventory) -> str:
         lines.append(
             f"numbers   {attributes['dtype']}, {products}loss: {attributes['loss_evaluation']}"
         )
+    if "initial" in attributes:
+        digest, origin = attributes["initial"], attributes["initial_origin"]
+        lines.append(f"started   from {origin} (SHA-256 {digest[:16]})")
     lines += [f"updates   {line}" for line in json.loads(attributes.get("updates", "[]"))]
     for machine, networks in inventory.machines:
         lines.append(f"trained   {networks} networks with {machine}")

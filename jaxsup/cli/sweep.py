@@ -37,6 +37,7 @@ class SweepCommand:
       jaxsup sweep examples/transition.toml --out runs/transition --resume
       jaxsup sweep examples/exponents.toml --out runs/exponents --seeds 16 --json
       jaxsup sweep examples/exponents.toml --out runs/short --set steps=2000
+      jaxsup sweep examples/transition.toml --out runs/further --initial runs/transition
       jaxsup sweep examples/transition.toml --dry-run
 
     The TOML file describes one experiment and the axes to scan; the files in examples/ explain
@@ -53,6 +54,7 @@ class SweepCommand:
         out: Folder for the dataset; a new one, unless --resume or a share of it is asked for.
         dry_run: Train and write nothing; tell programs, memory, disk, and time from a few updates.
         resume: Go on with what the folder holds.
+        initial: Start from the end of the sweep in this folder, matched by axes and seeds.
         settings: A key of the file with another value, like steps=100, features.exponent=1.5 or
             'axes."student.latent"=[8,16]', or by alias a=1.5 or axes.K=[8,16], see `jaxsup list
             aliases`; repeatable, the last one counts.
@@ -75,6 +77,7 @@ class SweepCommand:
     out: Path | None = None
     dry_run: bool = False
     resume: bool = False
+    initial: Path | None = None
     settings: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="KEY=VALUE")
     ] = ()
@@ -150,6 +153,11 @@ class SweepCommand:
             raise fail("--dry-run", expected, text, advice, described=True)
         configure_devices(self.devices, x64=self.x64)
         logging.getLogger("jaxsup").setLevel(logging.WARNING)  # the plan is in the forecast
+        if self.initial is not None:  # it takes the same, if it fits
+            from jaxsup.sweep.programs import plan_programs
+            from jaxsup.sweep.starting import read_initial
+
+            read_initial(sweep, plan_programs(sweep, self.widths), self.initial)
         plan = forecast(
             sweep,
             use_devices(self.devices),
@@ -190,6 +198,7 @@ class SweepCommand:
                     sweep,
                     self.out,
                     resume=self.resume,
+                    initial=self.initial,
                     widths=self.widths,
                     chunk=self.chunk,
                     memory=self.memory,

@@ -15,6 +15,7 @@ TEMPLATE = """\
 seeds = 4               # seeds 0..3, or a list like [3, 7]: start, data and evaluation samples
 steps = 400             # updates
 batch_size = 32         # fresh samples an update
+# training_set = 1000   # train on as many samples, drawn once a seed; without: fresh ones
 # gradient = "sampled"  # of fresh batches; "exact": of the expected loss, where it is known
 # sampling = "auto"     # how samples are drawn: "sparse", "dense", or what pays
 # reduction = "half_sum"  # loss over features: "half_sum", "sum" or "mean"
@@ -43,6 +44,7 @@ activation = "relu"     # jaxsup list activations
 bias = true             # whether there is a learned bias c
 # bias_scale = 0.0      # standard deviation of c's start
 # bias_mean = 0.0       # mean of c's start
+# hidden_noise = 0.1    # standard deviation of noise in the hidden layer
 # embedding_scale = 0.3  # standard deviation of W's entries at the start; without: unit columns
 # randomness = 0.5      # instead: columns as orthogonal as K allows (0) to independent (1)
 
@@ -51,7 +53,7 @@ kind = "sgd"
 learning_rate = 0.3     # scanned below
 # momentum = 0.0        # in [0, 1)
 # bias_learning_rate = 0.1  # of c; without: as the others
-# schedule = {{warmup = 50, final = 0.1}}  # factor on the rates: linear rise, then a cosine
+# schedule = {{warmup = 50, final = 0.1}}  # linear rise, then a cosine; jaxsup list schedules
 
 [record]                # what is recorded, and when
 points = 32             # recorded steps

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.activations import Identity, ReLU
 from jaxsup.experiment.features import AbstractFeatures, OneActiveFeatures
 from jaxsup.experiment.features.registry import FEATURES
-from jaxsup.experiment.students import AbstractStudent, Student
+from jaxsup.experiment.students import Student
 from jaxsup.experiment.teachers import AbstractTeacher, DiagonalTeacher, MatrixTeacher
 
 ClosedForm = Literal["linear", "one-active"]
@@ -17,15 +18,16 @@ def closed_form(
     """The closed form of the expected squared errors; None if there is none.
 
     ``"linear"``: phi is the identity, the target linear and the data's second moments are known;
-    ``"one-active"``: a ReLU student on exactly one active feature, with a diagonal teacher. A
-    subclass of `Student` may compute anything: no form is taken to hold for it.
+    ``"one-active"``: a ReLU student without noise on exactly one active feature, with a diagonal
+    teacher. A subclass of `Student` may compute anything: no form is taken to hold for it.
     """
     if type(student) is not Student:
         return None
     if type(student.activation) is Identity:
         return "linear" if _has_moments(features) and _is_linear(teacher, features.count) else None
     if (
-        type(student.activation) is ReLU
+        student.hidden_noise is None
+        and type(student.activation) is ReLU
         and type(features) is OneActiveFeatures
         and type(teacher) is DiagonalTeacher
     ):

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxsup._internal.validation import fail
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.features import AbstractFeatures
-from jaxsup.experiment.students import AbstractStudent
 from jaxsup.experiment.teachers import AbstractTeacher
 
 # More than one, and different from any usual number of features.

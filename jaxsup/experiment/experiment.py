@@ -18,12 +18,12 @@ from jaxsup._internal.validation import (
     check_positive_integer,
     fail,
 )
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.closed_forms import ClosedForm, closed_form
 from jaxsup.experiment.configuration import Configuration, array_fields, check_growth
 from jaxsup.experiment.contracts import check_contracts
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.record import Record
-from jaxsup.experiment.students import AbstractStudent
 from jaxsup.experiment.teachers import AbstractTeacher
 from jaxsup.experiment.transformations import AbstractOptimizer, as_optimizer
 
@@ -39,7 +39,7 @@ class Experiment(Configuration):
         teacher: target y of x.
         student: network.
         optimizer: `SGD`, `Adam`, ..., or any ``optax.GradientTransformation``.
-        batch_size: fresh samples an update; not used with ``gradient="exact"``.
+        batch_size: samples an update, fresh ones; not used with ``gradient="exact"``.
         steps: number of updates >= 1.
         gradient: ``"sampled"``: of the loss on a fresh batch each update; ``"exact"``: of the
             expected loss, for linear students on laws with known moments and for ReLU students on
@@ -55,6 +55,12 @@ class Experiment(Configuration):
             device; ``"fast"``: the device's own, which is TensorFloat-32 (10 bits of mantissa) or
             bfloat16 (7 bits) on accelerators. What is recorded is computed at the precision of
             the dtype in any case.
+        training_set: T, samples that a run trains on, drawn once a seed from the law of the
+            features; None: every update draws fresh ones. The set of a smaller T is the beginning
+            of that of a larger one. Each sample of an update is drawn from the set, all alike and
+            with replacement; at a batch_size of T or more, an update takes all of them once. The
+            recorded ``loss`` stays that of the law (the test loss), and ``training_loss``, that of
+            the whole set, is recorded beside it.
 
     How an update is computed is not part of the experiment: it follows from it
     (`jaxsup.training.updates.choose_update`).
@@ -75,6 +81,7 @@ class Experiment(Configuration):
     importance: Scalar = 1.0
     sampling: str = eqx.field(static=True, default="auto")
     precision: str = eqx.field(static=True, default="float32")
+    training_set: int | None = eqx.field(static=True, default=None)
 
     def _repr_html_(self) -> str:
         """Every field, those with their defaults too."""
@@ -92,6 +99,7 @@ class Experiment(Configuration):
         check_number("importance", self.importance, "give weights >= 0", low=0)
         check_choice("sampling", self.sampling, SAMPLINGS)
         check_choice("precision", self.precision, tuple(PRECISIONS))
+        self._check_training_set()
         self._check_shapes()
         self._check_names()
         self._check_steps()
@@ -103,6 +111,15 @@ class Experiment(Configuration):
                 "use a Student with activation='identity', or a ReLU one on OneActiveFeatures "
                 "with a DiagonalTeacher",
             )
+
+    def _check_training_set(self) -> None:
+        if self.training_set is None:
+            return
+        check_positive_integer("training_set", self.training_set, "give the number of samples")
+        if self.gradient == "exact":
+            text, advice = "a training set beside it", "set batch_size to it for all its samples"
+            expected = "'sampled', as the expected loss is not that of a set"
+            raise fail("gradient", expected, text, advice, described=True)
 
     def _check_parts(self) -> None:
         for name, kind, example in (
@@ -134,7 +151,8 @@ class Experiment(Configuration):
         count, latent = self.features.count, self.student.latent
         names = {"student.latent": max(count, latent) * latent, "batch_size": 0}
         if self.gradient == "sampled":
-            names["batch_size"] = self.batch_size * count
+            names["batch_size"] = self.update_samples * count
+            names["training_set"] = (self.training_set or 0) * count
         for name, size in names.items():
             if size > MOST:
                 text, advice = f"one of {size}", "take fewer features, or make it smaller"
@@ -159,6 +177,11 @@ class Experiment(Configuration):
         return closed_form(self.features, self.teacher, self.student)
 
     @property
+    def update_samples(self) -> int:
+        """Samples of an update: the batch, or all of a training set that is no larger."""
+        return min(self.batch_size, self.training_set or self.batch_size)
+
+    @property
     def recorded_steps(self) -> Int[np.ndarray, " records"]:
         """The steps at which a run of this experiment is recorded, from 0."""
         return self.record.schedule(self.steps)
@@ -166,7 +189,7 @@ class Experiment(Configuration):
     @property
     def evaluation_samples(self) -> int:
         """Samples from which each recorded loss is estimated, where it has no closed form."""
-        return self.record.samples(self.steps, self.batch_size, self.features.count)
+        return self.record.samples(self.steps, self.update_samples, self.features.count)
 
 
 def check_experiment(experiment: object) -> None:
@@ -189,5 +212,5 @@ def initial_parameters(experiment: Experiment, key: PRNGKeyArray) -> PyTree:
     return experiment.student.init_parameters(init_key, experiment.features.count)
 
 
-INIT_STREAM, DATA_STREAM, EVALUATION_STREAM = 0, 1, 2
-"""What a run's key is folded with for its start, its batches and its evaluation samples."""
+INIT_STREAM, DATA_STREAM, EVALUATION_STREAM, TRAINING_SET_STREAM = 0, 1, 2, 3
+"""What a run's key is folded with for its start, batches, evaluation samples and training set."""

@@ -12,9 +12,9 @@ from jaxsup._internal.validation import (
     check_positive_integer,
     fail,
 )
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.activations import AbstractActivation, as_activation
 from jaxsup.experiment.starts import check_scales, sample_rows, scale_columns
-from jaxsup.experiment.students import AbstractStudent
 
 
 class HiddenLayerParameters(eqx.Module):

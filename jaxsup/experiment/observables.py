@@ -10,14 +10,15 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.configuration import Configuration
-from jaxsup.experiment.students import AbstractStudent
 
 _Value = TypeVar("_Value")
 
 OBSERVABLE_NAMES = (
     "loss",
     "loss_stderr",
+    "training_loss",
     "feature_error",
     "embedding_norm",
     "readout_norm",
@@ -81,6 +82,7 @@ class Network:
         loss_stderr: standard error of `loss`, NaN where it is exact: that of this loss alone.
             The samples are the same at every recorded step, so that two losses of one run err
             together: it is no error of their difference or ratio, nor of a slope.
+        training_loss: loss on the training set, NaN where there is none.
     """
 
     parameters: PyTree
@@ -89,6 +91,7 @@ class Network:
     student: AbstractStudent
     cluster_tolerance: float | None = None
     loss_stderr: Float[Array, ""] | float = math.nan
+    training_loss: Float[Array, ""] | float = math.nan
     _computed: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property

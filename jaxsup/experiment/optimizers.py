@@ -3,15 +3,17 @@
 Every default that the field's tools disagree on is stated here, none is inherited.
 """
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import Scalar, check_number, is_integer
-from jaxsup.experiment.schedules import WarmupCosine
+from jaxsup.experiment.schedules import AbstractSchedule, as_schedule
 from jaxsup.experiment.transformations import AbstractAdam, AbstractRatedOptimizer, name_of
 
 
@@ -24,7 +26,8 @@ class SGD(AbstractRatedOptimizer):
     Arguments:
         learning_rate: eta >= 0.
         momentum: in [0, 1).
-        schedule: factor on the learning rates.
+        schedule: factor on the learning rates, a table of `jaxsup list schedules`; in Python
+            (`jaxsup.experiment.schedules`) any function of the updates made as well, as optax has.
         bias_learning_rate: rate >= 0 of the output bias; None: eta.
 
     Raises:
@@ -34,21 +37,21 @@ class SGD(AbstractRatedOptimizer):
     kind: ClassVar[str] = "sgd"
     learning_rate: Scalar
     momentum: Scalar | None
-    schedule: WarmupCosine | None
+    schedule: AbstractSchedule | None
     bias_learning_rate: Scalar | None
 
     def __init__(
         self,
         learning_rate: Scalar,
         momentum: Scalar | None = 0.0,
-        schedule: WarmupCosine | None = None,
+        schedule: AbstractSchedule | Callable[[Any], Any] | None = None,
         bias_learning_rate: Scalar | None = None,
     ) -> None:
         self.learning_rate = learning_rate
         none = momentum is None or (isinstance(momentum, float) and momentum == 0)
         none = none or (is_integer(momentum) and momentum == 0)
         self.momentum = None if none else momentum
-        self.schedule = schedule
+        self.schedule = as_schedule(schedule)
         self.bias_learning_rate = bias_learning_rate
 
     def __check_init__(self) -> None:
@@ -71,7 +74,8 @@ class Adam(AbstractAdam):
         learning_rate: eta >= 0.
         b1, b2: decays of the running means of g and g^2, in [0, 1).
         eps: >= 0.
-        schedule: factor on the learning rates.
+        schedule: factor on the learning rates, a table of `jaxsup list schedules`; in Python
+            (`jaxsup.experiment.schedules`) any function of the updates made as well, as optax has.
         bias_learning_rate: rate >= 0 of the output bias; None: eta.
 
     Raises:
@@ -83,7 +87,7 @@ class Adam(AbstractAdam):
     b1: Scalar = 0.9
     b2: Scalar = 0.999
     eps: Scalar = 1e-8
-    schedule: WarmupCosine | None = None
+    schedule: AbstractSchedule | None = eqx.field(converter=as_schedule, default=None)
     bias_learning_rate: Scalar | None = None
 
 
@@ -98,7 +102,8 @@ class AdamW(AbstractAdam):
         weight_decay: >= 0.
         b1, b2: decays of the running means of g and g^2, in [0, 1).
         eps: >= 0.
-        schedule: factor on the learning rates.
+        schedule: factor on the learning rates, a table of `jaxsup list schedules`; in Python
+            (`jaxsup.experiment.schedules`) any function of the updates made as well, as optax has.
         bias_learning_rate: rate >= 0 of the output bias; None: eta.
 
     Raises:
@@ -113,7 +118,7 @@ class AdamW(AbstractAdam):
     b1: Scalar = 0.9
     b2: Scalar = 0.999
     eps: Scalar = 1e-8
-    schedule: WarmupCosine | None = None
+    schedule: AbstractSchedule | None = eqx.field(converter=as_schedule, default=None)
     bias_learning_rate: Scalar | None = None
 
     def __check_init__(self) -> None:
@@ -144,7 +149,8 @@ class NormAdamW(AbstractAdam):
         weight_decay: d in [-1, 1].
         b1, b2: decays of the running means of g and g^2, in [0, 1).
         eps: >= 0.
-        schedule: factor on the learning rates.
+        schedule: factor on the learning rates, a table of `jaxsup list schedules`; in Python
+            (`jaxsup.experiment.schedules`) any function of the updates made as well, as optax has.
         bias_learning_rate: rate >= 0 of the output bias; None: eta.
 
     Raises:
@@ -159,7 +165,7 @@ class NormAdamW(AbstractAdam):
     b1: Scalar = 0.9
     b2: Scalar = 0.999
     eps: Scalar = 1e-8
-    schedule: WarmupCosine | None = None
+    schedule: AbstractSchedule | None = eqx.field(converter=as_schedule, default=None)
     bias_learning_rate: Scalar | None = None
 
     def __check_init__(self) -> None:

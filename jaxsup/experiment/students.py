@@ -3,7 +3,6 @@
 `Student` is phi(V^T B W x + c); W and V are [latent, features], and V is W unless they are untied.
 """
 
-import abc
 import dataclasses
 from typing import ClassVar
 
@@ -19,66 +18,11 @@ from jaxsup._internal.validation import (
     check_positive_integer,
     fail,
 )
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.activations import AbstractActivation, as_activation
-from jaxsup.experiment.configuration import Configuration
 from jaxsup.experiment.starts import check_scales, mix_columns, sample_rows, scale_columns
 
 _EMBEDDINGS = ("random", "identity", "learned", "untied")
-
-
-class AbstractStudent(Configuration):
-    """A network from x [features] to an output [features], with parameters kept apart from it.
-
-    A class of one's own gives `latent`, `init_parameters` and `outputs`. Its parameters are a
-    module whose fields are arrays or None. Fields named ``embedding`` (W), ``readout`` (V),
-    ``core`` (B) and ``bias`` (c) are taken for what they are in `Student`: by the observables of
-    the geometry, by decays that act on embeddings, and by the learning rate of the bias.
-
-    Attributes:
-        latent: number of latent dimensions K.
-        kind: name in a TOML file; needed by the package's own students only.
-        parameter_dims: dimensions of the parameters in a dataset, by field. Those that are not
-            named here are called FIELD_0, FIELD_1, ...
-    """
-
-    section: ClassVar[str] = "student"
-    latent: eqx.AbstractVar[int]
-    kind: ClassVar[str]
-    parameter_dims: ClassVar[dict[str, tuple[str, ...]]] = {}
-
-    @abc.abstractmethod
-    def init_parameters(self, key: PRNGKeyArray, count: int) -> PyTree:
-        """Starting parameters for `count` features: a module whose fields are arrays or None."""
-
-    @abc.abstractmethod
-    def outputs(
-        self, parameters: PyTree, x: Float[Array, "batch features"]
-    ) -> Float[Array, "batch features"]:
-        """The output for each row of x."""
-
-    def trainable(self, parameters: PyTree) -> PyTree[bool]:
-        """`parameters` with True for learned arrays and False for frozen ones: all are learned."""
-        return jax.tree.map(lambda _: True, parameters)
-
-    def check_features(self, count: int) -> None:
-        """Check that the student can have `count` features.
-
-        Raises:
-            ValueError: it cannot: K is larger.
-        """
-        if self.latent > count:
-            expected = f"1 <= K <= N = {count}"
-            raise fail("student.latent", expected, self.latent, "shrink K or add features")
-
-    def padded(self, width: int) -> "AbstractStudent | None":
-        """The same student held in `width` >= K latent dimensions; None: it cannot be."""
-        del width
-        return None
-
-    @property
-    def latent_in_use(self) -> Int[Array, ""] | int:
-        """K, without padding."""
-        return self.latent
 
 
 class StudentParameters(eqx.Module):
@@ -124,13 +68,19 @@ class Student(AbstractStudent):
             to a tight frame below. The mean squared overlap rises from 0 (K = N) or about
             (N - K) / (K (N - 1)) (K < N) at r = 0 to 1/K at r = 1. None: G, as r = 1.
         bias_mean: mean of the bias's start.
+        hidden_noise: sigma >= 0 of noise in the hidden layer, phi(V^T (B W x + sigma n) + c) with
+            n standard normal, drawn anew for each sample. It is part of the network: in training
+            and in the recorded loss alike, which for a linear student it raises by sigma^2 / 2
+            ||V||_F^2. None: no noise. Networks with noise, be it 0, are trained by plain updates.
 
     Raises:
-        ValueError: an argument is outside of its range, nothing would be learned, or a randomness
-            is given where columns do not start with unit norm.
+        ValueError: an argument is outside of its range, nothing would be learned, a randomness is
+            given where columns do not start with unit norm, or noise to a class that says what its
+            outputs are, and not its `noisy_outputs`.
 
     Reference: arXiv 2602.01045 (frozen W, learned core); Elhage et al., arXiv 2209.10652 (the
-    autoencoder: ``embedding="learned", core=False``).
+    autoencoder: ``embedding="learned", core=False``); Lecomte et al., arXiv 2312.03096 (noise in
+    the hidden layer).
     """
 
     kind: ClassVar[str] = "student"
@@ -150,6 +100,7 @@ class Student(AbstractStudent):
     embedding_scale: Scalar | None = None
     randomness: Scalar | None = None
     bias_mean: Scalar = 0.0
+    hidden_noise: Scalar | None = None
 
     def __check_init__(self) -> None:
         check_positive_integer("student.latent", self.latent, "give the latent dimension K")
@@ -158,6 +109,8 @@ class Student(AbstractStudent):
         check_number("student.bias_mean", self.bias_mean, "give the mean of the bias's start")
         if self.randomness is not None:
             self._check_randomness()
+        if self.hidden_noise is not None:
+            self._check_noise()
         if not (self.core or self.bias or self.learns_embedding):
             raise fail(
                 "student",
@@ -174,6 +127,14 @@ class Student(AbstractStudent):
             culprit = "W = I" if self.embedding == "identity" else "an embedding_scale"
             expected, do = "a start with random unit columns", "leave the randomness out"
             raise fail("student.randomness", expected, culprit, do, described=True)
+
+    def _check_noise(self) -> None:
+        name, advice = "student.hidden_noise", "give the standard deviation of the noise"
+        check_number(name, self.hidden_noise, advice, low=0)
+        own = type(self)
+        if own.outputs is not Student.outputs and own.noisy_outputs is Student.noisy_outputs:
+            text, advice = f"one of {own.__name__}", "override its noisy_outputs as well"
+            raise fail(name, "noise of Student itself", text, advice, described=True)
 
     @property
     def learns_embedding(self) -> bool:
@@ -240,16 +201,35 @@ class Student(AbstractStudent):
         self, parameters: StudentParameters, x: Float[Array, "batch features"]
     ) -> Float[Array, "batch features"]:
         """phi(V^T B W x + c) for each row of x."""
-        z = x
-        if parameters.embedding is not None:
-            z = z @ parameters.embedding.T
-        if parameters.core is not None:
-            z = z @ parameters.core.T
-        if parameters.decoder is not None:
-            z = z @ parameters.decoder
-        if parameters.bias is not None:
-            z = z + parameters.bias[None, :]
-        return self.activation(z)
+        return self._read_out(parameters, self._hidden(parameters, x))
+
+    def noisy_outputs(
+        self,
+        parameters: StudentParameters,
+        x: Float[Array, "batch features"],
+        key: Key[Array, ""],
+    ) -> Float[Array, "batch features"]:
+        """phi(V^T (B W x + sigma n) + c) for each row of x; n does not depend on the width."""
+        if self.hidden_noise is None:
+            return self.outputs(parameters, x)
+        hidden = self._hidden(parameters, x)
+        noise = sample_rows(key, hidden.shape[1], hidden.shape[0]).T
+        sigma = jnp.asarray(self.hidden_noise, hidden.dtype)
+        return self._read_out(parameters, hidden + sigma * noise)
+
+    def _hidden(
+        self, parameters: StudentParameters, x: Float[Array, "batch features"]
+    ) -> Float[Array, "batch latent"]:
+        """B W x."""
+        h = x if parameters.embedding is None else x @ parameters.embedding.T
+        return h if parameters.core is None else h @ parameters.core.T
+
+    def _read_out(
+        self, parameters: StudentParameters, hidden: Float[Array, "batch latent"]
+    ) -> Float[Array, "batch features"]:
+        """phi(V^T h + c)."""
+        z = hidden if parameters.decoder is None else hidden @ parameters.decoder
+        return self.activation(z if parameters.bias is None else z + parameters.bias[None, :])
 
     def linear_map(
         self, parameters: StudentParameters, count: int

@@ -28,7 +28,7 @@ from jaxsup.experiment.hidden_layer import HiddenLayerStudent
 from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.optimizers import SGD, Adam, AdamW, NormAdamW
 from jaxsup.experiment.record import Record
-from jaxsup.experiment.schedules import WarmupCosine
+from jaxsup.experiment.schedules import SCHEDULES
 from jaxsup.experiment.students import Student
 from jaxsup.experiment.teachers import DiagonalTeacher, ElementwiseTeacher, MatrixTeacher
 
@@ -37,7 +37,7 @@ SECTIONS: dict[str, dict[str, type[eqx.Module]]] = {
     "teacher": {kind.kind: kind for kind in (DiagonalTeacher, MatrixTeacher, ElementwiseTeacher)},
     "student": {kind.kind: kind for kind in (Student, HiddenLayerStudent)},
     "optimizer": {kind.kind: kind for kind in (SGD, Adam, AdamW, NormAdamW)},
-    "schedule": {WarmupCosine.kind: WarmupCosine},
+    "schedule": {kind.kind: kind for kind in SCHEDULES},
     "record": {"record": Record},
     "activation": {**ACTIVATIONS},
     "observables": {},

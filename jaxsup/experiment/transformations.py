@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import Scalar, check_number, fail
 from jaxsup.experiment.configuration import Configuration
-from jaxsup.experiment.schedules import WarmupCosine, check_schedule
+from jaxsup.experiment.schedules import AbstractSchedule
 
 
 class AbstractOptimizer(Configuration):
@@ -121,7 +121,7 @@ class AbstractRatedOptimizer(AbstractOptimizer):
 
     learning_rate: eqx.AbstractVar[Scalar]
     bias_learning_rate: eqx.AbstractVar[Scalar | None]
-    schedule: eqx.AbstractVar[WarmupCosine | None]
+    schedule: eqx.AbstractVar[AbstractSchedule | None]
 
     @abc.abstractmethod
     def direction(self) -> optax.GradientTransformation:
@@ -141,13 +141,8 @@ class AbstractRatedOptimizer(AbstractOptimizer):
         Raises:
             ValueError: it does not.
         """
-        if self.schedule is not None and self.schedule.warmup >= steps:
-            raise fail(
-                "optimizer.schedule.warmup",
-                f"less than steps = {steps}",
-                self.schedule.warmup,
-                "shorten the warm-up or train for longer",
-            )
+        if self.schedule is not None:
+            self.schedule.check_steps(steps)
 
     def _scale(self, updates: optax.Updates) -> optax.Updates:
         """Minus the rate of its group times each array."""
@@ -161,12 +156,14 @@ class AbstractRatedOptimizer(AbstractOptimizer):
         return jax.tree_util.tree_map_with_path(scale, updates)
 
     def _check_rates(self) -> None:
-        advice = "give a step size >= 0"
-        check_number("optimizer.learning_rate", self.learning_rate, advice, low=0)
+        advice, rate = "give a step size >= 0", self.learning_rate
+        if callable(rate) and not hasattr(rate, "dtype"):
+            advice = "pass it as the schedule, a factor: learning_rate=1.0, schedule=..."
+            raise fail("optimizer.learning_rate", "a number", "a function", advice, described=True)
+        check_number("optimizer.learning_rate", rate, advice, low=0)
         if self.bias_learning_rate is not None:
             rate = self.bias_learning_rate
             check_number("optimizer.bias_learning_rate", rate, advice, low=0)
-        check_schedule(self.schedule)
 
 
 class AbstractAdam(AbstractRatedOptimizer):

@@ -20,6 +20,7 @@ from jaxsup.sweep.distributed import (
     Frozen,
     Inputs,
     Segment,
+    Start,
     advancing,
     beginning,
     freezing,
@@ -45,8 +46,8 @@ class Programs:
         state: what `begin` and `advance` return, by shapes and types.
     """
 
-    freeze: Callable[[Inputs], Frozen]
-    begin: Callable[[Inputs], State]
+    freeze: Callable[[Inputs, Start], Frozen]
+    begin: Callable[[Inputs, Start], State]
     advance: Callable[[Inputs, Frozen, State, Segment], Advanced]
     state: State
 
@@ -64,7 +65,9 @@ class Compiler:
         self.seconds = 0.0
         self._programs: dict[Any, Programs] = {}
 
-    def programs(self, inputs: Inputs, slots: int, *, alike: bool, one_copy: bool) -> Programs:
+    def programs(
+        self, inputs: Inputs, slots: int, *, alike: bool, one_copy: bool, given: Start | None = None
+    ) -> Programs:
         """The programs for inputs of these shapes.
 
         Arguments:
@@ -72,12 +75,13 @@ class Compiler:
             slots: slots of each lane.
             alike: whether all lanes train the same settings, see `Placement`.
             one_copy: `Program.shares_frozen`.
+            given: what they start from.
         """
         placement = Placement(self.mesh, (len(inputs.keys), slots), alike, one_copy)
-        name = placement, structure_of(inputs)
+        name = placement, structure_of((inputs, given or {}))
         if name not in self._programs:
             began = time.perf_counter()
-            self._programs[name] = _compile(placement, inputs)
+            self._programs[name] = _compile(placement, inputs, given or {})
             self.seconds += time.perf_counter() - began
         return self._programs[name]
 
@@ -131,7 +135,7 @@ def kept_bytes(program: Program) -> int:
     return len(experiment.recorded_steps) * recorded + snapshots
 
 
-def _compile(placement: Placement, inputs: Inputs) -> Programs:
+def _compile(placement: Placement, inputs: Inputs, given: Start) -> Programs:
     with warnings.catch_warnings():
         # JAX says of its Triton backend that it will go: then there will be no kernels of ours.
         warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
@@ -140,12 +144,14 @@ def _compile(placement: Placement, inputs: Inputs) -> Programs:
     # Compiled at the same time: the longest takes more than the others together.
     with ThreadPoolExecutor() as threads:
         trained = threads.submit(training.compile)
-        begun = threads.submit(beginning(placement).lower(inputs).compile)
-        frozen = _compile_freezing(placement, inputs)
+        begun = threads.submit(beginning(placement).lower(inputs, given).compile)
+        frozen = _compile_freezing(placement, inputs, given)
         return Programs(frozen, begun.result(), trained.result(), state)
 
 
-def _compile_freezing(placement: Placement, inputs: Inputs) -> Callable[[Inputs], Frozen]:
+def _compile_freezing(
+    placement: Placement, inputs: Inputs, given: Start
+) -> Callable[[Inputs, Start], Frozen]:
     """What freezes: all at once on a CPU; else the tables are made by the host.
 
     A loop over the features is many launches for an accelerator; and its powers, rounded otherwise
@@ -154,14 +160,14 @@ def _compile_freezing(placement: Placement, inputs: Inputs) -> Callable[[Inputs]
     """
     host = _host_of(placement)
     if host is None:
-        return freezing(placement).lower(inputs).compile()
-    parameters = freezing_parameters(placement).lower(inputs).compile()
+        return freezing(placement).lower(inputs, given).compile()
+    parameters = freezing_parameters(placement).lower(inputs, given).compile()
     tables = tabulating(host).lower(_on_host(inputs)).compile()
     place = NamedSharding(placement.mesh, placement.settings)
 
-    def freeze(inputs: Inputs) -> Frozen:
+    def freeze(inputs: Inputs, given: Start) -> Frozen:
         arrays = jax.tree.map(np.asarray, tables(_on_host(inputs)))
-        return Frozen(parameters(inputs), jax.device_put(arrays, place))
+        return Frozen(parameters(inputs, given), jax.device_put(arrays, place))
 
     return freeze
 
@@ -188,7 +194,7 @@ def _on_host(inputs: Inputs) -> Inputs:
 
 def _trace(placement: Placement, inputs: Inputs) -> tuple[Traced, State]:
     """A segment, not compiled yet, and the shapes of the state that it takes."""
-    frozen = jax.eval_shape(freezing(placement), inputs)
-    state = jax.eval_shape(beginning(placement), inputs)
+    frozen = jax.eval_shape(freezing(placement), inputs, {})
+    state = jax.eval_shape(beginning(placement), inputs, {})
     segment = Segment(jnp.int32(0), jnp.int32(0), jnp.asarray(False))
     return advancing(placement).trace(inputs, frozen, state, segment), state

@@ -69,6 +69,8 @@ class Segment(NamedTuple):
     due: Bool[Array, ""]
 
 
+Start = dict[str, Array]
+"""Arrays from which replicas start, [lanes, slots, ...], by name; empty where all are drawn."""
 Advanced = tuple[State, Int[Array, "lanes slots"], dict[str, Array]]
 """The replicas, a copy of their status, and what was observed."""
 
@@ -76,7 +78,7 @@ Advanced = tuple[State, Int[Array, "lanes slots"], dict[str, Array]]
 @functools.cache
 def freezing(placement: Placement) -> Wrapped:
     """Compiles to `Programs.freeze`."""
-    specs = (_inputs_specs(placement),)
+    specs = (_inputs_specs(placement), placement.grid)
     return _distribute(
         functools.partial(_freeze, placement), placement, specs, _frozen_specs(placement)
     )
@@ -85,7 +87,7 @@ def freezing(placement: Placement) -> Wrapped:
 @functools.cache
 def beginning(placement: Placement) -> Wrapped:
     """Compiles to `Programs.begin`."""
-    specs = (_inputs_specs(placement),)
+    specs = (_inputs_specs(placement), placement.grid)
     return _distribute(functools.partial(_begin, placement), placement, specs, placement.grid)
 
 
@@ -117,7 +119,7 @@ def _frozen_specs(placement: Placement) -> Frozen:
 @functools.cache
 def freezing_parameters(placement: Placement) -> Wrapped:
     """Compiles to the half of `Programs.freeze` that depends on the keys."""
-    specs = (_inputs_specs(placement),)
+    specs = (_inputs_specs(placement), placement.grid)
     function = functools.partial(_frozen_parameters, placement)
     return _distribute(function, placement, specs, placement.frozen)
 
@@ -151,8 +153,8 @@ def _distribute(
     )
 
 
-def _freeze(placement: Placement, inputs: Inputs) -> Frozen:
-    return Frozen(_frozen_parameters(placement, inputs), _tabulate(placement, inputs))
+def _freeze(placement: Placement, inputs: Inputs, given: Start) -> Frozen:
+    return Frozen(_frozen_parameters(placement, inputs, given), _tabulate(placement, inputs))
 
 
 def _tabulate(placement: Placement, inputs: Inputs) -> Tables:
@@ -163,23 +165,23 @@ def _tabulate(placement: Placement, inputs: Inputs) -> Tables:
     return placement.over_settings(tabulate, inputs.varying)
 
 
-def _frozen_parameters(placement: Placement, inputs: Inputs) -> PyTree:
-    def freeze(varying: Experiment, key: PRNGKeyArray) -> PyTree:
-        return frozen_parameters(eqx.combine(varying, inputs.fixed), key)
+def _frozen_parameters(placement: Placement, inputs: Inputs, given: Start) -> PyTree:
+    def freeze(varying: Experiment, key: PRNGKeyArray, given: Start) -> PyTree:
+        return frozen_parameters(eqx.combine(varying, inputs.fixed), key, given)
 
     if placement.one_copy:
         first = 0 if placement.alike else (0, 0)
         setting = jax.tree.map(lambda leaf: leaf[first], inputs.varying)
-        return jax.vmap(functools.partial(freeze, setting))(inputs.keys)
-    return placement.over_replicas(freeze, *_arguments(placement, inputs))
+        return jax.vmap(lambda key: freeze(setting, key, {}))(inputs.keys)
+    return placement.over_replicas(freeze, *_arguments(placement, inputs, given))
 
 
-def _begin(placement: Placement, inputs: Inputs) -> State:
-    def begin(varying: Experiment, key: PRNGKeyArray) -> State:
+def _begin(placement: Placement, inputs: Inputs, given: Start) -> State:
+    def begin(varying: Experiment, key: PRNGKeyArray, given: Start) -> State:
         experiment = eqx.combine(varying, inputs.fixed)
-        return drop_frozen(experiment, start(experiment, key))
+        return drop_frozen(experiment, start(experiment, key, given))
 
-    return placement.over_replicas(begin, *_arguments(placement, inputs))
+    return placement.over_replicas(begin, *_arguments(placement, inputs, given))
 
 
 def _advance(
@@ -234,5 +236,6 @@ def _whole_tables(experiment: Experiment, update: AbstractUpdate, arrays: Tables
     return eqx.combine(arrays, static)
 
 
-def _arguments(placement: Placement, inputs: Inputs) -> tuple[Any, Any]:
-    return (placement.setting_axes, inputs.varying), (placement.key_axes, inputs.keys)
+def _arguments(placement: Placement, inputs: Inputs, *given: Start) -> tuple[Any, ...]:
+    replicas = ((placement.grid_axes, arrays) for arrays in given)
+    return (placement.setting_axes, inputs.varying), (placement.key_axes, inputs.keys), *replicas

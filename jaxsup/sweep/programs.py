@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.initial import Initial
 from jaxsup.training.updates import AbstractUpdate
 
 
@@ -30,6 +31,7 @@ class Program:
         fixed: the leaves that all points share; None elsewhere.
         update: how their updates are computed, with room for all of them.
         first: the experiment of the first point as its user wrote it, without padding.
+        initial: parameters that its networks start from; None: drawn.
     """
 
     points: np.ndarray
@@ -37,6 +39,7 @@ class Program:
     fixed: Experiment
     update: AbstractUpdate
     first: Experiment
+    initial: Initial | None = None
 
     @property
     def width(self) -> int:
@@ -46,7 +49,9 @@ class Program:
     @property
     def shares_frozen(self) -> bool:
         """Whether the replicas of a seed hold one copy of the arrays that are not learned."""
-        return not jax.tree.leaves(self.varying.student) and self.update.shares_frozen
+        if self.initial is not None or jax.tree.leaves(self.varying.student):
+            return False
+        return self.update.shares_frozen
 
     @property
     def example(self) -> Experiment:

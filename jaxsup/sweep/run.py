@@ -25,6 +25,7 @@ from jaxsup.sweep.programs import Program, plan_programs
 from jaxsup.sweep.progress import Progress, ProgressCount, check_progress, show_progress
 from jaxsup.sweep.results import MemoryResults, Results
 from jaxsup.sweep.shortage import PieceTrainer
+from jaxsup.sweep.starting import read_initial, with_initial
 from jaxsup.sweep.store.plan import Plan, check_store, read_plan
 from jaxsup.sweep.store.schema import Layout
 from jaxsup.sweep.store.store import Store
@@ -44,6 +45,7 @@ def run(
     store: str | Path | None = None,
     *,
     resume: bool = False,
+    initial: Any = None,
     widths: int = 2,
     chunk: int | None = None,
     memory: int | str | None = None,
@@ -64,6 +66,12 @@ def run(
             unless `resume` is set.
         resume: go on with what `store` holds, if it is there: stored networks are not trained
             again, damaged ones are.
+        initial: parameters to start from, as of `jaxsup.simulate`: of one network for all of them,
+            or with axes (axes..., seed) before their own; or a dataset that `run` returned, or its
+            folder, which keeps the parameters of its last step (``Record(parameter_steps=...)``).
+            Networks of a dataset are matched by the names and values of axes, and by seeds; an axis
+            that it does not have starts everywhere from the same. Those that diverged stay so. What
+            they are is part of the fingerprint: `resume` wants the same again.
         widths: number >= 1 of padded widths that a scan over the latent dimension may compile to.
             More widths waste less arithmetic on padding and more time on compilation.
         chunk: replicas trained at once; default: as many as `memory` holds.
@@ -88,8 +96,8 @@ def run(
         `store`, it is opened there and read when it is used.
 
     Raises:
-        ValueError: an argument is outside of its range, the store holds another sweep, or memory
-            does not hold one network a device.
+        ValueError: an argument is outside of its range, the store holds another sweep, memory does
+            not hold one network a device, or `initial` does not fit the sweep.
         FileExistsError: `store` is there already and `resume` is not set.
         BlockingIOError: another process trains into `store` now.
         OSError: `store` cannot be written, or was moved while it was filled.
@@ -115,6 +123,8 @@ def run(
     devices = mesh.devices.ravel().tolist()
     plan = read_plan(store) if store is not None else None
     programs = plan_programs(sweep, widths if plan is None else plan.widths)
+    if initial is not None:
+        programs = with_initial(programs, read_initial(sweep, programs, initial))
     layout, capacities = Layout(sweep, programs), None
     if plan is None or chunk is not None or memory is not None:
         capacities = _choose_capacities(programs, sweep, devices, chunk, memory)

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, PyTree
 
+from jaxsup.experiment.initial import named_arrays
 from jaxsup.sweep.callbacks import PartProgress
 from jaxsup.sweep.compiled import Programs
 from jaxsup.sweep.distributed import Inputs, Segment
 from jaxsup.sweep.lanes import Lanes
 from jaxsup.sweep.programs import Program
-from jaxsup.sweep.store.schema import Layout, named_arrays
+from jaxsup.sweep.store.schema import Layout
 from jaxsup.training.state import DIVERGED, FINISHED, State
 
 

@@ -12,14 +12,17 @@ import logging
 from collections.abc import Mapping
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.sweep.callbacks import Callbacks, Saves
 from jaxsup.sweep.compiled import Compiler, Programs, make_inputs
+from jaxsup.sweep.distributed import Start
 from jaxsup.sweep.lanes import Lanes
 from jaxsup.sweep.resumption import unfit_arrays, unfit_lanes, unfit_results
+from jaxsup.sweep.starting import start_arrays
 from jaxsup.sweep.task import Batch, Task, TaskRun
 from jaxsup.training.state import FINISHED
 
@@ -125,12 +128,14 @@ class Trainer:
             shape: number of rows and of seeds to which parts of the program are padded.
         """
         rows, seeds = len(task.rows), len(task.seeds)
-        batch = self._gather(task, self._lanes(task, shape))
+        lanes = self._lanes(task, shape)
+        batch = self._gather(task, lanes)
         block = task.layout.empty(rows, seeds)
         block["complete"][...] = True
         block["status"][...] = FINISHED
         losses = np.full((rows, seeds), np.nan)
-        return TaskRun(task, batch, batch.programs.begin(batch.inputs), block, losses, 0)
+        state = batch.programs.begin(batch.inputs, _given(task, lanes))
+        return TaskRun(task, batch, state, block, losses, 0)
 
     def _restore(
         self, task: Task, shape: tuple[int, int], checkpoint: Mapping[str, np.ndarray]
@@ -173,11 +178,15 @@ class Trainer:
         them alone is then computed once for all seeds.
         """
         rows, seeds = task.rows[lanes.setting_rows()], task.seeds[lanes.setting_seeds()]
-        inputs = make_inputs(task.program, rows, seeds)
+        inputs, given = make_inputs(task.program, rows, seeds), _given(task, lanes)
         programs = self.compiler.programs(
-            inputs, lanes.shape[1], alike=lanes.alike, one_copy=task.program.shares_frozen
+            inputs,
+            lanes.shape[1],
+            alike=lanes.alike,
+            one_copy=task.program.shares_frozen,
+            given=given,
         )
-        return Batch(lanes, inputs, programs, programs.freeze(inputs))
+        return Batch(lanes, inputs, programs, programs.freeze(inputs, given))
 
     def _drop_diverged(self, run: TaskRun, remaining: int) -> None:
         """Train fewer replicas for the remaining updates, where that saves enough."""
@@ -191,6 +200,13 @@ class Trainer:
         run.harvest(lanes.used & ~alive)
         state = jax.tree.map(lambda leaf: np.asarray(leaf)[index], run.state)
         run.batch, run.state = self._gather(run.task, fewer), state
+
+
+def _given(task: Task, lanes: Lanes) -> Start:
+    """What the replicas in these lanes start from."""
+    rows, seeds = task.rows[lanes.setting_rows()], task.seeds[lanes.setting_seeds()]
+    arrays = start_arrays(task.program, rows, seeds)
+    return {name: jnp.asarray(array) for name, array in arrays.items()}
 
 
 @dataclasses.dataclass
@@ -228,5 +244,5 @@ def _spares_compiling(task: Task, updates: int) -> bool:
 def update_cost(experiment: Experiment) -> float:
     """Floating-point operations of an update, about: products forward and backward."""
     count, latent = experiment.features.count, experiment.student.latent
-    rows = experiment.batch_size if experiment.gradient == "sampled" else count
+    rows = experiment.update_samples if experiment.gradient == "sampled" else count
     return 6.0 * rows * (2 * count * latent + latent**2)

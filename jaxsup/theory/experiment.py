@@ -108,6 +108,8 @@ def _check(experiment: Experiment) -> SGD:
     if type(student.activation) is not Identity:
         text = f"a student with the activation {_name(student.activation)}"
         raise _no_form(text, "set activation='identity'")
+    if student.hidden_noise is not None:
+        raise _no_form("noise in the hidden layer", "leave hidden_noise out")
     if student.learns_embedding or not student.core:
         text = "a student without a core" if not student.core else "a learned embedding"
         raise _no_form(text, "learn the core alone: embedding='random' or 'identity'")
@@ -115,6 +117,8 @@ def _check(experiment: Experiment) -> SGD:
     if type(optimizer) is not SGD or any(getattr(optimizer, name) is not None for name in extra):
         do = "use SGD with one rate, without momentum and schedule"
         raise _no_form(f"the optimizer {optimizer}", do)
+    if experiment.training_set is not None:
+        raise _no_form("a training set", "train on fresh samples, or on the expected loss")
     weights = experiment.importance
     if jnp.ndim(weights) or (not is_traced(weights) and weights != 1):
         raise _no_form("importance weights", "leave the importance at 1")

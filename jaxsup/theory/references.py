@@ -67,7 +67,8 @@ def linear_reference(table: Mapping[str, Any]) -> LinearReference | None:
     Returns:
         The reference; None where (a + 2b - 1)/a does not apply or the curve has no such form: laws
         and teachers other than power laws with a > 0 and a + 2b > 1, optimizers other than SGD at
-        one positive rate and without momentum, students without a core, and weighted losses.
+        one positive rate and without momentum, students without a core or with noise, weighted
+        losses, and training sets.
     """
     try:
         parts = [
@@ -83,6 +84,8 @@ def linear_reference(table: Mapping[str, Any]) -> LinearReference | None:
         return None
     extra = ("momentum", "schedule", "bias_learning_rate")
     if type(optimizer) is not SGD or any(getattr(optimizer, name) is not None for name in extra):
+        return None
+    if table.get("training_set") is not None or student.hidden_noise is not None:
         return None
     a, b = float(features.exponent), float(teacher.exponent)
     if not (a > 0 and a + 2 * b > 1 and table.get("importance", 1.0) == 1):

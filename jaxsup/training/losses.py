@@ -14,16 +14,20 @@ w_i is the importance of feature i: a number r stands for w_i = r^(i-1), an arra
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup._internal.batching import in_cache
 from jaxsup._internal.validation import Scalar
+from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features import OneActiveFeatures
-from jaxsup.experiment.students import AbstractStudent, Student, StudentParameters
+from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import AbstractTeacher, DiagonalTeacher
 from jaxsup.theory.one_sparse import one_sparse_errors_from_gram
+
+# More than any law splits its key into: small numbers would be the keys of the samples themselves.
+_NOISE = 2**31
 
 
 def loss_weights(count: int, importance: Scalar, reduction: str) -> Float[Array, " features"]:
@@ -40,9 +44,20 @@ def squares_of_samples(
     teacher: AbstractTeacher,
     parameters: PyTree,
     x: Float[Array, "batch features"],
+    key: Key[Array, ""] | None = None,
 ) -> Float[Array, "batch features"]:
-    """(phi(z)_i - y_i)^2 of each sample and feature."""
-    return (student.outputs(parameters, x) - teacher.targets(x)) ** 2
+    """(phi(z)_i - y_i)^2 of each sample and feature.
+
+    Arguments:
+        student, teacher, parameters: what is evaluated.
+        x: samples.
+        key: of the student's noise, if it has any; None: it is left out.
+    """
+    if key is None:
+        outputs = student.outputs(parameters, x)
+    else:
+        outputs = student.noisy_outputs(parameters, x, key)
+    return (outputs - teacher.targets(x)) ** 2
 
 
 def sampled_errors(
@@ -50,9 +65,15 @@ def sampled_errors(
     teacher: AbstractTeacher,
     parameters: PyTree,
     x: Float[Array, "batch features"],
+    key: Key[Array, ""] | None = None,
 ) -> Float[Array, " features"]:
-    """Squared error of each feature, averaged over the batch."""
-    return jnp.mean(squares_of_samples(student, teacher, parameters, x), axis=0)
+    """Squared error of each feature, averaged over the batch, as `squares_of_samples` has it."""
+    return jnp.mean(squares_of_samples(student, teacher, parameters, x, key), axis=0)
+
+
+def noise_key(key: Key[Array, ""]) -> Key[Array, ""]:
+    """The key of the noise beside the samples that a key draws: none of those that it splits to."""
+    return jax.random.fold_in(key, _NOISE)
 
 
 def population_errors(
@@ -66,7 +87,10 @@ def population_errors(
 def linear_errors(
     experiment: Experiment, parameters: StudentParameters
 ) -> Float[Array, " features"]:
-    """e_i = (D C D^T)_ii + 2 c_i (D m)_i + c_i^2 with D = V^T B W - A, C = E[x x^T], m = E[x]."""
+    """e_i = (D C D^T)_ii + 2 c_i (D m)_i + c_i^2 with D = V^T B W - A, C = E[x x^T], m = E[x].
+
+    Noise sigma n in the hidden layer adds sigma^2 |v_i|^2: it is independent of x, with mean 0.
+    """
     student, count = experiment.student, experiment.features.count
     moments, matrix = experiment.features.moments(), experiment.teacher.matrix_for(count)
     assert isinstance(student, Student)
@@ -79,6 +103,9 @@ def linear_errors(
         errors += (
             2.0 * bias * jnp.matmul(D, moments.mean, precision=jax.lax.Precision.HIGHEST) + bias**2
         )
+    if student.hidden_noise is not None:
+        V, sigma = parameters.decoder, jnp.asarray(student.hidden_noise, errors.dtype)
+        errors += sigma**2 * (1.0 if V is None else jnp.sum(V**2, axis=0))
     return errors
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from jaxsup._internal.display import named
 from jaxsup._internal.validation import fail, is_traced
 from jaxsup.experiment.experiment import Experiment, check_experiment
+from jaxsup.experiment.initial import initial_arrays
 from jaxsup.training.sampling.plan import TRACED
 from jaxsup.training.state import DIVERGED, State, advance, observe, start
 from jaxsup.training.updates import AbstractUpdate, choose_update, explain_update
@@ -60,7 +61,11 @@ class Trajectory(eqx.Module):
 
 
 def simulate(
-    experiment: Experiment, key: PRNGKeyArray, update: AbstractUpdate | None = None
+    experiment: Experiment,
+    key: PRNGKeyArray,
+    update: AbstractUpdate | None = None,
+    *,
+    initial: PyTree = None,
 ) -> Trajectory:
     """Train one network.
 
@@ -78,13 +83,18 @@ def simulate(
             Inside a ``jit`` or ``vmap`` by hand that traces the feature law's numbers it says:
             densely, for how much is active is not known there, and a warning says so. Choose
             outside to keep it.
+        initial: parameters to start from, as ``params`` of another run, or arrays by name such as
+            ``{"embedding": W}``, learned or frozen. Arrays that it does not have, or that are None,
+            are drawn from the key. The optimizer's moments, its schedule and the stream of data
+            begin anew: a run goes on exactly as if it had not stopped where they do not matter, as
+            with SGD at a constant rate without momentum on exact gradients.
 
     Returns:
         The `Trajectory`.
 
     Raises:
         ValueError: what is no experiment, or no key of the kind that gives every replica its own
-            numbers; sparse samples were asked for and do not suit.
+            numbers; sparse samples were asked for and do not suit; `initial` is of another student.
 
     >>> import jax, jaxsup
     >>> experiment = jaxsup.Experiment(
@@ -100,7 +110,7 @@ def simulate(
     if update is None:
         update = choose_update(experiment)
         _warn_if_traced(experiment)
-    return _simulate(experiment, update, key)
+    return _simulate(experiment, update, key, initial_arrays(experiment, initial))
 
 
 def check_key(key: object) -> None:
@@ -134,14 +144,16 @@ def _warn_if_traced(experiment: Experiment) -> None:
 
 
 @jax.jit
-def _simulate(experiment: Experiment, update: AbstractUpdate, key: PRNGKeyArray) -> Trajectory:
+def _simulate(
+    experiment: Experiment, update: AbstractUpdate, key: PRNGKeyArray, initial: dict[str, Array]
+) -> Trajectory:
     def record(state: State, segment: tuple[Array, Array]) -> tuple[State, dict[str, Array]]:
         state = advance(experiment, update, key, state, *segment)
         return state, observe(experiment, update, key, state)
 
     steps = jnp.asarray(experiment.recorded_steps, jnp.int32)
     segments = (jnp.concatenate([steps[:1], steps[:-1]]), steps)
-    state, records = jax.lax.scan(record, start(experiment, key), segments)
+    state, records = jax.lax.scan(record, start(experiment, key, initial), segments)
     return Trajectory(
         steps=steps,
         loss=records.pop("loss"),

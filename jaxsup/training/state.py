@@ -6,6 +6,7 @@ it trains, the full one where it starts and is observed.
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -18,9 +19,10 @@ from jaxsup._internal.precision import PRECISIONS, full_precision
 from jaxsup.experiment.experiment import (
     DATA_STREAM,
     EVALUATION_STREAM,
+    TRAINING_SET_STREAM,
     Experiment,
-    initial_parameters,
 )
+from jaxsup.experiment.initial import start_from
 from jaxsup.experiment.observables import Network
 from jaxsup.training.evaluation import evaluate, evaluation_tables
 from jaxsup.training.losses import loss_weights
@@ -61,9 +63,11 @@ def prepare(experiment: Experiment, update: AbstractUpdate) -> Tables:
 
 
 @full_precision
-def start(experiment: Experiment, key: PRNGKeyArray) -> State:
-    """The run before its first update."""
-    parameters = initial_parameters(experiment, key)
+def start(
+    experiment: Experiment, key: PRNGKeyArray, initial: Mapping[str, Array] | None = None
+) -> State:
+    """The run before its first update, from given arrays where there are any."""
+    parameters = start_from(experiment, key, initial)
     learned, _ = eqx.partition(parameters, experiment.student.trainable(parameters))
     count = len(experiment.record.parameter_steps)
     snapshots = None
@@ -88,9 +92,11 @@ def drop_frozen(experiment: Experiment, state: State) -> State:
 
 
 @full_precision
-def frozen_parameters(experiment: Experiment, key: PRNGKeyArray) -> PyTree:
-    """The arrays that are not learned: they follow from the student and the key."""
-    parameters = initial_parameters(experiment, key)
+def frozen_parameters(
+    experiment: Experiment, key: PRNGKeyArray, initial: Mapping[str, Array] | None = None
+) -> PyTree:
+    """The arrays that are not learned: they follow from the student and the key, or are given."""
+    parameters = start_from(experiment, key, initial)
     return eqx.partition(parameters, experiment.student.trainable(parameters))[1]
 
 
@@ -159,6 +165,8 @@ def advance(
     with jax.default_matmul_precision(products):  # pyright: ignore[reportArgumentType]
         if tables is None:
             tables = update.prepare(experiment, experiment.batch_size)
+        set_key = jax.random.fold_in(key, TRAINING_SET_STREAM)
+        tables = update.training_tables(experiment, tables, set_key)
         state = jax.lax.fori_loop(first, stop, functools.partial(step_once, tables), state)
     if state.snapshots is None:
         return state
@@ -195,12 +203,20 @@ def observe(
     loss = jnp.sum(weights * errors)
     tolerance = experiment.record.cluster_tolerance
     network = Network(state.parameters, errors, loss, experiment.student, tolerance, stderr)
+    finite = experiment.training_set is not None
+    if finite:
+        set_key = jax.random.fold_in(key, TRAINING_SET_STREAM)
+        samples = update.training_tables(experiment, None, set_key)
+        network.training_loss = update.training_loss(
+            experiment, samples, state.parameters, evaluation_key
+        )
     good = state.status == FINISHED
     estimated = update.evaluation is None
+    observables = observables_of(experiment.record, estimated=estimated, finite=finite)
 
     return {
         name: jnp.where(good, observable.measure(network), jnp.nan)
-        for name, observable in observables_of(experiment.record, estimated=estimated).items()
+        for name, observable in observables.items()
     }
 
 

@@ -99,7 +99,7 @@ IN_PYTHON = {
     ),
     "a schedule by name": (
         lambda: jaxsup.Adam(1e-3, schedule="cosine"),  # pyright: ignore[reportArgumentType]
-        "optimizer.schedule: expected a WarmupCosine; got 'cosine'; write jaxsup.WarmupCosine",
+        "optimizer.schedule: expected a schedule; got 'cosine'; write jaxsup.WarmupCosine",
     ),
     "kept steps of truth values": (
         lambda: jaxsup.Record(parameter_steps=(True,)),

@@ -195,8 +195,8 @@ BAD = {
         "optimizer.weight_decay: .*got nan",
     ),
     "warm-up zero": (
-        lambda: jaxsup.WarmupCosine(0),
-        "optimizer.schedule.warmup: expected a positive integer; got 0",
+        lambda: jaxsup.WarmupCosine(-1),
+        "optimizer.schedule.warmup: expected a finite number >= 0; got -1",
     ),
     "final": (
         lambda: jaxsup.WarmupCosine(5, -0.5),

@@ -11,8 +11,8 @@ from helpers import assert_one_line_error, untyped
 
 import jaxsup
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
+from jaxsup.experiment.initial import named_arrays
 from jaxsup.experiment.students import Student, StudentParameters
-from jaxsup.sweep.store.schema import named_arrays
 
 EMBEDDINGS = ("random", "identity", "learned", "untied")
 CONFIGURATIONS = [

@@ -11,6 +11,12 @@ from table_cases import BASE, experiment, write
 import jaxsup
 from jaxsup.experiment.features import GroupedFeatures, HierarchicalFeatures
 from jaxsup.experiment.record import Record
+from jaxsup.experiment.schedules import (
+    ConstantSchedule,
+    InverseRootSchedule,
+    LinearSchedule,
+    StepSchedule,
+)
 from jaxsup.experiment.tables import experiment_from_table, to_table
 from jaxsup.sweep.tables import read_sweep, sweep_from_tables, sweep_to_tables
 
@@ -41,6 +47,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "hierarchical": {"features": HierarchicalFeatures(0.5, 0.25, [-1, 0, 0, 1], exponent=1.0)},
     "trees": {"features": HierarchicalFeatures(0.5, 1.0, branching=1, depth=1, trees=2)},
     "bias mean": {"student": jaxsup.Student(3, bias_mean=-0.1)},
+    "hidden noise": {"student": jaxsup.Student(3, hidden_noise=0.1), "training_set": 7},
     "one-active": {"features": jaxsup.OneActiveFeatures(4, 0.5), "gradient": "exact"},
     "one-active ones": {"features": jaxsup.OneActiveFeatures(4, values="one")},
     "matrix": {"teacher": jaxsup.MatrixTeacher(np.arange(16.0).reshape(4, 4))},
@@ -61,6 +68,15 @@ PARTS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": jaxsup.Adam(0.1, b1=0.8, schedule=jaxsup.WarmupCosine(5, 0.1))},
     "adamw": {"optimizer": jaxsup.AdamW(0.1, weight_decay=0.01, schedule=jaxsup.WarmupCosine(2))},
     "norm-adamw": {"optimizer": jaxsup.NormAdamW(0.1, weight_decay=-0.5)},
+    **{
+        schedule.kind: {"optimizer": jaxsup.SGD(0.1, schedule=schedule)}
+        for schedule in (
+            ConstantSchedule(warmup=3),
+            StepSchedule(5, 0.5, warmup=2),
+            LinearSchedule(0.1, warmup=4),
+            InverseRootSchedule(7.5, warmup=3),
+        )
+    },
     "bias rate": {"optimizer": jaxsup.SGD(0.1, bias_learning_rate=0.0)},
     "record": {
         "record": Record(

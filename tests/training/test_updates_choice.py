@@ -21,6 +21,7 @@ def test_the_choice_and_its_reasons():
     assert explain_update(small) == {
         "tied": exact,
         "population": exact,
+        "finite-set": "samples are fresh",
         "gathered": "fewer than 128 features",
         "listed": "",
         "dense": "",
@@ -36,6 +37,8 @@ def test_the_choice_and_its_reasons():
     assert (
         reason("listed", teacher=elementwise) == "ElementwiseTeacher is known by its targets alone"
     )
+    for kind in ("gathered", "listed", "dense"):
+        assert reason(kind, training_set=9) == "samples are of a training set"
     assert reason("listed", sampling="dense") == "dense samples were asked for"
     gaussian = jaxsup.GaussianFeatures(LARGE, 1.5)
     assert "gaussian features are not sparse" in reason("listed", features=gaussian)

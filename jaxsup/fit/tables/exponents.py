@@ -68,9 +68,10 @@ def measure_exponents(
         window: first and last step of the fit; default: chosen for each setting, and reported.
         after: leave out earlier steps. Default: each setting's start-up, as
             `jaxsup.theory.references.start_up` has it from a, b, the learning rate and the largest
-            second moment. Nothing is left out where `window` is given, and where that start-up is
-            not known: without power laws of data and teacher, with optimizers other than plain SGD
-            at one rate, and for students without a core.
+            second moment. Where that start-up is not known, the warm-up of a scheduled rate is left
+            out, or nothing: without power laws of data and teacher, with optimizers other than
+            plain SGD at one constant rate, for students without a core, on training sets, and with
+            given starts. Nothing is left out where `window` is given.
         floor: fit a floor c as well.
         confidence: level of the interval.
 

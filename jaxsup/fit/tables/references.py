@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from jaxsup.theory.references import LinearReference
 
 _POINTS_PER_DECADE = 16  # as `fit_power_law` bins
-_SECTIONS = ("features", "teacher", "optimizer", "reduction", "importance")
-_FIELDS = ("student", "student.bias", "student.core")
+_SECTIONS = ("features", "teacher", "optimizer", "reduction", "importance", "training_set")
+_FIELDS = ("student", "student.bias", "student.core", "student.hidden_noise")
 """What the reference depends on: these sections, and these fields of a student."""
 
 
 def setting_references(
     dataset: xr.Dataset, loss: xr.DataArray
-) -> Iterator[tuple[LinearReference | None, Float[np.ndarray, " steps"]]]:
+) -> Iterator[tuple[LinearReference | None, Float[np.ndarray, " steps"], float]]:
     """The linear student without superposition of every setting, in their order.
 
     Arguments:
@@ -34,7 +34,8 @@ def setting_references(
         loss: its loss, [settings..., seeds, steps].
 
     Yields:
-        The reference, None where there is none, and its loss at the steps > 0, NaN elsewhere.
+        The reference, None where there is none; its loss at the steps > 0, NaN elsewhere; and the
+        updates of the setting's warm-up.
     """
     from jaxsup.theory.references import linear_reference
 
@@ -49,19 +50,26 @@ def setting_references(
     names = sorted(scanned, key=lambda name: name.count("."))  # whole objects, then their fields
     steps = loss["step"].values
     later, nothing = steps > 0, np.full(steps.shape, math.nan)
-    known: dict[tuple[Any, ...], tuple[LinearReference | None, np.ndarray]] = {}
+    known: dict[tuple[Any, ...], tuple[LinearReference | None, np.ndarray, float]] = {}
+    given = "initial" in dataset.attrs  # the reference starts at zero
     for position in range(setting.size):
         values = tuple(scanned[name][position] for name in names)
         if values not in known:
             table = base
             for name, value in zip(names, values, strict=True):
                 table = _changed(table, name, value)
-            reference, curve = linear_reference(table), nothing
+            reference, curve = None if given else linear_reference(table), nothing
             if reference is not None:
                 curve = nothing.copy()
                 curve[later] = reference.loss(steps[later])
-            known[values] = reference, curve
+            known[values] = reference, curve, _warmup(table)
         yield known[values]
+
+
+def _warmup(table: Mapping[str, Any]) -> float:
+    """Updates of a configuration's warm-up, as far as it tells."""
+    schedule = (table.get("optimizer") or {}).get("schedule") or {}
+    return float(schedule.get("warmup", 0))
 
 
 def log_slope(
@@ -88,6 +96,9 @@ def log_slope(
 def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     """(a + 2b - 1)/a of every setting; NaN where a or b has no value, a <= 0 or a + 2b <= 1.
 
+    It is of a start at random, fresh samples and a constant rate: NaN everywhere in a sweep that
+    starts from given parameters, or has training sets or schedules.
+
     Arguments:
         table: a sweep's coordinates and attributes.
         like: a variable over the settings.
@@ -95,7 +106,11 @@ def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     a = _exponent_of(table, "features", ("power-law", "gaussian"))
     b = _exponent_of(table, "teacher", ("diagonal",))
     limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(like)
-    limit = limit.where(limit > 0).transpose(*like.dims)
+    tables = json.loads(table.attrs.get("configuration", "{}"))
+    optimizer = tables.get("optimizer") or {}
+    names = {*map(str, table.coords), *tables, *(f"optimizer.{name}" for name in optimizer)}
+    known = "initial" not in table.attrs and not names & {"training_set", "optimizer.schedule"}
+    limit = limit.where((limit > 0) & known).transpose(*like.dims)
     label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
     return limit.reset_coords(drop=True).assign_attrs(long_name=label)
 

@@ -69,8 +69,8 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
     Arguments:
         dataset: result of `jaxsup.run`, with ``loss`` over (axis names..., "seed", "step"), and
             perhaps ``status`` over (axis names..., "seed").
-        after: step before which none is used; None: where the setting's start-up ends, and 0 where
-            that is not known.
+        after: step before which none is used; None: where the setting's start-up ends, or, where
+            that is not known, the warm-up of its learning rate.
 
     Raises:
         ValueError: `after` is no finite number, or later than every recorded step; losses or steps
@@ -85,12 +85,13 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
     if "status" in dataset:
         status = dataset["status"].transpose(..., "seed").values
     settings = zip(np.ndindex(loss.shape[:-2]), setting_references(dataset, loss), strict=True)
-    for index, (reference, theory) in settings:
-        start = 0.0 if reference is None else reference.start_up
+    for index, (reference, theory, warmup) in settings:
+        start = warmup if reference is None else reference.start_up
         first = start if after is None else after
         setting = _setting(steps, values[index], status[index], theory, first)
         if after is None and setting.problem == OUTSIDE:
-            reason = f"{setting.reason}: the start-up, by theory"
+            known = "the warm-up" if reference is None else "the start-up, by theory"
+            reason = f"{setting.reason}: {known}"
             setting = setting._replace(problem=STARTING, reason=reason)
         yield setting
 

@@ -28,11 +28,13 @@ _FIELD_LABELS = {
     "student.embedding": ("embedding W", ""),
     "student.activation": ("output activation", ""),
     "student.core_scale": ("standard deviation of the core's start", "1"),
+    "student.hidden_noise": ("standard deviation of the hidden layer's noise", "1"),
     "optimizer.learning_rate": ("learning rate", "1"),
     "optimizer.bias_learning_rate": ("learning rate of the output bias", "1"),
     "optimizer.momentum": ("momentum", "1"),
     "optimizer.weight_decay": ("weight decay", "1"),
     "batch_size": ("samples an update", "1"),
+    "training_set": ("samples of the training set T", "1"),
     "importance": ("relative importance of consecutive features", "1"),
 }
 

@@ -27,6 +27,7 @@ def identity_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
         **json.loads(attributes["configuration"]),
         "dtype": attributes["dtype"],
         "random numbers": attributes["random_numbers"],
+        **({"initial": attributes["initial"]} if "initial" in attributes else {}),
         "updates": {str(number): identity for number, identity in enumerate(updates, 1)},
     }
 

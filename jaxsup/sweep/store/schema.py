@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import PyTree
 
 from jaxsup._internal.validation import fail
+from jaxsup.experiment.initial import named_arrays
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.keys import STREAM, seed_keys
 from jaxsup.sweep.programs import Program
@@ -49,6 +49,7 @@ class Layout:
     """The dataset of a sweep that these programs train.
 
     Attributes:
+        initial: parameters that all networks start from; None: drawn.
         steps: recorded steps, of all programs together.
         kept: steps with kept parameters, of all programs together.
         updates: how each program computes its updates, and why, for people.
@@ -59,7 +60,7 @@ class Layout:
     """
 
     def __init__(self, sweep: Sweep, programs: list[Program]) -> None:
-        self.sweep = sweep
+        self.sweep, self.initial = sweep, programs[0].initial
         self.steps = np.unique(np.concatenate([p.fixed.recorded_steps for p in programs]))
         self.kept = np.unique(
             np.concatenate([np.asarray(p.fixed.record.parameter_steps, int) for p in programs])
@@ -130,11 +131,13 @@ class Layout:
 
     def _depends(self) -> dict[str, str]:
         """The attributes that the numbers depend on."""
+        start = self.initial
         return {
             "configuration": json.dumps(sweep_to_tables(self.sweep)),
             "dtype": dtype_name(),
             "random_numbers": STREAM,
             "update_identities": json.dumps(self.update_identities),
+            **({} if start is None else {"initial": start.digest, "initial_origin": start.origin}),
         }
 
     @functools.cached_property
@@ -188,8 +191,9 @@ class _Arrays:
         experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
         state = eqx.filter_eval_shape(start, experiment, key)
         records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
-        estimated = program.update.evaluation is None
-        for name, observable in observables_of(experiment.record, estimated=estimated).items():
+        estimated, finite = program.update.evaluation is None, experiment.training_set is not None
+        recorded = observables_of(experiment.record, estimated=estimated, finite=finite)
+        for name, observable in recorded.items():
             shape = records[name].shape
             if len(shape) != len(observable.dims):
                 expected = f"{len(observable.dims)} dimensions, {observable.dims}"
@@ -257,9 +261,3 @@ def _explain(program: Program) -> str:
     reasons = "; ".join(f"not {', '.join(kinds)}: {reason}" for reason, kinds in refusals.items())
     update = program.update
     return f"{where}: {update.kind}: {update.describe()}" + f" ({reasons})" * bool(reasons)
-
-
-def named_arrays(parameters: PyTree) -> dict[str, Any]:
-    """The arrays of a student's parameters by the name that they have in a dataset."""
-    leaves = jax.tree_util.tree_leaves_with_path(parameters)
-    return {jax.tree_util.keystr(path, simple=True, separator="_"): leaf for path, leaf in leaves}

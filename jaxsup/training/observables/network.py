@@ -41,6 +41,13 @@ NETWORK_OBSERVABLES: tuple[Observable, ...] = (
         lambda n: jnp.asarray(n.loss_stderr, n.loss.dtype),
     ),
     Measured(
+        "training_loss",
+        (),
+        "loss on the training set",
+        "squared target units",
+        lambda n: jnp.asarray(n.training_loss, n.loss.dtype),
+    ),
+    Measured(
         "feature_error",
         ("feature",),
         "expected squared error of each feature",

@@ -19,13 +19,17 @@ OBSERVABLES: dict[str, Observable] = {
 """The package's own, by name."""
 
 
-def observables_of(record: Record, *, estimated: bool) -> dict[str, Observable]:
+def observables_of(
+    record: Record, *, estimated: bool, finite: bool = False
+) -> dict[str, Observable]:
     """What is recorded, by name, the loss first.
 
     Arguments:
         record: what is asked for.
         estimated: whether the loss is: its standard error is then recorded beside it.
+        finite: whether there is a training set: its loss is then recorded beside it too.
     """
     user_defined = {item.name: item for item in record.observables if isinstance(item, Observable)}
-    names = [*record.names[:1], *(["loss_stderr"] if estimated else []), *record.names[1:]]
+    beside = [*(["loss_stderr"] if estimated else []), *(["training_loss"] if finite else [])]
+    names = [*record.names[:1], *beside, *record.names[1:]]
     return {name: user_defined.get(name) or OBSERVABLES[name] for name in names}

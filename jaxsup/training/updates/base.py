@@ -4,6 +4,7 @@ import abc
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup.experiment.closed_forms import ClosedForm
@@ -69,7 +70,15 @@ class AbstractUpdate(eqx.Module):
         frozen: PyTree,
         key: Key[Array, ""],
     ) -> PyTree:
-        """Derivative of the training loss in the `learned` arrays, by fresh samples of `key`."""
+        """Derivative of the training loss in the `learned` arrays, by the samples of `key`.
+
+        Arguments:
+            experiment: what is trained.
+            tables: what `training_tables` returned.
+            learned: arrays that are trained.
+            frozen: the others.
+            key: of this update.
+        """
 
     @abc.abstractmethod
     def squared_errors(
@@ -81,6 +90,31 @@ class AbstractUpdate(eqx.Module):
         """What follows from the experiment and the number of samples, made once for many draws."""
         del experiment
         return samples
+
+    def training_tables(self, experiment: Experiment, tables: Any, key: Key[Array, ""]) -> Any:
+        """What a run's updates share, made once for many of them: the tables, unless it draws some.
+
+        Arguments:
+            experiment: what is trained.
+            tables: what `prepare` returned for its batches.
+            key: of what a run draws once, its training set.
+        """
+        del experiment, key
+        return tables
+
+    def training_loss(
+        self, experiment: Experiment, tables: Any, parameters: PyTree, key: Key[Array, ""]
+    ) -> Float[Array, ""]:
+        """The loss on all that a run trains on; NaN where each update draws fresh samples.
+
+        Arguments:
+            experiment: what is trained.
+            tables: what `training_tables` returned.
+            parameters: of the network.
+            key: of the network's noise, if it has any.
+        """
+        del experiment, tables, parameters, key
+        return jnp.full((), jnp.nan, jnp.result_type(float))
 
     def on(self, experiment: Experiment, device: Any) -> "AbstractUpdate":
         """The update as a kind of device computes it fastest: the same numbers, to rounding.

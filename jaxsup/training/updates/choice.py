@@ -4,11 +4,19 @@ from jaxsup._internal.validation import fail
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.training.updates.base import AbstractUpdate
 from jaxsup.training.updates.dense import Dense
+from jaxsup.training.updates.finite import FiniteSet
 from jaxsup.training.updates.gathered import Gathered
 from jaxsup.training.updates.listed import Listed
 from jaxsup.training.updates.population import Population, TiedClosedForm
 
-UPDATES: tuple[type[AbstractUpdate], ...] = (TiedClosedForm, Population, Gathered, Listed, Dense)
+UPDATES: tuple[type[AbstractUpdate], ...] = (
+    TiedClosedForm,
+    Population,
+    FiniteSet,
+    Gathered,
+    Listed,
+    Dense,
+)
 """All updates, the fastest first: an experiment is trained by the first that can."""
 
 
@@ -40,7 +48,7 @@ def choose_update(experiment: Experiment) -> AbstractUpdate:
     else:
         # Experiment accepts no exact gradients without a closed form, so that Dense is left.
         raise AssertionError("no update for this experiment")
-    if experiment.sampling == "sparse" and isinstance(update, Dense):
+    if experiment.sampling == "sparse" and isinstance(update, Dense | FiniteSet):
         reason = Listed.unsuitable(experiment)
         text = f"an experiment that does not suit it: {reason}"
         raise fail("sampling", "'auto' or 'dense'", text, "leave it out", described=True)

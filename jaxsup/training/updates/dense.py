@@ -1,6 +1,6 @@
 """The plain update: samples drawn feature by feature, the loss differentiated by JAX."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.training.losses import loss_weights, sampled_errors, squares_of_samples
+from jaxsup.training.losses import loss_weights, noise_key, sampled_errors, squares_of_samples
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 
 # Samples evaluated at a time: a replica holds few activations, and the draws can be shared.
@@ -29,7 +29,9 @@ class Dense(AbstractUpdate):
 
     @classmethod
     def unsuitable(cls, experiment: Experiment) -> str | None:
-        """Only exact gradients are none of its own."""
+        """Exact gradients and training sets are none of its own."""
+        if experiment.training_set is not None:
+            return "samples are of a training set"
         return "gradients are exact" if experiment.gradient == "exact" else None
 
     @classmethod
@@ -50,16 +52,8 @@ class Dense(AbstractUpdate):
         key: Key[Array, ""],
     ) -> PyTree:
         """Derivative of sum_i w_i e_i, e the `sampled_errors` of a fresh batch."""
-        features = experiment.features
-
-        def loss(learned: PyTree, frozen: PyTree) -> Float[Array, ""]:
-            parameters = eqx.combine(learned, frozen)
-            weights = loss_weights(features.count, experiment.importance, experiment.reduction)
-            x = features.sample_batch(key, tables)
-            errors = sampled_errors(experiment.student, experiment.teacher, parameters, x)
-            return jnp.sum(weights * errors)
-
-        return jax.grad(loss)(learned, frozen)
+        x = experiment.features.sample_batch(key, tables)
+        return loss_gradient(experiment, learned, frozen, x, noise_key(key))
 
     def squared_errors(
         self, experiment: Experiment, tables: int, parameters: PyTree, key: Key[Array, ""]
@@ -71,16 +65,48 @@ class Dense(AbstractUpdate):
         weights = loss_weights(count, experiment.importance, experiment.reduction)
         x = experiment.features.sample_batch(key, tables)
 
+        noise = noise_key(key)
+
         def add_rows(
-            total: Float[Array, " features"], x: Float[Array, "rows features"]
+            total: Float[Array, " features"], rows: tuple[Float[Array, "rows features"], Any]
         ) -> tuple[Float[Array, " features"], Float[Array, " rows"]]:
-            squares = squares_of_samples(experiment.student, experiment.teacher, parameters, x)
+            x, piece = rows
+            own = jax.random.fold_in(noise, piece)
+            squares = squares_of_samples(experiment.student, experiment.teacher, parameters, x, own)
             mean = jnp.mean(squares, axis=0)
             return total + mean * x.shape[0], jnp.sum(squares * weights[None, :], axis=1)
 
-        zero = jnp.zeros(count, x.dtype)
-        total, rows = jax.lax.scan(add_rows, zero, x[:even].reshape(pieces, -1, x.shape[1]))
+        zero, blocks = jnp.zeros(count, x.dtype), x[:even].reshape(pieces, -1, x.shape[1])
+        total, rows = jax.lax.scan(add_rows, zero, (blocks, jnp.arange(pieces)))
         if even == tables:
             return SampleErrors(total, rows.ravel())
-        total, others = add_rows(total, x[even:])
+        total, others = add_rows(total, (x[even:], pieces))
         return SampleErrors(total, jnp.concatenate([rows.ravel(), others]))
+
+
+def loss_gradient(
+    experiment: Experiment,
+    learned: PyTree,
+    frozen: PyTree,
+    x: Float[Array, "batch features"],
+    noise: Key[Array, ""],
+) -> PyTree:
+    """Derivative of the `sampled_loss` in the `learned` arrays."""
+
+    def loss(learned: PyTree, frozen: PyTree) -> Float[Array, ""]:
+        return sampled_loss(experiment, eqx.combine(learned, frozen), x, noise)
+
+    return jax.grad(loss)(learned, frozen)
+
+
+def sampled_loss(
+    experiment: Experiment,
+    parameters: PyTree,
+    x: Float[Array, "batch features"],
+    noise: Key[Array, ""],
+) -> Float[Array, ""]:
+    """sum_i w_i e_i, e the `sampled_errors` of x with noise of this key, if there is any."""
+    count = experiment.features.count
+    weights = loss_weights(count, experiment.importance, experiment.reduction)
+    errors = sampled_errors(experiment.student, experiment.teacher, parameters, x, noise)
+    return jnp.sum(weights * errors)

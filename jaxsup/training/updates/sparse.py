@@ -39,6 +39,8 @@ class AbstractSparseUpdate(AbstractUpdate):
         """Why sparse samples do not suit the experiment; None: they do."""
         if experiment.gradient == "exact":
             return "gradients are exact"
+        if experiment.training_set is not None:
+            return "samples are of a training set"
         if experiment.sampling == "dense":
             return "dense samples were asked for"
         reason = unsuitable_law(experiment.features, int(experiment.batch_size))
@@ -47,6 +49,8 @@ class AbstractSparseUpdate(AbstractUpdate):
         student = experiment.student
         if type(student) is not Student:
             return f"{type(student).__name__} is known by its outputs alone"
+        if student.hidden_noise is not None:
+            return "the hidden layer has noise"
         if not is_built_in(student.activation):
             return (
                 f"the activation {type(student.activation).__name__} is known by its values alone"
