@@ -74,7 +74,8 @@ class SweepCommand:
     """
 
     config: tyro.conf.Positional[Path]
-    out: Path | None = None
+    # What `jaxsup.run` calls `store`.
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["--store"])] = None
     dry_run: bool = False
     resume: bool = False
     initial: Path | None = None

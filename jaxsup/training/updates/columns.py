@@ -23,7 +23,7 @@ class Sizes(NamedTuple):
     """What is known of a batch before it is drawn: `SparseBatch` has the same."""
 
     rows: int
-    count: int
+    features: int
     deepest: int
 
 
@@ -83,7 +83,7 @@ def _written_out(
     value: Float[Array, " arrivals"],
 ) -> Float[Array, "rows features"]:
     """x, a sample a row: an active feature stands at one place, where nothing else is but 0."""
-    x = jnp.zeros((sizes.rows, sizes.count), value.dtype)
+    x = jnp.zeros((sizes.rows, sizes.features), value.dtype)
     return x.at[row, feature].add(value, mode="promise_in_bounds")
 
 

@@ -35,6 +35,7 @@ _MOST_ENTRIES = 2048
 _MOST_ROWS = 16
 _ENTRIES_A_WARP = 1024
 _MOST_DEEP = 64
+_LAWS = PowerLawFeatures, SparseFeatures
 # Triton's products have no side below this.
 _SMALLEST_SIDE = 16
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -64,7 +65,7 @@ def unfit_network(experiment: Experiment, plan: SparsePlan) -> str | None:
     if type(experiment.teacher) is not DiagonalTeacher:
         return "the teacher is not diagonal"
     features = experiment.features
-    if type(features) not in (PowerLawFeatures, SparseFeatures):
+    if not isinstance(features, PowerLawFeatures | SparseFeatures) or type(features) not in _LAWS:
         return f"{type(features).__name__} have draws of their own"
     if features.values == "symmetric":
         return "values of active features may be 0"
