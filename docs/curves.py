@@ -101,7 +101,9 @@ print(local.exponent[-1], local.interval[-1])
 # the parameters of the published refit (arXiv 2404.10102) and 0.3% noise:
 
 # %%
-size, data = (grid.ravel() for grid in np.meshgrid(np.geomspace(5e7, 1e10, 8), np.geomspace(1e9, 3e11, 6)))
+size, data = (
+    grid.ravel() for grid in np.meshgrid(np.geomspace(5e7, 1e10, 8), np.geomspace(1e9, 3e11, 6))
+)
 loss = 1.817 + 482.0 / size**0.348 + 2085.0 / data**0.366
 loss = loss * np.exp(0.003 * rng.normal(size=loss.size))
 print(jaxsup.fit.fit_scaling(loss, size=size, data=data, resamples=200))

@@ -14,8 +14,9 @@
 # pip install ".[tpu]"     # on a TPU
 # ```
 #
-# `bash scripts/quickstart.sh` does all of the first half of this page by itself. It makes an
-# environment of its own and trains 1,005 networks on the CPU, which takes a few minutes.
+# `bash scripts/quickstart.sh` makes an environment of its own, trains 1,005 networks on the CPU, fits
+# their exponents and draws them, in a few minutes. Below the same steps are taken one by one, with a
+# smaller sweep.
 
 # %% language="bash"
 # jaxsup --version

@@ -112,7 +112,7 @@ def entry(term: str, said: str) -> list[str]:
 
 def section(name: str, found: Help) -> list[str]:
     """One command: its form, what it does, its arguments and options."""
-    usage = re.sub(r"\{[^{}]{%d,}\}" % LONG, "NAME", found.usage)
+    usage = re.sub(rf"\{{[^{{}}]{{{LONG},}}\}}", "NAME", found.usage)
     lines = [f"## jaxsup {name}", "", "```text", usage, "```", "", *paragraphs(found.text)]
     for title, entries in found.tables.items():
         lines += [f"**{title.capitalize()}**", ""]

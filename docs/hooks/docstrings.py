@@ -17,7 +17,7 @@ import griffe
 
 sys.path.insert(0, str(Path(__file__).parent))  # griffe reads this file without its folder
 
-import reference  # noqa: E402
+import reference
 
 MOST = 60
 """Longest default that a signature shows as it is."""

@@ -56,9 +56,11 @@ def problems(site: Path) -> tuple[list[str], dict[str, set[str]]]:
         if file == site / "404.html":  # its addresses start at the root of a host
             continue
         name = file.relative_to(site).as_posix()
-        for address in links.loaded:
-            if urllib.parse.urlsplit(address).netloc:
-                wrong.append(f"{name}: loads {address}")
+        wrong += [
+            f"{name}: loads {address}"
+            for address in links.loaded
+            if urllib.parse.urlsplit(address).netloc
+        ]
         for address in links.targets + links.loaded:
             parts = urllib.parse.urlsplit(address)
             if parts.scheme or parts.netloc:

@@ -2,9 +2,9 @@
 
 A `.py` file in the percent format becomes a page: its Markdown cells are the text, its code cells
 are shown and run in a kernel of their own, and what they print or draw stands below them. Shell
-commands are `%%bash` cells (``# %% language="bash"``). A cell that fails, fails the build. Programs
-run in an empty folder beside links to examples/ and docs/; two run at a time. Tags of a cell:
-"remove_input", "remove_output", "remove_cell" (run and not shown).
+commands are `%%bash` cells (``# %% language="bash"``). A cell or a command that fails, fails the
+build. Programs run in an empty folder beside links to examples/ and docs/; two run at a time. Tags
+of a cell: "remove_input", "remove_output", "remove_cell" (run and not shown).
 
 The page links the notebook with its outputs (.ipynb). While the site is served, outputs are kept
 below .cache until the file or the package changes.
@@ -116,6 +116,12 @@ def execute(notebook: Any, name: str) -> None:
         "TERM": "dumb",
     }
     cells = notebook.cells
+    for cell in cells:
+        if cell.cell_type == "code" and re.search(r"(?m)^\s*!", cell.source):
+            raise PluginError(
+                f"{name}: '!' hides what fails; make it a cell of bash: {cell.source}"
+            )
+    run_cells = [strict(cell) for cell in cells]
     with (
         tempfile.TemporaryDirectory(prefix="jaxsup-notebook-") as folder,
         tempfile.TemporaryDirectory(prefix="jaxsup-kernel-") as sockets,
@@ -129,13 +135,24 @@ def execute(notebook: Any, name: str) -> None:
             config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
             resources={"metadata": {"path": folder}},
         )
-        notebook.cells = [nbformat.v4.new_code_cell(SETUP), *cells]
+        notebook.cells = [nbformat.v4.new_code_cell(SETUP), *run_cells]
         try:
             client.execute(env=environment)
         except nbclient.exceptions.CellExecutionError as error:
             raise PluginError(f"{name}: {ESCAPES.sub('', str(error))}") from error
         finally:
             notebook.cells = cells
+    for cell, finished in zip(cells, run_cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = finished.outputs, finished.execution_count
+
+
+def strict(cell: Any) -> Any:
+    """The cell as it is run: one of bash ends at its first command that fails."""
+    import nbformat
+
+    source = re.sub(r"\A%%bash\n", "%%bash\nset -eo pipefail\n", cell.source)
+    return nbformat.from_dict({**cell, "source": source})
 
 
 def as_json(notebook: Any) -> str:

@@ -1,9 +1,9 @@
 """The public names of the package, read from its files: what the API reference has to hold.
 
-A public module is every one outside of `jaxsup._internal` and `jaxsup.cli`. Its public names are the
-functions, classes and constants that it defines under a name without a leading underscore. A package
-re-exports names from its modules; each object has one home, the shortest of the paths that lead to
-it, and is documented there alone.
+A public module is every one outside of `jaxsup._internal` and `jaxsup.cli`. Its public names are
+the functions, classes and constants that it defines under a name without a leading underscore. A
+package re-exports names from its modules; each object has one home, the shortest of the paths that
+lead to it, and is documented there alone.
 """
 
 import ast

@@ -133,9 +133,7 @@ KNOWN: dict[str, str] = {}
 CODE = re.compile(r"(?<![`\[\w])`(jaxsup(?:\.\w+)+)`(?![`\]])")
 
 
-def on_page_markdown(
-    markdown: str, page: "Page", config: "MkDocsConfig", files: "Files"
-) -> str:
+def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files: "Files") -> str:
     """Names of the package in a page's text lead to the reference."""
     if page.file.src_uri.startswith(f"{FOLDER}/"):
         return markdown
