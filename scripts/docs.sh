@@ -9,6 +9,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh docs
+# The checkpoints that a notebook reads. Their files alone are used, so nothing that they ask for is.
+"$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+    g2p-en==2.1.0 wordllama==0.4.0.post1
 export NO_MKDOCS_2_WARNING=1 PYTHONPATH="$PWD"
 if [ "${1:-}" = --build ]; then
     exec "$bin/python" -m mkdocs build --strict "${@:2}"

@@ -86,7 +86,7 @@ def test_programs_of_the_site_end_where_a_command_fails(hooks: SimpleNamespace) 
         if HOOKS not in path.parents:
             source = path.read_text()
             ast.parse(source)
-            assert source.startswith("# %%"), path
+            assert source.startswith(("# %%", "# ---\n# jupyter:")), path
             assert "\n# !" not in source, path
 
 

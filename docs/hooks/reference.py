@@ -130,6 +130,7 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
 
 
 KNOWN: dict[str, str] = {}
+OPTION = re.compile(r"<code>(--[a-z][^<]{0,30})</code>")
 CODE = re.compile(r"(?<![`\[\w])`(jaxsup(?:\.\w+)+)`(?![`\]])")
 
 
@@ -138,6 +139,11 @@ def on_page_markdown(markdown: str, page: "Page", config: "MkDocsConfig", files:
     if page.file.src_uri.startswith(f"{FOLDER}/"):
         return markdown
     return link_names(markdown)
+
+
+def on_post_page(output: str, page: "Page", config: "MkDocsConfig") -> str:
+    """Options in the text are not broken at their hyphens."""
+    return OPTION.sub(r'<code class="option">\1</code>', output)
 
 
 def link_names(text: str) -> str:
