@@ -151,7 +151,7 @@ def strict(cell: Any) -> Any:
     """The cell as it is run: one of bash ends at its first command that fails."""
     import nbformat
 
-    source = re.sub(r"\A%%bash\n", "%%bash\nset -eo pipefail\n", cell.source)
+    source = re.sub(r"\A%%bash\n", "%%bash\nset -e\n", cell.source)
     return nbformat.from_dict({**cell, "source": source})
 
 
