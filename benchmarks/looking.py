@@ -119,7 +119,8 @@ def program_costs(sweep: Any, program: Any, seconds: float, rounds: int) -> dict
     import numpy as np
     from jax.sharding import Mesh
 
-    from jaxsup.sweep.compiled import Compiler, Segment, make_inputs
+    from jaxsup.sweep.compiled import Compiler, make_inputs
+    from jaxsup.sweep.distributed import Segment
     from jaxsup.sweep.lanes import Lanes
 
     mesh = Mesh(np.asarray(jax.local_devices()), ("replica",))

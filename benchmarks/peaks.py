@@ -94,12 +94,13 @@ def chain_on_devices(dtype: str, precision: str, side: int) -> tuple[Callable[[i
     """Products in a row on every device of JAX, the precision as `jaxsup.Experiment` has it."""
     import jax
 
-    from jaxsup._internal.precision import PRECISIONS, at_precision
+    from jaxsup._internal.precision import at_precision, products_on
 
     def multiply(x: Any, square: Any) -> Any:
         return x @ square
 
-    return chain(at_precision(PRECISIONS[precision], multiply), dtype, side, jax.local_devices())
+    devices = jax.local_devices()
+    return chain(at_precision(products_on(devices[0], precision), multiply), dtype, side, devices)
 
 
 def chain(

@@ -44,6 +44,9 @@ class Softshrink(jaxsup.AbstractActivation):
 class GroupedFeatures(jaxsup.AbstractFeatures):
     """Features in groups that are active together: x_i = u_g(i) v_i, u_g ~ Bernoulli(p).
 
+    The package has a law of this kind, `jaxsup.experiment.features.GroupedFeatures`, which is also
+    drawn as lists of active features: this one shows how little a law has to say.
+
     Arguments:
         count: number of features N, a multiple of `size`.
         size: features in a group.

@@ -2,6 +2,10 @@
 
 import ast
 import importlib
+import pydoc
+import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -62,6 +66,41 @@ def test_a_room_shows_the_names_of_the_list(room: str) -> None:
     module = importlib.import_module(".".join(["jaxsup", *room.split()]))
     missing = [name for name in FACE[room].split() if not hasattr(module, name)]
     assert not missing
+
+
+@pytest.mark.parametrize("room", [*(room for room in FACE if room), "reproduce.toys"])
+def test_help_and_completion_list_the_names_of_a_room(room: str) -> None:
+    module = importlib.import_module(f"jaxsup.{room}")
+    names = exported(room.replace(".", "/"))
+    assert sorted(module.__all__) == sorted(names)
+    assert set(names) <= set(dir(module))
+    # What a room shows beside its names are its own modules: nothing that they import, but what
+    # the checks of types add to every module here.
+    folder = PACKAGE / room.replace(".", "/")
+    own = {path.stem for path in folder.iterdir()} | {*names, "jaxtyping"}
+    assert {name for name in dir(module) if not name.startswith("__")} <= own
+    text = pydoc.plain(pydoc.render_doc(module))
+    for name in names:
+        shown = getattr(module, name)
+        if callable(shown):
+            assert name in text
+            assert str(shown.__doc__).partition("\n")[0] in text
+
+
+def test_help_of_the_package_is_a_page_that_names_everything() -> None:
+    package = importlib.import_module("jaxsup")
+    text = pydoc.plain(pydoc.render_doc(package))
+    assert len(text) < 4000
+    words = set(re.findall(r"\w+", text))
+    assert set(FACE[""].split()) <= words
+    assert sorted(dir(package)) == sorted(FACE[""].split())
+
+
+def test_the_package_is_imported_in_no_time() -> None:
+    """Neither JAX nor xarray are loaded, which take most of a second."""
+    code = "import jaxsup, sys; print([n for n in ('jax', 'xarray', 'numpy') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_the_list_is_as_long_as_it_says() -> None:

@@ -53,3 +53,9 @@ def plain_gradient(case, x, learned, frozen):
             return jnp.sum(weights * errors)
 
         return jax.tree.map(np.asarray, jax.grad(loss)(wide[0]))
+
+
+def all_samples(batch):
+    """The samples of a list as rows, the empty ones that it leaves out among them."""
+    x = np.asarray(batch.columns(), np.float64).T
+    return np.concatenate([x, np.zeros((batch.batch - batch.rows, batch.count))])

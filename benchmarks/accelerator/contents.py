@@ -1,9 +1,11 @@
 """All stages, checks first. Memory is looked at before anything has used much of it."""
 
 from benchmarks.accelerator import (
+    company,
     decompositions,
     engine,
     gradients,
+    kernels,
     laws,
     products,
     profile,
@@ -22,8 +24,10 @@ STAGES = (
     Stage("rooflines", "shares of the peaks, in the same arithmetic", speed.rooflines, 20, 60),
     Stage("products", "ways to multiply float32 numbers", products.find, 20, 70),
     Stage("profile", "where the time of a 64/16/64 update goes", profile.ablation, 20, 60),
+    Stage("kernels", "what the device does in an update", kernels.find, 15, 50),
     Stage("filling", "how many networks fill the devices", profile.filling, 20, 60),
     Stage("quick-start", "the quick start's sweep", speed.quick_start, 20, 40),
+    Stage("company", "several processes on one device", company.find, 25, 60),
     Stage("rival", "the eager loop in the same arithmetic", speed.rival, 60, 100),
     Stage("transition", "the figure at paper scale", speed.transition, 20, None),
 )

@@ -12,7 +12,8 @@ from jax.sharding import Mesh
 import jaxsup
 from benchmarks import bottleneck
 from benchmarks.turns import calibrate, stopwatch
-from jaxsup.sweep.compiled import Compiler, Segment, make_inputs
+from jaxsup.sweep.compiled import Compiler, make_inputs
+from jaxsup.sweep.distributed import Segment
 from jaxsup.sweep.programs import plan_programs
 
 # A measurement is repeated so often; the fastest counts, for whatever else the machine does can

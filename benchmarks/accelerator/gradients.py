@@ -21,7 +21,9 @@ from benchmarks.accelerator.formulas import Loss
 from benchmarks.accelerator.journal import Finding, at_most
 from benchmarks.accelerator.stages import Surroundings
 from benchmarks.report import cores
+from jaxsup._internal.precision import products_on
 from jaxsup.experiment.experiment import DATA_STREAM
+from jaxsup.experiment.features import GroupedFeatures, HierarchicalFeatures
 from jaxsup.training.state import advance, start
 from jaxsup.training.updates import Dense, choose_update
 
@@ -69,14 +71,21 @@ def cases() -> dict[str, Case]:
         identity = jaxsup.Student(count, "identity", core_scale=0.1, bias_scale=0.2)
         found[f"{count} features, W = I"] = _sampled(identity, count)
     large = jaxsup.Student(256, core_scale=0.05, bias_scale=0.2)
+    middle = jaxsup.Student(64, core_scale=0.1, bias_scale=0.2)
+    found["128 features, frozen"] = _sampled(middle, 128, batch_size=40)
     found["1024 features, frozen"] = _sampled(large, 1024, batch_size=1024)
     teacher = np.random.default_rng(1).normal(size=(_FEW, _FEW)) / _FEW**0.5
     found["a matrix as teacher"] = _sampled(students["frozen"], _FEW, teacher)
+    pairs = GroupedFeatures(_MANY, 2, "correlated", 0.01)
+    found["pairs of features"] = _sampled(students["frozen"], _MANY, features=pairs)
+    trees = HierarchicalFeatures(0.02, 0.5, branching=3, depth=1, trees=_MANY // 4)
+    found["trees of features"] = _sampled(students["tied"], _MANY, features=trees)
     found["dense samples"] = _sampled(students["tied"], _FEW, sampling="dense")
     linear = dataclasses.replace(students["untied"], activation="identity")
     laws = {
         "sparse": jaxsup.PowerLawFeatures(_FEW, 1.2),
         "gaussian": jaxsup.GaussianFeatures(_FEW, 1.2),
+        "pairs": GroupedFeatures(_FEW, 2, "correlated", 0.1),
     }
     for name, law in laws.items():
         found[f"exact, {name}"] = _exact(linear, law)
@@ -138,17 +147,26 @@ def find(surroundings: Surroundings) -> Iterator[Finding]:
                 yield Finding(name, note="not checked: out of time")
                 continue
             error, where = largest_error(case, programs[name].result()(keys), keys)
-            note = f"{choose_update(case.experiment).kind}; largest in the {where}"
+            note = f"{_manner(case.experiment)}; largest in the {where}"
             yield at_most(name, error, BOUND, "of the largest entry", note)
     finally:
         threads.shutdown(cancel_futures=True)
 
 
+def _manner(experiment: jaxsup.Experiment) -> str:
+    """How a device computes its updates."""
+    update = choose_update(experiment)
+    there = update.on(experiment, jax.local_devices()[0])
+    return update.kind if there == update else f"{update.kind}, in one kernel"
+
+
 def one_step(case: Case, key: Any) -> tuple[Any, Any, Any]:
     """Parameters before and after a step, and the samples that it saw, [batch, features]."""
     experiment, update = case.experiment, choose_update(case.experiment)
-    before = start(experiment, key)
-    after = advance(experiment, update, key, before, 0, 1)
+    before, device = start(experiment, key), jax.local_devices()[0]
+    products = products_on(device, experiment.precision)
+    there = update.on(experiment, device)
+    after = advance(experiment, there, key, before, 0, 1, products=products)
     samples = None
     if case.loss is not None:
         batch_key = jax.random.fold_in(jax.random.fold_in(key, DATA_STREAM), 0)

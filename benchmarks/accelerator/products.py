@@ -111,19 +111,21 @@ def _gradients(
     update, keys = choose_update(experiment), jax.random.split(jax.random.key(2), networks)
     parameters = jax.jit(jax.vmap(lambda key: initial_parameters(experiment, key)))(keys)
 
-    def once(parameters: Any, key: Any) -> Any:
+    # An argument, as in sweeps: a constant would be computed with anew in every turn of a loop.
+    tables = jax.jit(lambda e: update.prepare(e, e.batch_size))(experiment)
+
+    def once(parameters: Any, key: Any, tables: Any) -> Any:
         student = experiment.student
         mask = student.trainable(parameters)
         learned = jax.tree.map(lambda leaf, learns: leaf if learns else None, parameters, mask)
         frozen = jax.tree.map(lambda leaf, learns: None if learns else leaf, parameters, mask)
-        tables = update.prepare(experiment, experiment.batch_size)
         return update.gradient(experiment, tables, learned, frozen, key)
 
     @jax.jit
-    def repeat(parameters: Any, keys: Any, count: Any) -> Any:
+    def repeat(parameters: Any, keys: Any, tables: Any, count: Any) -> Any:
         def body(step: Any, parameters: Any) -> Any:
             def descend(parameters: Any, key: Any) -> Any:
-                slopes = _at(name, once)(parameters, jax.random.fold_in(key, step))
+                slopes = _at(name, once)(parameters, jax.random.fold_in(key, step), tables)
                 return jax.tree.map(
                     lambda leaf, slope: leaf if slope is None else leaf - 0.1 * slope,
                     parameters,
@@ -136,8 +138,8 @@ def _gradients(
         return jax.lax.fori_loop(0, count, body, parameters)
 
     one, key = jax.tree.map(lambda leaf: leaf[0], parameters), keys[0]
-    ours = np.asarray(jax.jit(_at(name, once))(one, key).core, np.float64)
-    batch = update.prepare(experiment, experiment.batch_size).draw(key)
+    ours = np.asarray(jax.jit(_at(name, once))(one, key, tables).core, np.float64)
+    batch = tables.draw(key)
     x = np.asarray(batch.columns(), np.float64).T
     arrays = {
         field: None if getattr(one, field) is None else np.asarray(getattr(one, field), np.float64)
@@ -149,6 +151,6 @@ def _gradients(
     error = float(np.abs(ours - exact).max() / np.abs(exact).max())
 
     def work(count: int) -> float:
-        return stopwatch(lambda: jax.block_until_ready(repeat(parameters, keys, count)))
+        return stopwatch(lambda: jax.block_until_ready(repeat(parameters, keys, tables, count)))
 
     return error, per_unit(work, 0.05 if small else 0.3) / networks

@@ -25,7 +25,7 @@ from benchmarks.accelerator.journal import Finding
 from benchmarks.accelerator.stages import Surroundings
 from benchmarks.report import cores
 from benchmarks.turns import stopwatch
-from jaxsup._internal.precision import PRECISIONS, at_precision
+from jaxsup._internal.precision import at_precision, products_on
 from jaxsup.experiment.experiment import DATA_STREAM
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
 from jaxsup.training.state import advance, start
@@ -104,26 +104,31 @@ def _programs(
 ) -> dict[str, tuple[Callable[[], Callable[[int], float]], str]]:
     """By name: what compiles the program and returns its work, and what it is."""
     keys = jax.random.split(jax.random.key(0), networks)
-    update = choose_update(experiment)
+    device = jax.local_devices()[0]
+    plain = choose_update(experiment)
+    update, products = plain.on(experiment, device), products_on(device, experiment.precision)
     states = jax.jit(jax.vmap(lambda key: start(experiment, key)))(keys)
     # Numbers of the experiment are arguments, as in sweeps: constants would be computed with anew
     # in every turn of a loop.
     given = jax.jit(lambda e: (e, update.prepare(e, e.batch_size)))(experiment)
 
     def trained(key: Any, state: Any, given: Any, stop: Any) -> Any:
-        return advance(given[0], update, key, state, 0, stop)
+        return advance(given[0], update, key, state, 0, stop, tables=given[1], products=products)
 
-    def descended(key: Any, state: Any, given: Any, step: Any) -> Any:
+    def descended(key: Any, state: Any, given: Any, step: Any, update: Any = update) -> Any:
         experiment, tables = given
         mask = experiment.student.trainable(state.parameters)
         learned, frozen = eqx.partition(state.parameters, mask)
-        gradient = at_precision(PRECISIONS[experiment.precision], update.gradient)
+        gradient = at_precision(products, update.gradient)
         slopes = gradient(experiment, tables, learned, frozen, _batch_key(key, step))
         moved = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, learned, slopes)
         return eqx.tree_at(lambda s: s.parameters, state, eqx.combine(moved, frozen))
 
     def gradients(key: Any, state: Any, given: Any) -> Any:
         return _repeat(lambda step, state: descended(key, state, given, step), state)
+
+    def plain_gradients(key: Any, state: Any, given: Any) -> Any:
+        return _repeat(lambda step, state: descended(key, state, given, step, plain), state)
 
     def without_draws(key: Any, state: Any, given: Any) -> Any:
         experiment, tables = given
@@ -134,7 +139,7 @@ def _programs(
             # Held together with what changes, so that nothing is made once for all steps.
             held, state = jax.lax.optimization_barrier((batch, state))
             drawn = Drawn(**fields, batch_drawn=held)
-            return descended(key, state, (experiment, drawn), step)
+            return descended(key, state, (experiment, drawn), step, plain)
 
         return _repeat(body, state)
 
@@ -180,7 +185,8 @@ def _programs(
             "the same, its number an argument",
         ),
         "gradients alone": (prepared(gradients), "without optimizer and checks"),
-        "gradients on given samples": (prepared(without_draws), "no draws"),
+        "gradients, no kernel of our own": (prepared(plain_gradients), "as on other devices"),
+        "gradients on given samples": (prepared(without_draws), "the same without draws"),
         "draws alone": (prepared(draws), "lists of active features"),
         "draws, written out": (prepared(columns), "as columns of an array"),
     }

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import threefry_2x32
-from jaxtyping import Array, Float, Integer, Key, UInt
+from jaxtyping import Array, Bool, Float, Int, Integer, Key, UInt
 
 
 def draw_words(
@@ -18,6 +18,22 @@ def draw_words(
     blocks = np.concatenate([counters, np.full(counters.size, stream)])
     words = threefry_2x32(seeds, jnp.asarray(blocks.astype(np.int64).astype(np.uint32)))
     return words[: counters.size], words[counters.size :]
+
+
+def happens(words: UInt[Array, "*shape"], p: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+    """Events of probability p, by a random word each: p is realized to within 2^-32, and 1 exactly.
+
+    A float32 uniform number has 23 random bits: it would make a feature with p = 6e-7, the rarest
+    of 1024 at a = 2, a fifth too frequent.
+    """
+    return (words.astype(p.dtype) < p * 2.0**32) | (p >= 1.0)
+
+
+def index_from_words(words: UInt[Array, "*shape"], count: int) -> Int[Array, "*shape"]:
+    """floor(words * count / 2^32): one of `count` <= 2^16 things, as alike as 2^32 words can be."""
+    size = jnp.uint32(count)
+    carry = ((words & jnp.uint32(0xFFFF)) * size) >> jnp.uint32(16)
+    return (((words >> jnp.uint32(16)) * size + carry) >> jnp.uint32(16)).astype(jnp.int32)
 
 
 def values_from_words(law: str, words: UInt[Array, "..."]) -> Float[Array, "..."]:

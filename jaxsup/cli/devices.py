@@ -43,6 +43,15 @@ def single_threaded_lapack() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+def share_memory() -> None:
+    """Let a card's memory be taken as it is needed, unless the environment says otherwise.
+
+    XLA takes three quarters of it at once: a second process on the card then fails. It reads this
+    when JAX is first used.
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
 def use_devices(count: int | None) -> list[Any]:
     """The first `count` devices of this process, after `configure_devices`.
 

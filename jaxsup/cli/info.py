@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 # Diverged networks that are listed; --json lists all.
 _LISTED = 20
+# Numbers of a list that are shown one by one.
+_SHOWN = 64
 
 
 @dataclasses.dataclass
@@ -92,5 +96,29 @@ def format_inventory(inventory: Inventory) -> str:
     lines += [f"unread    {damage}" for damage in inventory.unread]
     lines.append(f"configuration (fingerprint {attributes.get('fingerprint', 'none')[:16]})")
     tables = json.loads(attributes["configuration"])
-    lines += [f"          {name} = {json.dumps(value)}" for name, value in tables.items()]
+    lines += [f"          {name} = {json.dumps(_shown(value))}" for name, value in tables.items()]
     return "\n".join(lines)
+
+
+def _shown(value: Any) -> Any:
+    """A value of a configuration; lists of many numbers as size, range and digest of their JSON."""
+    if isinstance(value, Mapping):
+        return {key: _shown(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    import numpy as np
+
+    numbers = np.asarray(value if _is_numbers(value) else [])
+    if numbers.size <= _SHOWN:
+        return [_shown(item) for item in value]
+    shape = " x ".join(f"{size:,}" for size in numbers.shape)
+    digest = hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+    return f"{shape} numbers, {numbers.min():.3g} to {numbers.max():.3g}, SHA-256 {digest}"
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether a list holds numbers, or lists of them, of one length each."""
+    if all(isinstance(item, int | float) and not isinstance(item, bool) for item in value):
+        return True
+    rows = all(isinstance(item, list) and _is_numbers(item) for item in value)
+    return rows and len({len(item) for item in value}) == 1

@@ -78,6 +78,12 @@ def _figures() -> list[Item]:
     return [Item(name, title) for name, title in figure_titles().items()]
 
 
+def _aliases() -> list[Item]:
+    from jaxsup._internal.aliases import ALIASES
+
+    return [Item(alias, f"stands for {name}") for alias, name in ALIASES.items()]
+
+
 def _experiment() -> list[Item]:
     from jaxsup.experiment.experiment import Experiment
 
@@ -95,6 +101,7 @@ SECTIONS: dict[str, Callable[[], list[Item]]] = {
     "record": _classes("record"),
     "observables": _observables,
     "figures": _figures,
+    "aliases": _aliases,
 }
 """What can be listed, by name."""
 

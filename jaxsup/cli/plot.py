@@ -13,7 +13,6 @@ from jaxsup.cli.pictures import check_picture, use_house_style
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.axes import Axes
 
 
 @dataclasses.dataclass
@@ -33,7 +32,7 @@ class PlotCommand:
             `jaxsup fit` has them.
         out: Picture to write: .png, .pdf or .svg.
         kind: What to draw.
-        at: Positions of axes that the picture has no room for, as NAME=INDEX.
+        at: Positions of axes that the picture has no room for, as NAME=INDEX, like a=0.
         window: First and last step of the fits.
         after: Leave out earlier steps of the fits; default: the start-up, as `jaxsup fit` has it.
         regimes: Mark the regimes on loss curves, with their exponents.
@@ -66,6 +65,8 @@ class PlotCommand:
         check_picture(self.out, force=self.force)
         use_house_style()
         from jaxsup import plot
+        from jaxsup.plot.style import ALONE
+        from jaxsup.sweep.pictures import draw, guess_kind
 
         curves = open_curves(
             self.source, step=self.step, loss=self.loss, by=self.by, seeds=self.seeds
@@ -73,37 +74,25 @@ class PlotCommand:
         dataset = select_positions(curves.load(), self.at)
         kind = self.kind or guess_kind(dataset)
         check_axes(dataset, kind)
-        figure, ax = plot.new_figure(width=6.4)
-        self._draw(dataset, kind, ax)
+        self._check_options(kind)
+        figure, ax = plot.new_figure(width=ALONE)
+        draw(dataset, kind, ax, window=self.window, after=self.after, regimes=self.regimes)
         plot.save_figure(figure, self.out)
         tell_notes(dataset)
         print(f"figure   {self.out}")
 
-    def _draw(self, dataset: xr.Dataset, kind: str, ax: Axes) -> None:
-        """Draw one kind of picture.
+    def _check_options(self, kind: str) -> None:
+        """Check that the options suit a kind of picture.
 
         Raises:
-            ValueError: as `run`.
+            ValueError: one does not.
         """
-        from jaxsup import fit, plot
         from jaxsup._internal.validation import fail
-        from jaxsup.sweep.closed_forms import theory_curves
 
         if self.regimes and kind != "loss":
             raise fail("--regimes", "loss curves", kind, "add --kind loss")
         if self.window is not None and kind in ("loss", "local"):
             raise fail("--window", "a picture of fits", kind, "leave it out or add --kind ratio")
-        if kind == "loss":
-            theory = theory_curves(dataset) if "configuration" in dataset.attrs else None
-            marks = fit.measure_regimes(dataset, after=self.after) if self.regimes else None
-            plot.loss_curves(dataset, ax, theory=theory, regimes=marks)
-        elif kind == "local":
-            plot.local_exponents(fit.measure_local_exponents(dataset, after=self.after or 0), ax)
-        else:
-            from jaxsup import measure_exponents
-
-            draw = plot.exponent_against_ratio if kind == "ratio" else plot.exponent_map
-            draw(measure_exponents(dataset, window=self.window, after=self.after), ax)
 
 
 def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
@@ -116,13 +105,16 @@ def select_positions(dataset: xr.Dataset, at: tuple[str, ...]) -> xr.Dataset:
     Raises:
         ValueError: a pair is malformed, or its axis or position is not there.
     """
-    from jaxsup._internal.validation import fail, suggest
+    from jaxsup._internal.aliases import full_name, suggest_name
+    from jaxsup._internal.validation import fail
+    from jaxsup.sweep.pictures import axes_of
 
     for pair in at:
         name, _, index = pair.partition("=")
-        axes = _axes(dataset)
+        axes = axes_of(dataset)
+        name = name if name in axes else full_name(name)
         if name not in axes:
-            do = suggest(name, axes) if axes else "leave it out, there is no axis to choose from"
+            do = suggest_name(name, axes) if axes else "leave it out, there is no axis to choose"
             if name in ("seed", "step"):
                 do = "leave it out, pictures are of all seeds and steps"
             raise fail("--at", "NAME=INDEX with an axis of the sweep", pair, do)
@@ -139,30 +131,6 @@ def check_axes(dataset: xr.Dataset, kind: str) -> None:
     Raises:
         ValueError: there are more than it shows; the message says how to choose.
     """
-    from jaxsup._internal.validation import fail
+    from jaxsup.sweep.pictures import check_room
 
-    axes = _axes(dataset)
-    room = 1 if kind in ("loss", "local") else 2
-    if len(axes) > room:
-        ratio = dataset.coords.get("superposition_ratio")
-        shown = {
-            "ratio": () if ratio is None else ratio.dims,
-            "map": ("features.exponent", "teacher.exponent"),
-        }.get(kind, ())
-        other = next(axis for axis in reversed(axes) if axis not in shown)
-        expected = f"at most {room} ax{'es' if room > 1 else 'is'} in a picture of kind {kind}"
-        text, do = ", ".join(axes), f"add --at {other}=0, or another position"
-        raise fail("--at", expected, text, do, described=True)
-
-
-def _axes(dataset: xr.Dataset) -> list[str]:
-    """Names of the axes of a sweep's settings."""
-    return [str(dim) for dim in dataset["loss"].dims if dim not in ("seed", "step")]
-
-
-def guess_kind(dataset: xr.Dataset) -> str:
-    """Which picture suits the axes of a sweep."""
-    if set(dataset["loss"].dims) == {"features.exponent", "teacher.exponent", "seed", "step"}:
-        return "map"
-    ratio = dataset.coords.get("superposition_ratio")
-    return "ratio" if ratio is not None and ratio.dims else "loss"
+    check_room(dataset, kind, "--at", "add --at {}=0, or another position".format)

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxsup.cli.devices import configure_devices, single_threaded_lapack, use_devices
+from jaxsup.cli.devices import (
+    configure_devices,
+    share_memory,
+    single_threaded_lapack,
+    use_devices,
+)
 from jaxsup.cli.pictures import use_house_style
 from jaxsup.cli.signals import stop_on_signals
 from jaxsup.reproduce.registry import figure_titles
@@ -73,6 +78,7 @@ class ReproduceCommand:
             SystemExit: a verdict is "differs" and --strict is given; status 1.
         """
         single_threaded_lapack()
+        share_memory()
         use_house_style()
         from jaxsup._internal.validation import check_choice
         from jaxsup.reproduce.claims import DIFFERS
@@ -122,12 +128,11 @@ class ReproduceCommand:
     ) -> Report:
         from jaxsup.reproduce.run import reproduce
         from jaxsup.sweep.callbacks import Stopped
-        from jaxsup.sweep.progress import show_progress
 
         out = self._folder(figure.name)
         if self.name == "all" and not self.json:
             print(f"\n{figure.name}", flush=True)
-        with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
+        with stop_on_signals() as stop:
             try:
                 report = reproduce(
                     figure,
@@ -135,7 +140,7 @@ class ReproduceCommand:
                     out,
                     weights=weights,
                     resume=self.resume,
-                    progress=progress,
+                    progress=not self.json,
                     stop=stop,
                 )
             except Stopped:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jaxsup.cli.devices import configure_devices, single_threaded_lapack, use_devices
+from jaxsup.cli.devices import (
+    configure_devices,
+    share_memory,
+    single_threaded_lapack,
+    use_devices,
+)
 from jaxsup.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -49,7 +54,8 @@ class SweepCommand:
         dry_run: Train and write nothing; tell programs, memory, disk, and time from a few updates.
         resume: Go on with what the folder holds.
         settings: A key of the file with another value, like steps=100, features.exponent=1.5 or
-            'axes."student.latent"=[8,16]'; repeatable, the last one counts.
+            'axes."student.latent"=[8,16]', or by alias a=1.5 or axes.K=[8,16], see `jaxsup list
+            aliases`; repeatable, the last one counts.
         seeds: Number of seeds, in place of the file's.
         widths: Padded widths that a scan over student.latent may compile to.
         memory: Memory to use, like 4GiB: of the accelerators, or of the process on a CPU.
@@ -94,6 +100,7 @@ class SweepCommand:
             SystemExit: a signal stopped it; the status says which.
         """
         single_threaded_lapack()
+        share_memory()
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)
         sweep, share = self._read(), self._shard()
@@ -174,11 +181,10 @@ class SweepCommand:
     def _train(self, sweep: Sweep, share: Share | None) -> xr.Dataset:
         """Train, with progress on standard error; the program ends where a signal stops it."""
         from jaxsup.sweep.callbacks import Stopped
-        from jaxsup.sweep.progress import show_progress
         from jaxsup.sweep.run import run
 
         devices = use_devices(self.devices)
-        with stop_on_signals() as stop, show_progress(quiet=self.json) as progress:
+        with stop_on_signals() as stop:
             try:
                 return run(
                     sweep,
@@ -190,7 +196,7 @@ class SweepCommand:
                     devices=devices,
                     share=share,
                     checkpoint=self.checkpoint,
-                    progress=progress,
+                    progress=not self.json,
                     stop=stop,
                 )
             except Stopped:

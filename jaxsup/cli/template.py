@@ -18,7 +18,7 @@ batch_size = 32         # fresh samples an update
 # gradient = "sampled"  # of fresh batches; "exact": of the expected loss, where it is known
 # sampling = "auto"     # how samples are drawn: "sparse", "dense", or what pays
 # reduction = "half_sum"  # loss over features: "half_sum", "sum" or "mean"
-# importance = 1.0      # weight r^(i-1) of feature i in the loss, or a list of all weights
+# importance = 1.0      # weight r^(i-1) of feature i in the loss, or all weights: a list or a file
 # precision = "float32"  # of products that train; "fast": the accelerator's own
 
 [features]              # what is seen: x_i = u_i v_i, u_i ~ Bernoulli(p_i); jaxsup list features
@@ -62,10 +62,11 @@ parameter_steps = [400]  # steps at which the parameters are kept
 evaluation_samples = 1024  # of an estimated loss; without: as many as suit the time of training
 # cluster_tolerance = 1e-4  # eigenvalues closer than this share are one eigenspace
 
-# An axis named after a field scans it: a list of values, or a rule:
+# An axis named after a field, or by its alias (jaxsup list aliases), scans it: values, or a rule:
 #   {{linspace = [start, stop, count]}}, {{geomspace = [start, stop, count]}},
 #   {{logspace = [start exponent, stop exponent, count]}}, and for integers
 #   {{range = [start, stop, step]}}, stop left out.
+# Wherever a list of numbers stands, a file may: {{file = "weights.csv"}}, or .npy, .tsv, .txt.
 # A table with a name of its own is an axis of fields that change together:
 #   [axes.width]
 #   "student.latent" = [8, 16]

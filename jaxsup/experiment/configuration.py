@@ -23,6 +23,7 @@ from jaxsup._internal.validation import (
 )
 
 _LARGEST_EXPONENT = 1e30
+_MOST_SHOWN = 8  # entries of a list that the interpreter shows
 _NUMBERS = {float, int, np.ndarray, jax.Array}
 
 
@@ -41,10 +42,18 @@ class Configuration(eqx.Module):
 
     section: ClassVar[str] = ""
 
+    def __repr__(self) -> str:
+        return eqx.tree_pformat(self, truncate_leaf=_is_long)
+
     def __check_init__(self) -> None:
         # equinox runs this after the checks of the classes below, which say more.
         fields = dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
         check_types(self.section, type(self), {f.name: getattr(self, f.name) for f in fields})
+
+
+def _is_long(value: object) -> bool:
+    """Whether a value has too many entries to be written out."""
+    return isinstance(value, tuple | list) and len(value) > _MOST_SHOWN
 
 
 def check_types(section: str, kind: type, values: Mapping[str, Any]) -> None:

@@ -1,11 +1,14 @@
 """What a network sees, is asked to learn, is, and how it is trained and recorded."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray, PyTree
 
+from jaxsup._internal.display import html_table
 from jaxsup._internal.precision import PRECISIONS
 from jaxsup._internal.validation import (
     MOST,
@@ -45,8 +48,9 @@ class Experiment(Configuration):
         reduction: ``"half_sum"``, ``"sum"`` or ``"mean"``, see `jaxsup.training.losses`.
         importance: weight of each feature in the loss: r for r^(i-1), or an array [features].
         sampling: how samples are drawn: ``"sparse"``: as lists of active features, for
-            `PowerLawFeatures` with few of them active; ``"dense"``: feature by feature, for any
-            law; ``"auto"``: the first where it pays. The two draw different samples of one law.
+            `PowerLawFeatures`, `SparseFeatures`, groups and trees with few features active;
+            ``"dense"``: feature by feature, for any law; ``"auto"``: the first where it pays. The
+            two draw different samples of one law.
         precision: of the matrix products that train: ``"float32"``: that of their dtype, on every
             device; ``"fast"``: the device's own, which is TensorFloat-32 (10 bits of mantissa) or
             bfloat16 (7 bits) on accelerators. What is recorded is computed at the precision of
@@ -71,6 +75,13 @@ class Experiment(Configuration):
     importance: Scalar = 1.0
     sampling: str = eqx.field(static=True, default="auto")
     precision: str = eqx.field(static=True, default="float32")
+
+    def _repr_html_(self) -> str:
+        """Every field, those with their defaults too."""
+        names = [field.name for field in dataclasses.fields(self)]  # pyright: ignore
+        values = [getattr(self, name) for name in names]
+        texts = [repr(v) if isinstance(v, Configuration) else eqx.tree_pformat(v) for v in values]
+        return html_table(zip(names, texts, strict=True))
 
     def __check_init__(self) -> None:
         self._check_parts()

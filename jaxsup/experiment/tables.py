@@ -10,10 +10,13 @@ dataset says of itself.
 import dataclasses
 import importlib
 import inspect
+import types
+import typing
 from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from jaxsup._internal.validation import as_numbers, fail, suggest
@@ -181,8 +184,8 @@ def _build(
             arguments[key] = value
         elif key in _SECTION_OF:
             arguments[key] = _section(key, value, imports=imports)
-        elif key == "importance" and isinstance(value, list):
-            arguments[key] = as_numbers(key, value)
+        elif isinstance(value, list) and (key == "importance" or _holds_array(kind, key)):
+            arguments[key] = as_numbers(key if kind is Experiment else f"{name}.{key}", value)
         elif isinstance(value, list) and issubclass(kind, Observable):
             arguments[key] = tuple(value)  # an observable is hashable
         else:
@@ -199,6 +202,22 @@ def _build(
         raise fail(
             name, "values of the right types", text, "give each key its type", described=True
         ) from None
+
+
+def _holds_array(kind: type[Any], key: str) -> bool:
+    """Whether a field is declared as an array of real numbers, and as nothing that is one number.
+
+    A class from outside may say it by ``Array``, ``np.ndarray`` or ``Float[Array, "..."]``.
+    """
+    try:
+        hint = typing.get_type_hints(kind).get(key)
+    except Exception:  # annotations of foreign classes, which may name anything
+        return False
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    members = set(typing.get_args(hint) if union else (hint,)) - {type(None)}
+    real = [m for m in members if "float32" in getattr(m, "dtypes", ("float32",))]
+    arrays = [getattr(member, "array_type", member) in (jax.Array, np.ndarray) for member in real]
+    return bool(arrays) and all(arrays)
 
 
 def check_table(name: str, value: Any) -> Mapping[str, Any]:

@@ -12,3 +12,13 @@ from jaxsup.fit.stretches.regime_search import regimes as regimes
 from jaxsup.fit.tables.exponents import format_exponents as format_exponents
 from jaxsup.fit.tables.local_tables import measure_local_exponents as measure_local_exponents
 from jaxsup.fit.tables.regime_tables import measure_regimes as measure_regimes
+
+__all__ = [
+    "PowerLawFit",
+    "fit_scaling",
+    "format_exponents",
+    "local_exponent",
+    "measure_local_exponents",
+    "measure_regimes",
+    "regimes",
+]

@@ -5,3 +5,8 @@
 
 from jaxsup.geometry.classify import classify as classify
 from jaxsup.geometry.report import Geometry as Geometry
+
+__all__ = [
+    "Geometry",
+    "classify",
+]

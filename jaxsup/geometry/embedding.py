@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup.geometry.coherent import coherent_closure
 from jaxsup.geometry.colors import color_pairs
 from jaxsup.geometry.scheme import AssociationScheme, build_scheme
@@ -66,6 +67,7 @@ class Embedding:
     colored: bool
     spread: float
     reason: str
+    __repr__ = fields_in_short
 
     @property
     def support(self) -> Float[np.ndarray, " rank"] | None:

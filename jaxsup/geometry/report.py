@@ -8,11 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.display import html_text, named
 from jaxsup.geometry.embedding import Idempotent
 from jaxsup.geometry.scheme import AssociationScheme
 
 _COLUMNS = ("count", "geometry", "features", "dimension", "capacity", "eigenvalue", "margin")
 _ROWS = 40  # of the table
+_NAMED = 8  # kinds of components, and features of one, that one line names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,6 +95,12 @@ class Component:
         else:
             terms = ""
         return f"{head}: {size}, capacity {_capacity(self)}; {self.scheme}{terms}"
+
+    def __repr__(self) -> str:
+        count, first = len(self.features), ", ".join(map(str, self.features[:_NAMED]))
+        which = f"{count} feature{'s' * (count != 1)} {first}{', ...' * (count > _NAMED)}"
+        text = f"{self.label}, {which}; dimension {self.dimension}, capacity {_capacity(self)}"
+        return named(self, text)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-safe values; the exact capacity as a string like "2/5"."""
@@ -197,6 +205,19 @@ class Geometry:
             "tolerance": self.tolerance,
             "margin": self.margin,
         }
+
+    def __repr__(self) -> str:
+        kinds = Counter(component.label for component in self.components).most_common()
+        names = [f"{count} {name}" for name, count in kinds[:_NAMED]]
+        more = [f"{len(kinds) - _NAMED} more kinds"] if len(kinds) > _NAMED else []
+        left_out = ["components left out"] if self.left_out else []
+        dead = self.not_represented.size
+        absent = [f"{dead} not represented"] if dead else []
+        parts = [f"{len(self.norms)} features", *left_out, *names, *more, *absent]
+        return named(self, ", ".join(parts))
+
+    def _repr_html_(self) -> str:
+        return html_text(f"{self!r}\n\n{self}")
 
     def __str__(self) -> str:
         """A table with one row for each kind of component, most features first."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.coherent import Closure
 
@@ -37,6 +38,7 @@ class AssociationScheme:
     intersection_numbers: Int[np.ndarray, "rank rank rank"]
     P: Float[np.ndarray, "rank rank"] | None
     Q: Float[np.ndarray, "rank rank"] | None
+    __repr__ = fields_in_short
 
     @property
     def points(self) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Num
 from matplotlib import colormaps
 
+from jaxsup._internal.aliases import short_name
 from jaxsup._internal.validation import fail
 from jaxsup.plot.regimes import (
     explain_stretches,
@@ -16,7 +17,7 @@ from jaxsup.plot.regimes import (
     mark_stretches,
     without_results,
 )
-from jaxsup.plot.style import line_style, plain_log_axis, styled
+from jaxsup.plot.style import NEW, line_style, plain_log_axis, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,7 +29,7 @@ _LINES = 6
 @styled
 def loss_curves(
     dataset: xr.Dataset,
-    ax: Axes,
+    ax: Axes = NEW,
     *,
     theory: xr.DataArray | None = None,
     regimes: xr.Dataset | None = None,
@@ -38,7 +39,7 @@ def loss_curves(
 
     Arguments:
         dataset: a sweep with at most one axis beside "seed" and "step" (select the others first).
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         theory: loss over the same axis and "step", drawn as thin black dashes.
         regimes: `jaxsup.fit.measure_regimes` of the dataset: every power law is marked by a band
             with its exponent, a floor in sight by a dash at the end.
@@ -92,7 +93,7 @@ def loss_curves(
 
 
 @styled
-def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
+def observable_curves(dataset: xr.Dataset, name: str, ax: Axes = NEW) -> Axes:
     """A recorded number against training steps, one line a setting: median and range over seeds.
 
     Of more than six settings, six are drawn, evenly from the first to the last.
@@ -100,7 +101,7 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
     Arguments:
         dataset: a sweep with at most one axis beside "seed" and "step" (select the others first).
         name: an observable with one number a step, like ``"saturation"``.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
 
     Raises:
         ValueError: it was not recorded, or has more axes.
@@ -124,13 +125,13 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
 
 
 @styled
-def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes) -> Axes:
+def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes = NEW) -> Axes:
     """A recorded spectrum against its index at six recorded steps, light to dark: seed medians.
 
     Arguments:
         dataset: a sweep without axes beside "seed" and "step" (select the others first).
         name: an observable over "eigenvalue", like ``"response_spectrum"``.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
 
     Raises:
         ValueError: it was not recorded, or has more axes.
@@ -176,13 +177,12 @@ def setting_label(dataset: xr.Dataset, dims: Sequence[Hashable], position: int) 
     """
     if not dims:
         return None
-    names = {"features.exponent": "a", "teacher.exponent": "b", "student.latent": "K"}
     along = {n: c for n, c in dataset.coords.items() if c.dims == (dims[0],)}
     if "superposition_ratio" in along:
         return f"N/K = {along['superposition_ratio'].values[position]:g}"
     parts = []
     for name, coordinate in sorted(along.items(), key=lambda item: str(item[0])):
-        text = names.get(str(name), str(name).rpartition(".")[2].replace("_", " "))
+        text = short_name(str(name)).replace("_", " ")
         value = coordinate.values[position]
         number = np.issubdtype(coordinate.dtype, np.number)
         parts.append(f"{text} = {value:.4g}" if number else str(value))

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from jaxsup._internal.validation import fail
 from jaxsup.plot.curves import setting_label, step_label
 from jaxsup.plot.regimes import without_results
-from jaxsup.plot.style import COLOR_MAP, GUIDE, MARKERS, line_style, styled
+from jaxsup.plot.style import COLOR_MAP, GUIDE, MARKERS, NEW, line_style, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +27,7 @@ _LINES = 6
 
 @styled
 def exponent_against_ratio(
-    table: xr.Dataset, ax: Axes, *, theory: bool = True, legend: bool = True
+    table: xr.Dataset, ax: Axes = NEW, *, theory: bool = True, legend: bool = True
 ) -> Axes:
     """Training exponent against the superposition ratio N/K, one line a setting.
 
@@ -38,7 +38,7 @@ def exponent_against_ratio(
     Arguments:
         table: result of `jaxsup.measure_exponents` with ``superposition_ratio`` along an axis and
             at most one more axis; ``exact``, where it is there, is marked beside the first ratio.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         theory: draw both exponents without superposition.
         legend: draw a legend.
 
@@ -133,7 +133,7 @@ def _explain_theory(table: xr.Dataset, ax: Axes, name: str) -> None:
 
 
 @styled
-def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
+def exponent_map(table: xr.Dataset, ax: Axes = NEW) -> Axes:
     """Heat map of the training exponent over (a, b), the theory without superposition below it.
 
     Of the two numbers below, the first is the linear student's at this number of features and over
@@ -142,7 +142,7 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
     Arguments:
         table: result of `jaxsup.measure_exponents` with exactly the axes ``features.exponent``
             and ``teacher.exponent``.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
 
     Raises:
         ValueError: the table has other axes.
@@ -180,7 +180,7 @@ def exponent_map(table: xr.Dataset, ax: Axes) -> Axes:
 
 @styled
 def local_exponents(
-    table: xr.Dataset, ax: Axes, *, theory: bool = True, legend: bool = True
+    table: xr.Dataset, ax: Axes = NEW, *, theory: bool = True, legend: bool = True
 ) -> Axes:
     """Local exponent -d log L / d log t against training steps, one line a setting with its band.
 
@@ -189,7 +189,7 @@ def local_exponents(
 
     Arguments:
         table: result of `jaxsup.fit.measure_local_exponents` with at most one axis beside "step".
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         theory: draw both exponents without superposition.
         legend: draw a legend.
 

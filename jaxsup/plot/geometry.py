@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.colors import color_pairs
-from jaxsup.plot.style import COLORS, COVERING, line_style, styled
+from jaxsup.plot.style import COLORS, COVERING, NEW, line_style, styled, styled_in_space
 from jaxsup.spectral.arrays import check_unmasked
 from jaxsup.spectral.overlap import welch_bound
 
@@ -35,14 +35,14 @@ _MARKED = 24  # features that still have room for their number
 
 @styled
 def feature_geometry(
-    vectors: ArrayLike, ax: Axes, *, labels: ArrayLike | None = None, tolerance: float = 1e-2
+    vectors: ArrayLike, ax: Axes = NEW, *, labels: ArrayLike | None = None, tolerance: float = 1e-2
 ) -> Axes:
     """Features as arrows in the plane, an edge for each pair, colored by its Gram value w_i . w_j.
 
     Arguments:
         vectors: [latent, features]; more than two latent dimensions are projected onto the two
             principal axes, and the axes then say which share of |W|^2 = sum_i |w_i|^2 they show.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         labels: numbers of the features; default: 0, 1, ...
         tolerance: width of a class of Gram values, relative to the largest |w_i|^2. Values that
             form no classes, or more than six, give no edges; the picture says so.
@@ -81,15 +81,15 @@ def feature_geometry(
     return ax
 
 
-@styled
+@styled_in_space
 def feature_geometry_3d(
-    vectors: ArrayLike, ax: Axes, *, labels: ArrayLike | None = None, tolerance: float = 1e-2
+    vectors: ArrayLike, ax: Axes = NEW, *, labels: ArrayLike | None = None, tolerance: float = 1e-2
 ) -> Axes:
     """`feature_geometry` in space: three coordinates, or the three principal axes.
 
     Arguments:
         vectors: [latent, features].
-        ax: 3-D axis, as ``new_figure(projection="3d")`` makes it.
+        ax: 3-D axis, as ``new_figure(projection="3d")`` makes it; default: a new one.
         labels: numbers of the features; default: 0, 1, ...
         tolerance: as in `feature_geometry`.
 
@@ -127,13 +127,13 @@ def feature_geometry_3d(
 
 @styled
 def gram_matrix(
-    vectors: ArrayLike, ax: Axes, *, labels: ArrayLike | None = None, title: str | None = None
+    vectors: ArrayLike, ax: Axes = NEW, *, labels: ArrayLike | None = None, title: str | None = None
 ) -> Axes:
     """Heat map of the Gram matrix M_ij = w_i . w_j: blue negative, red positive, white orthogonal.
 
     Arguments:
         vectors: columns w_i, [latent, features].
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         labels: numbers of the features; default: 0, 1, ...
         title: of the axis.
 
@@ -156,7 +156,7 @@ def gram_matrix(
 
 
 @styled
-def cosine_histogram(vectors: ArrayLike, ax: Axes, *, most: int = 1024) -> Axes:
+def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) -> Axes:
     """Cosines of all pairs of features, beside the Welch bound.
 
     Dashed lines at +-sqrt((n - K) / (K (n - 1))): no n vectors in K dimensions have smaller
@@ -164,7 +164,7 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes, *, most: int = 1024) -> Axes:
 
     Arguments:
         vectors: [latent, features].
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         most: of more features, so many evenly spaced ones are drawn, and the x label says so.
 
     Raises:

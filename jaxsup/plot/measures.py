@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, plain_log_axis, styled
+from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, NEW, plain_log_axis, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ _WORDS = {
 
 
 @styled
-def linear_law(spectrum: FrameSpectrum, ax: Axes) -> Axes:
+def linear_law(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     """Capacity D_i against |w_i|^2, colored by home eigenspace, with lines |w|^2 / lambda.
 
     A localized feature is on the line of its eigenspace. Of more than five
@@ -36,7 +36,7 @@ def linear_law(spectrum: FrameSpectrum, ax: Axes) -> Axes:
 
     Arguments:
         spectrum: result of `jaxsup.spectral.decompose`.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
     """
     homes = np.asarray(spectrum.homes)
     chosen = np.flatnonzero(np.asarray(spectrum.represented))
@@ -95,7 +95,7 @@ def _color_by_eigenvalue(
 
 @styled
 def histogram_beside_nulls(
-    measures: Measures, represented: Int[np.ndarray, " kept"], ax: Axes, *, name: str
+    measures: Measures, represented: Int[np.ndarray, " kept"], ax: Axes = NEW, *, name: str
 ) -> Axes:
     """Histogram of a quantity over features, with those of random matrices as outlines.
 
@@ -105,7 +105,7 @@ def histogram_beside_nulls(
     Arguments:
         measures: of `jaxsup.weights.diagnose`.
         represented: indices of the represented features.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         name: "slack" or "eigenvalue_spreads".
     """
     values = np.asarray(measures.per_feature[name], np.float64)[represented]

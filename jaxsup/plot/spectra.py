@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, GUIDE, styled
+from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, GUIDE, NEW, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ _NAMED_ROWS = 24
 
 
 @styled
-def eigenvalue_spectrum(spectrum: FrameSpectrum, ax: Axes) -> Axes:
+def eigenvalue_spectrum(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     """Eigenvalues of F = W W^T by falling size, each eigenspace of more than one dimension a bar.
 
     Dashed: |W|^2 / min(K, N), the level of a tight frame. Shaded: where the eigenvalues of
@@ -32,7 +32,7 @@ def eigenvalue_spectrum(spectrum: FrameSpectrum, ax: Axes) -> Axes:
 
     Arguments:
         spectrum: result of `jaxsup.spectral.decompose`.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
     """
     values = np.asarray(spectrum.raw_eigenvalues, np.float64)
     sizes = np.asarray(spectrum.multiplicities)
@@ -82,13 +82,13 @@ def eigenvalue_spectrum(spectrum: FrameSpectrum, ax: Axes) -> Axes:
 
 @styled
 def spectral_measures(
-    spectrum: FrameSpectrum, ax: Axes, *, features: Sequence[int] | None = None
+    spectrum: FrameSpectrum, ax: Axes = NEW, *, features: Sequence[int] | None = None
 ) -> Axes:
     """Heat map of mu_ik = |P_k w_i|^2 / |w_i|^2, features against eigenspaces.
 
     Arguments:
         spectrum: result of `jaxsup.spectral.decompose`.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
         features: which features, by index; default: all.
 
     Raises:
@@ -130,14 +130,14 @@ def spectral_measures(
 
 
 @styled
-def localization_histogram(spectrum: FrameSpectrum, ax: Axes) -> Axes:
+def localization_histogram(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     """Histogram of sum_k mu_ik^2 over represented features: 1 is a feature on one eigenspace.
 
     1 / value is the effective number of eigenspaces that a feature spreads over, at most `count`.
 
     Arguments:
         spectrum: result of `jaxsup.spectral.decompose`.
-        ax: axis to draw on.
+        ax: axis to draw on; default: a new one.
     """
     represented = np.asarray(spectrum.represented)
     values = np.asarray(spectrum.localization, np.float64)[represented].clip(max=1.0)

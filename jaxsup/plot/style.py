@@ -6,6 +6,7 @@ Lines differ in lightness, dash and marker, so that they can be told apart in gr
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -31,6 +32,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 3)), (0, (8, 2)))
 GUIDE = "#555555"
 COLOR_MAP = "cividis"
+WIDTH, HEIGHT = 5.2, 3.6
+"""Size of an axis in inches."""
+ALONE = 6.4
+"""Width of an axis that stands alone: some have their legend beside them."""
 # A legend that covers what it stands on.
 COVERING: Any = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
 STYLE: Any = {
@@ -55,13 +60,41 @@ STYLE: Any = {
 }
 
 
+NEW: Any = None
+"""Default of ``ax``: what `styled` decorates is given a new one then."""
+
+
 def styled(draw: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
-    """Draw in the house style, wherever the axis came from."""
+    """Draw in the house style: on the axis that is given, or on a new one."""
+    return _styled(draw, None)
+
+
+def styled_in_space(draw: Callable[Arguments, Axes]) -> Callable[Arguments, Axes]:
+    """`styled` for pictures on a 3-D axis."""
+    return _styled(draw, "3d")
+
+
+def _styled(draw: Callable[Arguments, Axes], projection: str | None) -> Callable[Arguments, Axes]:
+    signature = inspect.signature(draw)
 
     @functools.wraps(draw)
     def in_style(*args: Arguments.args, **options: Arguments.kwargs) -> Axes:
         with mpl.rc_context(STYLE):
-            return draw(*args, **options)
+            bound = signature.bind(*args, **options)
+            if bound.arguments.get("ax") is not None:
+                return draw(*args, **options)
+            # Of pyplot: a notebook shows its figures, and a script by `pyplot.show`.
+            from matplotlib import pyplot
+
+            kind = {"projection": projection}
+            figure, bound.arguments["ax"] = pyplot.subplots(
+                figsize=(ALONE, HEIGHT), layout="constrained", subplot_kw=kind
+            )
+            try:
+                return draw(*bound.args, **bound.kwargs)
+            except BaseException:
+                pyplot.close(figure)
+                raise
 
     return in_style
 
@@ -70,8 +103,8 @@ def new_figure(
     columns: int = 1,
     *,
     rows: int = 1,
-    width: float = 5.2,
-    height: float = 3.6,
+    width: float = WIDTH,
+    height: float = HEIGHT,
     projection: str | None = None,
 ) -> tuple[Figure, Any]:
     """An empty figure in the house style and its axes.

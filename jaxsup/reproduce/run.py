@@ -14,7 +14,7 @@ from jaxsup.plot import save_figure
 from jaxsup.reproduce.claims import NOT_CLAIMED, format_claims
 from jaxsup.reproduce.figure import AbstractFigure, AbstractWeightsFigure, Findings
 from jaxsup.reproduce.registry import find_figure
-from jaxsup.sweep.progress import Progress
+from jaxsup.sweep.progress import Progress, show_progress
 from jaxsup.sweep.run import run
 from jaxsup.sweep.store.plan import check_store
 from jaxsup.weights.files.read import Weights
@@ -58,7 +58,7 @@ def reproduce(
     *,
     weights: Weights | None = None,
     resume: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Report:
     """Train a figure's sweep at a scale, measure it, and write everything below `out`.
@@ -105,21 +105,21 @@ def _train_and_measure(
     size: object,
     out: Path,
     resume: bool,
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[Progress], None] | bool | None,
     stop: Callable[[], bool] | None,
 ) -> tuple[Findings, dict[str, float]]:
-    segments = 0
-
-    def count(state: Progress) -> None:
-        nonlocal segments
-        segments += 1
-        if progress is not None:
-            progress(state)
-
-    start = time.perf_counter()
+    start, segments = time.perf_counter(), 0
     sweep, report = figure.configure(size), out / f"{figure.name}.json"
-    options: dict[str, Any] = {"resume": resume, "progress": count, "stop": stop}
-    dataset = run(sweep, out / "dataset.zarr", widths=figure.widths, **options)
+    options: dict[str, Any] = {"resume": resume, "stop": stop, "widths": figure.widths}
+    with show_progress(progress) as show:
+
+        def count(state: Progress) -> None:
+            nonlocal segments
+            segments += 1
+            if show is not None:
+                show(state)
+
+        dataset = run(sweep, out / "dataset.zarr", progress=count, **options)
     halfway = time.perf_counter()
     findings = figure.measure(dataset, sweep)
     training = halfway - start

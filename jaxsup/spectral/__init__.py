@@ -38,3 +38,11 @@ from jaxsup.spectral.certificate import certify as certify
 from jaxsup.spectral.represented import represented as represented
 from jaxsup.spectral.spectrum import FrameSpectrum as FrameSpectrum
 from jaxsup.spectral.spectrum import decompose as decompose
+
+__all__ = [
+    "FrameSpectrum",
+    "certify",
+    "decompose",
+    "decompose_batch",
+    "represented",
+]

@@ -7,6 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import fail
 from jaxsup.spectral.arrays import as_array, check_tolerances, data_rank_cut, rounding
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose
@@ -38,6 +39,7 @@ class Certificate(NamedTuple):
     margin: float
     errors: dict[str, float]
     bounds: dict[str, float]
+    __repr__ = fields_in_short
 
     @property
     def certified(self) -> bool:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_positive_integer, fail
 from jaxsup.spectral.arrays import as_array, exact_product, in_own_precision, or_one
 from jaxsup.spectral.spectrum import FrameSpectrum
@@ -103,6 +104,7 @@ class LinearLaw(NamedTuple):
     intercepts: Float[Array, " eigenspaces"]
     r_squared: Float[Array, " eigenspaces"]
     scaled_slopes: Float[Array, " eigenspaces"]
+    __repr__ = fields_in_short
 
 
 @in_own_precision

@@ -11,6 +11,8 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
+from jaxsup._internal.display import named
+from jaxsup._internal.validation import is_traced
 from jaxsup.spectral.arrays import (
     as_array,
     check_tolerances,
@@ -90,6 +92,19 @@ class FrameSpectrum(eqx.Module):
     labels: Int[Array, " eigenvalues"]
     scale: Float[Array, ""]
     scaled_eigenvalues: Float[Array, " eigenvalues"]
+
+    def __repr__(self) -> str:
+        numbers = self.rank, self.count, self.saturation
+        if not all(isinstance(array, Array | np.ndarray) for array in (self.basis, *numbers)):
+            return eqx.tree_pformat(self)  # a tree of something else, as `jax.tree.map` makes
+        size = f"{self.basis.shape[-2]:,} x {self.norms.shape[-1]:,}"
+        if is_traced(numbers):
+            return named(self, f"{size}, traced")
+        if self.rank.ndim:
+            return named(self, f"a batch of {' x '.join(map(str, self.rank.shape))}, {size}")
+        rank, count = int(self.rank), int(self.count)
+        spaces = f"rank {rank:,} in {count:,} eigenspace{'s' * (count != 1)}"
+        return named(self, f"{size}, {spaces}, saturation {float(self.saturation):.4f}")
 
     @property
     @in_own_precision

@@ -4,11 +4,15 @@ import copy
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxsup._internal.aliases import full_name, resolve_axes
 from jaxsup._internal.validation import fail
 from jaxsup.experiment.tables import SECTIONS
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.number_files import with_numbers
+from jaxsup.sweep.spacings import is_spacing
 from jaxsup.sweep.tables import flatten_fields, sweep_from_tables
 
 # A word that TOML would want in quotes: a name, a file, "module:Class".
@@ -37,10 +41,11 @@ def parse_amendment(text: str) -> Amendment:
 
     Arguments:
         text: a dotted key as TOML writes it, and a value as TOML writes it. A word that is no value
-            of TOML is a text. ``experiment.steps`` is ``steps``, at the top of the file.
+            of TOML is a text. ``experiment.steps`` is ``steps``, at the top of the file. A file of
+            numbers is named from the current folder.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or names a file that holds no numbers.
 
     >>> parse_amendment('axes."student.latent"=[8, 16]').path
     ('axes', 'student.latent')
@@ -52,7 +57,13 @@ def parse_amendment(text: str) -> Amendment:
         raise _failure(text, "KEY=VALUE", text, "write it like steps=100")
     path = _parse_key(text, key)
     path = path[1:] if path[0] == "experiment" and len(path) > 1 else path
-    return Amendment(text, _joined(path), _parse_value(text, value.strip()))
+    try:
+        numbers = with_numbers(_parse_value(text, value.strip()), Path(), ".".join(path))
+    except (ValueError, FileNotFoundError) as error:
+        label = f"{_label(text)}: "
+        message = str(error)
+        raise ValueError(message if message.startswith(label) else label + message) from None
+    return Amendment(text, _joined(path), numbers)
 
 
 def amend_sweep(tables: Mapping[str, Any], amendments: Sequence[Amendment]) -> Sweep:
@@ -60,12 +71,13 @@ def amend_sweep(tables: Mapping[str, Any], amendments: Sequence[Amendment]) -> S
 
     Arguments:
         tables: as `jaxsup.sweep.tables.parse_toml` returns them.
-        amendments: what changes, in this order.
+        amendments: what changes, in this order; aliases stand for their fields, also on axes.
 
     Raises:
         ValueError: as `sweep_from_tables` does, with the changes at fault named; or a change is of
             a field that an axis scans, or goes through a value that is no table.
     """
+    amendments = [each._replace(path=_resolved(each.path, each.value)) for each in amendments]
     amended = _amended(tables, amendments)
     try:
         sweep = sweep_from_tables(amended, imports=True)
@@ -102,10 +114,11 @@ def _amended(tables: Mapping[str, Any], amendments: Sequence[Amendment]) -> dict
     """The tables with the changes made in a copy."""
     amended = copy.deepcopy(dict(tables))
     if isinstance(axes := amended.get("axes"), Mapping):
-        amended["axes"] = {
+        flat = {
             name: flatten_fields(axis) if isinstance(axis, Mapping) else axis
             for name, axis in flatten_fields(axes).items()
         }
+        amended["axes"] = resolve_axes(flat, is_spacing)
     for text, path, value in amendments:
         table = amended
         for number, key in enumerate(path[:-1], 1):
@@ -161,6 +174,14 @@ def _joined(path: tuple[str, ...]) -> tuple[str, ...]:
         if key in SECTIONS:
             return (*path[:number], ".".join(path[number:]))
     return path
+
+
+def _resolved(path: tuple[str, ...], value: Any) -> tuple[str, ...]:
+    """A path without aliases: ``K`` is ``student.latent``, also as an axis or on a joint one."""
+    if len(path) == 1:
+        return tuple(full_name(path[0]).split("."))
+    joint = len(path) == 2 and isinstance(value, dict) and not is_spacing(value)
+    return path if path[0] != "axes" or joint else (*path[:-1], full_name(path[-1]))
 
 
 def _failure(text: str, expected: str, value: object, advice: str) -> ValueError:

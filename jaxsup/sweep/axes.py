@@ -10,7 +10,8 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from jaxsup._internal.validation import fail, suggest
+from jaxsup._internal.aliases import find_name
+from jaxsup._internal.validation import fail
 from jaxsup.experiment.configuration import check_types
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
@@ -104,7 +105,7 @@ def make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
     lengths = {}
     for field, column in fields.items():
         if field not in scannable:
-            raise fail("axes", "a field of the experiment", field, suggest(field, scannable))
+            find_name("axes", "a field of the experiment", field, scannable)  # raises
         if isinstance(column, str | bytes) or not isinstance(column, Sequence | np.ndarray):
             raise fail(f"axes.{field}", "a list of values", column, "write [...] around them")
         lengths[field] = len(column) if np.ndim(column[:0]) else 0  # pyright: ignore[reportArgumentType]

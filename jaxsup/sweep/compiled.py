@@ -1,64 +1,34 @@
-"""The compiled programs of a part: its frozen arrays, its start, and a segment of its training.
-
-Here alone the sweep calls the functions of one run (`jaxsup.training.state`).
-"""
+"""The compiled programs of a part: its frozen arrays, its start, and a segment of its training."""
 
 import dataclasses
-import functools
 import time
+import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jax.stages import Traced, Wrapped
-from jaxtyping import Array, Bool, Int, Integer, Key, PRNGKeyArray, PyTree
+from jax.sharding import Mesh, NamedSharding
+from jax.stages import Traced
+from jaxtyping import Int, Integer, PyTree
 
-from jaxsup.experiment.experiment import Experiment
+from jaxsup.sweep.distributed import (
+    Advanced,
+    Frozen,
+    Inputs,
+    Segment,
+    advancing,
+    beginning,
+    freezing,
+    freezing_parameters,
+    tabulating,
+)
 from jaxsup.sweep.keys import seed_keys
 from jaxsup.sweep.placement import Placement
 from jaxsup.sweep.programs import Program
-from jaxsup.training.state import (
-    State,
-    advance,
-    drop_frozen,
-    frozen_parameters,
-    observe,
-    restore_frozen,
-    start,
-)
-from jaxsup.training.updates import AbstractUpdate
-
-
-class Inputs(NamedTuple):
-    """What the replicas of a part follow from, the same from the first update to the last.
-
-    Attributes:
-        varying: leaves of the experiment that differ between points, along the axes of
-            `Placement.setting_axes`; None elsewhere.
-        fixed: the leaves that all points share; None elsewhere.
-        update: how updates are computed; it has no leaves.
-        keys: the keys of the lanes.
-    """
-
-    varying: Experiment
-    fixed: Experiment
-    update: AbstractUpdate
-    keys: Key[Array, " lanes"]
-
-
-class Segment(NamedTuple):
-    """From which update to which, and whether the replicas are observed at the end."""
-
-    first: Int[Array, ""]
-    stop: Int[Array, ""]
-    due: Bool[Array, ""]
-
-
-_Advanced = tuple[State, Int[Array, "lanes slots"], dict[str, Array]]
+from jaxsup.training.state import State, observe, start
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,7 +36,7 @@ class Programs:
     """What is compiled for one placement and one structure of experiments.
 
     Attributes:
-        freeze: the arrays that are not learned.
+        freeze: what no update changes.
         begin: the replicas before their first update, without these arrays.
         advance: the replicas after a segment, a copy of their status that outlives them, and what
             was observed of them by name, NaN where nothing was due. It takes over the state that it
@@ -74,9 +44,9 @@ class Programs:
         state: what `begin` and `advance` return, by shapes and types.
     """
 
-    freeze: Callable[[Inputs], PyTree]
+    freeze: Callable[[Inputs], Frozen]
     begin: Callable[[Inputs], State]
-    advance: Callable[[Inputs, PyTree, State, Segment], _Advanced]
+    advance: Callable[[Inputs, Frozen, State, Segment], Advanced]
     state: State
 
 
@@ -161,120 +131,63 @@ def kept_bytes(program: Program) -> int:
 
 
 def _compile(placement: Placement, inputs: Inputs) -> Programs:
-    segment, state = _trace(placement, inputs)
+    with warnings.catch_warnings():
+        # JAX says of its Triton backend that it will go: then there will be no kernels of ours.
+        warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
+        segment, state = _trace(placement, inputs)
+        training = segment.lower().compile()
     return Programs(
-        _freezing(placement).lower(inputs).compile(),
-        _beginning(placement).lower(inputs).compile(),
-        segment.lower().compile(),
+        _compile_freezing(placement, inputs),
+        beginning(placement).lower(inputs).compile(),
+        training,
         state,
+    )
+
+
+def _compile_freezing(placement: Placement, inputs: Inputs) -> Callable[[Inputs], Frozen]:
+    """What freezes: all at once on a CPU; else the tables are made by the host.
+
+    A loop over the features is many launches for an accelerator; and its powers, rounded otherwise
+    than a CPU's, would now and then pick another feature for an arrival: tables are the same
+    numbers wherever networks are trained. Where JAX has no CPU, devices make their own.
+    """
+    host = _host_of(placement)
+    if host is None:
+        return freezing(placement).lower(inputs).compile()
+    parameters = freezing_parameters(placement).lower(inputs).compile()
+    tables = tabulating(host).lower(_on_host(inputs)).compile()
+    place = NamedSharding(placement.mesh, placement.settings)
+
+    def freeze(inputs: Inputs) -> Frozen:
+        arrays = jax.tree.map(np.asarray, tables(_on_host(inputs)))
+        return Frozen(parameters(inputs), jax.device_put(arrays, place))
+
+    return freeze
+
+
+def _host_of(placement: Placement) -> Placement | None:
+    """The same replicas on a CPU; None where that is what they lie on, or where there is none."""
+    if placement.mesh.devices.flat[0].platform == "cpu":
+        return None
+    try:
+        host = jax.local_devices(backend="cpu")[:1]
+    except RuntimeError:  # JAX_PLATFORMS names none
+        return None
+    return dataclasses.replace(placement, mesh=Mesh(np.asarray(host), ("replica",)))
+
+
+def _on_host(inputs: Inputs) -> Inputs:
+    """What the tables follow from, away from any device."""
+    keyless: Any = None
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf,
+        inputs._replace(keys=keyless),
     )
 
 
 def _trace(placement: Placement, inputs: Inputs) -> tuple[Traced, State]:
     """A segment, not compiled yet, and the shapes of the state that it takes."""
-    frozen = jax.eval_shape(_freezing(placement), inputs)
-    state = jax.eval_shape(_beginning(placement), inputs)
+    frozen = jax.eval_shape(freezing(placement), inputs)
+    state = jax.eval_shape(beginning(placement), inputs)
     segment = Segment(jnp.int32(0), jnp.int32(0), jnp.asarray(False))
-    return _advancing(placement).trace(inputs, frozen, state, segment), state
-
-
-@functools.cache
-def _freezing(placement: Placement) -> Wrapped:
-    specs = (_inputs_specs(placement),)
-    return _distribute(functools.partial(_freeze, placement), placement, specs, placement.frozen)
-
-
-@functools.cache
-def _beginning(placement: Placement) -> Wrapped:
-    specs = (_inputs_specs(placement),)
-    return _distribute(functools.partial(_begin, placement), placement, specs, placement.grid)
-
-
-@functools.cache
-def _advancing(placement: Placement) -> Wrapped:
-    grid, everywhere = placement.grid, PartitionSpec()
-    bounds = Segment(everywhere, everywhere, everywhere)  # pyright: ignore[reportArgumentType]
-    return _distribute(
-        functools.partial(_advance, placement),
-        placement,
-        (_inputs_specs(placement), placement.frozen, grid, bounds),
-        (grid, grid, grid),
-        donate_argnums=2,
-    )
-
-
-def _inputs_specs(placement: Placement) -> Inputs:
-    everywhere: Any = PartitionSpec()
-    settings: Any = placement.settings
-    return Inputs(settings, everywhere, everywhere, placement.keys)  # pyright: ignore[reportArgumentType]
-
-
-def _distribute(
-    function: Callable[..., Any],
-    placement: Placement,
-    inputs: PyTree[PartitionSpec],
-    outputs: PyTree[PartitionSpec],
-    **options: Any,
-) -> Wrapped:
-    """`function` of what lies on one device, over all devices."""
-    everywhere = jax.shard_map(
-        function, mesh=placement.mesh, in_specs=inputs, out_specs=outputs, check_vma=False
-    )
-    place = functools.partial(NamedSharding, placement.mesh)
-    return jax.jit(
-        everywhere,
-        in_shardings=jax.tree.map(place, inputs),
-        out_shardings=jax.tree.map(place, outputs),
-        **options,
-    )
-
-
-def _freeze(placement: Placement, inputs: Inputs) -> PyTree:
-    def freeze(varying: Experiment, key: PRNGKeyArray) -> PyTree:
-        return frozen_parameters(eqx.combine(varying, inputs.fixed), key)
-
-    if placement.one_copy:
-        first = 0 if placement.alike else (0, 0)
-        setting = jax.tree.map(lambda leaf: leaf[first], inputs.varying)
-        return jax.vmap(functools.partial(freeze, setting))(inputs.keys)
-    return placement.over_replicas(freeze, *_arguments(placement, inputs))
-
-
-def _begin(placement: Placement, inputs: Inputs) -> State:
-    def begin(varying: Experiment, key: PRNGKeyArray) -> State:
-        experiment = eqx.combine(varying, inputs.fixed)
-        return drop_frozen(experiment, start(experiment, key))
-
-    return placement.over_replicas(begin, *_arguments(placement, inputs))
-
-
-def _advance(
-    placement: Placement, inputs: Inputs, frozen: PyTree, state: State, segment: Segment
-) -> _Advanced:
-    def train(varying: Experiment, key: PRNGKeyArray, frozen: PyTree, state: State) -> State:
-        experiment = eqx.combine(varying, inputs.fixed)
-        whole = restore_frozen(frozen, state)
-        bounds = segment.first, segment.stop
-        return drop_frozen(experiment, advance(experiment, inputs.update, key, whole, *bounds))
-
-    def record(
-        varying: Experiment, key: PRNGKeyArray, frozen: PyTree, state: State
-    ) -> dict[str, Array]:
-        experiment = eqx.combine(varying, inputs.fixed)
-        return observe(experiment, inputs.update, key, restore_frozen(frozen, state))
-
-    arguments = *_arguments(placement, inputs), (placement.frozen_axes, frozen)
-    state = placement.over_replicas(train, *arguments, (placement.grid_axes, state))
-
-    def record_all() -> dict[str, Array]:
-        return placement.over_replicas(record, *arguments, (placement.grid_axes, state))
-
-    empty = jax.tree.map(
-        lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(record_all)
-    )
-    records = jax.lax.cond(segment.due, record_all, lambda: empty)
-    return state, jnp.copy(state.status), records
-
-
-def _arguments(placement: Placement, inputs: Inputs) -> tuple[Any, Any]:
-    return (placement.setting_axes, inputs.varying), (placement.key_axes, inputs.keys)
+    return advancing(placement).trace(inputs, frozen, state, segment), state

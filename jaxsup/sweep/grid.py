@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.aliases import both_names, resolve_axes
+from jaxsup._internal.display import html_table, html_text, named, short
 from jaxsup._internal.validation import check_positive_integer, fail, is_integer
 from jaxsup.experiment.experiment import Experiment, check_experiment
 from jaxsup.sweep.axes import (
@@ -27,6 +29,9 @@ MOST_NETWORKS = 10**8
 MOST_STRUCTURES = 10**4
 """Largest number of settings that differ in more than numbers."""
 
+_MOST_LISTED = 6  # values of an axis that a notebook shows
+_MOST_COUNTED = 64  # structures that are looked at to be shown
+
 
 class Sweep:
     """An experiment, the axes to scan, and the seeds: what `jaxsup.run` trains.
@@ -37,6 +42,8 @@ class Sweep:
             ``"features.exponent"`` (a field of the experiment) goes with a list of values; any
             other name goes with a mapping from fields to lists of one length, which then change
             together: ``{"setting": {"features.exponent": [1.1, 2], "teacher.exponent": [0, 1]}}``.
+            Fields go by their aliases too, "a" and "b" for these (`jaxsup._internal.aliases`, or
+            ``jaxsup list aliases``).
             Scans of ``"student.latent"`` are padded to a few widths, see `jaxsup.run`.
         seeds: S for the seeds 0..S-1, or the seeds themselves. Seed s is ``jax.random.key(s)``;
             all points share it, and with it their data stream.
@@ -78,6 +85,38 @@ class Sweep:
         if self._mixes_updates():
             laws = [any(f.startswith("features.") for f in axis.fields) for axis in self.axes]
             self.structural = tuple(map(operator.or_, self.structural, laws))
+
+    def __len__(self) -> int:
+        """Number of networks, as `replicas`."""
+        return self.replicas
+
+    def __repr__(self) -> str:
+        sizes = [f"{axis.size:,} {axis.name}" for axis in self.axes]
+        sizes.append(f"{len(self.seeds):,} seed{'s' * (len(self.seeds) != 1)}")
+        networks = f"{self.replicas:,} network{'s' * (self.replicas != 1)}"
+        return named(self, f"{networks} = {' x '.join(sizes)}")
+
+    def _repr_html_(self) -> str:
+        """What is scanned, how many networks and compiled programs that is, and of what."""
+        rows = [
+            (axis.name, f"{axis.size:,}", both_names(field), _listed(values))
+            for axis in self.axes
+            for field, values in axis.fields.items()
+        ]
+        rows.append(("seed", f"{len(self.seeds):,}", "", _listed(self.seeds)))
+        table = html_table(rows, ("axis", "values", "field", ""))
+        programs = self._count_programs()
+        compiled = "" if programs is None else f" in {programs} compiled program"
+        compiled += "s" * (programs not in (None, 1))
+        return html_text(repr(self) + compiled) + table + self.experiment._repr_html_()
+
+    def _count_programs(self) -> int | None:
+        """Programs that `jaxsup.run` compiles; None where it takes long to tell."""
+        from jaxsup.sweep.programs import plan_programs
+
+        fixed = zip(self.axes, self.structural, strict=True)
+        structures = math.prod(axis.size for axis, structural in fixed if structural)
+        return len(plan_programs(self, 2)) if structures <= _MOST_COUNTED else None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -154,12 +193,12 @@ class Sweep:
             for number, place in zip(numbered, places, strict=True)
             for field, values in self.axes[number].fields.items()
         }
-        base = experiment.features
-        arguments = [
-            laws.get(f"features.{name}", np.full(len(found), getattr(base, name, 0), np.float64))
-            for name in ("exponent", "density")
-        ]
-        _, firsts = np.unique(laws_alike(base, *arguments), return_index=True)
+        numbers = {
+            field.removeprefix("features."): values
+            for field, values in laws.items()
+            if field.startswith("features.")
+        }
+        _, firsts = np.unique(laws_alike(experiment.features, numbers), return_index=True)
         return [
             choose_update(replace_fields(experiment, {f: v[first].item() for f, v in laws.items()}))
             for first in firsts
@@ -194,11 +233,17 @@ class Sweep:
         return replace_fields(self.experiment, changes)
 
 
+def _listed(values: Sequence[Any]) -> str:
+    """The first values of an axis, and the last."""
+    words = [short(value) for value in values[:_MOST_LISTED]]
+    return ", ".join(words) + (f", ... {short(values[-1])}" if len(values) > len(words) else "")
+
+
 def _axis_items(axes: object) -> Sequence[tuple[Any, Any]]:
     if axes is not None and not isinstance(axes, Mapping):
         advice = "write {'features.exponent': [1.1, 1.5]}"
         raise fail("axes", "lists of values by name", axes, advice)
-    return list((axes or {}).items())
+    return list(resolve_axes(axes or {}).items())
 
 
 def _make_seeds(seeds: Any) -> tuple[int, ...]:

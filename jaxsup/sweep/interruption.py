@@ -1,4 +1,4 @@
-"""Ctrl-C in a call of `run`: the part at hand is kept before KeyboardInterrupt is raised."""
+"""Ctrl-C in a call of `run`: what is at hand is kept first, or how to keep it is told."""
 
 import contextlib
 import signal
@@ -11,7 +11,27 @@ from jaxsup.sweep.callbacks import Stopped, never
 
 
 @contextlib.contextmanager
-def keep_on_interrupt(stop: Callable[[], bool] | None) -> Iterator[Callable[[], bool]]:
+def tell_on_interrupt(stop: Callable[[], bool] | None) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C stops at once, and says how it would have kept what is done.
+
+    Arguments:
+        stop: whether to end early, for other reasons.
+
+    Returns:
+        The same.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        yield stop or never
+    except KeyboardInterrupt as error:
+        error.args = error.args or ("stopped; nothing is kept: give a store, and Ctrl-C keeps it",)
+        raise
+
+
+@contextlib.contextmanager
+def keep_on_interrupt(stop: Callable[[], bool] | None, again: str) -> Iterator[Callable[[], bool]]:
     """Ctrl-C asks to stop between two segments, as `stop` does; once more, it stops at once.
 
     Where Ctrl-C means something else than KeyboardInterrupt, or outside of the main thread, it is
@@ -19,6 +39,7 @@ def keep_on_interrupt(stop: Callable[[], bool] | None) -> Iterator[Callable[[], 
 
     Arguments:
         stop: whether to end early, for other reasons.
+        again: what goes on, for people.
 
     Returns:
         Whether to end early.
@@ -46,4 +67,4 @@ def keep_on_interrupt(stop: Callable[[], bool] | None) -> Iterator[Callable[[], 
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if request():
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(f"stopped; what is done is stored; go on with: {again}")

@@ -104,6 +104,17 @@ class Placement:
         per_device = _map(per_lane, tuple(axes[0] for axes, _ in arguments), lanes)
         return per_device(*(argument for _, argument in arguments))
 
+    def over_settings(self, function: Callable[..., Any], varying: Any) -> Any:
+        """A function of one setting, applied to all that lie on a device, as `settings` has them.
+
+        Arguments:
+            function: takes what belongs to one setting.
+            varying: along `setting_axes`.
+        """
+        lanes, slots = self.local_shape
+        per_lane = _map(function, (0,), slots)
+        return (per_lane if self.alike else _map(per_lane, (0,), lanes))(varying)
+
 
 def shares_slots(shape: tuple[int, int], devices: int) -> bool:
     """Whether devices share out the slots of every lane, or the lanes: [lanes, slots]."""

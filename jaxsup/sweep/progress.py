@@ -1,4 +1,4 @@
-"""How far a sweep is, counted and shown: a bar on a terminal, plain lines elsewhere."""
+"""How far a sweep is, counted and shown: a bar on a terminal or in a notebook, else plain lines."""
 
 import dataclasses
 import math
@@ -10,6 +10,7 @@ from typing import Any, TextIO, cast
 
 import numpy as np
 
+from jaxsup._internal.validation import fail
 from jaxsup.sweep.callbacks import PartProgress
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.programs import Program
@@ -17,8 +18,10 @@ from jaxsup.sweep.trainer import Trainer
 from jaxsup.sweep.work import Part
 from jaxsup.training.state import DIVERGED
 
-# Seconds between two plain lines: a log file stays short.
+# Seconds between two plain lines: a log file stays short. A notebook replaces its line.
 _LINE_EVERY = 15.0
+_NOTEBOOK_EVERY = 0.25
+_BAR_LENGTH = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,16 +125,57 @@ class ProgressCount:
         )
 
 
+def check_progress(progress: object) -> None:
+    """Check that it is what `show_progress` takes.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise fail("progress", "True, False or a function", progress, "leave it out")
+
+
 @contextmanager
-def show_progress(*, quiet: bool = False) -> Iterator[Callable[[Progress], None] | None]:
-    """A callback for `jaxsup.run` that shows where it stands, on standard error."""
-    if quiet:
+def show_progress(
+    progress: Callable[[Progress], None] | bool | None = None,
+) -> Iterator[Callable[[Progress], None] | None]:
+    """What is called with the progress of a sweep; None where nothing is.
+
+    Arguments:
+        progress: a function of one's own; True for a bar in a notebook or on a terminal, or else
+            plain lines on standard error; False for nothing; None: True where somebody sees it, in
+            a notebook or on a terminal.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    check_progress(progress)
+    if progress is None:
+        progress = _in_notebook() or _on_terminal()
+    if not isinstance(progress, bool):
+        yield progress
+    elif not progress:
         yield None
-    elif sys.stderr.isatty():
+    elif _in_notebook():
+        yield _NotebookLine()
+    elif _on_terminal():
         with _bar() as callback:
             yield callback
     else:
         yield _Lines()
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel runs this, as those of Jupyter do, whose page shows what is displayed."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython  # pyright: ignore[reportMissingImports]
+
+    return hasattr(get_ipython(), "kernel")
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 class _LossyStream:
@@ -194,13 +238,37 @@ class _Lines:
         if now - self.last < _LINE_EVERY and not complete:
             return
         self.last = now
-        share = progress.network_steps_done / progress.network_steps
-        line = f"{100 * share:3.0f}%  {_text(progress)}"
-        if progress.rate and not complete:
-            missing = progress.network_steps - progress.network_steps_done
-            line += f", {missing / progress.rate:.0f} s left"
         with suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+            print(_line(progress), file=sys.stderr, flush=True)
+
+
+class _NotebookLine:
+    """A bar of characters below a notebook's cell: rich's own asks for another package there."""
+
+    def __init__(self) -> None:
+        from IPython.display import display  # pyright: ignore[reportMissingImports]
+
+        self.last = 0.0
+        content = {"text/plain": "compiling"}
+        self.place: Any = display(content, raw=True, display_id=True)
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.perf_counter()
+        if now - self.last < _NOTEBOOK_EVERY and progress.replicas_done < progress.replicas:
+            return
+        self.last = now
+        done = int(_BAR_LENGTH * progress.network_steps_done / progress.network_steps)
+        bar = "━" * done + "·" * (_BAR_LENGTH - done)
+        self.place.update({"text/plain": f"{bar} {_line(progress)}"}, raw=True)
+
+
+def _line(progress: Progress) -> str:
+    """Share of the updates, what there is to say, and the time left."""
+    line = f"{100 * progress.network_steps_done / progress.network_steps:3.0f}%  {_text(progress)}"
+    if progress.rate and progress.replicas_done < progress.replicas:
+        missing = progress.network_steps - progress.network_steps_done
+        line += f", {missing / progress.rate:.0f} s left"
+    return line
 
 
 def _text(progress: Progress) -> str:

@@ -4,7 +4,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,15 @@ from jax.sharding import Mesh
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import check_assertions
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
-from jaxsup.sweep.callbacks import Callbacks, Stopped, never
+from jaxsup.sweep.callbacks import Callbacks, Stopped
 from jaxsup.sweep.capacities import plan_capacities
 from jaxsup.sweep.devices import default_devices
 from jaxsup.sweep.grid import Sweep
-from jaxsup.sweep.interruption import keep_on_interrupt
+from jaxsup.sweep.interruption import keep_on_interrupt, tell_on_interrupt
 from jaxsup.sweep.keys import pinned_stream
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.programs import Program, plan_programs
-from jaxsup.sweep.progress import Progress, ProgressCount
+from jaxsup.sweep.progress import Progress, ProgressCount, check_progress, show_progress
 from jaxsup.sweep.results import MemoryResults, Results
 from jaxsup.sweep.shortage import PieceTrainer
 from jaxsup.sweep.store.plan import Plan, check_store, read_plan
@@ -50,7 +50,7 @@ def run(
     devices: Sequence[Any] | None = None,
     share: Share | None = None,
     checkpoint: float = 60.0,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> "xr.Dataset":
     """Train every point of a sweep with every seed.
@@ -76,7 +76,8 @@ def run(
             process may train into `store` meanwhile.
         checkpoint: seconds >= 0 between two checkpoints of the part at hand, at least; they are
             made rarer where they would take more than a twentieth of the time.
-        progress: called after every segment of every part.
+        progress: whether to show how far training is; default: in a notebook and on a terminal. Or
+            a function that is called with a `Progress` after every segment of every part.
         stop: asked after every segment, about once a second, whether to end early.
 
     Returns:
@@ -93,7 +94,8 @@ def run(
         BlockingIOError: another process trains into `store` now.
         OSError: `store` cannot be written, or was moved while it was filled.
         Stopped: `stop` said so; what is whole is in the store.
-        KeyboardInterrupt: Ctrl-C; what was done is in the store.
+        KeyboardInterrupt: Ctrl-C; what was done is in the store, if there is one, and the message
+            says how to go on.
     """
     if not isinstance(sweep, Sweep):
         advice = "write jaxsup.Sweep(experiment, axes, seeds)"
@@ -101,6 +103,7 @@ def run(
     check_positive_integer("widths", widths, "give a number of padded widths")
     if chunk is not None:
         check_positive_integer("chunk", chunk, "give a number of replicas")
+    check_progress(progress)
     check_number("checkpoint", checkpoint, "give seconds", low=0)
     alone, share = share is None, share or Share()
     if store is not None:
@@ -124,7 +127,7 @@ def run(
     else:
         results = Store.open(Path(store), layout, plan, devices, share, alone=alone)
         plan = results.plan  # of the process that was first
-    with closing(results):
+    with closing(results), show_progress(progress) as callback:
         parts = cut_parts(sweep, programs, plan.tile, capacities or plan.capacities)
         planned = cut_parts(sweep, programs, plan.tile, plan.capacities) if capacities else parts
         stored = results.stored()
@@ -133,8 +136,10 @@ def run(
         missing = results.claim(mine - stored)
         todo = [piece for part in parts for piece in part.only(missing)]
         trainer = Trainer(mesh)
-        count = ProgressCount(parts, todo, programs, share, trainer, progress)
-        kept = keep_on_interrupt(stop) if store is not None else nullcontext(stop or never)
+        count = ProgressCount(parts, todo, programs, share, trainer, callback)
+        kept = tell_on_interrupt(stop)
+        if store is not None:
+            kept = keep_on_interrupt(stop, f"jaxsup.run(sweep, {str(store)!r}, resume=True)")
         with kept as asked:
             _train(todo, programs, layout, PieceTrainer(trainer), count, results, asked, checkpoint)
         return results.dataset()

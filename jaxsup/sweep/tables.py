@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxsup._internal.validation import as_numbers
 from jaxsup.experiment.tables import (
     SECTIONS,
     check_table,
@@ -14,6 +15,7 @@ from jaxsup.experiment.tables import (
     to_table,
 )
 from jaxsup.sweep.grid import Sweep
+from jaxsup.sweep.number_files import with_numbers
 from jaxsup.sweep.spacings import is_spacing, spaced_values
 
 
@@ -28,16 +30,16 @@ def read_sweep(path: str | Path) -> Sweep:
 
 
 def read_tables(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file.
+    """The tables of a TOML file, with the numbers of the files that it names from its folder.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not TOML.
+        ValueError: the file is not TOML, or one that it names holds no numbers.
     """
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: expected a TOML file; got none there; check the path")
-    return parse_toml(file.read_bytes(), str(file))
+    return with_numbers(parse_toml(file.read_bytes(), str(file)), file.parent)
 
 
 def parse_toml(content: bytes, name: str) -> dict[str, Any]:
@@ -118,4 +120,7 @@ def _values(axis: str, field: str, column: Any, *, imports: bool) -> Any:
         return spaced_values(".".join(filter(None, ("axes", axis, field))), column)
     if not isinstance(column, list):
         return column
-    return [object_from_table(field.rpartition(".")[2], item, imports=imports) for item in column]
+    last = field.rpartition(".")[2]
+    if last == "importance":  # an array of weights is a list in a table
+        return [as_numbers(f"axes.{field}", v) if isinstance(v, list) else v for v in column]
+    return [object_from_table(last, item, imports=imports) for item in column]

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, PyTree
 
 from jaxsup.sweep.callbacks import PartProgress
-from jaxsup.sweep.compiled import Inputs, Programs, Segment
+from jaxsup.sweep.compiled import Programs
+from jaxsup.sweep.distributed import Inputs, Segment
 from jaxsup.sweep.lanes import Lanes
 from jaxsup.sweep.programs import Program
 from jaxsup.sweep.store.schema import Layout, named_arrays

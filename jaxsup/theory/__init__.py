@@ -31,3 +31,9 @@ arXiv:2310.06301. Docstrings that name neither contain their derivation.
 from jaxsup.theory.asymptotics import training_exponent as training_exponent
 from jaxsup.theory.experiment import loss_curve as loss_curve
 from jaxsup.theory.one_sparse import one_sparse_loss as one_sparse_loss
+
+__all__ = [
+    "loss_curve",
+    "one_sparse_loss",
+    "training_exponent",
+]

@@ -12,18 +12,16 @@ from jaxsup.experiment.features import (
     AbstractFeatures,
     CorrelatedFeatures,
     GaussianFeatures,
-    OneActiveFeatures,
-    PowerLawFeatures,
 )
+from jaxsup.experiment.features.registry import FEATURES
 from jaxsup.experiment.optimizers import SGD
 from jaxsup.experiment.students import Student
 from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
 from jaxsup.theory.bottleneck import bottleneck_loss_curve
 from jaxsup.theory.linear import augment_with_bias, diagonal_loss_curve, full_loss_curve
 
-# What the forms below were derived for. A type from elsewhere, or a subclass that may behave in
-# another manner, has none.
-_FEATURES = (PowerLawFeatures, GaussianFeatures, CorrelatedFeatures, OneActiveFeatures)
+# What the forms below were derived for, all laws of the package among it. A type from elsewhere, or
+# a subclass that may behave in another manner, has none.
 _TEACHERS = (DiagonalTeacher, MatrixTeacher)
 
 
@@ -86,7 +84,7 @@ def loss_curve(
         return scale * bottleneck_loss_curve(
             W, C, teacher, rate, steps, start=core, dynamics=dynamics
         )
-    diagonal = moments.dense is None and _has_zero_mean(features)
+    diagonal = moments.dense is None and moments.blocks is None and _has_zero_mean(features)
     if diagonal and core is None and isinstance(experiment.teacher, DiagonalTeacher):
         gains = experiment.teacher.gains(count)
         return scale * diagonal_loss_curve(moments.diagonal, gains, rate, steps, dynamics=dynamics)
@@ -101,8 +99,8 @@ def loss_curve(
 def _check(experiment: Experiment) -> SGD:
     """The optimizer of an experiment that has a closed form; ValueError for any other."""
     student, optimizer = experiment.student, experiment.optimizer
-    if type(experiment.features) not in _FEATURES:
-        raise _no_form(f"features of type {_name(experiment.features)}", f"use {_names(_FEATURES)}")
+    if type(experiment.features) not in FEATURES:
+        raise _no_form(f"features of type {_name(experiment.features)}", f"use {_names(FEATURES)}")
     if type(experiment.teacher) not in _TEACHERS:
         raise _no_form(f"a teacher of type {_name(experiment.teacher)}", f"use {_names(_TEACHERS)}")
     if type(student) is not Student:
@@ -143,6 +141,6 @@ def _names(types: tuple[type, ...]) -> str:
 
 def _has_zero_mean(features: AbstractFeatures) -> bool:
     """Whether E[x] = 0 by construction, so that a bias stays where it is."""
-    if isinstance(features, PowerLawFeatures):
-        return features.values in ("sign", "symmetric")
-    return isinstance(features, GaussianFeatures | CorrelatedFeatures)
+    if isinstance(features, GaussianFeatures | CorrelatedFeatures):
+        return True
+    return getattr(features, "values", None) in ("sign", "symmetric")

@@ -1,6 +1,6 @@
 """Expected squared errors of a network: in closed form where there is one, else from samples."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,17 +27,40 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    experiment: Experiment, update: AbstractUpdate, parameters: PyTree, key: Key[Array, ""]
+    experiment: Experiment,
+    update: AbstractUpdate,
+    parameters: PyTree,
+    key: Key[Array, ""],
+    tables: Any = None,
 ) -> Evaluation:
-    """The errors of each feature: exact, or from the samples that `key` draws."""
+    """The errors of each feature: exact, or from the samples that `key` draws.
+
+    Arguments:
+        experiment: what is trained.
+        update: how samples are drawn, and their errors computed.
+        parameters: of the network.
+        key: of the samples.
+        tables: what `evaluation_tables` gave; default: they are made here.
+    """
     if update.evaluation is None:
-        return estimated_errors(experiment, update, parameters, key)
+        return estimated_errors(experiment, update, parameters, key, tables)
     errors = evaluated_errors(update.evaluation, experiment, parameters)
     return Evaluation(errors, jnp.full((), jnp.nan, errors.dtype))
 
 
+def evaluation_tables(experiment: Experiment, update: AbstractUpdate) -> Any:
+    """What all estimates of an experiment have in common; None: nothing is drawn."""
+    if update.evaluation is not None:
+        return None
+    return update.prepare(experiment, evaluation_blocks(experiment)[1])
+
+
 def estimated_errors(
-    experiment: Experiment, update: AbstractUpdate, parameters: PyTree, key: Key[Array, ""]
+    experiment: Experiment,
+    update: AbstractUpdate,
+    parameters: PyTree,
+    key: Key[Array, ""],
+    tables: Any = None,
 ) -> Evaluation:
     """Errors averaged over the n evaluation samples that `key` draws, which are independent.
 
@@ -45,7 +68,8 @@ def estimated_errors(
     error (sum_s (l_s - mean)^2 / (n (n - 1)))^(1/2): NaN for a single sample.
     """
     blocks, drawn = evaluation_blocks(experiment)
-    tables = update.prepare(experiment, drawn)
+    if tables is None:
+        tables = update.prepare(experiment, drawn)
 
     def add_block(
         total: Float[Array, " features"], block: Int[Array, ""]

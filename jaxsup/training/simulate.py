@@ -5,12 +5,14 @@ import warnings
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from jaxsup._internal.validation import fail
+from jaxsup._internal.display import named
+from jaxsup._internal.validation import fail, is_traced
 from jaxsup.experiment.experiment import Experiment, check_experiment
 from jaxsup.training.sampling.plan import TRACED
-from jaxsup.training.state import State, advance, observe, start
+from jaxsup.training.state import DIVERGED, State, advance, observe, start
 from jaxsup.training.updates import AbstractUpdate, choose_update, explain_update
 
 KEY_KIND = "threefry2x32"
@@ -39,6 +41,22 @@ class Trajectory(eqx.Module):
     snapshots: PyTree
     status: Int[Array, ""]
     last_step: Int[Array, ""]
+
+    def __repr__(self) -> str:
+        numbers = self.steps, self.loss, self.status, self.last_step
+        if not all(isinstance(array, Array | np.ndarray) for array in numbers):
+            return eqx.tree_pformat(self)  # a tree of something else, as `jax.tree.map` makes
+        if is_traced(numbers):
+            return named(self, f"{self.steps.shape[-1]} records, traced")
+        if self.status.ndim:
+            runs, diverged = self.status.size, int(np.sum(np.asarray(self.status) == DIVERGED))
+            return named(self, f"a batch of {runs} runs, {diverged} of them diverged")
+        end = "finished"
+        if int(self.status) == DIVERGED:
+            end = f"diverged after {int(self.last_step)}"
+        first, last = float(self.loss[0]), float(self.loss[-1])
+        records = f"{len(self.steps)} records to step {int(self.steps[-1])}"
+        return named(self, f"{records}, loss {first:.4g} to {last:.4g}, {end}")
 
 
 def simulate(

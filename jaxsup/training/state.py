@@ -6,7 +6,7 @@ it trains, the full one where it starts and is observed.
 """
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,7 +22,7 @@ from jaxsup.experiment.experiment import (
     initial_parameters,
 )
 from jaxsup.experiment.observables import Network
-from jaxsup.training.evaluation import evaluate
+from jaxsup.training.evaluation import evaluate, evaluation_tables
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.observables import observables_of
 from jaxsup.training.updates.base import AbstractUpdate
@@ -39,6 +39,25 @@ class State(eqx.Module):
     snapshots: PyTree
     status: Int[Array, ""]
     last_step: Int[Array, ""]
+
+
+class Tables(NamedTuple):
+    """What follows from an experiment's numbers alone, made once for all of its networks.
+
+    Attributes:
+        training: for the batches of the updates, as `AbstractUpdate.prepare` makes it.
+        evaluation: for the samples of a record; None where none are drawn.
+    """
+
+    training: Any
+    evaluation: Any
+
+
+@full_precision
+def prepare(experiment: Experiment, update: AbstractUpdate) -> Tables:
+    """The tables of an experiment: `advance` and `observe` make them where they are given none."""
+    training = update.prepare(experiment, experiment.batch_size)
+    return Tables(training, evaluation_tables(experiment, update))
 
 
 @full_precision
@@ -88,11 +107,25 @@ def advance(
     state: State,
     first: Int[Array, ""] | int,
     stop: Int[Array, ""] | int,
+    *,
+    tables: Any = None,
+    products: str | None = None,
 ) -> State:
     """Take a run that stands after `first` updates to `stop` updates.
 
     A run that has left the finite numbers stays where it was. Under `vmap` the two bounds must
     not carry a batch axis, or every update would be computed for every replica until the last ends.
+
+    Arguments:
+        experiment: what is trained.
+        update: how its updates are computed.
+        key: of the run.
+        state: where it stands.
+        first: updates that it has made.
+        stop: updates that it will have made.
+        tables: `Tables.training`; default: they are made here.
+        products: how numbers are multiplied, as `jax.default_matmul_precision` names it; default:
+            as the experiment's precision is called on every device.
     """
     transformation = experiment.optimizer.transformation(experiment.steps)
     data_key = jax.random.fold_in(key, DATA_STREAM)
@@ -121,8 +154,11 @@ def advance(
         )
 
     first, stop = jnp.asarray(first, jnp.int32), jnp.asarray(stop, jnp.int32)
-    with jax.default_matmul_precision(PRECISIONS[experiment.precision]):
-        tables = update.prepare(experiment, experiment.batch_size)
+    if products is None:
+        products = PRECISIONS[experiment.precision]
+    with jax.default_matmul_precision(products):  # pyright: ignore[reportArgumentType]
+        if tables is None:
+            tables = update.prepare(experiment, experiment.batch_size)
         state = jax.lax.fori_loop(first, stop, functools.partial(step_once, tables), state)
     if state.snapshots is None:
         return state
@@ -137,11 +173,23 @@ def advance(
 
 @full_precision
 def observe(
-    experiment: Experiment, update: AbstractUpdate, key: PRNGKeyArray, state: State
+    experiment: Experiment,
+    update: AbstractUpdate,
+    key: PRNGKeyArray,
+    state: State,
+    tables: Any = None,
 ) -> dict[str, Array]:
-    """What is recorded of the run as it stands, by name; NaN if it has diverged."""
+    """What is recorded of the run as it stands, by name; NaN if it has diverged.
+
+    Arguments:
+        experiment: what is trained.
+        update: how samples are drawn, and their errors computed.
+        key: of the run.
+        state: where it stands.
+        tables: `Tables.evaluation`; default: they are made here.
+    """
     evaluation_key = jax.random.fold_in(key, EVALUATION_STREAM)
-    errors, stderr = evaluate(experiment, update, state.parameters, evaluation_key)
+    errors, stderr = evaluate(experiment, update, state.parameters, evaluation_key, tables)
     count = experiment.features.count
     weights = loss_weights(count, experiment.importance, experiment.reduction)
     loss = jnp.sum(weights * errors)

@@ -9,3 +9,8 @@ matrices: `comparison.compare`.
 
 from jaxsup.weights.diagnosis import diagnose as diagnose
 from jaxsup.weights.files.read import read_weights as read_weights
+
+__all__ = [
+    "diagnose",
+    "read_weights",
+]

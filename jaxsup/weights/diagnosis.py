@@ -12,6 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
+from jaxsup._internal.display import html_table, html_text
 from jaxsup.geometry import Geometry, classify
 from jaxsup.spectral import FrameSpectrum
 from jaxsup.spectral.arrays import check_tolerances
@@ -166,8 +167,15 @@ class Diagnosis:
     def __str__(self) -> str:
         """Four tables: single numbers, measures beside their nulls, eigenspaces, components."""
         single = [f"{name:<14} {value}" for name, value in self.rows()]
+        return "\n\n".join(["\n".join(single), self._other_tables()])
+
+    def _repr_html_(self) -> str:
+        return html_text(repr(self)) + html_table(self.rows()) + html_text(self._other_tables())
+
+    def _other_tables(self) -> str:
+        """Those below the single numbers."""
         spaces = describe_eigenspaces(self.spectrum, self.measures.law, self.relative_tolerance)
-        tables = ["\n".join(single), str(self.measures), spaces, str(self.geometry)]
+        tables = [str(self.measures), spaces, str(self.geometry)]
         return "\n".join(["\n\n".join(tables), *self._reasons()])
 
     def _reasons(self) -> list[str]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup.spectral import FrameSpectrum
 from jaxsup.spectral.measures import (
     LinearLaw,
@@ -72,6 +73,7 @@ class Measures:
     samples: Mapping[str, Mapping[str, Float[np.ndarray, " samples"]]]
     redrawn: Mapping[str, Mapping[str, Float[np.ndarray, "samples features"]]]
     seed: int = _SEED
+    __repr__ = fields_in_short
 
     @property
     def count(self) -> int:

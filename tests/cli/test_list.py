@@ -29,6 +29,10 @@ FIELDS = {
 # What is required, for classes that want something.
 REQUIRED = {
     "count": 6,
+    "size": 2,
+    "relation": "correlated",
+    "probability": 0.25,
+    "conditional": 0.5,
     "exponent": 1.5,
     "probabilities": [0.5, 0.25],
     "covariance": [[1.0, 0.0], [0.0, 1.0]],
@@ -39,6 +43,8 @@ REQUIRED = {
     "weight_decay": 0.0,
     "warmup": 3,
 }
+# What stands in for settings of which none is required, but one of them.
+ALTERNATIVES = {"hierarchical": {"parents": [-1, 0, 0]}}
 
 
 def listed(*words: str) -> str:
@@ -56,6 +62,7 @@ def test_defaults_written_out_make_what_leaving_them_out_makes(section: str) -> 
         defaults = {
             s.name: s.default for s in item.settings if not s.required and s.default is not None
         }
+        least |= ALTERNATIVES.get(item.name, {})
         field, short = FIELDS[section], {"kind": item.name, **least}
         made = object_from_table(field, {**short, **defaults})
         assert jax.tree.structure(made) == jax.tree.structure(object_from_table(field, short))

@@ -44,6 +44,14 @@ def test_too_many_axes_are_to_be_chosen_from(
     )
 
 
+def test_positions_are_chosen_by_aliases_too() -> None:
+    dataset = sweep(ALPHA, LATENT)
+    for alias, name in (("a", ALPHA), ("K", LATENT)):
+        by_alias, by_name = (select_positions(dataset, (f"{n}=1",)) for n in (alias, name))
+        assert by_alias.identical(by_name)
+        assert name not in by_alias.dims
+
+
 @pytest.mark.parametrize(
     ("pair", "message"),
     [
@@ -52,6 +60,8 @@ def test_too_many_axes_are_to_be_chosen_from(
         (f"{LATENT}=2", f"expected a position 0..1 of {LATENT}; got .*; count from 0"),
         (f"{LATENT}={'9' * 5000}", f"expected a position 0..1 of {LATENT}"),
         ("student.latnt=0", f"did you mean '{LATENT}'"),
+        ("latent=0", rf"got 'latent=0'; did you mean {LATENT} \(K\)"),
+        ("a=0", "an axis of the sweep; got 'a=0'; choose one of student.latent, K"),
     ],
 )
 def test_positions_that_cannot_be_chosen(pair: str, message: str) -> None:

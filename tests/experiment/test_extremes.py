@@ -73,7 +73,8 @@ def test_laws_are_alike_as_their_updates_are():
     )
     random = np.random.default_rng(0)
     exponents, densities = random.uniform(-2, 4, 40), 10 ** random.uniform(-3, 2.5, 40)
-    alike = laws_alike(base.features, exponents, densities)
+    numbers = {"exponent": exponents, "density": densities}
+    alike = laws_alike(base.features, numbers)
     for exponent, density, number in zip(exponents, densities, alike, strict=True):
         law = jaxsup.PowerLawFeatures(256, float(exponent), float(density))
         experiment = relu_experiment(jaxsup.Student(8), features=law, batch_size=16)

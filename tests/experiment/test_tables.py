@@ -9,6 +9,7 @@ import pytest
 from table_cases import BASE, experiment, write
 
 import jaxsup
+from jaxsup.experiment.features import GroupedFeatures, HierarchicalFeatures
 from jaxsup.experiment.record import Record
 from jaxsup.experiment.tables import experiment_from_table, to_table
 from jaxsup.sweep.tables import read_sweep, sweep_from_tables, sweep_to_tables
@@ -36,6 +37,9 @@ PARTS: dict[str, dict[str, Any]] = {
     "gaussian": {"features": jaxsup.GaussianFeatures(4, 2.0, 3.0, normalize=False)},
     "correlated": {"features": jaxsup.CorrelatedFeatures(np.diag([4.0, 3, 2, 1]))},
     "sparse": {"features": jaxsup.SparseFeatures([0.5, 0.25, 1.0, 0.125], "sign")},
+    "grouped": {"features": GroupedFeatures(4, 2, "anticorrelated", 0.25, 0.5, "sign")},
+    "hierarchical": {"features": HierarchicalFeatures(0.5, 0.25, [-1, 0, 0, 1], exponent=1.0)},
+    "trees": {"features": HierarchicalFeatures(0.5, 1.0, branching=1, depth=1, trees=2)},
     "bias mean": {"student": jaxsup.Student(3, bias_mean=-0.1)},
     "one-active": {"features": jaxsup.OneActiveFeatures(4, 0.5), "gradient": "exact"},
     "one-active ones": {"features": jaxsup.OneActiveFeatures(4, values="one")},

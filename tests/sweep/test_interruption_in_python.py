@@ -1,5 +1,6 @@
 """Ctrl-C in a call of `jaxsup.run`: the part at hand is kept, KeyboardInterrupt is raised."""
 
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from sweep_cases import Stop, assert_same_bits, run_into
+from sweep_cases import Stop, assert_same_bits, rate_sweep, run, run_into
 
 from jaxsup._internal import stop_request
 from jaxsup._internal.stop_request import StopRequest
@@ -31,7 +32,8 @@ class Presses:
 @pytest.mark.parametrize("presses", [Presses(2), Presses(2, 2), Presses(7)])
 def test_the_part_at_hand_is_kept(tmp_path, whole, presses):
     path = tmp_path / "store"
-    with pytest.raises(KeyboardInterrupt):
+    again = re.escape(f"go on with: jaxsup.run(sweep, {str(path)!r}, resume=True)")
+    with pytest.raises(KeyboardInterrupt, match=f"^stopped; what is done is stored; {again}$"):
         run_into(path, progress=presses)
     assert presses.count == presses.segments[0]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -45,6 +47,14 @@ def test_the_part_at_hand_is_kept(tmp_path, whole, presses):
     done = 3 * 8 if presses.count > 4 else 0
     assert reports[0].network_steps_done > done  # not from step 0
     assert_same_bits(xr.open_zarr(path).load(), xr.open_zarr(whole).load())
+
+
+def test_without_a_store_it_says_what_would_have_kept_it():
+    presses = Presses(2)
+    with pytest.raises(KeyboardInterrupt, match=r"^stopped; nothing is kept: give a store, "):
+        run(rate_sweep(), chunk=3, progress=presses)
+    assert presses.count == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_at_the_very_end_it_is_raised_too(tmp_path):

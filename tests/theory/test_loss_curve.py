@@ -10,6 +10,7 @@ from helpers import assert_one_line_error
 
 import jaxsup
 from jaxsup import theory
+from jaxsup.experiment.features import GroupedFeatures, HierarchicalFeatures
 
 N = 24
 STEPS = 400
@@ -67,6 +68,28 @@ CASES: dict[str, dict[str, Any]] = {
         "features": jaxsup.CorrelatedFeatures(correlation(0)),
         "teacher": jaxsup.MatrixTeacher(correlation(1)),
     },
+    "correlated groups with a bias that moves": {
+        "features": GroupedFeatures(N, 3, "correlated", 0.3, 0.5, "uniform"),
+        "student": jaxsup.Student(N, **IDENTITY, core_scale=0.1, bias_scale=0.2),
+        "optimizer": jaxsup.SGD(0.1),
+    },
+    "anticorrelated groups, bottleneck": {
+        "features": GroupedFeatures(N, 4, "anticorrelated", 0.2, 0.5, "uniform"),
+        "student": jaxsup.Student(8, **RANDOM),
+        "optimizer": jaxsup.SGD(0.1),
+    },
+    "trees": {
+        "features": HierarchicalFeatures(
+            0.6, 0.4, branching=2, depth=2, trees=4, exponent=0.5, values="uniform"
+        ),
+        "teacher": jaxsup.DiagonalTeacher(0.5),
+        "student": jaxsup.Student(28, **IDENTITY, bias=False),
+        "optimizer": jaxsup.SGD(0.1),
+    },
+    "any frequencies": {
+        "features": jaxsup.SparseFeatures(np.linspace(0.05, 0.9, N), "symmetric"),
+        "student": jaxsup.Student(N, **IDENTITY, core_scale=0.0, bias=False),
+    },
     "sum": {"reduction": "sum"},
     "mean": {"reduction": "mean"},
     "bottleneck": {"student": jaxsup.Student(8, **RANDOM, core_scale=0.2)},
@@ -84,8 +107,8 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-# One case with a diagonal core and one with a bottleneck.
-QUICK = {"diagonal", "bottleneck, bias at rest"}
+# One case with a diagonal core, one with a bottleneck, one with a second moment of its own.
+QUICK = {"diagonal", "bottleneck, bias at rest", "trees"}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +161,7 @@ def test_without_a_key_the_start_is_zero(x64: None) -> None:
         ({"importance": np.ones(N)}, "leave the importance at 1"),
         (
             {"features": MyFeatures(N, 1.5)},
-            "got features of type MyFeatures; use PowerLawFeatures or GaussianFeatures or Corr",
+            "got features of type MyFeatures; use PowerLawFeatures or SparseFeatures or Gaussian",
         ),
         (
             {"teacher": MyTeacher(0.5)},

@@ -12,6 +12,7 @@ import pytest
 from update_cases import LARGE, SMALL, STUDENTS, experiment
 
 import jaxsup
+from jaxsup.experiment.features import GroupedFeatures, HierarchicalFeatures
 from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
 from jaxsup.training.state import advance, observe, start
 from jaxsup.training.updates import choose_update
@@ -38,6 +39,12 @@ def cases():
     yield "gaussian", experiment(linear, SMALL, features=gaussian, gradient="exact")
     one = jaxsup.OneActiveFeatures(SMALL)
     yield "one active", experiment(STUDENTS["autoencoder"], SMALL, features=one, gradient="exact")
+    pairs = GroupedFeatures(LARGE, 2, "correlated", 0.01)
+    yield "pairs", experiment(frozen, LARGE, features=pairs)
+    tree = HierarchicalFeatures(0.5, 0.5, branching=SMALL - 1, depth=1)
+    yield "tree", experiment(frozen, SMALL, features=tree)
+    yield "pairs, exact", experiment(linear, LARGE, features=pairs, gradient="exact")
+    yield "tree, exact", experiment(linear, SMALL, features=tree, gradient="exact")
     yield "rotation", experiment(jaxsup.Student(SMALL, randomness=0.0), SMALL)
 
 
@@ -82,6 +89,20 @@ def precisions(text: str) -> collections.Counter[str]:
 @pytest.mark.parametrize("name", CASES)
 def test_every_product_is_at_full_precision(name):
     assert set(precisions(program(CASES[name]))) == {"HIGHEST"}
+
+
+def test_float32_in_three_passes_is_in_every_product_that_trains():
+    """What cards with TensorFloat-32 are asked for, and nothing of the device's own."""
+    case = CASES[f"frozen, {LARGE}"]
+    update, key = choose_update(case), jax.random.key(0)
+    state = jax.eval_shape(functools.partial(start, case), key)
+    products = "TF32_TF32_F32_X3"
+    train = functools.partial(advance, case, update, first=0, stop=2, products=products)
+    traced = jax.jit(lambda key, state: train(key, state)).trace(key, state)
+    lines = PRODUCT.findall(traced.lower(lowering_platforms=("cuda",)).as_text())
+    assert lines
+    passes = "lhs_precision_type = tf32", "num_primitive_operations = 3", "accumulation_type = f32"
+    assert all(word in line for line in lines for word in passes)
 
 
 def test_observables_are_at_full_precision():

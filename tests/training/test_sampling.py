@@ -15,7 +15,6 @@ from jaxsup import (
     GaussianFeatures,
     OneActiveFeatures,
     PowerLawFeatures,
-    SparseFeatures,
 )
 from jaxsup.training.sampling.alias import alias_table
 from jaxsup.training.sampling.arrivals import prepare_sampler
@@ -240,7 +239,6 @@ def test_float64_keeps_the_shares_to_a_random_word():
         (GaussianFeatures(64, 1.5), "gaussian features are not sparse"),
         (OneActiveFeatures(64), "one-active features are not sparse"),
         (CorrelatedFeatures(np.eye(40)), "correlated features are not sparse"),
-        (SparseFeatures(np.full(40, 0.1)), "probabilities of their own"),
         (PowerLawFeatures(31, 1.5), "not 32 to 65536 features"),
         (PowerLawFeatures(64, 9.0), "a feature is active with probability 0.998"),
         (PowerLawFeatures(64, 0.0, density=0.2, normalize=False), "14.3 arrivals a sample"),

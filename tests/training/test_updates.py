@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from update_cases import LARGE, SMALL, STUDENTS, experiment, plain_gradient, split
+from update_cases import LARGE, SMALL, STUDENTS, all_samples, experiment, plain_gradient, split
 
 import jaxsup
 from jaxsup.experiment.experiment import initial_parameters
@@ -60,12 +60,6 @@ def experiments():
             yield pytest.param(weighted, id=f"{reduction}, importance, {count}")
     only_bias = jaxsup.Student(SMALL, "identity", core=False, bias_scale=0.2)
     yield pytest.param(experiment(only_bias, SMALL), id="bias alone")
-
-
-def all_samples(batch):
-    """The samples of a list as rows, the empty ones that it leaves out among them."""
-    x = np.asarray(batch.columns(), np.float64).T
-    return np.concatenate([x, np.zeros((batch.batch - batch.rows, batch.count))])
 
 
 @pytest.fixture

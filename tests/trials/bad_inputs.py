@@ -39,6 +39,14 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "correlated": {"covariance": np.eye(4).tolist()},
     "sparse": {"probabilities": [0.5, 0.25, 0.5, 0.25]},
     "one-active": {"count": 4},
+    "grouped": {"count": 4, "size": 2, "relation": "correlated", "probability": 0.2},
+    "hierarchical": {
+        "probability": 0.5,
+        "conditional": 0.5,
+        "branching": 1,
+        "depth": 1,
+        "trees": 2,
+    },
     "diagonal": {"exponent": 0.0},
     "matrix": {"matrix": np.eye(4).tolist()},
     "elementwise": {"function": "abs"},
@@ -110,8 +118,10 @@ def fields_of_tables() -> Iterator[tuple[str, str, str, type]]:
         int: {"count", "latent", "points", "evaluation_samples", "batch_size", "steps"},
         str: {"values", "embedding", "activation", "hidden_activation", "function", "spacing"},
         tuple: {"observables", "parameter_steps"},
-        list: {"covariance", "matrix", "probabilities"},
+        list: {"covariance", "matrix", "probabilities", "parents"},
     }
+    names[int] |= {"size", "branching", "depth", "trees"}
+    names[str] |= {"relation"}
     experiment = ("gradient", "reduction", "sampling", "precision")
     names[str] |= set(experiment)
     types = {name: kind for kind, some in names.items() for name in some}

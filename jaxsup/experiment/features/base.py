@@ -12,8 +12,8 @@ from jaxsup._internal.validation import Scalar, check_positive_integer
 from jaxsup.experiment.configuration import Configuration
 from jaxsup.experiment.moments import Moments
 
-# float32 numbers no more of them one by one.
-_MOST_FEATURES = 2**24
+MOST_FEATURES = 2**24
+"""Largest number of features: float32 numbers no more of them one by one."""
 
 
 class AbstractFeatures(Configuration):
@@ -47,7 +47,7 @@ def check_count(count: object) -> None:
         ValueError: it is none from 1 to 2^24.
     """
     advice = "give the number N of features"
-    check_positive_integer("features.count", count, advice, most=_MOST_FEATURES)
+    check_positive_integer("features.count", count, advice, most=MOST_FEATURES)
 
 
 def power_law(count: int, exponent: Scalar, *, normalize: bool) -> Float[Array, " features"]:

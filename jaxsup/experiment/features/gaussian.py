@@ -64,6 +64,9 @@ class GaussianFeatures(AbstractFeatures):
 class CorrelatedFeatures(AbstractFeatures):
     """Gaussian features x ~ N(0, C) with any covariance C.
 
+    Sparse features that are active together are
+    `jaxsup.experiment.features.GroupedFeatures`.
+
     Arguments:
         covariance: symmetric positive semi-definite matrix, [features, features].
 

@@ -16,18 +16,10 @@ from jaxsup._internal.validation import (
     fail,
     is_traced,
 )
-from jaxsup._internal.words import draw_words, values_from_words
 from jaxsup.experiment.configuration import check_exponent, check_positive
 from jaxsup.experiment.features.base import AbstractFeatures, check_count, power_law
+from jaxsup.experiment.features.values import VALUE_MOMENTS, moments_of_each, sample_each
 from jaxsup.experiment.moments import Moments
-
-# E[v], E[v^2] of a feature's value given that it is active.
-_VALUE_MOMENTS = {
-    "uniform": (1.0, 4.0 / 3.0),
-    "unit": (0.5, 1.0 / 3.0),
-    "symmetric": (0.0, 1.0 / 3.0),
-    "sign": (0.0, 1.0),
-}
 
 
 class PowerLawFeatures(AbstractFeatures):
@@ -67,7 +59,7 @@ class PowerLawFeatures(AbstractFeatures):
         check_exponent("features.exponent", self.exponent, "give the frequency exponent a")
         advice = "give the expected number of active features a sample"
         check_positive("features.density", self.density, advice)
-        check_choice("features.values", self.values, _VALUE_MOMENTS)
+        check_choice("features.values", self.values, VALUE_MOMENTS)
 
     @property
     def probabilities(self) -> Float[Array, " features"]:
@@ -77,20 +69,19 @@ class PowerLawFeatures(AbstractFeatures):
 
     def moments(self) -> Moments:
         """m_i = p_i E[v]; C = diag(p_i E[v^2] - p_i^2 E[v]^2) + m m^T."""
-        return _moments_of(self.probabilities, self.values)
+        return moments_of_each(self.probabilities, self.values)
 
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
         """Independent draws of x; p_i is realized to within 2^-32."""
-        return _sample_each(key, batch, self.probabilities, self.values)
+        return sample_each(key, batch, self.probabilities, self.values)
 
 
 class SparseFeatures(AbstractFeatures):
     """Sparse features x_i = u_i v_i with u_i ~ Bernoulli(p_i) independent and any p_i.
 
-    Drawn feature by feature: `PowerLawFeatures` is faster where few of them are active.
-
     Arguments:
-        probabilities: p_i in (0, 1], one a feature.
+        probabilities: p_i in (0, 1], one a feature; in TOML a list, or a file of numbers:
+            ``{file = "frequencies.npy"}``.
         values: law of v_i, as `PowerLawFeatures` takes it.
 
     Raises:
@@ -112,7 +103,7 @@ class SparseFeatures(AbstractFeatures):
         self.count = self.probabilities.size
 
     def __check_init__(self) -> None:
-        check_choice("features.values", self.values, _VALUE_MOMENTS)
+        check_choice("features.values", self.values, VALUE_MOMENTS)
         if self.probabilities.ndim != 1 or not self.probabilities.size:
             text = f"a shape {self.probabilities.shape}"
             advice = "give one probability a feature"
@@ -124,29 +115,9 @@ class SparseFeatures(AbstractFeatures):
 
     def moments(self) -> Moments:
         """m_i = p_i E[v]; C = diag(p_i E[v^2] - p_i^2 E[v]^2) + m m^T."""
-        return _moments_of(jnp.asarray(self.probabilities, jnp.result_type(float)), self.values)
+        return moments_of_each(jnp.asarray(self.probabilities, jnp.result_type(float)), self.values)
 
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
         """Independent draws of x; p_i is realized to within 2^-32."""
         p = jnp.asarray(self.probabilities, jnp.result_type(float))
-        return _sample_each(key, batch, p, self.values)
-
-
-def _moments_of(p: Float[Array, " features"], values: str) -> Moments:
-    first, second = _VALUE_MOMENTS[values]
-    return Moments(mean=p * first, diagonal=p * second - (p * first) ** 2, factor=p * first)
-
-
-def _sample_each(
-    key: Key[Array, ""], batch: int, p: Float[Array, " features"], values: str
-) -> Float[Array, "batch features"]:
-    """Feature by feature, each active with probability p_i.
-
-    A float32 uniform number has 23 random bits: it would make a feature with p = 6e-7, the rarest
-    of 1024 at a = 2, a fifth too frequent. So 32 random bits are compared instead.
-    """
-    shape = (batch, p.size)
-    choices, others = draw_words(key, np.arange(batch * p.size))
-    chosen = choices.reshape(shape).astype(p.dtype)
-    active = (chosen < p[None, :] * 2.0**32) | (p[None, :] >= 1.0)
-    return jnp.where(active, values_from_words(values, others.reshape(shape)), 0.0)
+        return sample_each(key, batch, p, self.values)

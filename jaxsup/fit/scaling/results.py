@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.display import html_table, html_text, named
 from jaxsup._internal.validation import fail
 from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.numbers import read_numbers
@@ -84,14 +85,33 @@ class ScalingFit(NamedTuple):
 
     def __str__(self) -> str:
         """A line a parameter."""
-        terms = ((("A", "alpha"), self.size), (("B", "beta"), self.data))
-        named = [("E", self.floor)] if self.floor else []
-        for symbols, term in terms:
-            named += list(zip(symbols, term[:2], strict=True)) if term else []
-        lines = [f"{n:<6} {e.value:.5g}  ({e.low:.5g} to {e.high:.5g})" for n, e in named]
+        numbers = self._parameters()
+        lines = [f"{n:<6} {e.value:.5g}  ({e.low:.5g} to {e.high:.5g})" for n, e in numbers]
+        return "\n".join([*lines, *self._remarks()])
+
+    def __repr__(self) -> str:
+        return named(self, str(self))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, f"{e.value:.5g}", f"{e.low:.5g} to {e.high:.5g}")
+            for name, e in self._parameters()
+        ]
+        table = html_table(rows, ("parameter", "value", "95% interval"))
+        return table + html_text("\n".join(self._remarks()))
+
+    def _parameters(self) -> list[tuple[str, Estimate]]:
+        """The numbers of the law, by their symbols in E + A / N^alpha + B / D^beta."""
+        numbers = [("E", self.floor)] if self.floor else []
+        for symbols, term in ((("A", "alpha"), self.size), (("B", "beta"), self.data)):
+            numbers += list(zip(symbols, term[:2], strict=True)) if term else []
+        return numbers
+
+    def _remarks(self) -> list[str]:
+        """Points and scatter, and what is wrong."""
         scatter = float(np.sqrt(np.mean(self.residuals**2)))
-        lines.append(f"{len(self.residuals)} points, rms of log residuals {scatter:.3g}")
-        return "\n".join([*lines, *([self.problem] if self.problem else [])])
+        remark = f"{len(self.residuals)} points, rms of log residuals {scatter:.3g}"
+        return [remark, *([self.problem] if self.problem else [])]
 
 
 def positive_numbers(name: str, values: ArrayLike) -> Float[np.ndarray, "*shape"]:

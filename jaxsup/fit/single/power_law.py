@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.display import Shown
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.numbers import read_numbers
@@ -37,8 +38,8 @@ from jaxsup.fit.single.windows import (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class PowerLawFit:
+@dataclasses.dataclass(frozen=True, repr=False)
+class PowerLawFit(Shown):
     """L(t) = floor + amplitude * t^-exponent over `window`, or why there is none.
 
     Where `found` is False, exponent, its errors and amplitude are NaN and `reason` says why;

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, group_curves, read_losses
 from jaxsup.fit.stretches.bin_noise import measure_noise, scatter_inflation, seed_deviations
@@ -41,6 +42,7 @@ class LocalExponents:
     bandwidth: float
     seeds_used: int
     seeds_dropped: int
+    __repr__ = fields_in_short
 
 
 def local_exponent(

@@ -4,13 +4,14 @@ import dataclasses
 import math
 from typing import Any
 
+from jaxsup._internal.display import Shown, html_table, html_text
 from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.single.power_law import json_safe
 from jaxsup.fit.stretches.kinds import POWER_LAW
 
 
-@dataclasses.dataclass(frozen=True)
-class Stretch:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Stretch(Shown):
     """A part of a loss curve with one law, or with none.
 
     Attributes:
@@ -43,8 +44,8 @@ class Stretch:
         return f"{self.kind} {self.exponent:.3g}{known} [{where}]"
 
 
-@dataclasses.dataclass(frozen=True)
-class Regimes:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Regimes(Shown):
     """The stretches of a loss curve.
 
     Attributes:
@@ -96,3 +97,20 @@ class Regimes:
             return self.reason
         floor = [] if self.floor is None else [f"floor {self.floor}"]
         return "\n".join([*map(str, self.stretches), *floor])
+
+    def _repr_html_(self) -> str:
+        if self.reason:
+            return html_text(repr(self))
+        head = ("stretch", "first step", "last step", "exponent", "interval", "decades")
+        rows = [
+            (
+                stretch.kind,
+                *(f"{end:g}" for end in stretch.window),
+                f"{stretch.exponent:.3g}",
+                " to ".join(f"{end:.3g}" for end in stretch.interval if math.isfinite(end)),
+                f"{stretch.decades:.2f}",
+            )
+            for stretch in self.stretches
+        ]
+        floor = "" if self.floor is None else html_text(f"floor {self.floor}")
+        return html_table(rows, head) + floor

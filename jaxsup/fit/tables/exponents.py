@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsup._internal.aliases import short_name
 from jaxsup._internal.validation import fail
 from jaxsup.fit.single.power_law import PowerLawFit, fit_power_law
 from jaxsup.fit.tables.references import log_slope, theory_limit
 from jaxsup.fit.tables.settings import OUTSIDE, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
-    column_title,
     coordinate_names,
     decimals,
     partial_notes,
@@ -137,7 +137,7 @@ def format_exponents(table: xr.Dataset) -> str:
         A header and one line a setting; below, of which settings steps were left out.
     """
     names = coordinate_names(table, "exponent")
-    header = [*map(column_title, names), "exponent", "theory", "limit", "window", "seeds"]
+    header = [*map(short_name, names), "exponent", "theory", "limit", "window", "seeds"]
     records = exponents_to_records(table)
     rows = [[*setting_cells(row, names), *_result_cells(row)] for row in records]
     return align_columns([header, *rows]) + partial_notes(records, names)

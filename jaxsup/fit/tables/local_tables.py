@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.aliases import short_name
 from jaxsup.fit.curves import read_losses
 from jaxsup.fit.single.power_law import json_safe
 from jaxsup.fit.stretches.local_exponents import LocalOptions, find_local_exponents
@@ -16,7 +17,6 @@ from jaxsup.fit.tables.references import theory_limit
 from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
-    column_title,
     coordinate_names,
     decimals,
     partial_notes,
@@ -146,7 +146,7 @@ def format_local_exponents(table: xr.Dataset) -> str:
         A header and the lines of every setting; below, of which settings steps were left out.
     """
     names = coordinate_names(table, "problem")
-    lines = [[*map(column_title, names), "step", "local exponent", "theory", "limit"]]
+    lines = [[*map(short_name, names), "step", "local exponent", "theory", "limit"]]
     records = local_exponents_to_records(table)
     for record in records:
         cells, limit = setting_cells(record, names), decimals(record["theory_limit"])

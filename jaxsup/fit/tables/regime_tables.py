@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsup._internal.aliases import short_name
 from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.single.power_law import json_safe
 from jaxsup.fit.stretches.kinds import POWER_LAW
@@ -17,7 +18,6 @@ from jaxsup.fit.tables.references import log_slope, theory_limit
 from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
-    column_title,
     coordinate_names,
     decimals,
     partial_notes,
@@ -151,7 +151,7 @@ def format_regimes(table: xr.Dataset) -> str:
         A header and the lines of every setting; below, of which settings steps were left out.
     """
     names = coordinate_names(table, "first_exponent")
-    header = [*map(column_title, names)]
+    header = [*map(short_name, names)]
     lines = [[*header, "kind", "exponent", "theory", "limit", "window", "decades", ""]]
     records = regimes_to_records(table)
     for record in records:

@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsup._internal.aliases import short_name
 from jaxsup.fit.single.power_law import json_safe
 from jaxsup.fit.tables.settings import UNTRAINED
 
 if TYPE_CHECKING:
     import xarray as xr
-
-_SYMBOLS = {
-    "features.exponent": "a",
-    "teacher.exponent": "b",
-    "student.latent": "K",
-    "features.count": "N",
-    "superposition_ratio": "N/K",
-}
 
 
 def setting_columns(table: xr.Dataset, like: str) -> dict[str, list[Any]]:
@@ -59,11 +52,6 @@ def coordinate_names(table: xr.Dataset, like: str) -> list[str]:
     return sorted(names, key=lambda name: name == "superposition_ratio")
 
 
-def column_title(name: str) -> str:
-    """A coordinate's symbol, or the last part of its name."""
-    return _SYMBOLS.get(name, name.rpartition(".")[2])
-
-
 def setting_cells(row: Mapping[str, Any], names: list[str]) -> list[str]:
     """The coordinates of a setting as text, numbers in short."""
     return [_in_short(row[name]) for name in names]
@@ -97,7 +85,7 @@ def partial_notes(records: Sequence[Mapping[str, Any]], names: list[str]) -> str
     for row in records:
         if count := row["steps_partial"]:
             where = [
-                f"{column_title(name)} {cell}"
+                f"{short_name(name)} {cell}"
                 for name, cell in zip(names, setting_cells(row, names), strict=True)
             ]
             steps = "1 step" if count == 1 else f"{count} steps"

@@ -103,7 +103,7 @@ SCALES = {
         512, 8000, 128, 3, (*_CURVES, (1.5, 0.5)), RATIOS, (0.5,), evaluation_samples=4096
     ),
     "paper": Scale(1024, 30_000, 256, 5, evaluation_samples=16384),
-    "large": Scale(4096, 20_000, 256, 5, LAWS[:4], (2,), (), False, 16384),
+    "large": Scale(4096, 20_000, 256, 5, LAWS[:4], (2,), (), False, 8192),
 }
 
 

@@ -24,3 +24,17 @@ from jaxsup.reproduce.toys.elhage import notebook_scale as notebook_scale
 from jaxsup.reproduce.toys.elhage import two_feature_phases as two_feature_phases
 from jaxsup.reproduce.toys.one_active import one_active as one_active
 from jaxsup.reproduce.toys.width_scaling import width_scaling as width_scaling
+
+__all__ = [
+    "PUBLISHED_OPTIMIZER",
+    "binned_sparsity_sweep",
+    "capacity_sweep",
+    "elhage_geometry",
+    "elhage_introduction",
+    "graded_sparsity_sweep",
+    "instance_densities",
+    "notebook_scale",
+    "one_active",
+    "two_feature_phases",
+    "width_scaling",
+]

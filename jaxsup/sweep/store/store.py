@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxsup._internal.display import named
 from jaxsup.sweep.processes import Share
 from jaxsup.sweep.store import journal
 from jaxsup.sweep.store.checkpoint import Checkpoint
@@ -49,6 +50,9 @@ class Store:
         self._facts = facts
         self._arrays: dict[str, Any] = {}
         self._damages: list[journal.Damage] = []
+
+    def __repr__(self) -> str:
+        return named(self, f"{self.path}")
 
     @classmethod
     def open(

@@ -5,8 +5,9 @@ Poisson process of rate l_i = -log(1 - p_i) arrives at least once. So the number
 sample is Poisson with mean L = sum_i l_i, each arrival picks feature i with probability l_i / L,
 and of several arrivals of one feature in one sample the first counts (superposition and marking of
 Poisson processes; Kingman, Poisson Processes, 1993, sections 2.2 and 5.2). At density 1 that is
-about one arrival a sample, whatever N is. `jaxsup.training.sampling.plan` says where it pays, and
-how much room a batch needs.
+about one arrival a sample, whatever N is. Groups and trees arrive in the same way
+(`jaxsup.training.sampling.laws`). `jaxsup.training.sampling.plan` says where it pays, and how much
+room a batch needs.
 """
 
 import equinox as eqx
@@ -15,9 +16,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key, UInt
 
-from jaxsup._internal.words import draw_words, values_from_words
-from jaxsup.experiment.features import PowerLawFeatures
+from jaxsup._internal.words import draw_words, index_from_words, values_from_words
 from jaxsup.training.sampling.alias import alias_table, as_words
+from jaxsup.training.sampling.laws import (
+    Members,
+    SparseLaw,
+    arrival_rates,
+    exclusive_size,
+    members_of,
+)
 from jaxsup.training.sampling.plan import SparsePlan
 
 
@@ -29,6 +36,7 @@ class SparseBatch(eqx.Module):
         active: [arrivals]; False for room that is not used and for repeated arrivals.
         rows: rows that may hold anything; the other ``batch - rows`` samples are empty.
         usual: rows that hold anything in most batches, at most.
+        deepest: arrivals of a row, at most.
         batch: samples.
         count: features N.
     """
@@ -39,6 +47,7 @@ class SparseBatch(eqx.Module):
     active: Bool[Array, " arrivals"]
     rows: int = eqx.field(static=True)
     usual: int = eqx.field(static=True)
+    deepest: int = eqx.field(static=True)
     batch: int = eqx.field(static=True)
     count: int = eqx.field(static=True)
 
@@ -55,61 +64,75 @@ class SparseSampler(eqx.Module):
     """A law made ready for sparse batches of one size.
 
     Attributes:
-        accepted, alias: [features]: of 2^32 arrivals at column i of the table, ``accepted[i]`` are
-            of feature i and the others of feature ``alias[i]`` (the alias method; Walker 1977).
+        accepted, alias: [items]: of 2^32 arrivals at column i of the table, ``accepted[i]`` are of
+            item i and the others of item ``alias[i]`` (the alias method; Walker 1977). Items are
+            features, or sources where these have members.
         exceeding: [deepest]: of 2^32 samples, so many have more than k arrivals.
         excess: 0, or NaN if the law has more arrivals than the plan allows.
+        members: the features of each source; None where it is one.
+        exclusive: items in a row of which one at most counts in a sample: the first that arrives.
+        count: features N.
         values: law of the values.
         plan: sizes.
     """
 
-    accepted: UInt[Array, " features"]
-    alias: Int[Array, " features"]
+    accepted: UInt[Array, " items"]
+    alias: Int[Array, " items"]
     exceeding: UInt[Array, " deepest"]
     excess: Float[Array, ""]
+    members: Members | None
+    exclusive: int = eqx.field(static=True)
+    count: int = eqx.field(static=True)
     values: str = eqx.field(static=True)
     plan: SparsePlan = eqx.field(static=True)
 
     def draw(self, key: Key[Array, ""]) -> SparseBatch:
-        """Independent draws of x, in law as `PowerLawFeatures.sample_batch`.
+        """Independent draws of x, in law as the law's `sample_batch`.
 
         Each p_i is realized to within 2^-32, and 1e-4 of itself in float32 (1e-6 in float64). The
         numbers depend on the key alone, not on the room that the plan has. If the law has more
         arrivals than the plan allows, all values are NaN.
         """
-        plan, count = self.plan, self.accepted.size
+        plan, items = self.plan, self.accepted.size
         words, others, counting = _words(key, plan)
         counts = jnp.sum(counting[None, :] < self.exceeding[:, None], axis=0, dtype=jnp.int32)
         row, used = _rows_of_arrivals(counts, plan)
-        feature = self._pick(words)
+        item = self._pick(words)
         # Materialized: fused into the comparisons, it would be computed anew for each of them.
-        place = lax.optimization_barrier(jnp.where(used, row * count + feature, -1))
+        place = jnp.where(used, row * items + item // self.exclusive, -1)
+        place = lax.optimization_barrier(place)
         active = used[plan.deepest :] & ~_repeated(place, plan.deepest)
-        value = values_from_words(self.values, others[plan.deepest :]) + self.excess
+        row, feature = row[plan.deepest :], item[plan.deepest :]
+        if self.members is None:
+            value = values_from_words(self.values, others[plan.deepest :])
+        else:
+            feature, came, value = self.members.draw(key, feature, self.values)
+            active = (active[:, None] & came).ravel()
+            row, feature, value = jnp.repeat(row, self.members.size), feature.ravel(), value.ravel()
         return SparseBatch(
-            row=row[plan.deepest :],
-            feature=feature[plan.deepest :],
-            value=jnp.where(active, value, 0.0),
+            row=row,
+            feature=feature,
+            value=jnp.where(active, value + self.excess, 0.0),
             active=active,
             rows=plan.rows,
             usual=plan.usual,
+            deepest=plan.deepest * (1 if self.members is None else self.members.size),
             batch=plan.batch,
-            count=count,
+            count=self.count,
         )
 
     def _pick(self, words: UInt[Array, " n"]) -> Int[Array, " n"]:
-        """The feature of each arrival: words * N / 2^32 is a column, its fraction chooses."""
-        count = jnp.uint32(self.accepted.size)
-        carry = ((words & jnp.uint32(0xFFFF)) * count) >> jnp.uint32(16)
-        column = (((words >> jnp.uint32(16)) * count + carry) >> jnp.uint32(16)).astype(jnp.int32)
+        """The item of each arrival: words * n / 2^32 is a column, its fraction chooses."""
+        size = self.accepted.size
+        column = index_from_words(words, size)
         accepted = self.accepted.at[column].get(mode="promise_in_bounds")
         other = self.alias.at[column].get(mode="promise_in_bounds")
-        return jnp.where(words * count < accepted, column, other)
+        return jnp.where(words * jnp.uint32(size) < accepted, column, other)
 
 
-def prepare_sampler(features: PowerLawFeatures, plan: SparsePlan) -> SparseSampler:
+def prepare_sampler(features: SparseLaw, plan: SparsePlan) -> SparseSampler:
     """Tables for `SparseSampler.draw`; they follow from the law: make them once for many draws."""
-    rates = -jnp.log1p(-features.probabilities)
+    rates = arrival_rates(features)
     total = jnp.sum(rates)
     accepted, alias = alias_table(rates / total)
     excess = jnp.where(total <= plan.rate * (1 + 1e-4), 0.0, jnp.nan)
@@ -118,6 +141,9 @@ def prepare_sampler(features: PowerLawFeatures, plan: SparsePlan) -> SparseSampl
         alias=alias.astype(jnp.int32),
         exceeding=_exceeding(total, plan.deepest),
         excess=excess.astype(total.dtype),
+        members=members_of(features),
+        exclusive=exclusive_size(features),
+        count=features.count,
         values=features.values,
         plan=plan,
     )

@@ -7,18 +7,22 @@ probability at most `UNLIKELY`; what does not fit is dropped.
 import dataclasses
 import functools
 import math
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import is_traced
-from jaxsup.experiment.features import (
-    AbstractFeatures,
-    PowerLawFeatures,
-    SparseFeatures,
-)
+from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.features.registry import FEATURES
+from jaxsup.training.sampling.laws import (
+    NUMBERS,
+    SparseLaw,
+    is_sparse_law,
+    members_an_arrival,
+    source_probabilities,
+    source_word,
+)
 
 UNLIKELY = 1e-12
 """Probability, at most, with which any of the three sizes of a batch does not suffice."""
@@ -39,86 +43,74 @@ TRACED = "the feature law is traced: its number of arrivals is not known"
 """Why a law is not drawn as arrivals that could be, if its numbers were known."""
 
 
-def arrival_rate(features: PowerLawFeatures) -> float:
-    """L = sum_i -log(1 - p_i), arrivals a sample on average; infinite if some p_i >= 1."""
-    (p,) = _probabilities(features, features.exponent, features.density)
+def arrival_rate(features: SparseLaw) -> float:
+    """L = sum_s -log(1 - p_s), arrivals a sample on average; infinite if some p_s >= 1."""
+    (p,) = source_probabilities(features, {})
     return math.inf if p.max() >= 1 else float(-np.log1p(-p).sum())
 
 
 def unsuitable_law(features: AbstractFeatures, batch: int) -> str | None:
     """Why samples of this law are not drawn as arrivals, for people; None: it pays to."""
-    if type(features) is not PowerLawFeatures:
+    if not is_sparse_law(features):
         if type(features) not in FEATURES:
             return f"{type(features).__name__} is known by its samples alone"
-        if type(features) is SparseFeatures:
-            return "features with probabilities of their own are drawn one by one"
         return f"{type(features).kind} features are not sparse and independent"
     if not _FEWEST_FEATURES <= features.count <= _MOST_FEATURES:
         return f"not {_FEWEST_FEATURES} to {_MOST_FEATURES} features"
     if batch * features.count >= 2**31:
         return "more features x samples than 32 bits number"
-    if is_traced(features) or np.ndim(features.exponent) or np.ndim(features.density):
+    if is_traced(features) or any(np.ndim(getattr(features, n)) for n in NUMBERS[type(features)]):
         return TRACED
-    likeliest = float(_probabilities(features, features.exponent, features.density).max())
+    likeliest = float(source_probabilities(features, {}).max())
     if likeliest > _MOST_ACTIVE:
-        return f"a feature is active with probability {min(1.0, likeliest):.3g}"
-    rate, most = arrival_rate(features), _most_arrivals(features)
-    return f"{rate:.3g} arrivals a sample, more than {most:.3g}" if rate > most else None
+        return f"a {source_word(features)} is active with probability {min(1.0, likeliest):.3g}"
+    rate, members = arrival_rate(features), members_an_arrival(features)
+    listed, most = rate * members, _most_listed(features)
+    if listed <= most:
+        return None
+    if members == 1:
+        return f"{rate:.3g} arrivals a sample, more than {most:.3g}"
+    of = f"{rate:.3g} arrivals of {members} features each"
+    return f"{listed:.3g} features to be listed a sample, {of}, more than {most:.3g}"
 
 
-def sparse_level(features: PowerLawFeatures) -> int:
+def sparse_level(features: SparseLaw) -> int:
     """The smallest level such that 2^(level / 4) is at least the law's `arrival_rate`."""
     return int(_levels(np.asarray([arrival_rate(features)]))[0])
 
 
 def laws_alike(
-    features: AbstractFeatures,
-    exponents: Float[np.ndarray, " laws"],
-    densities: Float[np.ndarray, " laws"],
+    features: AbstractFeatures, numbers: Mapping[str, Float[np.ndarray, " laws"]]
 ) -> Float[np.ndarray, " laws"]:
     """A number for each law: those with the same number have the same update.
 
     Arguments:
         features: all that the laws share.
-        exponents: a of each law, where `features` has one.
-        densities: expected active features of each, where `features` has that.
+        numbers: those in which they differ, by name, one a law.
     """
-    alike = np.zeros(len(exponents))
-    if type(features) is not PowerLawFeatures or not (
-        _FEWEST_FEATURES <= features.count <= _MOST_FEATURES
-    ):
+    alike = np.zeros(len(next(iter(numbers.values()))))
+    if not is_sparse_law(features) or not _FEWEST_FEATURES <= features.count <= _MOST_FEATURES:
         return alike
+    own = {name: numbers[name] for name in NUMBERS[type(features)] if name in numbers}
+    if not own:
+        return alike
+    most = _most_listed(features) / members_an_arrival(features)
     for first in range(0, len(alike), size := max(1, 2**22 // features.count)):
         some = slice(first, first + size)
-        p = _probabilities(features, exponents[some], densities[some])
+        p = source_probabilities(features, {name: values[some] for name, values in own.items()})
         likeliest = p.max(axis=1)
         rates = -np.log1p(-np.minimum(p, _MOST_ACTIVE), out=p).sum(axis=1)
-        suits = (likeliest <= _MOST_ACTIVE) & (rates <= _most_arrivals(features))
+        suits = (likeliest <= _MOST_ACTIVE) & (rates <= most)
         alike[some] = np.where(suits, _levels(rates), np.inf)
     return alike
 
 
-def _most_arrivals(features: PowerLawFeatures) -> float:
+def _most_listed(features: SparseLaw) -> float:
     return min(_MOST_ARRIVALS, features.count / _FEATURES_AN_ARRIVAL)
 
 
 def _levels(rates: Float[np.ndarray, " laws"]) -> Float[np.ndarray, " laws"]:
     return np.ceil(np.log(rates) / math.log(_LEVEL) - 1e-9)
-
-
-def _probabilities(
-    features: PowerLawFeatures, exponents: Any, densities: Any
-) -> Float[np.ndarray, "laws features"]:
-    """p_i of several laws before they are clipped to 1, in float64."""
-    logs = np.log(np.arange(1, features.count + 1, dtype=np.float64))
-    laws = -np.asarray(exponents, np.float64).reshape(-1, 1) * logs
-    if features.normalize:
-        laws -= laws.max(axis=1, keepdims=True)
-    with np.errstate(over="ignore"):  # such features are always active
-        np.exp(laws, out=laws)
-    if features.normalize:
-        laws /= laws.sum(axis=1, keepdims=True)
-    return laws * np.asarray(densities, np.float64).reshape(-1, 1)
 
 
 @dataclasses.dataclass(frozen=True)

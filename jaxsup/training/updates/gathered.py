@@ -14,13 +14,15 @@ from jaxtyping import Array, Float, Key
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
+from jaxsup.training.sampling.laws import SparseLaw
 from jaxsup.training.sampling.plan import sparse_level
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
+from jaxsup.training.updates.columns import sums_of_columns
+from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
 from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
 
@@ -44,6 +46,7 @@ class Gathered(AbstractSparseUpdate):
     kind: ClassVar[str] = "gathered"
     level: int = eqx.field(static=True)
     evaluation: ClosedForm | None = eqx.field(static=True, default=None)
+    fused: bool = eqx.field(static=True, default=False)
     tile_bytes: int = eqx.field(static=True, default=2**18)
     learned_tile_bytes: int = eqx.field(static=True, default=3 * 2**18)
 
@@ -68,7 +71,7 @@ class Gathered(AbstractSparseUpdate):
     @classmethod
     def plan(cls, experiment: Experiment) -> AbstractUpdate:
         """The update with room for the arrivals of the experiment's law."""
-        assert isinstance(experiment.features, PowerLawFeatures)
+        assert isinstance(experiment.features, SparseLaw)
         level = sparse_level(experiment.features)
         return cls(level=level, evaluation=experiment.closed_form)
 
@@ -85,6 +88,8 @@ class Gathered(AbstractSparseUpdate):
         key: Key[Array, ""],
     ) -> StudentParameters:
         """Derivative of the training loss on the batch that `key` draws."""
+        if self.fused:
+            return fused_gradient(experiment, tables, learned, frozen, key)
         student, batch = _student(experiment), tables.draw(key)
         parameters = eqx.combine(learned, frozen)
         weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
@@ -155,13 +160,7 @@ def gathered_hidden(
     """
     inner = parameters.core if parameters.embedding is None else parameters.embedding
     assert inner is not None
-    # Written out: read as it lies, each entry of a column comes from another line of the cache.
-    columns = jax.lax.optimization_barrier(inner.T)
-    chosen = columns.at[batch.feature].get(mode="promise_in_bounds")
-    h = jnp.zeros((batch.rows, inner.shape[0]), chosen.dtype)
-    h = h.at[batch.row].add(
-        chosen * batch.value[:, None], mode="promise_in_bounds", indices_are_sorted=True
-    )
+    h = sums_of_columns(inner, batch)
     if parameters.embedding is None or parameters.core is None:
         return h
     return h @ parameters.core.T

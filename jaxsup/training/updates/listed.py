@@ -9,13 +9,14 @@ from jaxtyping import Array, Float, Key
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseSampler
+from jaxsup.training.sampling.laws import SparseLaw
 from jaxsup.training.sampling.plan import sparse_level
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
+from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
 
 
@@ -30,6 +31,7 @@ class Listed(AbstractSparseUpdate):
     shares_frozen: ClassVar[bool] = False
     level: int = eqx.field(static=True)
     evaluation: ClosedForm | None = eqx.field(static=True, default=None)
+    fused: bool = eqx.field(static=True, default=False)
 
     @classmethod
     def unsuitable(cls, experiment: Experiment) -> str | None:
@@ -42,7 +44,7 @@ class Listed(AbstractSparseUpdate):
     @classmethod
     def plan(cls, experiment: Experiment) -> AbstractUpdate:
         """The update with room for the arrivals of the experiment's law."""
-        assert isinstance(experiment.features, PowerLawFeatures)
+        assert isinstance(experiment.features, SparseLaw)
         level = sparse_level(experiment.features)
         return cls(level=level, evaluation=experiment.closed_form)
 
@@ -59,6 +61,8 @@ class Listed(AbstractSparseUpdate):
         key: Key[Array, ""],
     ) -> StudentParameters:
         """Derivative of the training loss on the batch that `key` draws."""
+        if self.fused:
+            return fused_gradient(experiment, tables, learned, frozen, key)
         batch, activation = tables.draw(key), _student(experiment).activation
         weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
         scale = weights * (2.0 / batch.batch)

@@ -10,11 +10,12 @@ from jaxtyping import Array, Float
 from jaxsup.experiment.activations import is_built_in
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.students import Student
 from jaxsup.training.sampling.arrivals import SparseSampler, prepare_sampler
+from jaxsup.training.sampling.laws import SparseLaw
 from jaxsup.training.sampling.plan import plan_sparse, unsuitable_law
 from jaxsup.training.updates.base import AbstractUpdate
+from jaxsup.training.updates.fused import unfit_device, unfit_network
 
 
 class AbstractSparseUpdate(AbstractUpdate):
@@ -26,10 +27,12 @@ class AbstractSparseUpdate(AbstractUpdate):
 
     Attributes:
         level: samples have room for 2^(level / 4) arrivals each, on average.
+        fused: whether gradients are computed in one kernel (`jaxsup.training.updates.fused`).
     """
 
     level: eqx.AbstractVar[int]
     evaluation: eqx.AbstractVar[ClosedForm | None]
+    fused: eqx.AbstractVar[bool]
 
     @classmethod
     def unsuitable(cls, experiment: Experiment) -> str | None:
@@ -52,8 +55,15 @@ class AbstractSparseUpdate(AbstractUpdate):
 
     def prepare(self, experiment: Experiment, samples: int) -> SparseSampler:
         """The law made ready for batches of so many samples."""
-        assert isinstance(experiment.features, PowerLawFeatures)
+        assert isinstance(experiment.features, SparseLaw)
         return prepare_sampler(experiment.features, plan_sparse(self.level, samples))
+
+    def on(self, experiment: Experiment, device: Any) -> AbstractUpdate:
+        """On a card of NVIDIA's, small networks have their gradient computed in one kernel."""
+        plan = plan_sparse(self.level, int(experiment.batch_size))
+        if unfit_device(device) is None and unfit_network(experiment, plan) is None:
+            return dataclasses.replace(self, fused=True)
+        return self
 
     def covering(self, other: AbstractUpdate) -> AbstractUpdate:
         """The one with room for more arrivals."""

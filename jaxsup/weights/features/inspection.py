@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup.weights.diagnosis import Diagnosis
 from jaxsup.weights.features.labels import Labels
 from jaxsup.weights.features.neighbors import Neighbors, nearest
@@ -59,6 +60,7 @@ class Inspection:
     neighbors: dict[int, Neighbors | None]
     neighborhoods: dict[int, Subset | None]
     clusters: Clusters | None
+    __repr__ = fields_in_short
 
     @property
     def has_geometry(self) -> bool:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.text import plain_name
 from jaxsup._internal.validation import fail, is_integer
@@ -30,6 +31,7 @@ class Labels:
 
     names: Sequence[str | None]
     path: Path | None = None
+    __repr__ = fields_in_short
 
     @classmethod
     def numbered(cls, features: int) -> "Labels":

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_positive_integer, fail
 
 _BLOCK = 4096  # columns that are compared at once
@@ -30,6 +31,7 @@ class Neighbors(NamedTuple):
     cosines: Float[np.ndarray, " neighbors"]
     opposite: int | None
     opposite_cosine: float
+    __repr__ = fields_in_short
 
 
 def nearest(

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
+from jaxsup._internal.display import fields_in_short
+
 _BLOCK = 4096  # columns at once, in float64
 
 
@@ -23,6 +25,7 @@ class Prepared(NamedTuple):
     mean: Float[np.ndarray, " latent"] | None
     emptied: Bool[np.ndarray, " features"]
     unit: bool
+    __repr__ = fields_in_short
 
     def describe(self) -> str:
         """One line: what was done; empty if nothing was."""

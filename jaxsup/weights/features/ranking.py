@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup.spectral import FrameSpectrum
 from jaxsup.weights.features.labels import Labels
 
@@ -39,6 +40,7 @@ class Ranking(NamedTuple):
     leverages: Float[np.ndarray, " features"]
     localization: Float[np.ndarray, " features"]
     shown: int
+    __repr__ = fields_in_short
 
     def to_dict(self, labels: Labels) -> dict[str, list[dict[str, Any]]]:
         """The lists as JSON-safe values: index, name and measures of each feature."""

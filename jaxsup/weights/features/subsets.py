@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_number, fail
 from jaxsup.geometry import Geometry, classify
 from jaxsup.geometry.components import orthogonal_components
@@ -39,6 +40,7 @@ class Subset:
     features: Int[np.ndarray, " members"]
     geometry: Geometry | None
     mean_cosine: float
+    __repr__ = fields_in_short
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-safe values."""
@@ -76,6 +78,7 @@ class Clusters:
     clusters: tuple[Subset, ...]
     single: int
     left_out: bool
+    __repr__ = fields_in_short
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-safe values."""

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.display import named
 from jaxsup._internal.system import free_memory
+from jaxsup._internal.text import plain_name
 from jaxsup._internal.validation import check_choice, fail
 from jaxsup.weights.files.formats import StoredTensor
 from jaxsup.weights.files.orientation import ORIENTATIONS, Orientation, Reason, settle_orientation
@@ -39,6 +41,12 @@ class Weights:
     dtype: str
     orientation: str
     reason: Reason
+
+    def __repr__(self) -> str:
+        latent, features = self.matrix.shape
+        where = f"{self.tensor} in {self.path.name}" if self.tensor else self.path.name
+        text = f"[{latent:,}, {features:,}], stored as {self.dtype}, {where}"
+        return named(self, plain_name(text))
 
     @property
     def assumed(self) -> bool:

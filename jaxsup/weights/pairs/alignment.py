@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup.weights.pairs.matching import present_features
 
 _BLOCK = 4096  # columns at once, in float64
@@ -24,6 +25,7 @@ class SameFeatures(NamedTuple):
     cosines: Float[np.ndarray, " shared"] | None
     aligned: Float[np.ndarray, " shared"]
     null: float
+    __repr__ = fields_in_short
 
 
 def align_features(

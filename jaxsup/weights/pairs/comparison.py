@@ -7,6 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_number, fail
 from jaxsup.spectral.arrays import as_array
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
@@ -41,6 +42,7 @@ class SubspaceAngles:
     angles: Float[np.ndarray, " angles"]
     dimensions: tuple[int, int]
     ambient: int
+    __repr__ = fields_in_short
 
     @property
     def mean_squared_cosine(self) -> float:
@@ -87,6 +89,7 @@ class SharedEigenspaces:
     leading: Int[np.ndarray, " spans"]
     leading_overlaps: Float[np.ndarray, " spans"]
     latent: int
+    __repr__ = fields_in_short
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-safe values."""
@@ -124,6 +127,7 @@ class Comparison:
     assignment: Assignment | None
     same: SameFeatures | None
     absolute: bool
+    __repr__ = fields_in_short
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON-safe values."""

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup.spectral.arrays import rounding
 
 # Multiply-adds that each direction may cost before it is cut down to evenly spaced features, unless
@@ -29,6 +30,7 @@ class Null(NamedTuple):
     mean: float
     stderr: float
     best: Float[np.ndarray, " draws"]
+    __repr__ = fields_in_short
 
 
 class Matches(NamedTuple):
@@ -52,6 +54,7 @@ class Matches(NamedTuple):
     mutual: Bool[np.ndarray, " tested"]
     null: Null
     null_of_moments: Null
+    __repr__ = fields_in_short
 
 
 class Assignment(NamedTuple):
@@ -66,6 +69,7 @@ class Assignment(NamedTuple):
     features: Int[np.ndarray, " pairs"]
     partners: Int[np.ndarray, " pairs"]
     cosines: Float[np.ndarray, " pairs"]
+    __repr__ = fields_in_short
 
 
 def match_features(

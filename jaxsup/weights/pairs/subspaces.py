@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import fail
 
 
@@ -20,6 +21,7 @@ class Basis(NamedTuple):
     latent: Float[np.ndarray, "latent rank"]
     features: Float[np.ndarray, "features rank"]
     values: Float[np.ndarray, " rank"]
+    __repr__ = fields_in_short
 
     @property
     def rank(self) -> int:

@@ -111,7 +111,7 @@ def test_records_of_regimes_are_safe_for_json(dataset: xr.Dataset) -> None:
 def test_regimes_are_read_from_top_to_bottom(dataset: xr.Dataset) -> None:
     table = fit.measure_regimes(dataset, after=0)
     header, *lines = format_regimes(table).splitlines()
-    assert header.split() == ["learning_rate", *COLUMNS]
+    assert header.split() == ["lr", *COLUMNS]
     assert [line.split()[0] for line in lines if line[:13].strip()] == ["0.25", "0.5", "1"]
     assert [line.split()[-1] for line in lines if " power-law " in line][-1] == "last"
     assert sum(" floor " in line for line in lines) == np.isfinite(table["floor"]).sum()
@@ -180,7 +180,7 @@ def test_local_exponents_as_records_and_text(dataset: xr.Dataset) -> None:
     assert np.median(records[0]["exponent"]) == pytest.approx(0.5, abs=0.05)
     assert (records[2]["step"], records[2]["problem"]) == ([], "all seeds diverged")
     header, *lines = format_local_exponents(table).splitlines()
-    assert header.split() == ["learning_rate", "step", "local", "exponent", "theory", "limit"]
+    assert header.split() == ["lr", "step", "local", "exponent", "theory", "limit"]
     assert len(lines) == len(records[0]["step"]) + len(records[1]["step"]) + 1
     assert lines[-1].split() == ["1", "-", "none:", "all", "seeds", "diverged", "-", "1.000"]
 

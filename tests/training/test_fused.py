@@ -1,0 +1,114 @@
+"""Gradients in one kernel, interpreted: draws and numbers are those of the other updates."""
+
+import dataclasses
+import types
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.extend.random import threefry_2x32
+
+import jaxsup
+from jaxsup._internal.precision import products_on
+from jaxsup.training.state import start
+from jaxsup.training.updates import choose_update, fused
+
+
+def device(platform: str = "gpu", version: str = "PJRT C API cuda 13000", capability: str = "9.0"):
+    client = types.SimpleNamespace(platform_version=version)
+    return types.SimpleNamespace(platform=platform, client=client, compute_capability=capability)
+
+
+def experiment(count: int = 48, latent: int = 12, **changes) -> jaxsup.Experiment:
+    settings = {
+        "features": jaxsup.PowerLawFeatures(count, 1.2),
+        "teacher": jaxsup.DiagonalTeacher(0.3),
+        "student": jaxsup.Student(latent, core_scale=0.3, bias_scale=0.2),
+        "optimizer": jaxsup.SGD(0.1),
+        "batch_size": 40,
+    }
+    return jaxsup.Experiment(**(settings | changes))
+
+
+def test_random_words_are_those_of_threefry():
+    counters = jnp.arange(5, dtype=jnp.uint32) * jnp.uint32(2**29 + 7)
+    first, second = jnp.uint32(0xDEADBEEF), jnp.uint32(12345)
+    ours = fused._words(first, second, counters, jnp.uint32(1))
+    blocks = jnp.concatenate([counters, jnp.ones(5, jnp.uint32)])
+    theirs = threefry_2x32(jnp.stack([first, second]), blocks)
+    assert np.array_equal(jnp.concatenate(ours), theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"student": jaxsup.Student(5, "random", core_scale=0.3, bias=False), "batch_size": 33},
+        {
+            "features": jaxsup.PowerLawFeatures(64, 1.1, density=3.0, values="sign"),
+            "student": jaxsup.Student(7, activation="identity", core_scale=0.3),
+            "importance": 0.9,
+            "batch_size": 16,
+        },
+    ],
+    ids=["relu", "no bias", "linear, dense"],
+)
+def test_the_kernel_gives_the_gradient_of_the_other_updates(changes):
+    case = experiment(**changes)
+    update = choose_update(case)
+    assert fused.unfit_network(case, update.prepare(case, case.batch_size).plan) is None
+    tables = update.prepare(case, case.batch_size)
+
+    def gradients(key):
+        parameters = start(case, key).parameters
+        learned, frozen = eqx.partition(parameters, case.student.trainable(parameters))
+        arguments = case, tables, learned, frozen, jax.random.fold_in(key, 1)
+        return update.gradient(*arguments), fused.fused_gradient(*arguments, interpret=True)
+
+    expected, ours = jax.jit(jax.vmap(gradients))(jax.random.split(jax.random.key(0), 3))
+    assert jax.tree.structure(expected) == jax.tree.structure(ours)
+    for theirs, own in zip(jax.tree.leaves(expected), jax.tree.leaves(ours), strict=True):
+        np.testing.assert_allclose(own, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"student": jaxsup.Student(12, "learned")}, "W learns"),
+        ({"student": jaxsup.Student(48, "identity")}, "W is the identity"),
+        ({"student": jaxsup.Student(12, activation="gelu")}, "phi phi' is not phi for gelu"),
+        ({"teacher": jaxsup.MatrixTeacher(np.eye(48))}, "the teacher is not diagonal"),
+        ({"features": jaxsup.PowerLawFeatures(48, 1.2, values="symmetric")}, "may be 0"),
+        ({"student": jaxsup.Student(40)}, "more than 2048 entries"),
+    ],
+)
+def test_what_the_kernel_was_not_proven_for_is_refused(changes, reason):
+    case = experiment(**changes)
+    plan = choose_update(experiment()).prepare(experiment(), 40).plan
+    assert reason in (fused.unfit_network(case, plan) or "")
+    if case.student.activation.gate is not None or case.student.learns_embedding:
+        assert not choose_update(case).on(case, device()).fused
+
+
+def test_only_cards_that_run_it_are_given_the_kernel():
+    case = experiment()
+    update = choose_update(case)
+    assert update.on(case, device()) == dataclasses.replace(update, fused=True)
+    assert update.on(case, device()).identity(40) == update.identity(40)
+    others = {
+        "cpu": device("cpu"),
+        "rocm": device(version="rocm 7"),
+        "old": device(capability="7.5"),
+    }
+    for other in others.values():
+        assert update.on(case, other) is update
+        assert products_on(other, "float32") == "highest"
+    assert update.on(case, jax.local_devices()[0]) is update
+    assert products_on(device(), "float32") == "TF32_TF32_F32_X3"
+    assert products_on(device(), "fast") == "default"
+    with jax.enable_x64(True):
+        assert update.on(case, device()) is update
+        assert products_on(device(), "float32") == "highest"
