@@ -11,7 +11,7 @@
 # jaxsup init first.toml
 
 # %% [markdown]
-# [Getting started](start.md) shows it with all its keys. Three examples explain theirs:
+# [Getting started](start.md) shows it with all its keys. Examples explain theirs:
 #
 # === "exponents.toml"
 #
@@ -29,6 +29,12 @@
 #
 #     ```toml
 #     --8<-- "examples/autoencoder.toml"
+#     ```
+#
+# === "pairs.toml"
+#
+#     ```toml
+#     --8<-- "examples/pairs.toml"
 #     ```
 #
 # ## What can be named
@@ -62,6 +68,9 @@
 # | `{geomspace = [0.01, 1, 5]}` | 5 numbers of constant ratio |
 # | `{logspace = [-2, 0, 5]}` | the same by exponents of 10 |
 # | `{range = [8, 40, 8]}` | 8, 16, 24, 32: integers, the end left out |
+#
+# Fields that are often scanned have a short name, an alias, say `K` for `student.latent`: it names an
+# axis as the field does. `jaxsup list aliases` has them all.
 #
 # An axis with a name of its own is a table of fields that change together:
 #
