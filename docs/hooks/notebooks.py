@@ -194,7 +194,7 @@ def listing(source: str) -> str:
     language = "python"
     if source.startswith("%%bash"):
         source, language = source.partition("\n")[2], "bash"
-    return fenced(source, language)
+    return fenced(re.sub(r"(?m)^%matplotlib inline\n", "", source), language)
 
 
 def outputs(
@@ -214,7 +214,7 @@ def outputs(
             name = f"{stem}-{len(pictures)}.png"
             pictures[name] = base64.b64decode(data["image/png"])
             yield f"![Output of the code above]({name}){{ .notebook-picture }}"
-        elif "text/html" in data:
+        elif "text/html" in data and "xr-wrap" not in data["text/html"]:  # xarray's fits no theme
             yield mark(len(html))
             html.append(f'<div class="notebook-html">{data["text/html"]}</div>')
         elif "text/markdown" in data:
