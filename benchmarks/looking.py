@@ -95,7 +95,7 @@ def cases(*, tiny: bool) -> dict[str, Any]:
 
 
 def quick_start() -> Any:
-    """The sweep of `scripts/quickstart.sh` with 16 seeds, its samples by default."""
+    """The sweep of `examples/transition.toml` with 16 seeds, its samples by default."""
     import jaxsup
     from jaxsup.sweep.tables import read_sweep
 

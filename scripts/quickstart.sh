@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# From nothing to a first result: install jaxsup in an environment of its own, train a thousand
-# teacher-student networks on the CPU, fit their training exponents, and draw them.
+# From nothing to a first result: install jaxsup in an environment of its own, train the networks of
+# the transition at its scale "first" on the CPU, and measure and draw how their exponents change
+# with superposition. About a minute on two cores after the installation.
 #
 #   bash scripts/quickstart.sh [OUTPUT_FOLDER]
 set -euo pipefail
@@ -12,11 +13,4 @@ if [ -e "$out" ]; then
 fi
 source scripts/environment.sh ""
 
-mkdir -p "$out"
-"$bin/jaxsup" sweep examples/transition.toml --out "$out/transition.zarr" --widths 4
-echo
-"$bin/jaxsup" fit "$out/transition.zarr" | tee "$out/transition.txt"
-echo
-"$bin/jaxsup" plot "$out/transition.zarr" --out "$out/transition.png"
-echo "dataset  $out/transition.zarr"
-echo "table    $out/transition.txt"
+"$bin/jaxsup" reproduce transition --scale first --out "$out"

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # On a CPU that multiplies as accelerators do unless they are told not to (tests/rounded_products.py):
-# what is trained, evaluated and decomposed must not move.
+# what is trained, evaluated and decomposed must not move. Left out is what forms no product that a
+# device rounds: refusals, random numbers, choices.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export JAXSUP_ROUNDED_PRODUCTS=1
-exec bash scripts/test.sh tests/training tests/spectral tests/theory \
-    tests/sweep/test_run.py tests/sweep/test_axes.py tests/sweep/test_padding.py "$@"
+exec bash scripts/test.sh -k "not bad_input" tests/training tests/spectral tests/theory \
+    tests/sweep/test_run.py tests/sweep/test_padding.py \
+    --ignore=tests/training/test_batching.py --ignore=tests/training/test_keys.py \
+    --ignore=tests/training/test_sampling.py --ignore=tests/training/test_updates_choice.py "$@"

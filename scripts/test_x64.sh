@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # With JAX's float64 on, the tests of what users run so: closed forms, spectra, geometry, tables of
 # fits, and the updates that training is made of. (Fits themselves are NumPy in float64 anyway.)
+# Without the slow ones: they are more cases of the same, and of what does not depend on the type.
 # Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export JAX_ENABLE_X64=1
-exec bash scripts/test.sh --all \
+exec bash scripts/test.sh \
     tests/experiment tests/fit/tables tests/geometry tests/spectral tests/theory \
     tests/training/test_updates*.py "$@"

@@ -1,8 +1,9 @@
 """Test set-up: strict dtypes and ranks, runtime shape checks, a headless backend for figures.
 
 Compilation is most of the suite's time: programs are compiled without LLVM's optimizations and by
-XLA's older emitter of loops, which takes less than half as long, here and in the commands that
-tests start. Variables that make the run a user's:
+XLA's older emitter of loops, which takes less than half as long, and in one piece, which costs less
+where several workers share the cores; here and in the commands that tests start. Variables that
+make the run a user's:
 
     XLA_FLAGS=            programs compiled at the usual level
     JAXSUP_TYPECHECK=0    no checks of shapes and types at run time
@@ -30,7 +31,10 @@ for _name in ("SIGINT", "SIGHUP"):
     if signal.getsignal(_number := getattr(signal, _name)) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
 
-_QUICK = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+_QUICK = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_llvm_disable_expensive_passes=true --xla_cpu_parallel_codegen_split_count=1"
+)
 
 
 def _known(flags: str) -> bool:

@@ -37,7 +37,7 @@ class ReproduceCommand:
     """Run a published figure's experiment, measure it, hold it to what was published, draw it.
 
     Try:
-      jaxsup reproduce transition
+      jaxsup reproduce transition --scale first
       jaxsup reproduce toy-phase-diagram
       jaxsup reproduce transition --scale paper --out runs/transition
       jaxsup reproduce real-weights --weights model.safetensors --tensor wte.weight
@@ -48,8 +48,9 @@ class ReproduceCommand:
     run from Python, see jaxsup.reproduce.AbstractFigure.
 
     Attributes:
-        scale: smoke: seconds, to see that it works; quick: minutes on two cores; standard: half an
-            hour on two cores, for figures that have it; paper: an accelerator.
+        scale: smoke: seconds, to see that it works; first: about a minute on two cores, for the
+            transition; quick: minutes on two cores; standard: half an hour on two cores, for
+            figures that have it; paper: an accelerator.
         out: New folder for dataset, figure and table; default: runs/NAME-SCALE.
         resume: Go on with what the folder holds; what is whole is measured again without training.
         weights: For real-weights: .npy, .npz or .safetensors with the matrix. Nothing is unpickled.
@@ -62,7 +63,7 @@ class ReproduceCommand:
         tyro.conf.Positional[str],
         tyro.conf.arg(metavar="{" + ",".join([*_TITLES, "all"]) + "}", help=_FIGURES),
     ]
-    scale: Literal["smoke", "quick", "standard", "paper", "large"] = "quick"
+    scale: Literal["smoke", "first", "quick", "standard", "paper", "large"] = "quick"
     out: Path | None = None
     resume: bool = False
     weights: Path | None = None

@@ -4,6 +4,7 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import equinox as eqx
@@ -135,13 +136,13 @@ def _compile(placement: Placement, inputs: Inputs) -> Programs:
         # JAX says of its Triton backend that it will go: then there will be no kernels of ours.
         warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
         segment, state = _trace(placement, inputs)
-        training = segment.lower().compile()
-    return Programs(
-        _compile_freezing(placement, inputs),
-        beginning(placement).lower(inputs).compile(),
-        training,
-        state,
-    )
+        training = segment.lower()
+    # Compiled at the same time: the longest takes more than the others together.
+    with ThreadPoolExecutor() as threads:
+        trained = threads.submit(training.compile)
+        begun = threads.submit(beginning(placement).lower(inputs).compile)
+        frozen = _compile_freezing(placement, inputs)
+        return Programs(frozen, begun.result(), trained.result(), state)
 
 
 def _compile_freezing(placement: Placement, inputs: Inputs) -> Callable[[Inputs], Frozen]:

@@ -21,7 +21,15 @@ class Lanes:
     seeds: Int[np.ndarray, " lanes"]
 
     @classmethod
-    def fill(cls, rows: int, seeds: int, usual: tuple[int, int], devices: int) -> "Lanes":
+    def fill(
+        cls,
+        rows: int,
+        seeds: int,
+        usual: tuple[int, int],
+        devices: int,
+        *,
+        mostly_padding: bool = False,
+    ) -> "Lanes":
         """All rows with all seeds, padded to the usual shape and to whole devices.
 
         Arguments:
@@ -30,8 +38,11 @@ class Lanes:
             usual: slots and lanes of most parts, for which a program is compiled; a part that
                 would be mostly padding gets a shape of its own.
             devices: number of devices that share the replicas.
+            mostly_padding: give that part the usual shape too.
         """
-        slots, lanes = _usual(rows, usual[0]), _usual(seeds, usual[1])
+        slots, lanes = usual
+        if not mostly_padding:
+            slots, lanes = _usual(rows, slots), _usual(seeds, lanes)
         if shares_slots((lanes, slots), devices):
             slots += -slots % devices
         else:

@@ -34,10 +34,11 @@ _DEPTH = {"cpu": 1}
 _DEPTH_ELSEWHERE = 2
 # Segments grow at most by this factor over the longest, whose speed is all that there is to go by.
 _SEGMENT_GROWTH = 8
-# Floating-point operations that compiling another shape is worth, about two seconds of a CPU:
-# fewer replicas are trained once dropping the diverged ones saves more. A count, not a clock, so
+# Floating-point operations that compiling another shape is worth, about three seconds of two cores
+# (six of one), as long as that takes: a part that is mostly padding, and a part most of whose
+# replicas have diverged, get a shape of their own where it saves more. A count, not a clock, so
 # that a second run does the same.
-_COMPILING_WORTH = 2e11
+_COMPILING_WORTH = 4e11
 
 
 class Trainer:
@@ -73,8 +74,7 @@ class Trainer:
         run = None if checkpoint is None else self._restore(task, shape, checkpoint)
         run = self.begin(task, shape) if run is None else run
         saves = Saves(callbacks)
-        recorded = task.program.fixed.recorded_steps
-        last = int(recorded[-1])
+        recorded, last = task.program.fixed.recorded_steps, _last_step(task)
         # A checkpoint may lie on a recorded step: observing it once more gives the same.
         for target in recorded[np.searchsorted(recorded, run.step) :].tolist():
             pace, due = self._paces[run.batch.programs], False
@@ -104,9 +104,8 @@ class Trainer:
             shape: number of rows and of seeds to which parts of the program are padded.
             checkpoint: what it would go on from.
         """
-        rows, seeds = len(task.rows), len(task.seeds)
-        empty, last = task.layout.empty(rows, seeds), int(task.program.fixed.recorded_steps[-1])
-        largest = Lanes.fill(rows, seeds, shape, self.compiler.mesh.size)
+        empty = task.layout.empty(len(task.rows), len(task.seeds))
+        last, largest = _last_step(task), self._lanes(task, shape)
         reason = unfit_results(checkpoint, empty, last) or unfit_lanes(checkpoint, largest)
         states = [array for name, array in checkpoint.items() if name.startswith("state.")]
         if reason is None and any(a.shape[:2] != checkpoint["members"].shape for a in states):
@@ -126,7 +125,7 @@ class Trainer:
             shape: number of rows and of seeds to which parts of the program are padded.
         """
         rows, seeds = len(task.rows), len(task.seeds)
-        batch = self._gather(task, Lanes.fill(rows, seeds, shape, self.compiler.mesh.size))
+        batch = self._gather(task, self._lanes(task, shape))
         block = task.layout.empty(rows, seeds)
         block["complete"][...] = True
         block["status"][...] = FINISHED
@@ -155,6 +154,18 @@ class Trainer:
         log.warning("checkpoint of a part: %s; this part starts again", reason)
         return None
 
+    def _lanes(self, task: Task, shape: tuple[int, int]) -> Lanes:
+        """Where the replicas of a task lie at first.
+
+        They have the shape for which the program is compiled anyway, unless that is mostly padding
+        and training the padding costs more than compiling another shape.
+        """
+        rows, seeds, devices = len(task.rows), len(task.seeds), self.compiler.mesh.size
+        usual = Lanes.fill(rows, seeds, shape, devices, mostly_padding=True)
+        own = Lanes.fill(rows, seeds, shape, devices)
+        padding = usual.members.size - own.members.size
+        return usual if _spares_compiling(task, padding * _last_step(task)) else own
+
     def _gather(self, task: Task, lanes: Lanes) -> Batch:
         """What the replicas in these lanes need to be trained.
 
@@ -175,8 +186,7 @@ class Trainer:
         if compacted is None:
             return
         fewer, index = compacted
-        updates = (lanes.members.size - fewer.members.size) * remaining
-        if updates * update_cost(run.task.program.fixed) < _COMPILING_WORTH:
+        if _spares_compiling(run.task, (lanes.members.size - fewer.members.size) * remaining):
             return
         run.harvest(lanes.used & ~alive)
         state = jax.tree.map(lambda leaf: np.asarray(leaf)[index], run.state)
@@ -203,6 +213,16 @@ class _Pace:
             fitting = int(updates * self.seconds / max(seconds, 1e-6))
             self.longest = max(self.longest, updates)
             self.updates = max(1, min(_SEGMENT_GROWTH * self.longest, fitting))
+
+
+def _last_step(task: Task) -> int:
+    """The update after which a task has ended."""
+    return int(task.program.fixed.recorded_steps[-1])
+
+
+def _spares_compiling(task: Task, updates: int) -> bool:
+    """Whether so many updates of a network cost less than compiling a shape without them."""
+    return updates * update_cost(task.program.fixed) < _COMPILING_WORTH
 
 
 def update_cost(experiment: Experiment) -> float:

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from jaxsup import Student, Sweep
-from jaxsup.reproduce.analysis import transition_panels, transition_table
+from jaxsup.reproduce.analysis import transition_limits, transition_panels, transition_table
 from jaxsup.reproduce.analysis.transition_table import Row
 from jaxsup.reproduce.figures import transition
 
@@ -137,6 +137,19 @@ def test_the_theory_of_a_row_is_that_of_its_window(measured) -> None:
     assert table[0].linear_loss[0] > 0
     assert np.isnan(table[0].theory)
     assert np.isnan(dataclasses.replace(row, regimes=None).theory)
+
+
+def test_few_features_say_what_they_cannot_show(measured) -> None:
+    _, _, table = measured
+    assert "decides nothing" in "\n".join(FIGURE.summarize(table))
+    said = {}
+    for count in (128, 256):
+        rows = [dataclasses.replace(row, latent=round(count / row.ratio)) for row in table]
+        said[count] = "\n".join(transition_limits.limits(rows))
+    assert said[128].startswith("This size (128 features, 3 seeds) shows: which stretches")
+    assert "cannot show whether they reach 1" in said[128]
+    assert not said[256]
+    assert transition.SCALES["first"].features == 128
 
 
 def test_verdicts_follow_the_exponents(measured) -> None:

@@ -76,7 +76,8 @@ def test_interrupted_at_random_moments_it_ends_with_the_same_bits(folder, tmp_pa
     moments = random.Random(int(number))
     seconds = float((folder / "seconds").read_text())
     out = tmp_path / "out"
-    interruptions = KILLS
+    # A kill leaves the most to chance; what a stop leaves is settled.
+    interruptions = KILLS if number == signal.SIGKILL else -(-KILLS // 2)
     while True:
         process = start("sweep", folder / "sweep.toml", "--out", out, "--resume", *OPTIONS)
         try:

@@ -36,6 +36,9 @@ def test_every_replica_has_one_place(rows, seeds, devices):
 def test_a_part_that_would_be_mostly_padding_has_a_shape_of_its_own():
     assert Lanes.fill(3, 1, (5, 1), 1).shape == (1, 5)
     assert Lanes.fill(2, 1, (5, 1), 1).shape == (1, 2)
+    padded = Lanes.fill(2, 1, (5, 1), 1, mostly_padding=True)
+    assert padded.shape == (1, 5)
+    np.testing.assert_array_equal(scattered(padded, 2, 1), [[0], [10]])
 
 
 def test_values_go_where_they_are_asked_for():

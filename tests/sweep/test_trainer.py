@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers import assert_one_line_error
-from sweep_cases import FIRST, LATER, assert_same_bits, relu, run
+from sweep_cases import FIRST, LATER, assert_same_bits, rate_sweep, relu, run
 
 import jaxsup
 from jaxsup.experiment.record import Record
@@ -59,7 +59,11 @@ QUICK = (4, 7)
 @pytest.mark.parametrize(
     ("count", "chunk"),
     [
-        pytest.param(count, chunk, marks=[] if (count, chunk) == QUICK else pytest.mark.slow)
+        pytest.param(
+            count,
+            chunk,
+            marks=pytest.mark.compiler if (count, chunk) == QUICK else pytest.mark.slow,
+        )
         for count in (1, 2, 4)
         for chunk in (1, 7, 64, None)
     ],
@@ -69,6 +73,7 @@ def test_devices_and_chunks_change_nothing(reference, count, chunk):
     assert_close(jaxsup.run(sweep(RATES), devices=devices, chunk=chunk), reference)
 
 
+@pytest.mark.compiler
 def test_short_segments_change_no_bit(reference, monkeypatch):
     monkeypatch.setattr(training, "_SEGMENT_SECONDS", 0.0)
     reports: list[Any] = []
@@ -78,7 +83,7 @@ def test_short_segments_change_no_bit(reference, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", [3, 6, 30])
+@pytest.mark.parametrize("chunk", [3, pytest.param(6, marks=pytest.mark.compiler), 30])
 def test_one_wild_replica_in_each_part_disturbs_no_other(reference, chunk):
     dataset = run(sweep([*RATES[:2], WILD, *RATES[2:]]), chunk=chunk)
     assert (dataset["status"].sel({"optimizer.learning_rate": WILD}) == 1).all()
@@ -86,7 +91,7 @@ def test_one_wild_replica_in_each_part_disturbs_no_other(reference, chunk):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.compiler)])
 def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, count):
     """Slots shrink by halves; a replica's results do not depend on when others are dropped."""
     rates = [0.05, WILD, 0.1, 2 * WILD, 3 * WILD, 1e7, 0.2, 1e8]
@@ -117,6 +122,23 @@ def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, coun
         np.testing.assert_array_equal(dataset[name], expected[name])
     np.testing.assert_array_equal(np.isnan(dataset["loss"]), np.isnan(expected["loss"]))
     assert int((dataset["status"] == 1).sum()) == 5 * 6
+
+
+def test_a_remainder_compiles_nothing_where_its_padding_costs_less(monkeypatch):
+    """Parts of three seeds and one: the last has a shape of its own only where that is worth it."""
+    compile_programs, compiled, datasets = Compiler.programs, set(), []
+
+    def programs(self: Compiler, inputs: Any, slots: int, **options: Any) -> Any:
+        compiled.add((len(inputs.keys), slots))
+        return compile_programs(self, inputs, slots, **options)
+
+    monkeypatch.setattr(Compiler, "programs", programs)
+    for worth, shapes in ((np.inf, {(3, 3)}), (0.0, {(3, 3), (1, 3)})):
+        monkeypatch.setattr(training, "_COMPILING_WORTH", worth)
+        compiled.clear()
+        datasets.append(run(rate_sweep(seeds=7), chunk=9))
+        assert compiled == shapes
+    np.testing.assert_allclose(datasets[0]["loss"], datasets[1]["loss"], rtol=LATER)
 
 
 @pytest.mark.slow

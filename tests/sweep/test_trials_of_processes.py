@@ -5,9 +5,10 @@ from trials import kills, starts
 
 
 @pytest.mark.slow
-def test_four_processes_start_at_a_barrier_twenty_times(tmp_path):
-    outcomes = list(starts.trials(tmp_path, count=7, seed=0))
-    assert len(outcomes) == 21
+def test_four_processes_start_at_a_barrier_twelve_times(tmp_path):
+    """A race that one start in five loses is seen in 93% of runs; `scripts/faults.py` has more."""
+    outcomes = list(starts.trials(tmp_path, count=4, seed=0))
+    assert len(outcomes) == 12
     assert not [outcome for outcome in outcomes if not outcome.held]
 
 

@@ -22,7 +22,8 @@ def identity(count):
     return jaxsup.Student(count, "identity", core_scale=0.1, bias_scale=0.2)
 
 
-# One of each kind for the default run; all kinds and both sizes are in the whole one.
+# One of each kind for the default run and for programs compiled as users do; all kinds and both
+# sizes are in the whole one.
 QUICK = {
     *(f"{name}, {SMALL}" for name in ("frozen", "leaky", "gelu", "matrix", "padded")),
     *(f"{name}, {LARGE}" for name in ("frozen", "tied", "identity", "abs, no bias")),
@@ -35,13 +36,13 @@ def cases():
     for case in experiments():
         (trained,) = case.values
         assert isinstance(trained, jaxsup.Experiment)
-        marks = () if case.id in QUICK else pytest.mark.slow
+        marks = pytest.mark.compiler if case.id in QUICK else pytest.mark.slow
         yield pytest.param(trained, choose_update(trained), id=case.id, marks=marks)
     for count in (SMALL, LARGE):
         trained = experiment(jaxsup.Student(7, core_scale=0.3, bias_scale=0.2), count)
         padded = eqx.tree_at(lambda e: e.student, trained, trained.student.padded(12))
         name = f"padded, {count}"
-        marks = () if name in QUICK else pytest.mark.slow
+        marks = pytest.mark.compiler if name in QUICK else pytest.mark.slow
         yield pytest.param(padded, choose_update(trained), id=name, marks=marks)
 
 
@@ -85,7 +86,7 @@ def test_tiles_give_the_same(case, update, one_by_one):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("embedding", ["random", "learned"])
-@pytest.mark.parametrize("density", [1.0, 1e-3])
+@pytest.mark.parametrize("density", [pytest.param(1.0, marks=pytest.mark.compiler), 1e-3])
 def test_batches_in_tiles_are_their_members(embedding, density, one_by_one):
     """Two seeds with samples of their own, which three settings share: each as if alone."""
     features = jaxsup.PowerLawFeatures(LARGE, 1.2, density)
@@ -122,7 +123,7 @@ def test_the_sparse_gradient_is_that_of_the_plain_loss(case, update):
     tables = update.prepare(case, case.batch_size)
     batch = tables.draw(key)
     assert batch.rows < batch.batch  # some empty samples are not listed
-    gradient = update.gradient(case, tables, learned, frozen, key)
+    gradient = jax.jit(lambda *arrays: update.gradient(*arrays))(case, tables, learned, frozen, key)
     expected = plain_gradient(case, all_samples(batch), learned, frozen)
     assert jax.tree.structure(gradient) == jax.tree.structure(expected)
     for ours, plain in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):

@@ -40,6 +40,7 @@ def test_runs_on_sparse_and_dense_samples_have_one_law(count):
     assert np.abs(scores).max() < stats.norm.isf(0.5e-6 / scores.size)
 
 
+@pytest.mark.compiler
 @pytest.mark.slow
 def test_a_run_is_the_same_jitted_vmapped_and_alone():
     """The law is looked at where its numbers are known, or by whoever hands on the update."""

@@ -53,7 +53,7 @@ from jaxsup import (
 )
 from jaxsup.fit.intervals import Estimate
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
-from jaxsup.reproduce.analysis import transition_panels, transition_table
+from jaxsup.reproduce.analysis import transition_limits, transition_panels, transition_table
 from jaxsup.reproduce.registry import FIGURES
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Scale:
 _CURVES = ((1.1, 0.0), (1.5, 0.0), (2.0, 0.0))
 SCALES = {
     "smoke": Scale(32, 300, 32, 2, ((1.1, 0.0), (2.0, 0.0)), (1, 2), (0.5,), True, 512),
+    "first": Scale(128, 6000, 64, 3, _CURVES, (1, 2, 4, 8), (), True, 2048),
     "quick": Scale(256, 8000, 64, 3, _CURVES, (1, 1.07, 2, 8), (), True, 4096),
     "standard": Scale(
         512, 8000, 128, 3, (*_CURVES, (1.5, 0.5)), RATIOS, (0.5,), evaluation_samples=4096
@@ -181,8 +182,10 @@ class Transition(AbstractFigure[Scale]):
         return Findings(records, self.summarize(table), self.draw(table), self.claims(table))
 
     def summarize(self, table: list[Row]) -> list[str]:
-        """A line a law and student, then a sentence a student."""
-        return [*transition_table.lines(table), "", *transition_table.summary(table)]
+        """A line a law and student, a sentence a student, and what so few features cannot show."""
+        text = [*transition_table.lines(table), "", *transition_table.summary(table)]
+        limits = transition_limits.limits(table)
+        return [*text, "", *limits] if limits else text
 
     def draw(self, table: list[Row]) -> Figure:
         """Curves with their regimes, local exponents, and both regimes' exponents."""

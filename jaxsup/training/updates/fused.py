@@ -98,7 +98,7 @@ def fused_gradient(
     from jax.experimental import pallas
 
     parameters = eqx.combine(learned, frozen)
-    student, count = experiment.student, tables.accepted.size
+    student, count = experiment.student, tables.count
     assert isinstance(student, Student)
     assert isinstance(experiment.teacher, DiagonalTeacher)
     assert parameters.core is not None
