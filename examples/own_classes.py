@@ -25,6 +25,7 @@ from jaxsup.fit.intervals import from_samples
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, reproduce
 
 
+# --8<-- [start:activation]
 class Softshrink(jaxsup.AbstractActivation):
     """phi(z) = z - threshold where z > threshold, else 0: a ReLU that the bias cannot undo.
 
@@ -38,6 +39,8 @@ class Softshrink(jaxsup.AbstractActivation):
         return jnp.maximum(z - self.threshold, 0.0)
 
 
+# --8<-- [end:activation]
+# --8<-- [start:law]
 class GroupedFeatures(jaxsup.AbstractFeatures):
     """Features in groups that are active together: x_i = u_g(i) v_i, u_g ~ Bernoulli(p).
 
@@ -63,6 +66,8 @@ class GroupedFeatures(jaxsup.AbstractFeatures):
         return jnp.where(jnp.repeat(active, self.size, axis=1), values, 0.0)
 
 
+# --8<-- [end:law]
+# --8<-- [start:student]
 class SkipParameters(eqx.Module):
     """Arrays of `SkipStudent`; the name `embedding` lets the observables of the geometry read W."""
 
@@ -89,6 +94,8 @@ class SkipStudent(jaxsup.AbstractStudent):
         return self.activation(x @ W.T @ W + parameters.skip[None, :] * x)
 
 
+# --8<-- [end:student]
+# --8<-- [start:observable]
 class GroupOverlap(jaxsup.Observable):
     """Mean squared cosine of directions within groups: do features that meet share a direction?"""
 
@@ -110,6 +117,8 @@ class GroupOverlap(jaxsup.Observable):
         return (jnp.sum(cosines**2, axis=(1, 2)) - self.size) / pairs
 
 
+# --8<-- [end:observable]
+# --8<-- [start:figure]
 @dataclasses.dataclass(frozen=True)
 class Scale:
     """How large the experiment is."""
@@ -162,11 +171,14 @@ class GroupsFigure(AbstractFigure[Scale]):
         return Findings(means.to_dict("records"), [means.to_string()], figure, [claim])
 
 
+# --8<-- [end:figure]
+# --8<-- [start:main]
 def main(out: Path, scale: str = "smoke") -> None:
     """Reproduce the figure of one's own, as `jaxsup reproduce` does those of the package."""
     report = reproduce(GroupsFigure(), scale, out)
     print("\n".join(report.lines()))
 
 
+# --8<-- [end:main]
 if __name__ == "__main__":
     main(Path(sys.argv[1]), *sys.argv[2:])
