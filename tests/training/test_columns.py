@@ -37,7 +37,9 @@ def test_every_way_gives_the_same_sums_and_derivative(law, most, monkeypatch):
     expected = (np.asarray(matrix, np.float64) @ x).T, np.asarray(rows, np.float64).T @ x.T
     for way in (columns._added, columns._in_order):
         for ours, exact in zip(both(way), expected, strict=True):
-            np.testing.assert_allclose(np.asarray(ours), exact, rtol=0, atol=1e-5 * np.abs(exact).max())
+            np.testing.assert_allclose(
+                np.asarray(ours), exact, rtol=0, atol=1e-5 * np.abs(exact).max()
+            )
 
 
 def test_accelerators_add_nothing_in_an_order_of_their_own():
