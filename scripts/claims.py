@@ -106,15 +106,25 @@ def page(sections: list[str]) -> str:
     counts = ", ".join(
         f"{verdicts.count(word)} {word}" for word in ("agrees", "differs", "not claimed")
     )
-    head = [HEAD, f"{len(verdicts)} claims of {len(sections)} figures: {counts}.", ""]
+    head = [
+        HEAD,
+        f"{len(verdicts)} claims of {len({*map(_name_of, sections)})} figures: {counts}.",
+        "",
+    ]
     # Those of one figure at several scales stay in their order.
     return "\n".join([*head, *sorted(sections, key=_name_of)]).rstrip() + "\n"
 
 
-def kept_sections(text: str, names: set[str]) -> list[str]:
-    """Sections of a page that is there, but those of the figures that are named."""
+def kept_sections(text: str, commands: set[str]) -> list[str]:
+    """Sections of a page that is there, but those that are made by these commands."""
     parts = re.split(r"(?m)^(?=## )", text)[1:]
-    return [f"{part.rstrip()}\n" for part in parts if _name_of(part) not in names]
+    return [f"{part.rstrip()}\n" for part in parts if _command_of(part) not in commands]
+
+
+def _command_of(section: str) -> str:
+    """The command that a section names, up to its scale."""
+    found = re.search(r"`(jaxsup reproduce \S+ --scale \w+)", section)
+    return found.group(1) if found else ""
 
 
 def _name_of(section: str) -> str:
@@ -127,7 +137,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where `jaxsup reproduce` wrote its results")
     parser.add_argument("--out", type=Path, default=Path("docs/claims.md"), help="page to write")
     parser.add_argument(
-        "--keep", action="store_true", help="keep the page's sections of other figures"
+        "--keep", action="store_true", help="keep the page's sections of other figures and scales"
     )
     arguments = parser.parse_args()
     reports = find_reports(arguments.folder)
@@ -136,7 +146,7 @@ def main() -> None:
     sections = ["\n".join(section(report)) for report in reports]
     if arguments.keep and arguments.out.exists():
         text = arguments.out.read_text(encoding="utf-8")
-        sections += kept_sections(text, {report["figure"] for report in reports})
+        sections += kept_sections(text, {*map(_command_of, sections)})
     arguments.out.write_text(page(sections), encoding="utf-8")
 
 
