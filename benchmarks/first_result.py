@@ -82,13 +82,15 @@ def count_compilations(work: Any) -> list[tuple[str, float]]:
     import jax
 
     log, handler = logging.getLogger("jax"), _Compilations()
-    level, propagate = log.level, log.propagate
+    level, propagate, told = log.level, log.propagate, jax.config.jax_log_compiles  # pyright: ignore[reportAttributeAccessIssue]
     log.addHandler(handler)
     log.propagate = False
+    # For all threads: programs of a part are compiled in several.
+    jax.config.update("jax_log_compiles", True)
     try:
-        with jax.log_compiles(True):
-            work()
+        work()
     finally:
+        jax.config.update("jax_log_compiles", told)
         log.removeHandler(handler)
         log.setLevel(level)
         log.propagate = propagate

@@ -37,7 +37,7 @@ def when_compiled(programs: compiled.Programs) -> compiled.Programs:
 
 
 def when_it_begins(programs: compiled.Programs) -> compiled.Programs:
-    return dataclasses.replace(programs, begin=lambda _: exhaust())
+    return dataclasses.replace(programs, begin=lambda *_: exhaust())
 
 
 def when_run(programs: compiled.Programs) -> compiled.Programs:
@@ -53,7 +53,7 @@ def when_fetched(programs: compiled.Programs) -> compiled.Programs:
 
 
 def on_the_host(programs: compiled.Programs) -> compiled.Programs:
-    return dataclasses.replace(programs, begin=lambda _: np.zeros(2**55))
+    return dataclasses.replace(programs, begin=lambda *_: np.zeros(2**55))
 
 
 Short = Callable[[compiled.Programs], compiled.Programs]

@@ -18,7 +18,7 @@ def hooks() -> SimpleNamespace:
     """The modules by name; they are no package, and import each other from their folder."""
     sys.path.insert(0, str(HOOKS))
     try:
-        names = ("commands", "links", "notebooks", "public_names", "reference")
+        names = ("command_help", "links", "notebooks", "public_names", "reference")
         return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
     finally:
         sys.path.remove(str(HOOKS))
@@ -75,7 +75,7 @@ def test_every_page_has_a_place_in_the_navigation(hooks: SimpleNamespace) -> Non
         for path in written
         if HOOKS not in path.parents
     }
-    missing = {page for page in pages | {hooks.commands.PAGE} if f": {page}\n" not in text}
+    missing = {page for page in pages | {hooks.command_help.PAGE} if f": {page}\n" not in text}
     assert len(pages) > 15
     assert not missing
 
@@ -101,19 +101,19 @@ def test_help_is_read_from_its_boxes(hooks: SimpleNamespace) -> None:
             "╰────────────────────────────────────────╯",
         ]
     )
-    tables = hooks.commands.read_boxes(boxes)
+    tables = hooks.command_help.read_boxes(boxes)
     assert tables == {
         "options": [
             ("-h, --help", "show this"),
             ("--out {None}|PATH", "Folder of the dataset.\n(default: None)"),
         ]
     }
-    assert hooks.commands.entry(*tables["options"][1]) == [
+    assert hooks.command_help.entry(*tables["options"][1]) == [
         "`--out PATH`",
         ":   Folder of the dataset.",
         "",
     ]
-    escaped = hooks.commands.escaped("trainer_state.json, `a_b --x`, --set k")
+    escaped = hooks.command_help.escaped("trainer_state.json, `a_b --x`, --set k")
     assert escaped == r"trainer\_state.json, `a_b --x`, `--set` k"
 
 
