@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxsup
+from jaxsup._internal.precision import full_precision
 from jaxsup.experiment.features import GroupedFeatures
 from jaxsup.training.sampling.arrivals import prepare_sampler
 from jaxsup.training.sampling.plan import plan_sparse, sparse_level
@@ -29,6 +30,7 @@ def test_every_way_gives_the_same_sums_and_derivative(law, most, monkeypatch):
     arrays = batch.row, batch.feature, batch.value
     rows = jnp.broadcast_to(slope.T, (batch.rows, 5)) * jnp.arange(1.0, batch.rows + 1)[:, None]
 
+    @full_precision
     def both(way):
         sums, pull = jax.vjp(lambda matrix: way(sizes, matrix, *arrays), matrix)
         return sums, *pull(rows)
