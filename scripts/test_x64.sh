@@ -7,5 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export JAX_ENABLE_X64=1
 exec bash scripts/test.sh \
-    tests/experiment tests/fit/tables tests/geometry tests/spectral tests/theory \
+    tests/experiment/test_feature*.py tests/experiment/test_students.py \
+    tests/experiment/test_teachers.py tests/experiment/test_optimizers.py \
+    tests/experiment/test_extremes.py tests/fit/tables tests/geometry tests/spectral tests/theory \
     tests/training/test_updates*.py "$@"
