@@ -1,6 +1,7 @@
 """Figures by name and from outside: listed, run, resumed, drawn."""
 
 import ast
+import functools
 import importlib
 import inspect
 import json
@@ -124,16 +125,12 @@ def test_a_figure_at_its_smallest_and_again_from_its_dataset(name: str, tmp_path
     assert table == report.to_dict()
     assert table["claims"]
     assert (tmp_path / "out" / f"{name}.txt").read_text() == "\n".join(report.lines()) + "\n"
-    assert_one_line_error(
-        lambda: reproduce.reproduce(name, "smoke", tmp_path / "out"),
-        "expected a new folder",
-        FileExistsError,
-    )
+    once_more = functools.partial(reproduce.reproduce, name, "smoke", tmp_path / "out")
+    assert_one_line_error(once_more, "expected a new folder", FileExistsError)
+    told: list[object] = []
     if name in MEASURED_LONG:
         return
-    told: list[object] = []
-    out = tmp_path / "out"
-    again = reproduce.reproduce(name, "smoke", out, resume=True, progress=told.append)
+    again = once_more(resume=True, progress=told.append)
     assert again.lines() == report.lines()
     assert not told  # nothing was trained
     assert again.seconds["training"] == report.seconds["training"]
