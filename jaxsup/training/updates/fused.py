@@ -32,8 +32,11 @@ from jaxsup.training.sampling.plan import SparsePlan
 # Entries of W, on sides that are powers of two. Registers hold it beside tiles of x and z: on an
 # H200 the kernel took 27 ns for 64 x 16 (the other way: 59), and for 128 x 64 longer than it.
 _MOST_ENTRIES = 2048
+# Samples a tile, and entries of W a warp holds: of seven pairs the fastest on an H200. Larger tiles
+# spill; warps of one program wait for each other.
 _MOST_ROWS = 16
 _ENTRIES_A_WARP = 1024
+# Thresholds of the number of arrivals are held against a tile of samples at once.
 _MOST_DEEP = 64
 _LAWS = PowerLawFeatures, SparseFeatures
 # Triton's products have no side below this.
