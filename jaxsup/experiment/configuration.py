@@ -27,6 +27,10 @@ _MOST_SHOWN = 8  # entries of a list that the interpreter shows
 _NUMBERS = {float, int, np.ndarray, jax.Array}
 
 
+# Fields that shapes of arrays depend on, by section.
+_SIZES = {"features": "count", "student": "latent"}
+
+
 class Configuration(eqx.Module):
     """A part of an experiment, or all of it, whose fields hold what their annotations say.
 
@@ -49,6 +53,12 @@ class Configuration(eqx.Module):
         # equinox runs this after the checks of the classes below, which say more.
         fields = dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
         check_types(self.section, type(self), {f.name: getattr(self, f.name) for f in fields})
+        for field in fields:
+            if field.name == _SIZES.get(self.section) and not field.metadata.get("static", False):
+                path = f"{self.section}.{field.name}"
+                do = f"write {field.name}: int = eqx.field(static=True)"
+                got = f"a field of {type(self).__name__} that is none"
+                raise fail(path, "a static field, as shapes depend on it", got, do, described=True)
 
 
 def _is_long(value: object) -> bool:

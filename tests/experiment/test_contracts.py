@@ -71,3 +71,17 @@ def test_what_keeps_its_shape_is_accepted():
             return z**2
 
     assert relu_experiment(jaxsup.Student(3, activation=Square())).closed_form is None
+
+
+class TracedCount(jaxsup.AbstractFeatures):
+    """A law whose size is a number like any other, which compiled programs do not know."""
+
+    count: int = 8
+
+    def sample_batch(self, key, batch):
+        return jax.numpy.zeros((batch, self.count))
+
+
+def test_a_size_that_is_no_static_field_is_a_one_line_error():
+    match = r"^features\.count: expected a static field, .* TracedCount that is none; write count: "
+    assert_one_line_error(TracedCount, match)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import commands
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ class Weighted(jaxsup.AbstractFeatures):
     """A law of one's own with an array."""
 
     scales: Float[Array, " features"]
-    count: int = 4
+    count: int = eqx.field(static=True, default=4)
 
     def sample_batch(self, key: Key[Array, ""], batch: int) -> Float[Array, "batch features"]:
         return jax.random.normal(key, (batch, self.count)) * self.scales[None, :]
