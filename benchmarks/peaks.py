@@ -72,10 +72,10 @@ def grow(
 
 
 def products(case: dict[str, Any]) -> Prepared:
-    """Seconds a floating-point operation of large matrix products, by the faster of two libraries.
+    """Seconds a floating-point operation of large matrix products, by the fastest of their kind.
 
-    A chain of products on each device by JAX, and one by NumPy's BLAS with all threads, where the
-    work itself runs on a CPU.
+    A chain of products on each device by JAX; on a CPU also one by NumPy's BLAS with all threads;
+    on cards that train large networks by halves of float16, also one of these.
     """
     x64, precision = case.get("x64", False), case.get("precision", "float32")
     os.environ["OPENBLAS_NUM_THREADS"] = str(cores())
@@ -84,6 +84,8 @@ def products(case: dict[str, Any]) -> Prepared:
     libraries = {"JAX": functools.partial(chain_on_devices, dtype, precision)}
     if jax.local_devices()[0].platform == "cpu":
         libraries["BLAS"] = functools.partial(_chain_in_blas, dtype)
+    elif precision == "float32" and has_halves(jax.local_devices()[0]):
+        libraries["halves of float16"] = chain_of_halves
     peaks = {library: grow(make, case["side"], seconds / 8) for library, make in libraries.items()}
     library = max(peaks, key=lambda name: peaks[name].rate)
     arithmetic = dtype if x64 else f"{dtype}, {precision!r}"
@@ -122,6 +124,43 @@ def chain(
 
     def work(count: int) -> float:
         return stopwatch(lambda: jax.block_until_ready([repeat(x, x, count) for x in squares]))
+
+    return work, len(squares) * _WRITTEN_OUT * 2.0 * side**3
+
+
+def has_halves(device: Any) -> bool:
+    """Whether a device trains large networks by products of halves of float16."""
+    from jaxsup.training.updates.fused import unfit_device
+
+    return unfit_device(device) is None
+
+
+def chain_of_halves(side: int) -> tuple[Callable[[int], float], float]:
+    """Products of squares in halves, on every device: each waits for the one before."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxsup.training.updates.halves import halve, product
+
+    @jax.jit
+    def repeat(square: Any, count: Any) -> Any:
+        factor, rows = halve(square, jnp.max(jnp.abs(square))), jnp.full(1, side, jnp.int32)
+
+        def body(_: Any, unit: Any) -> Any:
+            for _ in range(_WRITTEN_OUT):
+                left = factor._replace(unit=unit)
+                out = product(left, factor, rows=rows, turned=(False, False))
+                # Always 1, but no compiler knows.
+                unit = unit * jnp.where(jnp.abs(out[0, 0]) < jnp.inf, 1.0, 2.0)
+            return unit
+
+        return jax.lax.fori_loop(0, count, body, factor.unit)
+
+    devices = jax.local_devices()
+    squares = [jax.device_put(_reflection(side, "float32"), device) for device in devices]
+
+    def work(count: int) -> float:
+        return stopwatch(lambda: jax.block_until_ready([repeat(x, count) for x in squares]))
 
     return work, len(squares) * _WRITTEN_OUT * 2.0 * side**3
 

@@ -157,7 +157,9 @@ def _manner(experiment: jaxsup.Experiment) -> str:
     """How a device computes its updates."""
     update = choose_update(experiment)
     there = update.on(experiment, jax.local_devices()[0])
-    return update.kind if there == update else f"{update.kind}, in one kernel"
+    if there == update:
+        return update.kind
+    return f"{update.kind}, {'by halves' if there.fused is False else 'in one kernel'}"
 
 
 def one_step(case: Case, key: Any) -> tuple[Any, Any, Any]:

@@ -166,7 +166,8 @@ def advance(
         if tables is None:
             tables = update.prepare(experiment, experiment.batch_size)
         set_key = jax.random.fold_in(key, TRAINING_SET_STREAM)
-        tables = update.training_tables(experiment, tables, set_key)
+        frozen = eqx.partition(state.parameters, trainable)[1]
+        tables = update.training_tables(experiment, tables, frozen, set_key)
         state = jax.lax.fori_loop(first, stop, functools.partial(step_once, tables), state)
     if state.snapshots is None:
         return state
@@ -206,7 +207,8 @@ def observe(
     finite = experiment.training_set is not None
     if finite:
         set_key = jax.random.fold_in(key, TRAINING_SET_STREAM)
-        samples = update.training_tables(experiment, None, set_key)
+        frozen = eqx.partition(state.parameters, experiment.student.trainable(state.parameters))[1]
+        samples = update.training_tables(experiment, None, frozen, set_key)
         network.training_loss = update.training_loss(
             experiment, samples, state.parameters, evaluation_key
         )

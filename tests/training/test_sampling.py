@@ -187,7 +187,7 @@ def test_more_arrivals_than_planned_are_no_silent_loss():
 
 
 @pytest.mark.parametrize("level", [-8, 0, 1, 7])
-@pytest.mark.parametrize("batch", [1, 64, 1000])
+@pytest.mark.parametrize("batch", [1, 64, 1000, 2**14, 2**20])
 def test_the_room_is_the_least_that_suffices(level, batch):
     plan = plan_sparse(level, batch)
     rate, share = 2 ** (level / 4), UNLIKELY / 3

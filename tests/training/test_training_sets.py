@@ -112,10 +112,10 @@ def test_batches_are_drawn_from_the_set_all_alike() -> None:
     update = choose_update(experiment)
     assert isinstance(update, FiniteSet)
     parameters = initial_parameters(experiment, jax.random.key(0))
-    tables = update.training_tables(experiment, None, jax.random.key(9))
+    none = jax.tree.map(lambda _: None, parameters)
+    tables = update.training_tables(experiment, None, none, jax.random.key(9))
 
     def gradient(key: jax.Array, tables: jax.Array = tables) -> Any:
-        none = jax.tree.map(lambda _: None, parameters)
         return update.gradient(experiment, tables, parameters, none, key).embedding
 
     keys = jax.random.split(jax.random.key(1), 600)

@@ -36,7 +36,6 @@ class SparseBatch(eqx.Module):
         active: [arrivals]; False for room that is not used and for repeated arrivals.
         rows: rows that may hold anything; the other ``batch - rows`` samples are empty.
         usual: rows that hold anything in most batches, at most.
-        deepest: arrivals of a row, at most.
         batch: samples.
         count: features N.
     """
@@ -47,7 +46,6 @@ class SparseBatch(eqx.Module):
     active: Bool[Array, " arrivals"]
     rows: int = eqx.field(static=True)
     usual: int = eqx.field(static=True)
-    deepest: int = eqx.field(static=True)
     batch: int = eqx.field(static=True)
     count: int = eqx.field(static=True)
 
@@ -116,7 +114,6 @@ class SparseSampler(eqx.Module):
             active=active,
             rows=plan.rows,
             usual=plan.usual,
-            deepest=plan.deepest * (1 if self.members is None else self.members.size),
             batch=plan.batch,
             count=self.count,
         )

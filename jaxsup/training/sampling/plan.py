@@ -34,6 +34,8 @@ _FEWEST_FEATURES = 32
 _MOST_FEATURES = 2**16
 _FEATURES_AN_ARRIVAL = 8
 _MOST_ARRIVALS = 32.0
+# No sample of `_MOST_ARRIVALS` on average has so many in 2^31 draws: that has a chance below 1e-80.
+_DEEPEST = 256
 # Room is made for so many arrivals a sample to the power of a whole number, the law's level: nearby
 # laws compile to one program.
 _LEVEL = 2**0.25
@@ -151,7 +153,9 @@ def plan_sparse(level: int, batch: int) -> SparsePlan:
     share = UNLIKELY / 3
     # isf gives the smallest number that is exceeded with at most this probability.
     arrivals = stats.poisson.isf(share, rate * batch)
-    deepest = stats.poisson.isf(share / batch, rate)
+    # Of large batches the share is below what isf resolves.
+    depths = np.arange(_DEEPEST)
+    deepest = np.argmax(stats.poisson.sf(depths, rate) <= share / batch)
     occupied = -math.expm1(-rate)
     rows, usual = (stats.binom.isf(chance, batch, occupied) for chance in (share, 0.02))
     return SparsePlan(

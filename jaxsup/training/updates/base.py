@@ -91,15 +91,18 @@ class AbstractUpdate(eqx.Module):
         del experiment
         return samples
 
-    def training_tables(self, experiment: Experiment, tables: Any, key: Key[Array, ""]) -> Any:
-        """What a run's updates share, made once for many of them: the tables, unless it draws some.
+    def training_tables(
+        self, experiment: Experiment, tables: Any, frozen: PyTree, key: Key[Array, ""]
+    ) -> Any:
+        """What a run's updates share, made once for many of them: the tables, and what it adds.
 
         Arguments:
             experiment: what is trained.
             tables: what `prepare` returned for its batches.
+            frozen: arrays that are not trained.
             key: of what a run draws once, its training set.
         """
-        del experiment, key
+        del experiment, frozen, key
         return tables
 
     def training_loss(

@@ -41,10 +41,10 @@ class FiniteSet(AbstractUpdate):
         return "dense samples of a training set, the loss differentiated by JAX"
 
     def training_tables(
-        self, experiment: Experiment, tables: Any, key: Key[Array, ""]
+        self, experiment: Experiment, tables: Any, frozen: PyTree, key: Key[Array, ""]
     ) -> Float[Array, "samples features"]:
         """The training set that `key` draws."""
-        del tables
+        del tables, frozen
         assert experiment.training_set is not None
         return draw_set(experiment.features, key, experiment.training_set)
 

@@ -5,7 +5,8 @@ entries (`jaxsup.training.updates.residuals`). With W = V = I no product is left
 columns of B.
 """
 
-from typing import ClassVar
+import dataclasses
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -23,6 +24,7 @@ from jaxsup.training.sampling.plan import sparse_level
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 from jaxsup.training.updates.columns import sums_of_columns
 from jaxsup.training.updates.fused import fused_gradient
+from jaxsup.training.updates.halved import HalvedTables, halved_gradient, halved_tables, unfit
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
 from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
 
@@ -38,6 +40,7 @@ class Gathered(AbstractSparseUpdate):
     Attributes:
         level: samples have room for 2^(level / 4) arrivals each, on average.
         evaluation: closed form of the recorded loss, if any.
+        halved: whether products are of float16 (`jaxsup.training.updates.halves`).
         tile_bytes: bytes of z in a tile, about.
         learned_tile_bytes: the same where V learns: each tile adds to all of its gradient, so that
             fewer of them pay.
@@ -47,6 +50,7 @@ class Gathered(AbstractSparseUpdate):
     level: int = eqx.field(static=True)
     evaluation: ClosedForm | None = eqx.field(static=True, default=None)
     fused: bool = eqx.field(static=True, default=False)
+    halved: bool = eqx.field(static=True, default=False)
     tile_bytes: int = eqx.field(static=True, default=2**18)
     learned_tile_bytes: int = eqx.field(static=True, default=3 * 2**18)
 
@@ -79,15 +83,38 @@ class Gathered(AbstractSparseUpdate):
         """What it draws and how it computes."""
         return f"{super().describe()}; W x is gathered from columns of W"
 
-    def gradient(
+    def on(self, experiment: Experiment, device: Any) -> AbstractUpdate:
+        """On a card of NVIDIA's, small networks have one kernel, large ones products of float16."""
+        update = super().on(experiment, device)
+        if update is not self or unfit(experiment, device) is not None:
+            return update
+        return dataclasses.replace(self, halved=True)
+
+    def training_tables(
         self,
         experiment: Experiment,
         tables: SparseSampler,
+        frozen: StudentParameters,
+        key: Key[Array, ""],
+    ) -> SparseSampler | HalvedTables:
+        """The sampler, and where products are of float16 the frozen V in halves."""
+        tables = super().training_tables(experiment, tables, frozen, key)
+        if not self.halved:
+            return tables
+        assert frozen.decoder is not None
+        return halved_tables(tables, frozen.decoder)
+
+    def gradient(
+        self,
+        experiment: Experiment,
+        tables: SparseSampler | HalvedTables,
         learned: StudentParameters,
         frozen: StudentParameters,
         key: Key[Array, ""],
     ) -> StudentParameters:
         """Derivative of the training loss on the batch that `key` draws."""
+        if isinstance(tables, HalvedTables):
+            return halved_gradient(experiment, tables, learned, frozen, key)
         if self.fused:
             return fused_gradient(experiment, tables, learned, frozen, key)
         student, batch = _student(experiment), tables.draw(key)

@@ -1,0 +1,298 @@
+"""The gradient of a large frozen student by products of float16, to float32's accuracy.
+
+Products are those of `jaxsup.training.updates.halves`. What becomes of z = W^T h + c is in the same
+kernel: it leaves the slopes of the loss, in halves. Rows of a batch that hold nothing, for which
+there is room, are passed over. It draws the same samples as the other updates; numbers agree to
+rounding, but for a bias of the products: see docs/accelerators.md.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int, Key
+
+from jaxsup._internal.precision import products_on
+from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.students import Student, StudentParameters
+from jaxsup.experiment.teachers import DiagonalTeacher
+from jaxsup.training.losses import loss_weights
+from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
+from jaxsup.training.updates.fused import unfit_device
+from jaxsup.training.updates.halves import (
+    Halves,
+    halve,
+    product,
+    store_halves,
+    sum_of_halves,
+    unit_of,
+)
+from jaxsup.training.updates.tiles import Tile, call, load, places, store_row
+
+# Entries of W from which on products take longer than what else there is to do.
+_FEWEST_ENTRIES = 2**15
+# The fastest of six each on an H200, for 64 networks of 1,024 features, K = 256.
+_COLUMNS = Tile(2, 256, 1, 2, 1)
+_SLOPES = Tile(64, 128, 32, 4, 4)
+
+
+class HalvedTables(NamedTuple):
+    """What many updates share.
+
+    Attributes:
+        sampler: the law, made ready.
+        embedding: the frozen W.
+        columns: W^T.
+        longest: the norm of a column of W, at most.
+    """
+
+    sampler: SparseSampler
+    embedding: Halves
+    columns: Float[Array, "features latent"]
+    longest: Float[Array, ""]
+
+
+class Arrivals(NamedTuple):
+    """The arrivals of each row of a batch.
+
+    Attributes:
+        first: where they begin in its list.
+        number: how many they are.
+        rows: how many rows have any; they come first. [1]
+    """
+
+    first: Int[Array, " rows"]
+    number: Int[Array, " rows"]
+    rows: Int[Array, "1"]
+
+
+def unfit(experiment: Experiment, device: Any) -> str | None:
+    """Why an experiment of `Gathered`'s has no such gradient on a device, for people; None: it has.
+
+    Arguments:
+        experiment: what is trained.
+        device: what will compute.
+    """
+    student = experiment.student
+    assert isinstance(student, Student)
+    if products_on(device, experiment.precision) == products_on(device, "fast"):
+        return "products are the device's own"
+    if student.learns_embedding or not student.core:
+        return "W learns, or there is no core"
+    if student.embedding == "identity":
+        return "W is the identity"
+    if experiment.features.count * student.latent < _FEWEST_ENTRIES:
+        return f"W has fewer than {_FEWEST_ENTRIES} entries"
+    return unfit_device(device)
+
+
+def halved_tables(sampler: SparseSampler, W: Float[Array, "latent features"]) -> HalvedTables:
+    """What many updates of a network share."""
+    longest = jnp.sqrt(jnp.max(jnp.sum(W**2, axis=0)))
+    # Materialized: a program that reads a column of W as it lies reads a line of memory an entry.
+    columns = lax.optimization_barrier(W.T)
+    return HalvedTables(sampler, halve(W, jnp.max(jnp.abs(W))), columns, longest)
+
+
+def halved_gradient(
+    experiment: Experiment,
+    tables: HalvedTables,
+    learned: StudentParameters,
+    frozen: StudentParameters,
+    key: Key[Array, ""],
+    *,
+    interpret: bool = False,
+) -> StudentParameters:
+    """Derivative of the training loss on the batch that `key` draws, as `Gathered.gradient`.
+
+    Arguments:
+        experiment: a frozen W with a core, a gated activation, a diagonal teacher.
+        tables: its law, made ready, and its W.
+        learned: what learns: the core, and the bias if there is one.
+        frozen: the rest.
+        key: of the batch.
+        interpret: whether JAX interprets the kernels, on any device: for tests.
+    """
+    parameters, batch = eqx.combine(learned, frozen), tables.sampler.draw(key)
+    core, arrivals = parameters.core, _arrivals(batch)
+    assert core is not None
+    multiply = functools.partial(product, rows=arrivals.rows, interpret=interpret)
+    inner, most = _sums_of_columns(tables, batch, arrivals, interpret=interpret)
+    # |h_k| is at most |B_k| |W x|, and |z_i| at most |h| |w_i|.
+    most = most * jnp.sqrt(jnp.max(jnp.sum(core**2, axis=1)))
+    hidden = multiply(
+        *(inner, halve(core, jnp.max(jnp.abs(core)))), turned=(False, True), most=most
+    )
+    most = most * len(core) ** 0.5 * tables.longest
+    slopes, bias = _slopes(
+        *(experiment, tables, parameters, batch, arrivals, hidden, most), interpret=interpret
+    )
+    back = multiply(slopes, tables.embedding, turned=(False, True))
+    back = halve(back, jnp.max(jnp.abs(back)))
+    of_core = multiply(back, inner, turned=(True, False))
+    gradient = eqx.tree_at(lambda g: g.core, learned, of_core)
+    return gradient if learned.bias is None else eqx.tree_at(lambda g: g.bias, gradient, bias)
+
+
+def _slopes(
+    experiment: Experiment,
+    tables: HalvedTables,
+    parameters: StudentParameters,
+    batch: SparseBatch,
+    arrivals: Arrivals,
+    hidden: Halves,
+    most: Float[Array, ""],
+    *,
+    interpret: bool,
+) -> tuple[Halves, Float[Array, " features"]]:
+    """Derivatives of the loss in z of each row, and in the bias; V^T h is at most `most`."""
+    student, teacher = experiment.student, experiment.teacher
+    assert isinstance(student, Student)
+    assert isinstance(teacher, DiagonalTeacher)
+    rows, latent = hidden.high.shape
+    weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
+    scale = weights * (2.0 / batch.batch)
+    gains = teacher.gains(batch.count)
+    target = gains.at[batch.feature].get(mode="promise_in_bounds") * batch.value
+    bias = jnp.zeros_like(scale) if parameters.bias is None else parameters.bias
+    most = most + jnp.max(jnp.abs(bias)) + jnp.max(jnp.abs(target))
+    unit, W = unit_of(jnp.max(scale) * most), tables.embedding
+    half = jax.ShapeDtypeStruct((rows, batch.count), jnp.float16)
+    sums = jax.ShapeDtypeStruct((-(-rows // _SLOPES.rows), batch.count), jnp.float32)
+    kernel = functools.partial(
+        _slopes_kernel, terms=latent, gated=student.activation.gate == "positive"
+    )
+    shapes = half, half, sums
+    compute = call(kernel, _SLOPES, shapes, half.shape, "halved_slopes", interpret=interpret)
+    units = jnp.stack([hidden.unit * W.unit, unit])
+    arrays = hidden.high, hidden.low, W.high, W.low, units, bias, scale
+    high, low, sums = compute(*arrivals, *arrays, batch.feature, target)
+    empty = (batch.batch - arrivals.rows).astype(bias.dtype)
+    bias_slope = jnp.sum(sums, axis=0) + scale * student.activation(bias) * empty
+    return Halves(high, low, unit), bias_slope
+
+
+def _arrivals(batch: SparseBatch) -> Arrivals:
+    places = jnp.arange(batch.row.size, dtype=batch.row.dtype)
+    # Room that is not used repeats the last row.
+    used = places <= jnp.max(jnp.where(batch.active, places, -1))
+    row = jnp.where(used, batch.row, batch.rows)
+    ends = jnp.arange(batch.rows + 1, dtype=row.dtype)
+    starts = jnp.searchsorted(row, ends, method="compare_all").astype(row.dtype)
+    number = starts[1:] - starts[:-1]
+    rows = jnp.sum((number > 0).astype(number.dtype))
+    return Arrivals(starts[:-1], number, jnp.reshape(rows, (1,)))
+
+
+def _sums_of_columns(
+    tables: HalvedTables, batch: SparseBatch, arrivals: Arrivals, *, interpret: bool
+) -> tuple[Halves, Float[Array, ""]]:
+    """W x of each row, its terms in order, and what its norm is at most."""
+    number = jnp.max(arrivals.number).astype(batch.value.dtype)
+    most = number * jnp.max(jnp.abs(batch.value)) * tables.longest
+    half = jax.ShapeDtypeStruct((batch.rows, tables.columns.shape[1]), jnp.float16)
+    kernel, shapes, unit = _columns_kernel, (half, half), unit_of(most)
+    compute = call(kernel, _COLUMNS, shapes, half.shape, "halved_columns", interpret=interpret)
+    arrays = tables.columns, jnp.reshape(unit, (1,)), batch.feature, batch.value
+    return Halves(*compute(*arrivals, *arrays), unit), most
+
+
+def _columns_kernel(
+    first: Any,
+    number: Any,
+    rows: Any,
+    columns: Any,
+    unit: Any,
+    feature: Any,
+    value: Any,
+    high: Any,
+    low: Any,
+    *,
+    tile: Tile,
+    shape: tuple[int, int],
+) -> None:
+    """A tile of W x, in halves."""
+    row, latent = places(tile)
+    there = latent < shape[1]
+    listed = _Listed(first, number, feature, value, row, row < rows[0])
+
+    def arrive(state: Any) -> Any:
+        depth, total = state
+        arrived, weight = listed.at(depth)
+        place = jnp.maximum(arrived, 0)[:, None], latent[None, :]
+        column = load(columns, place, (arrived >= 0)[:, None] & there[None, :])
+        return depth + 1, total + weight[:, None] * column
+
+    zero = jnp.zeros((tile.rows, tile.columns), jnp.float32)
+    _, total = lax.while_loop(lambda s: s[0] < listed.deepest, arrive, (jnp.int32(0), zero))
+    store_halves((high, low), (row, latent), total / unit[0], shape)
+
+
+def _slopes_kernel(
+    first: Any,
+    number: Any,
+    rows: Any,
+    h_high: Any,
+    h_low: Any,
+    w_high: Any,
+    w_low: Any,
+    units: Any,
+    bias: Any,
+    scale: Any,
+    feature: Any,
+    target: Any,
+    high: Any,
+    low: Any,
+    sums: Any,
+    *,
+    tile: Tile,
+    shape: tuple[int, int],
+    terms: int,
+    gated: bool,
+) -> None:
+    """A tile of slopes, s (phi(z) - y) phi'(z), in halves, and their sums over its rows."""
+    row, column = places(tile)
+    factors, held = ((h_high, h_low), (w_high, w_low)), (rows[0], terms)
+    total = sum_of_halves(factors, shape, held, (False, False), tile)
+    here, there = column < shape[1], row < rows[0]
+    z = total * units[0] + load(bias, (column,), here)[None, :]
+    listed = _Listed(first, number, feature, target, row, there)
+
+    def arrive(state: Any) -> Any:
+        depth, errors = state
+        arrived, taken = listed.at(depth)
+        hit = arrived[:, None] == column[None, :]
+        return depth + 1, errors - jnp.where(hit, taken[:, None], 0.0)
+
+    # Written such that what is no number stays none.
+    shut = (z <= 0) if gated else jnp.zeros(z.shape, bool)
+    start = jnp.int32(0), jnp.where(shut, 0.0, z)
+    _, errors = lax.while_loop(lambda state: state[0] < listed.deepest, arrive, start)
+    slopes = errors * load(scale, (column,), here)[None, :]
+    slopes = jnp.where(shut | ~there[:, None], 0.0, slopes)
+    store_halves((high, low), (row, column), slopes / units[1], shape)
+    store_row(sums, column, jnp.sum(slopes, axis=0), here)
+
+
+class _Listed:
+    """The arrivals of a tile's rows: `at` gives those of a depth, feature -1 where there is none.
+
+    Attributes:
+        deepest: arrivals of a row of the tile, at most.
+    """
+
+    def __init__(
+        self, first: Any, number: Any, feature: Any, value: Any, row: Any, there: Any
+    ) -> None:
+        self._begins, self._number = load(first, (row,), there), load(number, (row,), there)
+        self._feature, self._value = feature, value
+        self.deepest = jnp.max(self._number)
+
+    def at(self, depth: Any) -> tuple[Any, Any]:
+        own = depth < self._number
+        place = (jnp.where(own, self._begins + depth, 0),)
+        arrived = jnp.where(own, load(self._feature, place, own), -1)
+        return arrived, load(self._value, place, own)

@@ -1,0 +1,87 @@
+"""Tiles of matrices in kernels of an NVIDIA GPU, written in Pallas for its Triton backend.
+
+A program of a kernel computes a tile; places beyond a matrix are masked. Pallas is imported where a
+kernel is made, not with the package: only where there is such a card.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+
+class Tile(NamedTuple):
+    """What a program of a kernel computes: rows x columns, `terms` of the sum at a time."""
+
+    rows: int
+    columns: int
+    terms: int
+    warps: int
+    stages: int
+
+
+def call(
+    kernel: Any, tile: Tile, shapes: Any, grid: tuple[int, int], name: str, *, interpret: bool
+) -> Any:
+    """A kernel, a program a tile of so many rows and columns."""
+    # Not when the package is imported: only where there is such a card.
+    from jax.experimental import pallas
+    from jax.experimental.pallas import triton
+
+    options = None
+    if not interpret:
+        options = triton.CompilerParams(num_warps=tile.warps, num_stages=tile.stages)
+    return pallas.pallas_call(
+        functools.partial(kernel, tile=tile, shape=grid),
+        grid=(-(-grid[0] // tile.rows), -(-grid[1] // tile.columns)),
+        out_shape=shapes,
+        compiler_params=options,
+        interpret=interpret,
+        name=name,
+    )
+
+
+def places(tile: Tile) -> tuple[Any, Any]:
+    """Rows and columns of a program's tile."""
+    from jax.experimental.pallas import program_id
+
+    return (
+        program_id(0) * tile.rows + jnp.arange(tile.rows),
+        program_id(1) * tile.columns + jnp.arange(tile.columns),
+    )
+
+
+def first_row(tile: Tile) -> Any:
+    """Where a program's tile begins."""
+    from jax.experimental.pallas import program_id
+
+    return program_id(0) * tile.rows
+
+
+def load(ref: Any, place: tuple[Any, ...], mask: Any) -> Any:
+    from jax.experimental.pallas import triton
+
+    return triton.load(ref.at[place], mask=mask, other=0)
+
+
+def load_tile(matrix: Any, places: tuple[Any, Any], shape: tuple[Any, Any], turned: bool) -> Any:
+    """Entries of a matrix, which may be given turned; 0 beyond its shape."""
+    (row, column), (m, n) = places, shape
+    if turned:
+        mask = (column < n)[:, None] & (row < m)[None, :]
+        return load(matrix, (column[:, None], row[None, :]), mask).T
+    return load(matrix, (row[:, None], column[None, :]), (row < m)[:, None] & (column < n)[None, :])
+
+
+def store(ref: Any, places: tuple[Any, Any], values: Any, shape: tuple[int, int]) -> None:
+    from jax.experimental.pallas import triton
+
+    row, column = places
+    mask = (row < shape[0])[:, None] & (column < shape[1])[None, :]
+    triton.store(ref.at[row[:, None], column[None, :]], values, mask=mask)
+
+
+def store_row(ref: Any, column: Any, values: Any, mask: Any) -> None:
+    from jax.experimental.pallas import program_id, triton
+
+    triton.store(ref.at[program_id(0), column], values, mask=mask)
