@@ -1,8 +1,10 @@
 """Networks trained as a sweep trains them, without the host's part: for the clock."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +14,12 @@ from jax.sharding import Mesh
 import jaxsup
 from benchmarks import bottleneck
 from benchmarks.turns import calibrate, stopwatch
+from jaxsup.sweep import distributed
 from jaxsup.sweep.compiled import Compiler, make_inputs
 from jaxsup.sweep.distributed import Segment
 from jaxsup.sweep.programs import plan_programs
+from jaxsup.training.updates.gathered import Gathered
+from jaxsup.training.updates.listed import Listed
 
 # A measurement is repeated so often; the fastest counts, for whatever else the machine does can
 # only slow it down.
@@ -67,6 +72,17 @@ class Ensemble:
     def step_seconds(self, seconds: float) -> float:
         """Seconds a network-step, from segments that last about `seconds`."""
         return per_unit(self.train, seconds) / self.networks
+
+
+@contextlib.contextmanager
+def own_float32() -> Iterator[None]:
+    """Inside, ensembles are made that train as elsewhere: no kernels, the cores' own float32."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(distributed, "products_on", return_value="highest"))
+        for update in (Gathered, Listed):
+            itself = mock.patch.object(update, "on", lambda self, experiment, device: self)
+            stack.enter_context(itself)
+        yield
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -145,20 +145,20 @@ def test_what_is_not_finite_makes_a_gradient_that_is_not(value):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"student": jaxsup.Student(128, "learned")}, "W learns"),
-        ({"student": jaxsup.Student(256, "identity")}, "W is the identity"),
-        ({"student": jaxsup.Student(24)}, "fewer than 32768 entries"),
+        ({"student": jaxsup.Student(256, "learned")}, "W learns"),
+        ({"student": jaxsup.Student(512, "identity")}, "W is the identity"),
+        ({"student": jaxsup.Student(24)}, "fewer than 131072 entries"),
         ({"precision": "fast"}, "products are the device's own"),
     ],
 )
 def test_what_it_is_not_for_is_refused(changes, reason):
-    case = experiment(256, 128, **changes)
+    case = experiment(512, 256, **changes)
     assert reason in (halved.unfit(case, device()) or "")
     assert not choose_update(case).on(case, device()).halved
 
 
 def test_only_cards_that_run_it_multiply_halves():
-    case = experiment(256, 128)
+    case = experiment(512, 256)
     update = choose_update(case)
     assert update.on(case, device()) == dataclasses.replace(update, halved=True)
     assert update.on(case, device()).identity(40) == update.identity(40)

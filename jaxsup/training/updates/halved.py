@@ -32,9 +32,10 @@ from jaxsup.training.updates.halves import (
 )
 from jaxsup.training.updates.tiles import Tile, call, load, places, store_row
 
-# Entries of W from which on products take longer than what else there is to do.
-_FEWEST_ENTRIES = 2**15
-# The fastest of six each on an H200, for 64 networks of 1,024 features, K = 256.
+# Entries of W from which on products surely take longer than what else there is to do. (Twice as
+# fast as without it at 2^18, on an H200; smaller ones were not measured.)
+_FEWEST_ENTRIES = 2**17
+# The fastest of six each on an H200, for 64 networks of 1,024 features, K = 256, batch 1,024.
 _COLUMNS = Tile(2, 256, 1, 2, 1)
 _SLOPES = Tile(64, 128, 32, 4, 4)
 
