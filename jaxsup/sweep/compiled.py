@@ -1,10 +1,12 @@
 """The compiled programs of a part: its frozen arrays, its start, and a segment of its training."""
 
 import dataclasses
+import functools
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -12,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
-from jax.stages import Traced
+from jax.stages import Compiled, Lowered, Traced
 from jaxtyping import Int, Integer, PyTree
 
 from jaxsup.sweep.distributed import (
@@ -57,11 +59,14 @@ class Compiler:
 
     Attributes:
         mesh: the devices.
+        kernels: folder for what the compiler finds out; None: it keeps that to itself. For a GPU it
+            tries kernels out, and what is fastest now may not be the next time: with one folder,
+            all processes have the same kernels, and so the same bits.
         seconds: time spent on compilation so far.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
-        self.mesh = mesh
+    def __init__(self, mesh: Mesh, kernels: Path | None = None) -> None:
+        self.mesh, self.kernels = mesh, kernels
         self.seconds = 0.0
         self._programs: dict[Any, Programs] = {}
 
@@ -81,7 +86,9 @@ class Compiler:
         name = placement, structure_of((inputs, given or {}))
         if name not in self._programs:
             began = time.perf_counter()
-            self._programs[name] = _compile(placement, inputs, given or {})
+            options = kernel_options(self.mesh.devices.flat[0].platform, self.kernels)
+            compiling = functools.partial(compiled_with, options=options)
+            self._programs[name] = _compile(placement, inputs, given or {}, compiling)
             self.seconds += time.perf_counter() - began
         return self._programs[name]
 
@@ -135,7 +142,31 @@ def kept_bytes(program: Program) -> int:
     return len(experiment.recorded_steps) * recorded + snapshots
 
 
-def _compile(placement: Placement, inputs: Inputs, given: Start) -> Programs:
+def kernel_options(platform: str, kernels: Path | None) -> dict[str, str | bool]:
+    """Compiler options by which a platform's kernels are those that a folder tells of.
+
+    Arguments:
+        platform: as JAX names it.
+        kernels: the folder, if any.
+    """
+    if kernels is None or platform != "gpu":
+        return {}
+    return {"xla_gpu_per_fusion_autotune_cache_dir": str(kernels.absolute())}
+
+
+def compiled_with(lowered: Lowered, options: Mapping[str, str | bool]) -> Compiled:
+    """A program compiled with options, if this version of the compiler has them."""
+    try:
+        return lowered.compile(compiler_options=dict(options) or None)
+    except jax.errors.JaxRuntimeError as error:
+        if not options or "No such compile option" not in str(error):
+            raise
+        return lowered.compile()
+
+
+def _compile(
+    placement: Placement, inputs: Inputs, given: Start, compiling: Callable[[Lowered], Compiled]
+) -> Programs:
     with warnings.catch_warnings():
         # JAX says of its Triton backend that it will go: then there will be no kernels of ours.
         warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
@@ -143,14 +174,14 @@ def _compile(placement: Placement, inputs: Inputs, given: Start) -> Programs:
         training = segment.lower()
     # Compiled at the same time: the longest takes more than the others together.
     with ThreadPoolExecutor() as threads:
-        trained = threads.submit(training.compile)
-        begun = threads.submit(beginning(placement).lower(inputs, given).compile)
-        frozen = _compile_freezing(placement, inputs, given)
+        trained = threads.submit(compiling, training)
+        begun = threads.submit(compiling, beginning(placement).lower(inputs, given))
+        frozen = _compile_freezing(placement, inputs, given, compiling)
         return Programs(frozen, begun.result(), trained.result(), state)
 
 
 def _compile_freezing(
-    placement: Placement, inputs: Inputs, given: Start
+    placement: Placement, inputs: Inputs, given: Start, compiling: Callable[[Lowered], Compiled]
 ) -> Callable[[Inputs, Start], Frozen]:
     """What freezes: all at once on a CPU; else the tables are made by the host.
 
@@ -160,8 +191,8 @@ def _compile_freezing(
     """
     host = _host_of(placement)
     if host is None:
-        return freezing(placement).lower(inputs, given).compile()
-    parameters = freezing_parameters(placement).lower(inputs, given).compile()
+        return compiling(freezing(placement).lower(inputs, given))
+    parameters = compiling(freezing_parameters(placement).lower(inputs, given))
     tables = tabulating(host).lower(_on_host(inputs)).compile()
     place = NamedSharding(placement.mesh, placement.settings)
 

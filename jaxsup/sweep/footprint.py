@@ -37,7 +37,9 @@ _ASKING = {
         "xla_backend_optimization_level": 0,
         "xla_llvm_disable_expensive_passes": True,
         "xla_cpu_use_fusion_emitters": False,
-    }
+    },
+    # No kernels are tried out, which would take longer than all the rest.
+    "gpu": {"xla_gpu_autotune_level": 0},
 }
 # Where a compiler does not tell: a program holds at once about this share of what it writes down
 # (on a CPU 1/6 to 1/16 for the kinds of updates there are).

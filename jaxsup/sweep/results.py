@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 @runtime_checkable
 class Results(Protocol):
     """Where trained parts go."""
+
+    @property
+    def kernels(self) -> Path | None:
+        """Folder for what the compiler found out about kernels; None: it finds out anew."""
+        ...
 
     def stored(self) -> set[str]:
         """Names of the tiles that are there already."""
@@ -55,6 +61,10 @@ class MemoryResults:
         devices: what trains here.
         began: when the run began, by `time.perf_counter`.
     """
+
+    @property
+    def kernels(self) -> None:
+        return None
 
     def __init__(self, layout: Layout, devices: Sequence[Any], began: float) -> None:
         self.layout, self.devices, self.began = layout, list(devices), began

@@ -145,7 +145,7 @@ def run(
         share.leave()  # every process has seen the same store before any of them writes
         missing = results.claim(mine - stored)
         todo = [piece for part in parts for piece in part.only(missing)]
-        trainer = Trainer(mesh)
+        trainer = Trainer(mesh, results.kernels)
         count = ProgressCount(parts, todo, programs, share, trainer, callback)
         kept = tell_on_interrupt(stop)
         if store is not None:

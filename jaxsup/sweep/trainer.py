@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -45,10 +46,15 @@ _COMPILING_WORTH = 4e11
 
 
 class Trainer:
-    """Trains parts on a mesh of devices; each shape is compiled once."""
+    """Trains parts on a mesh of devices; each shape is compiled once.
 
-    def __init__(self, mesh: Mesh) -> None:
-        self.compiler = Compiler(mesh)
+    Arguments:
+        mesh: the devices.
+        kernels: as `Compiler` takes it.
+    """
+
+    def __init__(self, mesh: Mesh, kernels: Path | None = None) -> None:
+        self.compiler = Compiler(mesh, kernels)
         self._depth = _DEPTH.get(mesh.devices.flat[0].platform, _DEPTH_ELSEWHERE)
         pace = functools.partial(_Pace, _SEGMENT_SECONDS / self._depth)
         self._paces: dict[Programs, _Pace] = collections.defaultdict(pace)

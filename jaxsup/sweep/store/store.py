@@ -94,6 +94,11 @@ class Store:
         store._lock(alone=alone)
         return store
 
+    @property
+    def kernels(self) -> Path | None:
+        """Where the compiler keeps what it found out: whoever goes on has the same kernels."""
+        return self.path / journal.FOLDER / "kernels"
+
     def close(self) -> None:
         """Let others have the folder."""
         self._place.close()

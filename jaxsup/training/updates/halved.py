@@ -3,7 +3,7 @@
 Products are those of `jaxsup.training.updates.halves`. What becomes of z = W^T h + c is in the same
 kernel: it leaves the slopes of the loss, in halves. Rows of a batch that hold nothing, for which
 there is room, are passed over. It draws the same samples as the other updates; numbers agree to
-rounding, but for a bias of the products: see docs/accelerators.md.
+rounding, but for what tensor cores cut off, see docs/accelerators.md.
 """
 
 import functools
@@ -26,11 +26,12 @@ from jaxsup.training.updates.halves import (
     Halves,
     halve,
     product,
+    product_in_halves,
     store_halves,
     sum_of_halves,
     unit_of,
 )
-from jaxsup.training.updates.tiles import Tile, call, load, places, store_row
+from jaxsup.training.updates.tiles import Tile, kernel_of, load, places, store_row
 
 # Entries of W from which on products surely take longer than what else there is to do. (Twice as
 # fast as without it at 2^18, on an H200; smaller ones were not measured.)
@@ -120,20 +121,21 @@ def halved_gradient(
     parameters, batch = eqx.combine(learned, frozen), tables.sampler.draw(key)
     core, arrivals = parameters.core, _arrivals(batch)
     assert core is not None
-    multiply = functools.partial(product, rows=arrivals.rows, interpret=interpret)
+    rows = arrivals.rows
     inner, most = _sums_of_columns(tables, batch, arrivals, interpret=interpret)
     # |h_k| is at most |B_k| |W x|, and |z_i| at most |h| |w_i|.
     most = most * jnp.sqrt(jnp.max(jnp.sum(core**2, axis=1)))
-    hidden = multiply(
-        *(inner, halve(core, jnp.max(jnp.abs(core)))), turned=(False, True), most=most
+    halved_core = halve(core, jnp.max(jnp.abs(core)))
+    hidden = product_in_halves(
+        *(inner, halved_core, most), rows=rows, turned=(False, True), interpret=interpret
     )
     most = most * len(core) ** 0.5 * tables.longest
     slopes, bias = _slopes(
         *(experiment, tables, parameters, batch, arrivals, hidden, most), interpret=interpret
     )
-    back = multiply(slopes, tables.embedding, turned=(False, True))
+    back = product(slopes, tables.embedding, rows=rows, turned=(False, True), interpret=interpret)
     back = halve(back, jnp.max(jnp.abs(back)))
-    of_core = multiply(back, inner, turned=(True, False))
+    of_core = product(back, inner, rows=rows, turned=(True, False), interpret=interpret)
     gradient = eqx.tree_at(lambda g: g.core, learned, of_core)
     return gradient if learned.bias is None else eqx.tree_at(lambda g: g.bias, gradient, bias)
 
@@ -163,11 +165,12 @@ def _slopes(
     unit, W = unit_of(jnp.max(scale) * most), tables.embedding
     half = jax.ShapeDtypeStruct((rows, batch.count), jnp.float16)
     sums = jax.ShapeDtypeStruct((-(-rows // _SLOPES.rows), batch.count), jnp.float32)
-    kernel = functools.partial(
-        _slopes_kernel, terms=latent, gated=student.activation.gate == "positive"
+    gated = student.activation.gate == "positive"
+    kernel, shapes = (
+        functools.partial(_slopes_kernel, terms=latent, gated=gated),
+        (half, half, sums),
     )
-    shapes = half, half, sums
-    compute = call(kernel, _SLOPES, shapes, half.shape, "halved_slopes", interpret=interpret)
+    compute = kernel_of(kernel, _SLOPES, shapes, half.shape, "halved_slopes", interpret=interpret)
     units = jnp.stack([hidden.unit * W.unit, unit])
     arrays = hidden.high, hidden.low, W.high, W.low, units, bias, scale
     high, low, sums = compute(*arrivals, *arrays, batch.feature, target)
@@ -177,6 +180,7 @@ def _slopes(
 
 
 def _arrivals(batch: SparseBatch) -> Arrivals:
+    """The arrivals by rows."""
     places = jnp.arange(batch.row.size, dtype=batch.row.dtype)
     # Room that is not used repeats the last row.
     used = places <= jnp.max(jnp.where(batch.active, places, -1))
@@ -196,9 +200,10 @@ def _sums_of_columns(
     most = number * jnp.max(jnp.abs(batch.value)) * tables.longest
     half = jax.ShapeDtypeStruct((batch.rows, tables.columns.shape[1]), jnp.float16)
     kernel, shapes, unit = _columns_kernel, (half, half), unit_of(most)
-    compute = call(kernel, _COLUMNS, shapes, half.shape, "halved_columns", interpret=interpret)
+    compute = kernel_of(kernel, _COLUMNS, shapes, half.shape, "halved_columns", interpret=interpret)
     arrays = tables.columns, jnp.reshape(unit, (1,)), batch.feature, batch.value
-    return Halves(*compute(*arrivals, *arrays), unit), most
+    high, low = compute(*arrivals, *arrays)
+    return Halves(high, low, unit), most
 
 
 def _columns_kernel(
@@ -293,6 +298,7 @@ class _Listed:
         self.deepest = jnp.max(self._number)
 
     def at(self, depth: Any) -> tuple[Any, Any]:
+        """Features and values of the arrivals of a depth."""
         own = depth < self._number
         place = (jnp.where(own, self._begins + depth, 0),)
         arrived = jnp.where(own, load(self._feature, place, own), -1)

@@ -14,7 +14,7 @@ surpassing the FP32 theoretical peak performance, Int. J. High Perform. Comput. 
 """
 
 import functools
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +24,8 @@ from jaxtyping import Array, Float, Float16, Int
 from jaxsup._internal.powers import power_of_two
 from jaxsup.training.updates.tiles import (
     Tile,
-    call,
     first_row,
+    kernel_of,
     load_tile,
     places,
     store,
@@ -64,7 +64,6 @@ def unit_of(most: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.maximum(power_of_two(most), _SMALLEST) / _LARGEST
 
 
-@overload
 def product(
     a: Halves,
     b: Halves,
@@ -72,51 +71,47 @@ def product(
     rows: Int[Array, "1"],
     turned: tuple[bool, bool],
     interpret: bool = False,
-) -> Float[Array, "m n"]: ...
-
-
-@overload
-def product(
-    a: Halves,
-    b: Halves,
-    *,
-    rows: Int[Array, "1"],
-    turned: tuple[bool, bool],
-    most: Float[Array, ""],
-    interpret: bool = False,
-) -> Halves: ...
-
-
-def product(
-    a: Halves,
-    b: Halves,
-    *,
-    rows: Int[Array, "1"],
-    turned: tuple[bool, bool],
-    most: Float[Array, ""] | None = None,
-    interpret: bool = False,
-) -> Float[Array, "m n"] | Halves:
+) -> Float[Array, "m n"]:
     """a b, to float32's accuracy.
 
     Arguments:
         a, b: the factors.
         rows: rows of a that hold anything, and of b where a is turned; the others count as 0.
         turned: which of the factors are given turned, as their transposes.
-        most: if the product is to be in halves: no entry is larger.
         interpret: whether JAX interprets the kernel.
     """
+    compute = _products(a, b, turned, jnp.float32, 1, interpret=interpret)
+    unit = jnp.reshape(a.unit * b.unit, (1,))
+    (whole,) = compute(rows, a.high, a.low, b.high, b.low, unit)
+    return whole
+
+
+def product_in_halves(
+    a: Halves,
+    b: Halves,
+    most: Float[Array, ""],
+    *,
+    rows: Int[Array, "1"],
+    turned: tuple[bool, bool],
+    interpret: bool = False,
+) -> Halves:
+    """a b in halves: no entry of it is larger than `most`. The rest is as `product` takes it."""
+    compute = _products(a, b, turned, jnp.float16, 2, interpret=interpret)
+    unit = unit_of(most)
+    units = jnp.reshape(a.unit * b.unit / unit, (1,))
+    high, low = compute(rows, a.high, a.low, b.high, b.low, units)
+    return Halves(high, low, unit)
+
+
+def _products(
+    a: Halves, b: Halves, turned: tuple[bool, bool], dtype: Any, count: int, *, interpret: bool
+) -> Any:
+    """The kernel that leaves so many arrays of a type."""
     terms, m = a.high.shape if turned[0] else a.high.shape[::-1]
     shape = m, b.high.shape[0 if turned[1] else 1]
     kernel = functools.partial(_product_kernel, terms=terms, turned=turned)
-    unit = a.unit * b.unit
-    if most is None:
-        out = jax.ShapeDtypeStruct(shape, jnp.float32)
-        kernel_call = call(kernel, _PRODUCT, out, shape, "halved_product", interpret=interpret)
-        return kernel_call(rows, a.high, a.low, b.high, b.low, jnp.reshape(unit, (1,)))
-    out = jax.ShapeDtypeStruct(shape, jnp.float16)
-    kernel_call = call(kernel, _PRODUCT, (out, out), shape, "halved_product", interpret=interpret)
-    units = jnp.reshape(unit / unit_of(most), (1,))
-    return Halves(*kernel_call(rows, a.high, a.low, b.high, b.low, units), unit_of(most))
+    outs = (jax.ShapeDtypeStruct(shape, dtype),) * count
+    return kernel_of(kernel, _PRODUCT, outs, shape, "halved_product", interpret=interpret)
 
 
 def _product_kernel(
@@ -180,9 +175,8 @@ def sum_of_halves(
     return lax.fori_loop(0, turns, add, zero)
 
 
-def store_halves(
-    refs: tuple[Any, Any], places: tuple[Any, Any], values: Any, shape: tuple[int, int]
-) -> None:
+def store_halves(refs: Any, places: tuple[Any, Any], values: Any, shape: tuple[int, int]) -> None:
+    """A tile of a matrix over its unit, in halves."""
     high = values.astype(jnp.float16)
     low = (values - high.astype(jnp.float32)).astype(jnp.float16)
     store(refs[0], places, high, shape)

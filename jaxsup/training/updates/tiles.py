@@ -20,11 +20,10 @@ class Tile(NamedTuple):
     stages: int
 
 
-def call(
+def kernel_of(
     kernel: Any, tile: Tile, shapes: Any, grid: tuple[int, int], name: str, *, interpret: bool
 ) -> Any:
     """A kernel, a program a tile of so many rows and columns."""
-    # Not when the package is imported: only where there is such a card.
     from jax.experimental import pallas
     from jax.experimental.pallas import triton
 
@@ -59,6 +58,7 @@ def first_row(tile: Tile) -> Any:
 
 
 def load(ref: Any, place: tuple[Any, ...], mask: Any) -> Any:
+    """Entries of an array; 0 where the mask is not set."""
     from jax.experimental.pallas import triton
 
     return triton.load(ref.at[place], mask=mask, other=0)
@@ -74,6 +74,7 @@ def load_tile(matrix: Any, places: tuple[Any, Any], shape: tuple[Any, Any], turn
 
 
 def store(ref: Any, places: tuple[Any, Any], values: Any, shape: tuple[int, int]) -> None:
+    """A tile of a matrix, but for what lies beyond its shape."""
     from jax.experimental.pallas import triton
 
     row, column = places
@@ -82,6 +83,7 @@ def store(ref: Any, places: tuple[Any, Any], values: Any, shape: tuple[int, int]
 
 
 def store_row(ref: Any, column: Any, values: Any, mask: Any) -> None:
+    """What a program leaves of its tile's columns, in a row for each row of tiles."""
     from jax.experimental.pallas import program_id, triton
 
     triton.store(ref.at[program_id(0), column], values, mask=mask)
