@@ -22,16 +22,15 @@ from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.training.losses import loss_weights
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
 from jaxsup.training.updates.fused import unfit_device
+from jaxsup.training.updates.halved_kernels import columns_kernel, slopes_kernel
 from jaxsup.training.updates.halves import (
     Halves,
     halve,
     product,
     product_in_halves,
-    store_halves,
-    sum_of_halves,
     unit_of,
 )
-from jaxsup.training.updates.tiles import Tile, kernel_of, load, places, store_row
+from jaxsup.training.updates.tiles import Tile, kernel_of
 
 # Entries of W from which on products surely take longer than what else there is to do. (Twice as
 # fast as without it at 2^18, on an H200; smaller ones were not measured.)
@@ -167,7 +166,7 @@ def _slopes(
     sums = jax.ShapeDtypeStruct((-(-rows // _SLOPES.rows), batch.count), jnp.float32)
     gated = student.activation.gate == "positive"
     kernel, shapes = (
-        functools.partial(_slopes_kernel, terms=latent, gated=gated),
+        functools.partial(slopes_kernel, terms=latent, gated=gated),
         (half, half, sums),
     )
     compute = kernel_of(kernel, _SLOPES, shapes, half.shape, "halved_slopes", interpret=interpret)
@@ -199,107 +198,8 @@ def _sums_of_columns(
     number = jnp.max(arrivals.number).astype(batch.value.dtype)
     most = number * jnp.max(jnp.abs(batch.value)) * tables.longest
     half = jax.ShapeDtypeStruct((batch.rows, tables.columns.shape[1]), jnp.float16)
-    kernel, shapes, unit = _columns_kernel, (half, half), unit_of(most)
+    kernel, shapes, unit = columns_kernel, (half, half), unit_of(most)
     compute = kernel_of(kernel, _COLUMNS, shapes, half.shape, "halved_columns", interpret=interpret)
     arrays = tables.columns, jnp.reshape(unit, (1,)), batch.feature, batch.value
     high, low = compute(*arrivals, *arrays)
     return Halves(high, low, unit), most
-
-
-def _columns_kernel(
-    first: Any,
-    number: Any,
-    rows: Any,
-    columns: Any,
-    unit: Any,
-    feature: Any,
-    value: Any,
-    high: Any,
-    low: Any,
-    *,
-    tile: Tile,
-    shape: tuple[int, int],
-) -> None:
-    """A tile of W x, in halves."""
-    row, latent = places(tile)
-    there = latent < shape[1]
-    listed = _Listed(first, number, feature, value, row, row < rows[0])
-
-    def arrive(state: Any) -> Any:
-        depth, total = state
-        arrived, weight = listed.at(depth)
-        place = jnp.maximum(arrived, 0)[:, None], latent[None, :]
-        column = load(columns, place, (arrived >= 0)[:, None] & there[None, :])
-        return depth + 1, total + weight[:, None] * column
-
-    zero = jnp.zeros((tile.rows, tile.columns), jnp.float32)
-    _, total = lax.while_loop(lambda s: s[0] < listed.deepest, arrive, (jnp.int32(0), zero))
-    store_halves((high, low), (row, latent), total / unit[0], shape)
-
-
-def _slopes_kernel(
-    first: Any,
-    number: Any,
-    rows: Any,
-    h_high: Any,
-    h_low: Any,
-    w_high: Any,
-    w_low: Any,
-    units: Any,
-    bias: Any,
-    scale: Any,
-    feature: Any,
-    target: Any,
-    high: Any,
-    low: Any,
-    sums: Any,
-    *,
-    tile: Tile,
-    shape: tuple[int, int],
-    terms: int,
-    gated: bool,
-) -> None:
-    """A tile of slopes, s (phi(z) - y) phi'(z), in halves, and their sums over its rows."""
-    row, column = places(tile)
-    factors, held = ((h_high, h_low), (w_high, w_low)), (rows[0], terms)
-    total = sum_of_halves(factors, shape, held, (False, False), tile)
-    here, there = column < shape[1], row < rows[0]
-    z = total * units[0] + load(bias, (column,), here)[None, :]
-    listed = _Listed(first, number, feature, target, row, there)
-
-    def arrive(state: Any) -> Any:
-        depth, errors = state
-        arrived, taken = listed.at(depth)
-        hit = arrived[:, None] == column[None, :]
-        return depth + 1, errors - jnp.where(hit, taken[:, None], 0.0)
-
-    # Written such that what is no number stays none.
-    shut = (z <= 0) if gated else jnp.zeros(z.shape, bool)
-    start = jnp.int32(0), jnp.where(shut, 0.0, z)
-    _, errors = lax.while_loop(lambda state: state[0] < listed.deepest, arrive, start)
-    slopes = errors * load(scale, (column,), here)[None, :]
-    slopes = jnp.where(shut | ~there[:, None], 0.0, slopes)
-    store_halves((high, low), (row, column), slopes / units[1], shape)
-    store_row(sums, column, jnp.sum(slopes, axis=0), here)
-
-
-class _Listed:
-    """The arrivals of a tile's rows: `at` gives those of a depth, feature -1 where there is none.
-
-    Attributes:
-        deepest: arrivals of a row of the tile, at most.
-    """
-
-    def __init__(
-        self, first: Any, number: Any, feature: Any, value: Any, row: Any, there: Any
-    ) -> None:
-        self._begins, self._number = load(first, (row,), there), load(number, (row,), there)
-        self._feature, self._value = feature, value
-        self.deepest = jnp.max(self._number)
-
-    def at(self, depth: Any) -> tuple[Any, Any]:
-        """Features and values of the arrivals of a depth."""
-        own = depth < self._number
-        place = (jnp.where(own, self._begins + depth, 0),)
-        arrived = jnp.where(own, load(self._feature, place, own), -1)
-        return arrived, load(self._value, place, own)
