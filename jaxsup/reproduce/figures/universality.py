@@ -36,8 +36,8 @@ q + c log N, which has no limit, fits as well as the best of them, no limit is c
 for decades, floors of the bottleneck or of gradient noise are near, and a limit from four sizes
 within a factor of eight is a guess with an interval. Paper, accelerator: 102,000 networks, N to
 4,096. At B (3 N K + 2 K^2) multiply-adds a step (2 N K more where W learns), K padded to N/2, they
-take 3.6e17 FLOP, 3.4 hours of one H100 at 30 TFLOP/s; the longest of its 38 programs (N = 4,096)
-takes 34 minutes. What is trained is checkpointed every minute, so that
+take 3.6e17 FLOP, 3.4 hours of one card at 30 TFLOP/s (an H200 reaches 68 where W is large and
+frozen); the longest of its 38 programs (N = 4,096) takes 34 minutes at 30. What is trained is checkpointed every minute, so that
 `timeout 470 jaxsup reproduce universality --scale paper --resume`, again and again, goes on in
 pieces of eight minutes.
 """
