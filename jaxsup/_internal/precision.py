@@ -15,6 +15,13 @@ Result = TypeVar("Result")
 PRECISIONS = {"float32": "highest", "fast": "default"}
 """By `Experiment.precision`, what JAX calls the precision of the products that train."""
 
+PRODUCTS = {
+    "highest": "of the dtype's own precision",
+    "TF32_TF32_F32_X3": "three passes of TensorFloat-32",
+    "default": "the device's own",
+}
+"""What JAX calls a precision of products, in words."""
+
 
 def products_on(device: Any, precision: str) -> str:
     """The fastest products on a device that have a precision, as JAX names them.

@@ -91,7 +91,8 @@ class MemoryResults:
     def dataset(self) -> "xr.Dataset":
         seconds = round(time.perf_counter() - self.began, 3)
         dataset = self.layout.dataset(self.arrays)
-        return dataset.assign_attrs(**machine(self.devices), seconds=seconds)
+        here = machine(self.devices, self.layout.products(self.devices[0]))
+        return dataset.assign_attrs(**here, seconds=seconds)
 
     def close(self) -> None:
         pass

@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import json
 import time
-import types
 
 import equinox as eqx
 import jax
@@ -17,10 +16,8 @@ from benchmarks.accelerator import (
     __main__,
     contents,
     decompositions,
-    engine,
     gradients,
     laws,
-    peak_memory,
     speed,
     stages,
 )
@@ -252,31 +249,6 @@ def test_eigenspaces_that_are_not_the_planted_ones_are_seen(monkeypatch):
     merged = functools.partial(decompose, relative_tolerance=0.5)
     monkeypatch.setattr(decompositions.spectral, "decompose_batch", merged)
     assert [f.holds for f in decompositions.degenerate(8, 2)] == [False, True, False, True]
-
-
-def test_memory_is_held_against_the_peak_of_the_device(tmp_path, monkeypatch):
-    """A device that reports a peak of 1.5 times the plan, and one that reports nothing."""
-    for peak, holds in ((1500, False), (900, True)):
-        found = {"networks": 100, "plan": 1000, "peak": peak}
-        monkeypatch.setattr(engine, "_peak_memory", lambda flags, found=found: found)
-        alone, tried = engine.memory(surroundings(tmp_path))
-        assert (alone.holds, alone.value) == (holds, pytest.approx(peak / 1000))
-        assert (tried.holds, tried.value) == (None, pytest.approx(peak / 1000))
-    monkeypatch.setattr(engine, "_peak_memory", lambda flags: {})
-    (finding,) = engine.memory(surroundings(tmp_path))
-    assert finding.holds is None
-    assert "not available" in finding.note
-
-
-def test_peak_memory_is_that_of_the_part_alone(monkeypatch):
-    """A device that had 100 bytes in use before; and one that reports nothing."""
-    monkeypatch.setattr(peak_memory.jaxsup, "run", lambda *args, **options: None)
-    need = types.SimpleNamespace(fitting=lambda limit: 100, part=lambda networks: 10 * networks)
-    monkeypatch.setattr(peak_memory, "footprint", lambda *args: need)
-    reports = iter([{"bytes_in_use": 100, "peak_bytes_in_use": 200}, {"peak_bytes_in_use": 1600}])
-    device = types.SimpleNamespace(memory_stats=lambda: next(reports))
-    assert peak_memory.measure(device) == {"networks": 100, "plan": 1000, "peak": 1500}
-    assert peak_memory.measure(types.SimpleNamespace(memory_stats=lambda: None)) == {}
 
 
 def test_a_share_above_the_roofline_is_a_check_that_fails():

@@ -98,7 +98,8 @@ def test_a_checkpoint_of_another_kind_of_device_is_refused(
     """Its bits would be those of no machine."""
     shutil.copytree(stopped, tmp_path / "store")
     usual = machine.machine
-    monkeypatch.setattr(store, "machine", lambda devices: {**usual(devices), "platform": "gpu"})
+    other = {"platform": "gpu"}
+    monkeypatch.setattr(store, "machine", lambda *trains: usual(*trains) | other)
     (warning,) = go_on(tmp_path / "store", whole, caplog)
     assert "it has platform 'cpu cpu', not 'gpu cpu'; this part starts again" in warning
 

@@ -70,8 +70,8 @@ def test_a_finished_sweep_trains_nothing_again(copy, monkeypatch):
     assert dataset["complete"].values.all()
 
 
-def machine_of(*, card: str) -> Callable[[list[Any]], dict[str, Any]]:
-    return lambda devices: {**machine.machine(devices), "device": card}
+def machine_of(*, card: str) -> Callable[[list[Any], str], dict[str, Any]]:
+    return lambda devices, products: {**machine.machine(devices, products), "device": card}
 
 
 def test_a_store_keeps_the_machine_that_trained_it(tmp_path, monkeypatch):
@@ -87,6 +87,7 @@ def test_a_store_keeps_the_machine_that_trained_it(tmp_path, monkeypatch):
     attrs = run_into(path, resume=True).attrs
     assert attrs["device"] == "card A, card B"
     assert attrs["jax_version"] == jax.__version__
+    assert attrs["products"] == "of the dtype's own precision"
 
 
 def test_resume_without_a_store_begins_one(tmp_path):

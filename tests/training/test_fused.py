@@ -97,6 +97,7 @@ def test_only_cards_that_run_it_are_given_the_kernel():
     update = choose_update(case)
     assert update.on(case, device()) == dataclasses.replace(update, fused=True)
     assert update.on(case, device()).identity(40) == update.identity(40)
+    assert update.products(case, device()) == "three passes of TensorFloat-32, in one kernel"
     others = {
         "cpu": device("cpu"),
         "rocm": device(version="rocm 7"),

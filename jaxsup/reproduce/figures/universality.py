@@ -37,9 +37,9 @@ for decades, floors of the bottleneck or of gradient noise are near, and a limit
 within a factor of eight is a guess with an interval. Paper, accelerator: 102,000 networks, N to
 4,096. At B (3 N K + 2 K^2) multiply-adds a step (2 N K more where W learns), K padded to N/2, they
 take 3.6e17 FLOP, 3.4 hours of one card at 30 TFLOP/s (an H200 reaches 68 where W is large and
-frozen); the longest of its 38 programs (N = 4,096) takes 34 minutes at 30. What is trained is checkpointed every minute, so that
-`timeout 470 jaxsup reproduce universality --scale paper --resume`, again and again, goes on in
-pieces of eight minutes.
+frozen); the longest of its 38 programs (N = 4,096) takes 34 minutes at 30. What is trained is
+checkpointed every minute, so that `timeout 470 jaxsup reproduce universality --scale paper
+--resume`, again and again, goes on in pieces of eight minutes.
 """
 
 from __future__ import annotations

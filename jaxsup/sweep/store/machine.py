@@ -16,17 +16,19 @@ NAMES = {
     "platform",
     "device",
     "device_count",
+    "products",
 }
 
 
-def machine(devices: list[Any]) -> dict[str, Any]:
-    """What trains here."""
+def machine(devices: list[Any], products: str) -> dict[str, Any]:
+    """What trains here, and how it multiplies."""
     return {
         "jaxsup_version": __version__,
         "jax_version": jax.__version__,
         "platform": devices[0].platform,
         "device": ", ".join(sorted({device.device_kind for device in devices})),
         "device_count": len(devices),
+        "products": products,
     }
 
 
@@ -62,8 +64,9 @@ def join_machines(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def in_words(record: Mapping[str, Any]) -> str:
-    """Versions and devices in words."""
+    """Versions, devices and products in words."""
+    products = f", products {record['products']}" if "products" in record else ""
     return (
         f"jaxsup {record['jaxsup_version']}, jax {record['jax_version']}, "
-        f"{record['device_count']} x {record['device']} ({record['platform']})"
+        f"{record['device_count']} x {record['device']} ({record['platform']}){products}"
     )

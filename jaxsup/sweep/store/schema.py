@@ -61,6 +61,7 @@ class Layout:
 
     def __init__(self, sweep: Sweep, programs: list[Program]) -> None:
         self.sweep, self.initial = sweep, programs[0].initial
+        self._programs = programs
         self.steps = np.unique(np.concatenate([p.fixed.recorded_steps for p in programs]))
         self.kept = np.unique(
             np.concatenate([np.asarray(p.fixed.record.parameter_steps, int) for p in programs])
@@ -121,6 +122,12 @@ class Layout:
             "loss_evaluation": ", ".join(self.evaluations),
             "replicas": math.prod(self.shape),
         }
+
+    def products(self, device: Any) -> str:
+        """How a device multiplies while it trains, in words."""
+        return "; ".join(
+            dict.fromkeys(each.update.products(each.first, device) for each in self._programs)
+        )
 
     def _precisions(self) -> list[str]:
         """`Experiment.precision` of all settings."""

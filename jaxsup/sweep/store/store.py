@@ -43,7 +43,7 @@ class Store:
 
     def __init__(self, path: Path, layout: Layout, plan: Plan, devices: Sequence[Any]) -> None:
         self.path, self.layout, self.plan = path, layout, plan
-        self.machine = machine(list(devices))
+        self.machine = machine(list(devices), layout.products(devices[0]))
         self._place = Place(path)
         facts = facts_from(attributes_of(layout, plan, self.machine), {})
         assert facts is not None
@@ -80,7 +80,8 @@ class Store:
             OSError: it cannot be written, there is no room for the dataset, or another process
                 trains all of it.
         """
-        metadata = Metadata(path, layout, plan, machine(list(devices)))
+        here = machine(list(devices), layout.products(devices[0]))
+        metadata = Metadata(path, layout, plan, here)
         if not is_blank(path):
             metadata.check_configuration()
         if not share.coordinated or share.index == 0:

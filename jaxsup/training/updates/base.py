@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from jaxsup._internal.precision import PRODUCTS, products_on
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
 
@@ -128,6 +129,15 @@ class AbstractUpdate(eqx.Module):
         """
         del experiment, device
         return self
+
+    def products(self, experiment: Experiment, device: Any) -> str:
+        """How a device multiplies while it trains, in a few words.
+
+        Arguments:
+            experiment: what is trained.
+            device: what computes.
+        """
+        return PRODUCTS[products_on(device, experiment.precision)]
 
     def covering(self, other: "AbstractUpdate") -> "AbstractUpdate":
         """The update of the same class that has room for both: their settings share a program."""

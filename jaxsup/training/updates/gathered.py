@@ -90,6 +90,13 @@ class Gathered(AbstractSparseUpdate):
             return update
         return dataclasses.replace(self, halved=True)
 
+    def products(self, experiment: Experiment, device: Any) -> str:
+        """How a device multiplies."""
+        there = self.on(experiment, device)
+        if isinstance(there, Gathered) and there.halved:
+            return "three passes of float16 halves"
+        return super().products(experiment, device)
+
     def training_tables(
         self,
         experiment: Experiment,

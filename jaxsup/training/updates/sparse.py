@@ -69,6 +69,13 @@ class AbstractSparseUpdate(AbstractUpdate):
             return dataclasses.replace(self, fused=True)
         return self
 
+    def products(self, experiment: Experiment, device: Any) -> str:
+        """How a device multiplies, and whether all of an update is one kernel."""
+        products = super().products(experiment, device)
+        there = self.on(experiment, device)
+        fused = isinstance(there, AbstractSparseUpdate) and there.fused
+        return f"{products}, in one kernel" if fused else products
+
     def covering(self, other: AbstractUpdate) -> AbstractUpdate:
         """The one with room for more arrivals."""
         assert isinstance(other, AbstractSparseUpdate)
