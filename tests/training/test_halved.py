@@ -12,6 +12,7 @@ import pytest
 
 import jaxsup
 from jaxsup._internal.powers import power_of_two
+from jaxsup._internal.precision import full_precision
 from jaxsup.training.state import advance, start
 from jaxsup.training.updates import choose_update, halved, halves
 from jaxsup.training.updates.tiles import Tile
@@ -100,6 +101,7 @@ CASES = {
 }
 
 
+@full_precision
 def gradients(case: jaxsup.Experiment, parameters, key):
     """By the plain update, and by halves."""
     update = choose_update(case)
