@@ -13,6 +13,7 @@ import pytest
 import jaxsup
 from jaxsup._internal.powers import power_of_two
 from jaxsup._internal.precision import full_precision
+from jaxsup.experiment.features import GroupedFeatures
 from jaxsup.training.state import advance, start
 from jaxsup.training.updates import choose_update, halved, halves
 from jaxsup.training.updates.tiles import Tile
@@ -92,6 +93,7 @@ def test_products_are_those_of_float32(turned, in_halves):
 CASES = {
     "relu": {},
     "no bias": {"student": jaxsup.Student(20, core_scale=0.3, bias=False), "batch_size": 33},
+    "pairs": {"features": GroupedFeatures(160, 2, "correlated", 0.02)},
     "linear, dense": {
         "features": jaxsup.PowerLawFeatures(130, 1.1, density=3.0, values="sign"),
         "student": jaxsup.Student(17, activation="identity", core_scale=0.3),

@@ -26,6 +26,7 @@ from jaxsup.training.updates.halved_kernels import columns_kernel, slopes_kernel
 from jaxsup.training.updates.halves import (
     Halves,
     halve,
+    longest,
     product,
     product_in_halves,
     unit_of,
@@ -92,10 +93,9 @@ def unfit(experiment: Experiment, device: Any) -> str | None:
 
 def halved_tables(sampler: SparseSampler, W: Float[Array, "latent features"]) -> HalvedTables:
     """What many updates of a network share."""
-    longest = jnp.sqrt(jnp.max(jnp.sum(W**2, axis=0)))
     # Materialized: a program that reads a column of W as it lies reads a line of memory an entry.
     columns = lax.optimization_barrier(W.T)
-    return HalvedTables(sampler, halve(W, jnp.max(jnp.abs(W))), columns, longest)
+    return HalvedTables(sampler, halve(W, jnp.max(jnp.abs(W))), columns, longest(W, 0))
 
 
 def halved_gradient(
@@ -123,7 +123,7 @@ def halved_gradient(
     rows = arrivals.rows
     inner, most = _sums_of_columns(tables, batch, arrivals, interpret=interpret)
     # |h_k| is at most |B_k| |W x|, and |z_i| at most |h| |w_i|.
-    most = most * jnp.sqrt(jnp.max(jnp.sum(core**2, axis=1)))
+    most = most * longest(core, 1)
     halved_core = halve(core, jnp.max(jnp.abs(core)))
     hidden = product_in_halves(
         *(inner, halved_core, most), rows=rows, turned=(False, True), interpret=interpret

@@ -64,6 +64,12 @@ def unit_of(most: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.maximum(power_of_two(most), _SMALLEST) / _LARGEST
 
 
+def longest(a: Float[Array, "m n"], axis: int) -> Float[Array, ""]:
+    """The largest norm along an axis; squares of small numbers do not vanish."""
+    unit = unit_of(jnp.max(jnp.abs(a)))
+    return unit * jnp.sqrt(jnp.max(jnp.sum((a / unit) ** 2, axis=axis)))
+
+
 def product(
     a: Halves,
     b: Halves,
