@@ -44,6 +44,10 @@ CORRELATIONS = (0.0, 0.9, 0.99)
 MODERATE = (0.5, 0.7)  # further correlations, of one curve of log-spaced steps
 SIGMAS = {1: (0.01, 0.1), 3: (0.03,), 5: (0.03,), 10: (0.03,)}  # by number of seeds
 WINDOWS = ("automatic", "given")
+COLUMNS = ("steps", "rho", "sigma", "seeds", "window", "coverage", "refused")
+COLUMNS += ("half width / error", "right")
+LOWEST, HIGHEST = 0.93, 0.97  # coverage of a row that is right
+REFUSED = 0.95  # or share of its trials that are refused as CORRELATED
 
 
 class Cell(NamedTuple):
@@ -128,6 +132,12 @@ def measure_coverage(cell: Cell, trials: int, number: int = 0) -> Coverage:
     )
 
 
+def is_right(coverage: Coverage, trials: int) -> bool:
+    """Whether a row covers, or claims nothing."""
+    share = coverage.covered / max(coverage.found, 1)
+    return LOWEST <= share <= HIGHEST or coverage.refusals["CORRELATED"] >= REFUSED * trials
+
+
 def row_of(cell: Cell, coverage: Coverage, trials: int) -> str:
     """A row of the table."""
     share = coverage.covered / max(coverage.found, 1)
@@ -146,6 +156,7 @@ def row_of(cell: Cell, coverage: Coverage, trials: int) -> str:
         text,
         refused,
         ratio,
+        "yes" if is_right(coverage, trials) else "no",
     )
     return "| " + " | ".join(cells) + " |"
 
@@ -158,9 +169,11 @@ def main() -> None:
     parser.add_argument("--steps", nargs="*", choices=STEPS, default=list(STEPS))
     parser.add_argument("--windows", nargs="*", choices=WINDOWS, default=WINDOWS)
     options = parser.parse_args()
-    print("| steps | rho | sigma | seeds | window | coverage | refused | half width / error |")
-    print("|---|---|---|---|---|---|---|---|")
-    started = time.perf_counter()
+    print(
+        "| steps | rho | sigma | seeds | window | coverage | refused | half width / error | right |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    started, right = time.perf_counter(), []
     for number, cell in enumerate(list_cells()):
         if (
             cell.steps in options.steps
@@ -169,7 +182,9 @@ def main() -> None:
         ):
             coverage = measure_coverage(cell, options.trials, number)
             print(row_of(cell, coverage, options.trials), flush=True)
-    print(f"\n{options.trials} trials a row, {time.perf_counter() - started:.0f} s")
+            right.append(is_right(coverage, options.trials))
+    print(f"\n{sum(right)} of {len(right)} rows are right")
+    print(f"{options.trials} trials a row, {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":
