@@ -88,10 +88,9 @@ class Noise(NamedTuple):
 
     def typical(self) -> "Noise":
         """The same with one rho, its median."""
-        variance = np.interp(self.median, self.correlation, self.variance)
-        return self._replace(
-            correlation=np.array([self.median]), weight=np.ones(1), variance=np.array([variance])
-        )
+        rho = np.array([self.median])
+        variance = np.interp(rho, self.correlation, self.variance)
+        return self._replace(correlation=rho, weight=np.ones(1), variance=variance)
 
     def regularized(
         self, covariance: Float[np.ndarray, "bins bins"]
@@ -256,17 +255,21 @@ def measure_noise(
     residuals, moments = take_moments(curve, values, pieces, np.ones_like(curve.x))
     posterior = find_posterior(moments)
     rho = float(posterior.weight @ posterior.correlation)
-    squares, known = np.zeros_like(curve.x), np.zeros_like(curve.x)
+    squares, free, known = np.zeros((3, len(curve.x)))
     for piece, residual in zip(pieces, residuals, strict=True):
-        innovation = np.diff(residual, prepend=0.0)
-        innovation[1:] += (1 - rho) * residual[:-1]
-        innovation[0] = math.sqrt(1 - rho**2) * residual[0]
-        lost = len(residual) / (len(residual) - len(piece.design))
+        # About the trend that fits the innovations: that of log L would add its own error's steps.
+        rows = np.vstack([piece.design, residual])
+        innovation = np.diff(rows, prepend=0.0)
+        innovation[:, 1:] += (1 - rho) * rows[:, :-1]
+        innovation[:, 0] = math.sqrt(1 - rho**2) * rows[:, 0]
+        basis, _ = np.linalg.qr(innovation[:-1].T)
+        left = innovation[-1] - basis @ (basis.T @ innovation[-1])
         bins = slice(piece.first, piece.last + 1)
         start = curve.start[bins] - curve.start[piece.first]
-        known[bins], squares[bins] = counts[bins], lost * bin_sums(innovation**2, start)
+        known[bins], squares[bins] = counts[bins], bin_sums(left**2, start)
+        free[bins] = counts[bins] - bin_sums(np.sum(basis**2, 1), start)
     smoothing = _smoothing(curve.x, known)
-    scale = np.sqrt(smoothing @ (squares / counts) + _TINY)
+    scale = np.sqrt(smoothing @ (squares / counts) / (smoothing @ (free / counts)) + _TINY)
     scale /= scale.mean()
     _, moments = take_moments(curve, values, pieces, scale)
     gaps = np.maximum(curve.start[None, :] - curve.stop[:, None] + 1.0, 0.0)

@@ -37,7 +37,7 @@ class Refusal(enum.Enum):
     MAY_DRIFT = "too noisy to see whether the local slope is steady"
     CORRELATED = (
         "the noise is correlated over about {memory:.2g} of {entries} entries, too long to tell it "
-        "from the law"
+        "from the law: record more often, or train several seeds"
     )
     STRUCTURE = "what the law leaves is structure, {structure}"
     REACHES_ZERO = "the exponent's interval, {low:.2g} to {high:.2g}, reaches 0"

@@ -21,6 +21,7 @@ _MIN_SIGNAL = 5.0  # exponent / bound of its error: a falling loss, not a lucky 
 _HIDDEN = 5.0  # drift that noise may hide / accepted drift; exp(-t) drifts by 6 and more
 _MIN_SHARE = 0.1  # where (L - floor) / L is less, the window shows the floor, not the power law
 _MAX_OFFSET = 3.0  # largest -floor / L; beyond, c + A t^-alpha is a logarithm and alpha undefined
+_BEYOND = 2.344  # errors that part a pair of three slopes by chance in 5% (Tukey)
 _RESOLUTION = 1e-3  # relative error granted to one decade: of two clean windows the longer wins
 _WINDOW_ENDS = (25, 21)  # candidate ends of automatic windows, without and with a floor
 _RIVALS = 64  # windows that are chosen from again
@@ -102,7 +103,7 @@ class Assessment(NamedTuple):
         amplification: of errors, by fitting a floor.
         resolution: relative error that a window of finite length is granted.
         drop: of log L over the window.
-        drift: largest difference of `slopes` beyond two standard errors, amplified by a floor.
+        drift: largest difference of `slopes` beyond that of noise, amplified by a floor.
         score: relative error of the exponent to expect; windows compete on it.
         checks: what each fit passes.
         max_drift: largest accepted drift as a fraction of the exponent.
@@ -190,7 +191,7 @@ def judge(
     sensitivity, kept = assessment.sensitivity, assessment.checks
     positive = np.maximum(exponent, 1e-9)
     difference = slopes @ _DIFFERENCES.T
-    excess = (difference**2 - 4 * sensitivity.variance).max(-1)
+    excess = (difference**2 - _BEYOND**2 * sensitivity.variance).max(-1)
     drift = assessment.amplification * np.sqrt(np.maximum(excess, 0))
     # The drift that noise, at its upper bound, leaves possible: differences + 2 errors.
     margin = 2 * np.sqrt(sensitivity.bound * sensitivity.variance[:, 2])

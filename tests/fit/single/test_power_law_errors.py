@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from noisy_curves import LOG_STEPS, noisy, seeds
 
+from jaxsup.fit.curves import bin_curve, read_losses
+from jaxsup.fit.single.least_squares import fit_log_loss
 from jaxsup.fit.single.power_law import fit_power_law
+from jaxsup.fit.single.record_noise import noise_of_curve
+from jaxsup.fit.single.windows import assess, candidate_windows, judge
 
 
 def test_error_of_white_noise_is_that_of_least_squares():
@@ -23,7 +27,7 @@ def test_error_of_white_noise_is_that_of_least_squares():
     assert half == pytest.approx(1.97 * fit.stderr, rel=0.03)
 
 
-def test_drift_counts_beyond_two_standard_errors():
+def test_drift_counts_beyond_noise():
     """Slopes of thirds, written out; the noise is small, so that errors hardly matter.
 
     What a small jump would explain of the wave is in the systematic error as well.
@@ -37,6 +41,26 @@ def test_drift_counts_beyond_two_standard_errors():
     slopes = [-np.polyfit(x[third], y[third], 1)[0] for third in thirds]
     assert fit.drift == pytest.approx(np.ptp(slopes), rel=1e-9)
     assert 0.9 * np.ptp(slopes) < fit.systematic * math.sqrt(12) < 1.05 * np.ptp(slopes)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.9])
+def test_noise_alone_drifts_in_one_window_of_twenty(rho):
+    """20,000 draws of noise that is known, as thirds of one window show it: 4% to 6%.
+
+    Beyond two standard errors, as a single difference would be judged, it is 11%.
+    """
+    t = np.geomspace(1, 1e4, 81)
+    losses = read_losses(t, noisy(t**-0.5, 0.03, seed=13))
+    curve = bin_curve(losses, 16)
+    windows = candidate_windows(curve, 1.0, floor=False, whole=True)
+    fits = fit_log_loss(curve, curve.y[None], windows.mask(len(curve.x)), floor=False)
+    one = {"correlation": np.array([rho]), "weight": np.ones(1), "variance": np.array([0.01])}
+    noise = noise_of_curve(curve, np.log(t), np.log(losses.values[0]))._replace(**one)
+    assessment = assess(curve, fits, windows, noise, min_decades=1.0, max_drift=0.25)
+    draws = noise.sample(np.random.default_rng(0), 20_000)
+    slopes = (draws @ assessment.sensitivity.slopes[0].T)[:, None]
+    drift = judge(assessment, np.full((20_000, 1), 0.5), slopes).drift
+    assert 0.04 < np.mean(drift > 0) < 0.06
 
 
 def test_seeds_have_students_interval_with_as_many_degrees_of_freedom_less_one():

@@ -73,6 +73,23 @@ def test_correlation_and_size_are_found(rho):
     assert np.sqrt(late) == pytest.approx(0.05, rel=0.2 + 0.3 * (rho > 0.95))
 
 
+def test_error_of_the_trend_is_no_noise_at_the_start():
+    """100 records: sigma^2 where a step is long in log t, within five standard errors of the mean.
+
+    Innovations about the law fitted to log L itself make it 1.34.
+    """
+    rng, t = np.random.default_rng(4), np.arange(1.0, 1001.0)
+    root = np.linalg.cholesky(entries_covariance(0.99, np.ones(1000)))
+    shares = []
+    for _ in range(100):
+        losses = read_losses(t, t**-0.5 * np.exp(0.01 * root @ rng.standard_normal(1000)))
+        curve, y = bin_curve(losses, 16), np.log(losses.values[0])
+        law = Piece(0, len(curve.x) - 1, np.stack([np.ones(1000), np.log(t)]))
+        found = measure_noise(curve, y, [law])
+        shares.append(found.scale[0] ** 2 * (found.weight @ found.variance) / 0.01**2)
+    assert np.mean(shares) == pytest.approx(1, abs=5 * np.std(shares) / 10)
+
+
 def test_noise_that_grows_is_seen_to_grow():
     rng = np.random.default_rng(2)
     t = np.geomspace(1, 1e4, 400)

@@ -131,7 +131,7 @@ def test_range_of_the_drift_is_the_callers_choice():
     fit = fit_power_law(LOG_STEPS, losses, window=window, max_drift=1.5)
     assert fit.found
     assert fit.drift > 0.25 * fit.exponent
-    assert fit.systematic == pytest.approx(fit.drift / math.sqrt(12), rel=0.1)  # less two errors
+    assert fit.systematic == pytest.approx(fit.drift / math.sqrt(12), rel=0.1)  # less the noise
 
 
 @pytest.mark.parametrize("losses", [-LOG_STEPS, 0 * LOG_STEPS, np.nan * LOG_STEPS])
