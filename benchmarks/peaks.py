@@ -80,11 +80,13 @@ def products(case: dict[str, Any]) -> Prepared:
     x64, precision = case.get("x64", False), case.get("precision", "float32")
     os.environ["OPENBLAS_NUM_THREADS"] = str(cores())
     jax = use_jax(x64=x64)
+    from jaxsup.training.updates.halved import unfit_card
+
     dtype, seconds = ("float64" if x64 else "float32"), case.get("seconds", 1.0)
     libraries = {"JAX": functools.partial(chain_on_devices, dtype, precision)}
     if jax.local_devices()[0].platform == "cpu":
         libraries["BLAS"] = functools.partial(_chain_in_blas, dtype)
-    elif precision == "float32" and has_halves(jax.local_devices()[0]):
+    elif precision == "float32" and unfit_card(jax.local_devices()[0]) is None:
         libraries["halves of float16"] = chain_of_halves
     peaks = {library: grow(make, case["side"], seconds / 8) for library, make in libraries.items()}
     library = max(peaks, key=lambda name: peaks[name].rate)
@@ -126,13 +128,6 @@ def chain(
         return stopwatch(lambda: jax.block_until_ready([repeat(x, x, count) for x in squares]))
 
     return work, len(squares) * _WRITTEN_OUT * 2.0 * side**3
-
-
-def has_halves(device: Any) -> bool:
-    """Whether a device trains large networks by products of halves of float16."""
-    from jaxsup.training.updates.fused import unfit_device
-
-    return unfit_device(device) is None
 
 
 def chain_of_halves(side: int) -> tuple[Callable[[int], float], float]:

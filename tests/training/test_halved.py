@@ -170,7 +170,8 @@ def test_only_cards_that_run_it_multiply_halves():
     assert update.on(case, device()).identity(40) == update.identity(40)
     assert update.products(case, device()) == "three passes of float16 halves"
     assert update.products(case, device("cpu")) == "of the dtype's own precision"
-    for other in (device("cpu"), device(version="rocm 7"), device(capability="7.5")):
+    others = [device(capability=capability) for capability in ("7.5", "8.6", "10.0")]
+    for other in (device("cpu"), device(version="rocm 7"), *others):
         assert update.on(case, other) is update
     assert update.on(case, jax.local_devices()[0]) is update
     with jax.enable_x64(True):

@@ -33,6 +33,8 @@ from jaxsup.training.updates.halves import (
 )
 from jaxsup.training.updates.tiles import Tile, kernel_of
 
+# Tiles are as large as its shared memory allows.
+_CAPABILITY = 9
 # Entries of W from which on products surely take longer than what else there is to do. (Twice as
 # fast as without it at 2^18, on an H200; smaller ones were not measured.)
 _FEWEST_ENTRIES = 2**17
@@ -88,7 +90,15 @@ def unfit(experiment: Experiment, device: Any) -> str | None:
         return "W is the identity"
     if experiment.features.count * student.latent < _FEWEST_ENTRIES:
         return f"W has fewer than {_FEWEST_ENTRIES} entries"
-    return unfit_device(device)
+    return unfit_card(device)
+
+
+def unfit_card(device: Any) -> str | None:
+    """Why a device runs no kernels of halves, for people; None: it does."""
+    reason = unfit_device(device)
+    if reason is None and float(device.compute_capability) // 1 != _CAPABILITY:
+        return f"tiles were tried on compute capability {_CAPABILITY} alone"
+    return reason
 
 
 def halved_tables(sampler: SparseSampler, W: Float[Array, "latent features"]) -> HalvedTables:
