@@ -27,6 +27,7 @@ from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.halved import HalvedTables, halved_gradient, halved_tables, unfit
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
 from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
+from jaxsup.training.updates.trial import fault_of_kernels
 
 # From so many features on, sums of columns are faster than a product with a mostly empty array.
 _FEWEST_FEATURES = 128
@@ -86,7 +87,7 @@ class Gathered(AbstractSparseUpdate):
     def on(self, experiment: Experiment, device: Any) -> AbstractUpdate:
         """On a card of NVIDIA's, small networks have one kernel, large ones products of float16."""
         update = super().on(experiment, device)
-        if update is not self or unfit(experiment, device) is not None:
+        if update is not self or unfit(experiment, device) or fault_of_kernels(device):
             return update
         return dataclasses.replace(self, halved=True)
 

@@ -7,7 +7,7 @@ rounding, but for what tensor cores cut off, see docs/accelerators.md.
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -20,7 +20,7 @@ from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.training.losses import loss_weights
-from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
+from jaxsup.training.sampling.arrivals import SparseBatch
 from jaxsup.training.updates.fused import unfit_device
 from jaxsup.training.updates.halved_kernels import columns_kernel, slopes_kernel
 from jaxsup.training.updates.halves import (
@@ -43,17 +43,26 @@ _COLUMNS = Tile(2, 256, 1, 2, 1)
 _SLOPES = Tile(64, 128, 32, 4, 4)
 
 
+@runtime_checkable
+class Sampler(Protocol):
+    """What draws sparse batches."""
+
+    def draw(self, key: Key[Array, ""]) -> SparseBatch:
+        """The batch of a key."""
+        ...
+
+
 class HalvedTables(NamedTuple):
     """What many updates share.
 
     Attributes:
-        sampler: the law, made ready.
+        sampler: the law, made ready: what it draws counts, and nothing else.
         embedding: the frozen W.
         columns: W^T.
         longest: the norm of a column of W, at most.
     """
 
-    sampler: SparseSampler
+    sampler: Sampler
     embedding: Halves
     columns: Float[Array, "features latent"]
     longest: Float[Array, ""]
@@ -101,7 +110,7 @@ def unfit_card(device: Any) -> str | None:
     return reason
 
 
-def halved_tables(sampler: SparseSampler, W: Float[Array, "latent features"]) -> HalvedTables:
+def halved_tables(sampler: Sampler, W: Float[Array, "latent features"]) -> HalvedTables:
     """What many updates of a network share."""
     # Materialized: a program that reads a column of W as it lies reads a line of memory an entry.
     columns = lax.optimization_barrier(W.T)
