@@ -19,7 +19,7 @@ STAGES = (
     Stage("sampler", "sparse samples against exact probabilities", laws.find, 10, 30),
     Stage("spectra", "spectra against NumPy in float64", decompositions.find, 15, 45),
     Stage("sweep", "a sweep against the same one on a CPU", engine.against_cpu, 15, 45),
-    Stage("resume", "a sweep that was stopped and gone on with", engine.resumed, 15, 40),
+    Stage("resume", "a sweep that was stopped and gone on with", engine.resumed, 20, 50),
     Stage("sharding", "all devices against one", engine.shared, 10, 30),
     Stage("rooflines", "shares of the peaks, in the same arithmetic", speed.rooflines, 20, 60),
     Stage("products", "ways to multiply float32 numbers", products.find, 20, 70),

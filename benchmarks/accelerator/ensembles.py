@@ -78,6 +78,9 @@ class Ensemble:
 def own_float32() -> Iterator[None]:
     """Inside, ensembles are made that train as elsewhere: no kernels, the cores' own float32."""
     with contextlib.ExitStack() as stack:
+        # What was traced outside, or is inside, would be taken for the same program.
+        jax.clear_caches()
+        stack.callback(jax.clear_caches)
         stack.enter_context(mock.patch.object(distributed, "products_on", return_value="highest"))
         for update in (Gathered, Listed):
             itself = mock.patch.object(update, "on", lambda self, experiment, device: self)

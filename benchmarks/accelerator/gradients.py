@@ -156,10 +156,7 @@ def find(surroundings: Surroundings) -> Iterator[Finding]:
 def _manner(experiment: jaxsup.Experiment) -> str:
     """How a device computes its updates."""
     update = choose_update(experiment)
-    there = update.on(experiment, jax.local_devices()[0])
-    if there == update:
-        return update.kind
-    return f"{update.kind}, {'by halves' if there.fused is False else 'in one kernel'}"
+    return f"{update.kind}, products {update.products(experiment, jax.local_devices()[0])}"
 
 
 def one_step(case: Case, key: Any) -> tuple[Any, Any, Any]:

@@ -46,6 +46,7 @@ WAYS = (
     "BF16_BF16_F32",
 )
 """Those that may take the place of float32 first, as `jax.default_matmul_precision` names them."""
+_SMALL = "highest", "BF16_BF16_F32_X6", "TF32_TF32_F32_X3"
 _TRAINED = 3000
 GRADIENT_BOUND = 2e-6
 """An algorithm takes the place of float32 if its gradients are as near as this."""
@@ -56,25 +57,23 @@ def find(surroundings: Surroundings) -> Iterator[Finding]:
     small = surroundings.small
     case = large_case(small=small)
     experiment, networks = bottleneck_experiment(case), case.networks
-    for name in ("highest", *WAYS[2:4]) if small else WAYS:
+    for name in _SMALL if small else WAYS:
         if surroundings.left < 0:
             yield Finding(name, note="not measured: out of time")
             continue
         try:
             rate = _rate(name, 256 if small else 4096, surroundings)
-            product, (errors, seconds) = (
-                product_error(name),
-                _gradients(name, experiment, networks, small=small),
-            )
+            of_product = product_error(name)
+            errors, seconds = _gradients(name, experiment, networks, small=small)
         except Exception as error:  # of whatever kind a compiler raises
             reason = " ".join(str(error).split())[:160]
             yield Finding(name, note=f"refused: {type(error).__name__}: {reason}")
             continue
-        yield Finding(f"{name}: error of a product", value=product, unit="of the largest entry")
-        for updates, error in errors.items():
+        yield Finding(f"{name}: error of a product", value=of_product, unit="of the largest entry")
+        for (array, updates), error in errors.items():
             keeps = "keeps" if error <= GRADIENT_BOUND else "does not keep"
             yield Finding(
-                f"{name}: error of a gradient after {updates:,} updates",
+                f"{name}: error of a gradient of the {array} after {updates:,} updates",
                 value=error,
                 unit="of the largest entry",
                 note=f"{keeps} {GRADIENT_BOUND:g}; {case.name}",
@@ -125,8 +124,8 @@ def _multiply_halves(a: Any, b: Any) -> Any:
 
 def _gradients(
     name: str, experiment: jaxsup.Experiment, networks: int, *, small: bool
-) -> tuple[dict[int, float], float]:
-    """Errors of gradients of the core by updates made, and seconds a network-step of many."""
+) -> tuple[dict[tuple[str, int], float], float]:
+    """Errors of gradients by array and updates made, and seconds a network-step of many."""
     plain, keys = choose_update(experiment), jax.random.split(jax.random.key(2), networks)
     update = dataclasses.replace(plain, halved=True) if name == HALVES else plain
     states = jax.jit(jax.vmap(lambda key: start(experiment, key)))(keys)
@@ -166,17 +165,23 @@ def _gradients(
 
         return jax.lax.fori_loop(0, count, body, parameters)
 
-    def error(state: Any) -> float:
+    def errors_of(state: Any, updates: int) -> dict[tuple[str, int], float]:
         one, key = state.parameters, keys[0]
-        ours = jax.jit(lambda one, tables: _at(name, once)(one, key, held(one, tables)))
-        exact = _in_float64(experiment, one, tables.draw(key))
-        return float(np.abs(ours(one, tables).core - exact).max() / np.abs(exact).max())
+        gradient = jax.jit(lambda one, tables: _at(name, once)(one, key, held(one, tables)))
+        ours, exact = gradient(one, tables), _in_float64(experiment, one, tables.draw(key))
+        return {
+            (array, updates): float(
+                np.abs(getattr(ours, array) - exact[array]).max() / np.abs(exact[array]).max()
+            )
+            for array in ("core", "bias")
+        }
 
     def train(state: Any, tables: Any) -> Any:
         return advance(experiment, plain, keys[0], state, 0, count, tables=tables)
 
     first, count = jax.tree.map(lambda leaf: leaf[0], states), 50 if small else _TRAINED
-    errors = {0: error(first), count: error(jax.jit(train)(first, tables))}
+    trained = jax.jit(train)(first, tables)
+    errors = errors_of(first, 0) | errors_of(trained, count)
 
     def work(count: int) -> float:
         return stopwatch(
@@ -186,8 +191,10 @@ def _gradients(
     return errors, per_unit(work, 0.05 if small else 0.3) / networks
 
 
-def _in_float64(experiment: jaxsup.Experiment, parameters: Any, batch: Any) -> np.ndarray:
-    """The gradient of the core on a batch; samples that are not listed are empty."""
+def _in_float64(
+    experiment: jaxsup.Experiment, parameters: Any, batch: Any
+) -> dict[str, np.ndarray]:
+    """The gradient on a batch, by array; samples that are not listed are empty."""
     x = np.asarray(batch.columns(), np.float64).T
     x = np.concatenate([x, np.zeros((batch.batch - len(x), batch.count))])
     names = ("embedding", "readout", "core", "bias")
@@ -196,4 +203,4 @@ def _in_float64(experiment: jaxsup.Experiment, parameters: Any, batch: Any) -> n
         name: None if array is None else np.asarray(array, np.float64)
         for name, array in arrays.items()
     }
-    return Loss("relu", np.eye(experiment.features.count)).gradient(arrays, x)["core"]
+    return Loss("relu", np.eye(experiment.features.count)).gradient(arrays, x)

@@ -1,32 +1,37 @@
-"""What is timed is what trains: as many updates as asked for, in every network."""
+"""Ensembles in the cores' own float32: not programs that were traced without being asked for it."""
 
-import dataclasses
+from unittest import mock
 
 import jax
-import numpy as np
 
-from benchmarks.accelerator import profile
-from benchmarks.accelerator.ensembles import Ensemble, bottleneck_experiment, small_case
-
-
-def test_a_timed_segment_trains_every_network():
-    experiment = bottleneck_experiment(small_case(small=True))
-    ensemble = Ensemble(experiment, 3, jax.local_devices()[:2])
-    assert ensemble.networks == 4  # whole devices
-    assert ensemble.train(5) > 0
-    np.testing.assert_array_equal(ensemble.last_steps, [5] * 4)
-    assert ensemble.train(0, due=True) > 0
-    np.testing.assert_array_equal(ensemble.last_steps, [5] * 4)
+from benchmarks.accelerator.ensembles import (
+    Ensemble,
+    bottleneck_experiment,
+    own_float32,
+    small_case,
+)
+from jaxsup.sweep import distributed
+from jaxsup.training.updates.listed import Listed
 
 
-def test_given_samples_are_those_of_the_key():
-    """The gradient without draws is the gradient: only what it is timed for is left out."""
-    experiment = bottleneck_experiment(small_case(small=True))
-    update = profile.choose_update(experiment)
-    key = jax.random.key(3)
-    tables = update.prepare(experiment, experiment.batch_size)
-    drawn = tables.draw(key)
-    fields = {f.name: getattr(tables, f.name) for f in dataclasses.fields(type(tables))}
-    given = profile.Drawn(**fields, batch_drawn=drawn).draw(jax.random.key(4))
-    for ours, theirs in zip(jax.tree.leaves(given), jax.tree.leaves(drawn), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+def test_the_same_ensemble_is_traced_anew_inside_and_outside(monkeypatch):
+    asked, own = [], distributed.products_on
+
+    def noted(device, precision):
+        asked.append(precision)
+        return own(device, precision)
+
+    monkeypatch.setattr(distributed, "products_on", noted)
+    experiment, devices = bottleneck_experiment(small_case(small=True)), jax.local_devices()[:1]
+    usual = Listed.on
+    Ensemble(experiment, 2, devices)
+    assert asked == ["float32"]
+    with own_float32():
+        Ensemble(experiment, 2, devices)
+        inside = distributed.products_on
+        assert isinstance(inside, mock.Mock)
+        assert inside.call_count == 1
+        assert Listed.on is not usual
+    assert Listed.on is usual
+    Ensemble(experiment, 2, devices)
+    assert asked == ["float32"] * 2

@@ -1,24 +1,19 @@
 """Gradients in one kernel, interpreted: draws and numbers are those of the other updates."""
 
 import dataclasses
-import types
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cards import card
 from jax.extend.random import threefry_2x32
 
 import jaxsup
 from jaxsup._internal.precision import products_on
 from jaxsup.training.state import start
 from jaxsup.training.updates import choose_update, fused
-
-
-def device(platform: str = "gpu", version: str = "PJRT C API cuda 13000", capability: str = "9.0"):
-    client = types.SimpleNamespace(platform_version=version)
-    return types.SimpleNamespace(platform=platform, client=client, compute_capability=capability)
 
 
 def experiment(count: int = 48, latent: int = 12, **changes) -> jaxsup.Experiment:
@@ -89,26 +84,26 @@ def test_what_the_kernel_was_not_proven_for_is_refused(changes, reason):
     case = experiment(**changes)
     plan = choose_update(experiment()).prepare(experiment(), 40).plan
     assert reason in (fused.unfit_network(case, plan) or "")
-    assert not getattr(choose_update(case).on(case, device()), "fused", False)
+    assert not getattr(choose_update(case).on(case, card()), "fused", False)
 
 
 def test_only_cards_that_run_it_are_given_the_kernel():
     case = experiment()
     update = choose_update(case)
-    assert update.on(case, device()) == dataclasses.replace(update, fused=True)
-    assert update.on(case, device()).identity(40) == update.identity(40)
-    assert update.products(case, device()) == "three passes of TensorFloat-32, in one kernel"
+    assert update.on(case, card()) == dataclasses.replace(update, fused=True)
+    assert update.on(case, card()).identity(40) == update.identity(40)
+    assert update.products(case, card()) == "three passes of TensorFloat-32, in one kernel"
     others = {
-        "cpu": device("cpu"),
-        "rocm": device(version="rocm 7"),
-        "old": device(capability="7.5"),
+        "cpu": card("cpu"),
+        "rocm": card(version="rocm 7"),
+        "old": card(capability="7.5"),
     }
     for other in others.values():
         assert update.on(case, other) is update
         assert products_on(other, "float32") == "highest"
     assert update.on(case, jax.local_devices()[0]) is update
-    assert products_on(device(), "float32") == "TF32_TF32_F32_X3"
-    assert products_on(device(), "fast") == "default"
+    assert products_on(card(), "float32") == "TF32_TF32_F32_X3"
+    assert products_on(card(), "fast") == "default"
     with jax.enable_x64(True):
-        assert update.on(case, device()) is update
-        assert products_on(device(), "float32") == "highest"
+        assert update.on(case, card()) is update
+        assert products_on(card(), "float32") == "highest"

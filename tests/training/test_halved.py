@@ -1,7 +1,6 @@
 """Products of numbers cut in halves, interpreted: as accurate as float32's, and its gradients."""
 
 import dataclasses
-import types
 from typing import Any
 
 import equinox as eqx
@@ -9,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from cards import card
 
 import jaxsup
 from jaxsup._internal.powers import power_of_two
@@ -26,11 +26,6 @@ def tiles(monkeypatch):
     monkeypatch.setattr(halves, "_PRODUCT", Tile(16, 32, 16, 4, 1))
     monkeypatch.setattr(halved, "_SLOPES", Tile(32, 64, 16, 4, 1))
     monkeypatch.setattr(halved, "_COLUMNS", Tile(8, 16, 1, 4, 1))
-
-
-def device(platform: str = "gpu", version: str = "PJRT C API cuda 13000", capability: str = "9.0"):
-    client = types.SimpleNamespace(platform_version=version)
-    return types.SimpleNamespace(platform=platform, client=client, compute_capability=capability)
 
 
 def experiment(count: int = 160, latent: int = 24, **changes) -> jaxsup.Experiment:
@@ -160,20 +155,20 @@ def test_what_is_not_finite_makes_a_gradient_that_is_not(value):
 )
 def test_what_it_is_not_for_is_refused(changes, reason):
     case = experiment(512, 256, **changes)
-    assert reason in (halved.unfit(case, device()) or "")
-    assert not getattr(choose_update(case).on(case, device()), "halved", False)
+    assert reason in (halved.unfit(case, card()) or "")
+    assert not getattr(choose_update(case).on(case, card()), "halved", False)
 
 
 def test_only_cards_that_run_it_multiply_halves():
     case = experiment(512, 256)
     update = choose_update(case)
-    assert update.on(case, device()) == dataclasses.replace(update, halved=True)
-    assert update.on(case, device()).identity(40) == update.identity(40)
-    assert update.products(case, device()) == "three passes of float16 halves"
-    assert update.products(case, device("cpu")) == "of the dtype's own precision"
-    others = [device(capability=capability) for capability in ("7.5", "8.6", "10.0")]
-    for other in (device("cpu"), device(version="rocm 7"), *others):
+    assert update.on(case, card()) == dataclasses.replace(update, halved=True)
+    assert update.on(case, card()).identity(40) == update.identity(40)
+    assert update.products(case, card()) == "three passes of float16 halves"
+    assert update.products(case, card("cpu")) == "of the dtype's own precision"
+    others = [card(capability=capability) for capability in ("7.5", "8.6", "10.0")]
+    for other in (card("cpu"), card(version="rocm 7"), *others):
         assert update.on(case, other) is update
     assert update.on(case, jax.local_devices()[0]) is update
     with jax.enable_x64(True):
-        assert update.on(case, device()) is update
+        assert update.on(case, card()) is update

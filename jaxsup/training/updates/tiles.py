@@ -73,17 +73,22 @@ def load_tile(matrix: Any, places: tuple[Any, Any], shape: tuple[Any, Any], turn
     return load(matrix, (row[:, None], column[None, :]), (row < m)[:, None] & (column < n)[None, :])
 
 
-def store(ref: Any, places: tuple[Any, Any], values: Any, shape: tuple[int, int]) -> None:
-    """A tile of a matrix, but for what lies beyond its shape."""
+def store_at(ref: Any, place: tuple[Any, ...], values: Any, mask: Any) -> None:
+    """Entries of an array, where the mask is set."""
     from jax.experimental.pallas import triton
 
+    triton.store(ref.at[place], values, mask=mask)
+
+
+def store(ref: Any, places: tuple[Any, Any], values: Any, shape: tuple[int, int]) -> None:
+    """A tile of a matrix, but for what lies beyond its shape."""
     row, column = places
     mask = (row < shape[0])[:, None] & (column < shape[1])[None, :]
-    triton.store(ref.at[row[:, None], column[None, :]], values, mask=mask)
+    store_at(ref, (row[:, None], column[None, :]), values, mask)
 
 
 def store_row(ref: Any, column: Any, values: Any, mask: Any) -> None:
     """What a program leaves of its tile's columns, in a row for each row of tiles."""
-    from jax.experimental.pallas import program_id, triton
+    from jax.experimental.pallas import program_id
 
-    triton.store(ref.at[program_id(0), column], values, mask=mask)
+    store_at(ref, (program_id(0), column), values, mask)
