@@ -126,13 +126,13 @@ def test_gradients_are_those_of_the_plain_update(name):
 
 
 def test_gradients_of_a_trained_network_are_those_of_the_plain_update():
-    """Where z and y nearly cancel, the error of z counts: ten times float32's is allowed."""
+    """Where z and y nearly cancel, the error of z counts: four times what a start is allowed."""
     case = experiment(optimizer=jaxsup.SGD(0.7))
     update, key = choose_update(case), jax.random.key(2)
     state = jax.jit(lambda s: advance(case, update, key, s, 0, 2000))(start(case, key))
     expected, ours = gradients(case, state.parameters, key)
     for theirs, own in zip(jax.tree.leaves(expected), jax.tree.leaves(ours), strict=True):
-        np.testing.assert_allclose(own, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+        np.testing.assert_allclose(own, theirs, rtol=0, atol=4e-6 * np.abs(theirs).max())
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
