@@ -82,6 +82,9 @@ def resumed(surroundings: Surroundings) -> Iterator[Finding]:
         module = "benchmarks.accelerator.going_on"
         command = [sys.executable, "-m", module, size, str((folder / "elsewhere").resolve())]
         variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+        if surroundings.devices[0].platform == "cpu":
+            # A CPU has as many devices as a process asks for; part of a sum lies on each.
+            variables["JAX_NUM_CPU_DEVICES"] = str(len(surroundings.devices))
         subprocess.run(command, cwd=ROOT, env=variables, check=True)
         differing = _differing(whole, jaxsup.open_store(folder / "elsewhere").load())
         yield at_most("numbers that differ after another process", differing, 0)
