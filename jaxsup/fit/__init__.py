@@ -6,7 +6,7 @@ numbers, as claims need them, are in `jaxsup.fit.intervals`.
 """
 
 from jaxsup.fit.scaling.laws import fit_scaling as fit_scaling
-from jaxsup.fit.single.power_law import PowerLawFit as PowerLawFit
+from jaxsup.fit.single.result import PowerLawFit as PowerLawFit
 from jaxsup.fit.stretches.local_exponents import local_exponent as local_exponent
 from jaxsup.fit.stretches.regime_search import regimes as regimes
 from jaxsup.fit.tables.exponents import format_exponents as format_exponents

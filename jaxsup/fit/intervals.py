@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_positive_integer, fail
 from jaxsup.fit.numbers import read_numbers
-from jaxsup.fit.single.power_law import PowerLawFit
+from jaxsup.fit.single.result import PowerLawFit
 
 _LEVEL = 0.95
 _BATCH = 64  # resamples whose indices are held at once
@@ -38,21 +38,21 @@ class Estimate(NamedTuple):
 
 
 def from_fit(fit: PowerLawFit | Mapping[str, Any]) -> Estimate | None:
-    """A fit's exponent with its interval (95% by default); None where there is no power law.
+    """A fit's exponent with its widest interval (95% by default); None without a power law.
 
     Arguments:
         fit: result of `jaxsup.fit_power_law`, or a record of `exponents_to_records`.
 
     Returns:
-        The exponent, its interval and the number of seeds.
+        The exponent, its interval (`widest`) and the number of seeds.
     """
     record = fit if isinstance(fit, Mapping) else fit.to_dict()
     if not record["found"]:
         return None
     low, high = (
-        (record["interval_low"], record["interval_high"])
-        if "interval_low" in record
-        else record["interval"]
+        (record["widest_low"], record["widest_high"])
+        if "widest_low" in record
+        else record["widest"]
     )
     value = min(max(record["exponent"], low), high)
     return Estimate(value, low, high, f"power-law fit over {record['seeds_used']} seeds")

@@ -4,23 +4,20 @@ Plain arrays in host numpy, in double precision; nothing here knows of training.
 """
 
 import dataclasses
-import enum
 import math
 from collections.abc import Sequence
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from jaxsup._internal.display import Shown
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
-from jaxsup.fit.numbers import read_numbers
 from jaxsup.fit.single.jumps import find_jump
 from jaxsup.fit.single.least_squares import Fits, fit_log_loss
 from jaxsup.fit.single.record_noise import noise_of_curve, noise_of_fit
 from jaxsup.fit.single.refusals import Evidence, Refusal, find_refusal, refusal_figures
+from jaxsup.fit.single.result import PowerLawFit
 from jaxsup.fit.single.structure import find_structure, hold_smoothness
 from jaxsup.fit.single.uncertainty import (
     Spread,
@@ -37,79 +34,7 @@ from jaxsup.fit.single.windows import (
     choose_window,
 )
 
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class PowerLawFit(Shown):
-    """L(t) = floor + amplitude * t^-exponent over `window`, or why there is none.
-
-    Where `found` is False, exponent, its errors and amplitude are NaN and `reason` says why;
-    `slope`, `window`, `decades` and `drift` still describe what was refused, NaN where unknown.
-
-    Attributes:
-        exponent: alpha, positive for a falling loss.
-        stderr: standard error of the exponent, sqrt(statistical^2 + systematic^2).
-        systematic: the part of `stderr` that is due to drift and small jumps.
-        interval: confidence interval of the exponent, at level `confidence`.
-        confidence: level of the interval, in (0, 1).
-        amplitude: A, in units of the loss: the power-law part extrapolated to t = 1.
-        floor: c, in units of the loss; may be negative; 0.0 where none was asked for.
-        window: first and last step used.
-        decades: log10 of the ratio of the mean steps of the last and the first bin used.
-        drift: largest difference between the slopes of the window's three thirds, noise included.
-        slope: plain -d log L / d log t over the window, with no claim that it is an exponent.
-        points: log-spaced bins in the window.
-        seeds_used: seeds whose mean curve is fitted.
-        seeds_dropped: seeds left out because their curve holds NaN or infinity.
-        found: whether there is a power law.
-        reason: empty, or a sentence that starts with "no power law here".
-        refusal: which check the curve fails; None where there is a power law.
-    """
-
-    exponent: float = math.nan
-    stderr: float = math.nan
-    systematic: float = math.nan
-    interval: tuple[float, float] = (math.nan, math.nan)
-    confidence: float = math.nan
-    amplitude: float = math.nan
-    floor: float = math.nan
-    window: tuple[float, float] = (math.nan, math.nan)
-    decades: float = math.nan
-    drift: float = math.nan
-    slope: float = math.nan
-    points: int = 0
-    seeds_used: int = 0
-    seeds_dropped: int = 0
-    found: bool = False
-    reason: str = ""
-    refusal: Refusal | None = None
-
-    def predict(self, steps: ArrayLike) -> Float[np.ndarray, "..."]:
-        """floor + amplitude * steps^-exponent, shaped like `steps` (> 0); NaN where not `found`."""
-        numbers, _ = read_numbers("steps", steps)
-        return np.asarray(self.floor + self.amplitude * numbers**-self.exponent)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON-safe values: tuples as lists, not finite as None, refusal by name."""
-        names = [field.name for field in dataclasses.fields(self)]
-        return {name: json_safe(getattr(self, name)) for name in names}
-
-    def refused(self, refusal: Refusal, **figures: float | int | str) -> "PowerLawFit":
-        """This result as a refusal, with the figures of its sentence."""
-        return dataclasses.replace(self, refusal=refusal, reason=refusal.explain(**figures))
-
-    def __str__(self) -> str:
-        where = f"steps {self.window[0]:g} to {self.window[1]:g}, {self.points} points"
-        where += f", {self.seeds_used} seeds" if self.seeds_used != 1 else ""
-        where += f", {self.seeds_dropped} seeds dropped" if self.seeds_dropped else ""
-        if not self.found:
-            return f"{self.reason} [{where}; slope {self.slope:.3g}]"
-        offset = f"{self.floor:.4g} + " if self.floor else ""
-        low, high = self.interval
-        return (
-            f"L = {offset}{self.amplitude:.4g} t^-{self.exponent:.4g}: "
-            f"exponent {self.exponent:.4g} +- {self.stderr:.2g} "
-            f"({100 * self.confidence:g}% interval {low:.4g} to {high:.4g}) [{where}]"
-        )
+_OPEN = 2.0  # longest of the intervals under each plausible correlation, over the shortest
 
 
 def fit_power_law(
@@ -202,9 +127,11 @@ def fit_power_law(
     evidence = Evidence(assessment, best, structure, jump, smoothness, within, bins, seeds)
     if refusal := find_refusal(evidence):
         return result.refused(refusal, **refusal_figures(evidence))
-    spread = spread_of_curve(within, bins, fits.influence[best, bins], structure.excess)
     if seeds > 1:
         spread = spread_of_seeds(deviations, fits.influence[best, bins])
+    else:
+        jacobian, residual = fits.jacobian[best][:, bins], fits.residual[best, bins]
+        spread = spread_of_curve(within, bins, jacobian, residual, structure.excess)
     if len(windows.first) > 1:
         draws = within.sample(np.random.default_rng(bootstrap_seed), resamples)
         errors = choose_again(assessment, best, fits.residual[best], draws)
@@ -214,20 +141,30 @@ def fit_power_law(
 
 def _conclude(result: PowerLawFit, evidence: Evidence, fits: Fits, spread: Spread) -> PowerLawFit:
     """The result with its power law, unless the exponent may be 0."""
+    from scipy.special import ndtri
+
     best = evidence.fit
     exponent = float(fits.exponent[best])
     drift = float(evidence.assessment.drift[best]) / math.sqrt(12)
     systematic = math.hypot(drift, evidence.shift)
-    low, high = spread.interval(exponent, systematic, result.confidence)
+    normal = float(ndtri((1 + result.confidence) / 2))
+    half = math.hypot(spread.half_width(result.confidence), systematic * normal)
+    low, high = exponent - half, exponent + half
     if low <= 0:
         refusal = evidence.slow or Refusal.REACHES_ZERO
         return result.refused(refusal, low=low, high=high, **refusal_figures(evidence))
+    shortest, longest = spread.extreme_half_widths(result.confidence)
+    fixed = normal * math.hypot(systematic, exponent * float(evidence.assessment.resolution[best]))
+    is_open = math.hypot(longest, fixed) > _OPEN * math.hypot(shortest, fixed)
+    widest = max(math.hypot(longest, systematic * normal), half) if is_open else half
     return dataclasses.replace(
         result,
         exponent=exponent,
         stderr=math.hypot(spread.standard_error, systematic),
         systematic=systematic,
         interval=(low, high),
+        correlation_open=is_open,
+        widest=(exponent - widest, exponent + widest),
         amplitude=float(np.exp(fits.log_amplitude[best])),
         floor=float(fits.floor[best]),
         found=True,
@@ -286,12 +223,3 @@ def _check_options(
     check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)
     check_number("resamples", resamples, "take 200", low=2)
     check_number("bootstrap_seed", bootstrap_seed, "give a natural number", low=0)
-
-
-def json_safe(value: object) -> Any:
-    """A value as JSON holds it: tuples as lists, None for not finite, members by name."""
-    if isinstance(value, tuple):
-        return [json_safe(item) for item in value]
-    if isinstance(value, enum.Enum):
-        return value.name
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,71 +9,95 @@ from jaxtyping import Float
 from jaxsup.fit.curves import Curve, Losses, bin_means
 from jaxsup.fit.single.record_noise import Noise
 
+_ENDS = (0.025, 0.975)  # quantiles over rho
+
 
 class Spread(NamedTuple):
-    """The statistical error of an exponent as a mixture of Student's distributions.
+    """What is known of an exponent, as a mixture of Student's distributions.
 
     Attributes:
         weight: of each part; they sum to 1.
+        offset: estimate less the center of each part.
         error: standard error in each part.
         freedom: degrees of freedom, of all parts.
     """
 
     weight: Float[np.ndarray, " parts"]
+    offset: Float[np.ndarray, " parts"]
     error: Float[np.ndarray, " parts"]
     freedom: float
 
     @property
     def standard_error(self) -> float:
-        """Mean of the parts' errors."""
-        return float(self.weight @ self.error)
+        """Mean over the parts of the root mean square distance from the estimate."""
+        return float(self.weight @ np.hypot(self.offset, self.error))
 
     def inflated(self, factor: float) -> "Spread":
-        """With every error times a factor."""
-        return self._replace(error=self.error * factor)
-
-    def interval(
-        self, exponent: float, systematic: float, confidence: float
-    ) -> tuple[float, float]:
-        """Ends of the interval: statistical and systematic half widths in quadrature."""
-        from scipy.special import ndtri
-
-        half = math.hypot(
-            self.half_width(confidence), systematic * float(ndtri((1 + confidence) / 2))
-        )
-        return exponent - half, exponent + half
+        """With every distance from the estimate times a factor."""
+        return self._replace(offset=self.offset * factor, error=self.error * factor)
 
     def half_width(self, confidence: float) -> float:
         """h with P(|alpha - estimate| < h) = confidence."""
         from scipy.special import stdtr, stdtrit
 
-        level = (1 + confidence) / 2
-        low, high = self.error.min(), self.error.max()
-        ends = np.array([low, high]) * stdtrit(self.freedom, level)
+        reach = np.abs(self.offset) + self.error * stdtrit(self.freedom, (1 + confidence) / 2)
+        ends, error = np.array([0.0, reach.max()]), np.maximum(self.error, 1e-300)
         while ends[1] - ends[0] > 1e-4 * ends[1]:
             middle = ends.mean()
-            inside = self.weight @ stdtr(self.freedom, middle / np.maximum(self.error, 1e-300))
-            ends[int(inside > level)] = middle
+            above = stdtr(self.freedom, (middle - self.offset) / error)
+            below = stdtr(self.freedom, (-middle - self.offset) / error)
+            ends[int(self.weight @ (above - below) > confidence)] = middle
         return float(ends.mean())
+
+    def extreme_half_widths(self, confidence: float) -> tuple[float, float]:
+        """Half widths were one part all there is: 2.5% and 97.5% quantiles over the parts."""
+        parts = [
+            self._replace(weight=np.ones(1), offset=offset, error=error)
+            for offset, error in zip(self.offset[:, None], self.error[:, None], strict=True)
+        ]
+        widths = np.maximum([part.half_width(confidence) for part in parts], 1e-300)
+        order = np.argsort(widths)
+        middle = np.cumsum(self.weight[order]) - self.weight[order] / 2
+        shortest, longest = np.exp(np.interp(_ENDS, middle, np.log(widths[order])))
+        return float(shortest), float(longest)
 
 
 def spread_of_curve(
-    noise: Noise, bins: slice, influence: Float[np.ndarray, " bins"], excess: float = 1.0
+    noise: Noise,
+    bins: slice,
+    jacobian: Float[np.ndarray, "parameters bins"],
+    residual: Float[np.ndarray, " bins"],
+    excess: float = 1.0,
 ) -> Spread:
-    """The error that a curve's noise makes, rho left open as far as the record leaves it open.
+    """What a curve says of the exponent, rho left open as far as the record leaves it open.
+
+    For each rho the exponent is normal about its estimate by generalized least squares: residuals
+    of the fit, whose bins count alike, tell how far from that it is. Without what they tell, an
+    interval is wide enough on average, but too narrow where the fit is far off and too wide where
+    it is not.
 
     Arguments:
         noise: of the record, about the fit in its window.
         bins: the window's.
-        influence: d alpha / d log L of these bins.
+        jacobian: d log L / d (log A, alpha, perhaps c) of these bins.
+        residual: of these bins.
         excess: variance of the bins over what the noise makes.
+
+    Reference:
+        R. A. Fisher, Proc. R. Soc. A 144 (1934) 285: errors given the configuration of the sample.
     """
-    products = noise.covariances(bins) @ influence * influence
-    variance = np.maximum(products.sum(1), 1e-300)
-    shares = np.zeros_like(noise.scale)
-    shares[bins] = noise.weight @ (products / variance[:, None])
-    error = np.sqrt(excess * variance)
-    return Spread(noise.weight, error, noise.effective_freedom(shares))
+    covariances = noise.covariances(bins)
+    shares, offsets, errors = np.zeros_like(noise.scale), [], []
+    for weight, covariance in zip(noise.weight, covariances, strict=True):
+        solved = np.linalg.solve(noise.regularized(covariance), jacobian.T)
+        influence = np.linalg.solve(jacobian @ solved, solved.T)[1]
+        product = covariance @ influence * influence
+        variance = max(float(product.sum()), 1e-300)
+        shares[bins] += weight * product / variance
+        offsets.append(-float(influence @ residual))
+        errors.append(math.sqrt(excess * variance))
+    freedom = noise.effective_freedom(shares)
+    return Spread(noise.weight, np.array(offsets), np.array(errors), freedom)
 
 
 def seed_deviations(curve: Curve, losses: Losses, bins: slice) -> Float[np.ndarray, "seeds bins"]:
@@ -96,7 +120,7 @@ def spread_of_seeds(
     """
     seeds, effects = len(deviations), deviations @ influence
     error = math.sqrt(float(np.var(effects)) / (seeds - 1))
-    return Spread(np.ones(1), np.array([error]), float(seeds - 1))
+    return Spread(np.ones(1), np.zeros(1), np.array([error]), float(seeds - 1))
 
 
 def choice_factor(errors: Float[np.ndarray, "draws 2"]) -> float:

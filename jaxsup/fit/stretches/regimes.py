@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxsup._internal.display import Shown, html_table, html_text
 from jaxsup.fit.intervals import Estimate
-from jaxsup.fit.single.power_law import json_safe
+from jaxsup.fit.single.result import json_safe
 from jaxsup.fit.stretches.kinds import POWER_LAW
 
 

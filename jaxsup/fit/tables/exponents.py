@@ -10,7 +10,8 @@ import numpy as np
 
 from jaxsup._internal.aliases import short_name
 from jaxsup._internal.validation import fail
-from jaxsup.fit.single.power_law import PowerLawFit, fit_power_law
+from jaxsup.fit.single.power_law import fit_power_law
+from jaxsup.fit.single.result import PowerLawFit
 from jaxsup.fit.tables.references import log_slope, theory_limit
 from jaxsup.fit.tables.settings import OUTSIDE, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
@@ -29,11 +30,21 @@ if TYPE_CHECKING:
 
 NONE = "no power law here: "
 """How a reason begins."""
+_OPEN = "open"
+_OPEN_NOTE = (
+    "open: one curve's record does not tell how long its noise is correlated, nor, to a factor of "
+    "2, the error (widest_low and widest_high have the largest); record more often, or train "
+    "several seeds"
+)
+_ENDS = ("low", "high")
 _LABELS = {
     "exponent": "training exponent alpha",
     "stderr": "standard error of alpha",
     "interval_low": "lower end of alpha's interval",
     "interval_high": "upper end of alpha's interval",
+    "correlation_open": "whether the record leaves open how long its noise is correlated",
+    "widest_low": "lower end of alpha's interval under the longest correlation",
+    "widest_high": "upper end of alpha's interval under the longest correlation",
     "theory": "exponent of the linear student without superposition (K = N), this N and window",
     "theory_limit": "exponent without superposition, infinitely many features: (a + 2b - 1)/a",
     "slope": "log-log slope over the window, sign dropped, whether or not it is a power law",
@@ -141,7 +152,10 @@ def format_exponents(table: xr.Dataset) -> str:
     header = [*map(short_name, names), "exponent", "theory", "limit", "window", "seeds"]
     records = exponents_to_records(table)
     rows = [[*setting_cells(row, names), *_result_cells(row)] for row in records]
-    return align_columns([header, *rows]) + partial_notes(records, names)
+    notes = partial_notes(records, names)
+    if any(row["correlation_open"] for row in records):
+        notes += f"\n{_OPEN_NOTE}"
+    return align_columns([header, *rows]) + notes
 
 
 def _measure_settings(
@@ -173,9 +187,9 @@ def _measure_settings(
 
 def _fields(fit: PowerLawFit) -> dict[str, Any]:
     """A fit as one row of the table, pairs as two columns."""
-    (low, high), (first, last) = fit.interval, fit.window
-    ends = {"interval_low": low, "interval_high": high, "window_first": first, "window_last": last}
-    return {**vars(fit), **ends}
+    pairs = {"interval": fit.interval, "widest": fit.widest}
+    ends = {f"{name}_{end}": pair[end == "high"] for name, pair in pairs.items() for end in _ENDS}
+    return {**vars(fit), **ends, "window_first": fit.window[0], "window_last": fit.window[1]}
 
 
 def _result_cells(row: Mapping[str, Any]) -> list[str]:
@@ -184,6 +198,7 @@ def _result_cells(row: Mapping[str, Any]) -> list[str]:
     exponent = without_result(row["problem"]) + slope
     if row["found"]:
         exponent = f"{row['exponent']:.3f} +- {row['stderr']:.3f}"
+        exponent += f" ({_OPEN})" if row["correlation_open"] else ""
     window, dropped = window_text(row["window_first"], row["window_last"]), row["seeds_dropped"]
     seeds = f"{row['seeds_used']}" + (f" (-{dropped} diverged)" if dropped else "")
     return [exponent, decimals(row["theory"]), decimals(row["theory_limit"]), window, seeds]

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from jaxsup._internal.aliases import short_name
 from jaxsup.fit.curves import read_losses
-from jaxsup.fit.single.power_law import json_safe
+from jaxsup.fit.single.result import json_safe
 from jaxsup.fit.stretches.local_exponents import LocalOptions, find_local_exponents
 from jaxsup.fit.tables.references import theory_limit
 from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings

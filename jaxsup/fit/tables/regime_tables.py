@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxsup._internal.aliases import short_name
 from jaxsup.fit.intervals import Estimate
-from jaxsup.fit.single.power_law import json_safe
+from jaxsup.fit.single.result import json_safe
 from jaxsup.fit.stretches.kinds import POWER_LAW
 from jaxsup.fit.stretches.regime_search import RegimeOptions, find_regimes
 from jaxsup.fit.stretches.regimes import Regimes, Stretch

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup._internal.aliases import short_name
-from jaxsup.fit.single.power_law import json_safe
+from jaxsup.fit.single.result import json_safe
 from jaxsup.fit.tables.settings import UNTRAINED
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from jaxsup import SGD, DiagonalTeacher, PowerLawFeatures, Student, Sweep, theory
 from jaxsup.fit.intervals import Estimate
-from jaxsup.fit.single.power_law import json_safe
+from jaxsup.fit.single.result import json_safe
 from jaxsup.reproduce.analysis import dead_outputs, exponent_ratios, speed_ups
 from jaxsup.reproduce.analysis.exponent_ratios import Curve, Exponent
 
