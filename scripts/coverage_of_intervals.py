@@ -11,15 +11,16 @@ in the record and rho = 0, 0.9 or 0.99; of one curve of log-spaced steps also 0.
 the fit ("automatic") or is the whole record ("given"). Everything else is the default. Trial k of
 row j draws from `numpy.random.default_rng([k, j])`; none is left out.
 
-A row is right where the interval holds 0.5 in 93% to 97% of the trials that have one. Where more
-than half of them say that the record leaves open how long its noise is correlated, no more is
-claimed than that the widest interval holds it: the row is right where that does in 93% or more.
+A fit may say that the record leaves open how long its noise is correlated; it claims no more then
+than that the widest interval holds the exponent. A row is right where, of the fits that do not say
+so, the interval holds 0.5 in 93% to 97%; if more than half of them say so, where the widest interval
+of these does in 93% or more.
 
 Columns: share of the trials with a power law whose interval holds 0.5, with the binomial standard
-error of that share; share of these trials that leave the correlation open; share of these whose
-widest interval holds 0.5; share of all trials that are refused, and the most frequent reason; mean
-half width of the intervals over the root mean square error of the exponents; whether the row is
-right.
+error of that share; share of these trials that leave the correlation open; share of the others whose
+interval holds 0.5, and of the open ones whose widest interval does; share of all trials that are
+refused, and the most frequent reason; mean half width of the intervals over the root mean square
+error of the exponents; whether the row is right.
 
     python scripts/coverage_of_intervals.py --trials 1000
 """
@@ -46,8 +47,8 @@ CORRELATIONS = (0.0, 0.9, 0.99)
 MODERATE = (0.5, 0.7)  # further correlations, of one curve of log-spaced steps
 SIGMAS = {1: (0.01, 0.1), 3: (0.03,), 5: (0.03,), 10: (0.03,)}  # by number of seeds
 WINDOWS = ("automatic", "given")
-COLUMNS = ("steps", "rho", "sigma", "seeds", "window", "coverage", "open", "widest", "refused")
-COLUMNS += ("half width / error", "right")
+COLUMNS = ("steps", "rho", "sigma", "seeds", "window", "coverage", "open", "told")
+COLUMNS += ("widest", "refused", "half width / error", "right")
 LOWEST, HIGHEST = 0.93, 0.97  # coverage of a row that is right
 
 
@@ -67,8 +68,9 @@ class Coverage(NamedTuple):
     Attributes:
         found: trials with a power law.
         covered: of these, intervals that hold the exponent.
-        unsure: of these, fits that leave open how long noise is correlated.
-        within: of these, widest intervals that hold the exponent.
+        unsure: of those found, fits that leave open how long noise is correlated.
+        told: of the others, intervals that hold the exponent.
+        within: of the unsure ones, widest intervals that hold the exponent.
         refusals: reasons of the others, by name.
         width: mean half width of the intervals.
         error: root mean square error of the exponents.
@@ -77,6 +79,7 @@ class Coverage(NamedTuple):
     found: int
     covered: int
     unsure: int
+    told: int
     within: int
     refusals: collections.Counter[str]
     width: float
@@ -113,7 +116,7 @@ def measure_coverage(cell: Cell, trials: int, number: int = 0) -> Coverage:
     t = STEPS[cell.steps]
     window = None if cell.window == "automatic" else (t[0], t[-1])
     refusals: collections.Counter[str] = collections.Counter()
-    errors, widths, covered, unsure, within = [], [], 0, 0, 0
+    errors, widths, covered, unsure, told, within = [], [], 0, 0, 0, 0
     for trial in range(trials):
         rng = np.random.default_rng([trial, number])
         noise = cell.sigma * sample_noise(rng, cell.correlation, (cell.seeds, t.size))
@@ -125,15 +128,17 @@ def measure_coverage(cell: Cell, trials: int, number: int = 0) -> Coverage:
         low, high = fit.interval
         covered += low <= EXPONENT <= high
         unsure += fit.correlation_open
+        told += not fit.correlation_open and low <= EXPONENT <= high
         within += fit.correlation_open and fit.widest[0] <= EXPONENT <= fit.widest[1]
         errors.append(fit.exponent - EXPONENT)
         widths.append((high - low) / 2)
     if not errors:
-        return Coverage(0, 0, 0, 0, refusals, math.nan, math.nan)
+        return Coverage(0, 0, 0, 0, 0, refusals, math.nan, math.nan)
     return Coverage(
         len(errors),
         covered,
         unsure,
+        told,
         within,
         refusals,
         float(np.mean(widths)),
@@ -145,7 +150,7 @@ def is_right(coverage: Coverage) -> bool:
     """Whether a row covers as it claims to."""
     if coverage.unsure > coverage.found / 2:
         return coverage.within >= LOWEST * coverage.unsure
-    return LOWEST <= coverage.covered / max(coverage.found, 1) <= HIGHEST
+    return LOWEST <= coverage.told / max(coverage.found - coverage.unsure, 1) <= HIGHEST
 
 
 def row_of(cell: Cell, coverage: Coverage, trials: int) -> str:
@@ -153,6 +158,7 @@ def row_of(cell: Cell, coverage: Coverage, trials: int) -> str:
     share = coverage.covered / max(coverage.found, 1)
     error = math.sqrt(share * (1 - share) / max(coverage.found, 1))
     text = f"{share:.3f} ± {error:.3f}" if coverage.found else "-"
+    sure, unsure = coverage.found - coverage.unsure, coverage.unsure
     refused = f"{1 - coverage.found / trials:.3f}"
     if coverage.refusals:
         refused += f" ({coverage.refusals.most_common(1)[0][0]})"
@@ -164,8 +170,9 @@ def row_of(cell: Cell, coverage: Coverage, trials: int) -> str:
         str(cell.seeds),
         cell.window,
         text,
-        f"{coverage.unsure / max(coverage.found, 1):.2f}",
-        f"{coverage.within / coverage.unsure:.3f}" if coverage.unsure else "-",
+        f"{unsure / max(coverage.found, 1):.2f}",
+        f"{coverage.told / sure:.3f}" if sure else "-",
+        f"{coverage.within / unsure:.3f}" if unsure else "-",
         refused,
         ratio,
         "yes" if is_right(coverage) else "no",

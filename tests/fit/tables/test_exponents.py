@@ -148,6 +148,31 @@ def test_no_power_law_is_said_and_the_slope_kept_apart() -> None:
     assert "1.300 +- 0.000" in lines[2]
 
 
+def test_what_one_curve_leaves_open_is_said() -> None:
+    """80 log-spaced entries with noise of rho = 0.9: it is told, with the interval at its widest."""
+    rng = np.random.default_rng(1)
+    steps, noise = np.geomspace(10, 1e5, 80), rng.standard_normal(80)
+    for entry in range(1, 80):
+        noise[entry] = 0.9 * noise[entry - 1] + np.sqrt(1 - 0.9**2) * noise[entry]
+    losses = np.stack([steps**-0.5 * np.exp(0.01 * noise), steps**-0.7])[:, None]
+    like = power_law_dataset(np.asarray([0.5, 0.7]))
+    dataset = xr.Dataset(
+        {"loss": (like["loss"].dims, losses)},
+        coords={"features.exponent": [1.5, 2.0], "seed": [0], "step": steps},
+        attrs=like.attrs,
+    )
+    table = jaxsup.measure_exponents(dataset)
+    assert table["correlation_open"].values.tolist() == [True, False]
+    first = table.isel({"features.exponent": 0})
+    assert first["widest_low"] < first["interval_low"] < first["exponent"]
+    assert first["exponent"] < first["interval_high"] < first["widest_high"]
+    lines = format_exponents(table).splitlines()
+    assert "(open)" in lines[1]
+    assert "(open)" not in lines[2]
+    assert lines[3].startswith("open: one curve's record does not tell how long its noise is")
+    assert len(format_exponents(table.isel({"features.exponent": [1]})).splitlines()) == 2
+
+
 def test_records_are_safe_for_json() -> None:
     dataset = power_law_dataset(np.asarray([0.4, 1.3]))
     dataset["loss"][0] = 1.0
