@@ -12,15 +12,15 @@ the fit ("automatic") or is the whole record ("given"). Everything else is the d
 row j draws from `numpy.random.default_rng([k, j])`; none is left out.
 
 A fit may say that the record leaves open how long its noise is correlated; it claims no more then
-than that the widest interval holds the exponent. A row is right where, of the fits that do not say
-so, the interval holds 0.5 in 93% to 97%; if more than half of them say so, where the widest interval
-of these does in 93% or more.
+than that the widest interval holds the exponent. A row is right where, of the trials that do not
+say so, the interval holds 0.5 in 93% to 97%, those that are refused counted as not held; if more
+than half say so, where the widest interval of these does in 93% or more.
 
 Columns: share of the trials with a power law whose interval holds 0.5, with the binomial standard
-error of that share; share of these trials that leave the correlation open; share of the others whose
-interval holds 0.5, and of the open ones whose widest interval does; share of all trials that are
-refused, and the most frequent reason; mean half width of the intervals over the root mean square
-error of the exponents; whether the row is right.
+error of that share; share of all trials that leave the correlation open; share of the others,
+refused or not, whose interval holds 0.5, and of the open ones whose widest interval does; share of
+all trials that are refused, and the most frequent reason; mean half width of the intervals over the
+root mean square error of the exponents; whether the row is right.
 
     python scripts/coverage_of_intervals.py --trials 1000
 """
@@ -66,7 +66,8 @@ class Coverage(NamedTuple):
     """What a cell's trials gave.
 
     Attributes:
-        found: trials with a power law.
+        trials: all of them.
+        found: those with a power law.
         covered: of these, intervals that hold the exponent.
         unsure: of those found, fits that leave open how long noise is correlated.
         told: of the others, intervals that hold the exponent.
@@ -76,6 +77,7 @@ class Coverage(NamedTuple):
         error: root mean square error of the exponents.
     """
 
+    trials: int
     found: int
     covered: int
     unsure: int
@@ -133,8 +135,9 @@ def measure_coverage(cell: Cell, trials: int, number: int = 0) -> Coverage:
         errors.append(fit.exponent - EXPONENT)
         widths.append((high - low) / 2)
     if not errors:
-        return Coverage(0, 0, 0, 0, 0, refusals, math.nan, math.nan)
+        return Coverage(trials, 0, 0, 0, 0, 0, refusals, math.nan, math.nan)
     return Coverage(
+        trials,
         len(errors),
         covered,
         unsure,
@@ -148,18 +151,18 @@ def measure_coverage(cell: Cell, trials: int, number: int = 0) -> Coverage:
 
 def is_right(coverage: Coverage) -> bool:
     """Whether a row covers as it claims to."""
-    if coverage.unsure > coverage.found / 2:
+    if coverage.unsure > coverage.trials / 2:
         return coverage.within >= LOWEST * coverage.unsure
-    return LOWEST <= coverage.told / max(coverage.found - coverage.unsure, 1) <= HIGHEST
+    return LOWEST <= coverage.told / (coverage.trials - coverage.unsure) <= HIGHEST
 
 
-def row_of(cell: Cell, coverage: Coverage, trials: int) -> str:
+def row_of(cell: Cell, coverage: Coverage) -> str:
     """A row of the table."""
     share = coverage.covered / max(coverage.found, 1)
     error = math.sqrt(share * (1 - share) / max(coverage.found, 1))
     text = f"{share:.3f} ± {error:.3f}" if coverage.found else "-"
-    sure, unsure = coverage.found - coverage.unsure, coverage.unsure
-    refused = f"{1 - coverage.found / trials:.3f}"
+    sure, unsure = coverage.trials - coverage.unsure, coverage.unsure
+    refused = f"{1 - coverage.found / coverage.trials:.3f}"
     if coverage.refusals:
         refused += f" ({coverage.refusals.most_common(1)[0][0]})"
     ratio = f"{coverage.width:.2g} / {coverage.error:.2g}" if coverage.found else "-"
@@ -170,7 +173,7 @@ def row_of(cell: Cell, coverage: Coverage, trials: int) -> str:
         str(cell.seeds),
         cell.window,
         text,
-        f"{unsure / max(coverage.found, 1):.2f}",
+        f"{unsure / coverage.trials:.2f}",
         f"{coverage.told / sure:.3f}" if sure else "-",
         f"{coverage.within / unsure:.3f}" if unsure else "-",
         refused,
@@ -198,7 +201,7 @@ def main() -> None:
             and cell.window in options.windows
         ):
             coverage = measure_coverage(cell, options.trials, number)
-            print(row_of(cell, coverage, options.trials), flush=True)
+            print(row_of(cell, coverage), flush=True)
             right.append(is_right(coverage))
     print(f"\n{sum(right)} of {len(right)} rows are right")
     print(f"{options.trials} trials a row, {time.perf_counter() - started:.0f} s")

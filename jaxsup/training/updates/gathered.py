@@ -25,6 +25,7 @@ from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 from jaxsup.training.updates.columns import sums_of_columns
 from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.halved import HalvedTables, halved_gradient, halved_tables, unfit
+from jaxsup.training.updates.halved_trial import error_of_halved
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
 from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
 from jaxsup.training.updates.trial import fault_of_kernels
@@ -87,9 +88,10 @@ class Gathered(AbstractSparseUpdate):
     def on(self, experiment: Experiment, device: Any) -> AbstractUpdate:
         """On a card of NVIDIA's, small networks have one kernel, large ones products of float16."""
         update = super().on(experiment, device)
-        if update is not self or unfit(experiment, device) or fault_of_kernels(device):
+        if update is not self or unfit(experiment, device):
             return update
-        return dataclasses.replace(self, halved=True)
+        fault = fault_of_kernels("large", error_of_halved, device)
+        return update if fault else dataclasses.replace(self, halved=True)
 
     def products(self, experiment: Experiment, device: Any) -> str:
         """How a device multiplies."""

@@ -16,6 +16,8 @@ from jaxsup.training.sampling.laws import SparseLaw
 from jaxsup.training.sampling.plan import plan_sparse, unsuitable_law
 from jaxsup.training.updates.base import AbstractUpdate
 from jaxsup.training.updates.fused import unfit_device, unfit_network
+from jaxsup.training.updates.fused_trial import error_of_fused
+from jaxsup.training.updates.trial import fault_of_kernels
 
 
 class AbstractSparseUpdate(AbstractUpdate):
@@ -65,9 +67,10 @@ class AbstractSparseUpdate(AbstractUpdate):
     def on(self, experiment: Experiment, device: Any) -> AbstractUpdate:
         """On a card of NVIDIA's, small networks have their gradient computed in one kernel."""
         plan = plan_sparse(self.level, int(experiment.batch_size))
-        if unfit_device(device) is None and unfit_network(experiment, plan) is None:
-            return dataclasses.replace(self, fused=True)
-        return self
+        if unfit_device(device) or unfit_network(experiment, plan):
+            return self
+        fault = fault_of_kernels("small", error_of_fused, device)
+        return self if fault else dataclasses.replace(self, fused=True)
 
     def products(self, experiment: Experiment, device: Any) -> str:
         """How a device multiplies, and whether all of an update is one kernel."""

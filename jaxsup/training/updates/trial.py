@@ -1,133 +1,53 @@
-"""A trial of the kernels of `jaxsup.training.updates.halved`, on the device that is to run them.
+"""Trials of kernels on the device that is to run them.
 
-Whether kernels do what they say depends on compilers that change. So a process holds one gradient
-against NumPy's in float64 before it relies on them: a few tiles, some of them partly full.
+Whether kernels do what they say depends on compilers that change. So a process holds a gradient
+against NumPy's in float64 before it relies on them.
 """
 
 import concurrent.futures
 import logging
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Float
 
-from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.features import PowerLawFeatures
-from jaxsup.experiment.optimizers import SGD
-from jaxsup.experiment.students import Student, StudentParameters
-from jaxsup.experiment.teachers import DiagonalTeacher
-from jaxsup.training.sampling.arrivals import SparseBatch
-from jaxsup.training.updates.halved import halved_gradient, halved_tables
+from jaxsup.experiment.students import StudentParameters
 
 log = logging.getLogger(__name__)
 
-# Tiles are full, partly full, and empty.
-_FEATURES, _LATENT, _BATCH, _ROWS, _USED = 200, 150, 400, 300, 140
-_ARRIVALS = 300
-_CHANNEL_EXPONENT = 0.3
 _BOUND = 1e-5
-"""Of the largest entry: interpreted, they leave 3e-7; a wrong tile is off by 1e-2 and more."""
+"""Of the largest entry: interpreted, kernels leave 3e-7; a wrong tile is off by 1e-2 and more."""
 
 
-class Trial(NamedTuple):
-    """One network and one batch.
-
-    Attributes:
-        experiment: what is trained.
-        parameters: of the network, in float32.
-        x: samples that hold anything, [rows, features].
-        batch: the same as arrivals.
-    """
-
-    experiment: Experiment
-    parameters: StudentParameters
-    x: Float[np.ndarray, "rows features"]
-    batch: SparseBatch
-
-    def draw(self, key: Key[Array, ""]) -> SparseBatch:
-        """The batch, whatever the key: it stands for a sampler."""
-        del key
-        return self.batch
-
-    def exact(self) -> dict[str, Float[np.ndarray, "*shape"]]:
-        """The gradient in float64."""
-        W, B, c = (
-            np.asarray(getattr(self.parameters, name), np.float64)
-            for name in ("embedding", "core", "bias")
-        )
-        gains = np.arange(1.0, _FEATURES + 1) ** -_CHANNEL_EXPONENT
-        scale = 1.0 / _BATCH
-        inner = self.x @ W.T
-        z = inner @ B.T @ W + c
-        slope = scale * (np.maximum(z, 0) - gains * self.x) * (z > 0)
-        empty = scale * np.maximum(c, 0) * (_BATCH - _USED)
-        return {"core": (slope @ W.T).T @ inner, "bias": slope.sum(axis=0) + empty}
-
-
-def make_trial() -> Trial:
-    """The same network and batch always."""
-    rng = np.random.default_rng(0)
-    experiment = Experiment(
-        PowerLawFeatures(_FEATURES, 1.5),
-        DiagonalTeacher(_CHANNEL_EXPONENT),
-        Student(_LATENT),
-        SGD(0.1),
-        batch_size=_BATCH,
-    )
-    W = rng.standard_normal((_LATENT, _FEATURES))
-    parameters = StudentParameters(
-        embedding=_single(W / np.linalg.norm(W, axis=0)),
-        readout=None,
-        core=_single(rng.standard_normal((_LATENT, _LATENT)) / _LATENT**0.5),
-        bias=_single(0.1 * rng.standard_normal(_FEATURES)),
-    )
-    # Every row that is used has an arrival; a feature comes once in a row.
-    row = np.sort(np.append(np.arange(_USED), rng.integers(0, _USED, _ARRIVALS - _USED)))
-    feature = rng.integers(0, _FEATURES, _ARRIVALS)
-    _, firsts = np.unique(row * _FEATURES + feature, return_index=True)
-    active = np.isin(np.arange(_ARRIVALS), firsts)
-    value = np.where(active, rng.uniform(0.1, 2, _ARRIVALS), 0.0)
-    x = np.zeros((_USED, _FEATURES))
-    np.add.at(x, (row, feature), value.astype(np.float32))
-    room = _ARRIVALS // 10
-    batch = SparseBatch(
-        row=jnp.asarray(np.append(row, np.full(room, row[-1])), jnp.int32),
-        feature=jnp.asarray(np.append(feature, feature[:room]), jnp.int32),
-        value=jnp.asarray(np.append(value, np.zeros(room)), jnp.float32),
-        active=jnp.asarray(np.append(active, np.zeros(room, bool))),
-        rows=_ROWS,
-        usual=_USED,
-        batch=_BATCH,
-        count=_FEATURES,
-    )
-    return Trial(experiment, parameters, x, batch)
-
-
-def fault_of_kernels(device: Any) -> str | None:
+def fault_of_kernels(
+    networks: str, error_of_kernels: Callable[[], float], device: Any
+) -> str | None:
     """Why a device's kernels are not to be used, for people; None: they gave the right numbers.
 
     Tried once a process for each kind of device; what it finds wrong is logged.
 
     Arguments:
-        device: one that `halved.unfit_card` says nothing of.
+        networks: what the kernels are for, "small" or "large".
+        error_of_kernels: the largest error of a gradient, over the largest entry of its array.
+        device: one that runs such kernels.
     """
-    if device.device_kind not in _FAULTS:
+    key = networks, device.device_kind
+    if key not in _FAULTS:
         # In a thread of its own nothing is being traced, and no setting of JAX's is another one.
         with concurrent.futures.ThreadPoolExecutor(1) as thread:
-            fault = thread.submit(_try, device).result()
+            fault = thread.submit(_try, error_of_kernels, device).result()
         if fault is not None:
-            log.warning("kernels for large networks are not used on %s: %s", device, fault)
-        _FAULTS[device.device_kind] = fault
-    return _FAULTS[device.device_kind]
+            log.warning("kernels for %s networks are not used on %s: %s", networks, device, fault)
+        _FAULTS[key] = fault
+    return _FAULTS[key]
 
 
-_FAULTS: dict[str, str | None] = {}
+_FAULTS: dict[tuple[str, str], str | None] = {}
 
 
-def _try(device: Any) -> str | None:
+def _try(error_of_kernels: Callable[[], float], device: Any) -> str | None:
     try:
         with jax.default_device(device):
             error = error_of_kernels()
@@ -136,29 +56,36 @@ def _try(device: Any) -> str | None:
     return None if error <= _BOUND else f"a gradient was off by {error:.2g} of its largest entry"
 
 
-def error_of_kernels(*, interpret: bool = False) -> float:
-    """The largest error of the trial's gradient, over the largest entry of its array.
+def exact_gradient(
+    parameters: StudentParameters,
+    gains: Float[np.ndarray, " features"],
+    x: Float[np.ndarray, "rows features"],
+    batch: int,
+) -> dict[str, Float[np.ndarray, "*shape"]]:
+    """The gradient of half the summed squared error of relu(W^T B W x + c), in float64.
 
     Arguments:
-        interpret: whether JAX interprets the kernels.
+        parameters: of one network, with a core and a bias.
+        gains: of the teacher.
+        x: samples; others up to `batch` hold nothing.
+        batch: number of samples.
     """
-    trial, key = make_trial(), jax.random.key(0)
-    mask = trial.experiment.student.trainable(trial.parameters)
-    learned, frozen = eqx.partition(trial.parameters, mask)
+    W, B, c = (
+        np.asarray(getattr(parameters, name), np.float64) for name in ("embedding", "core", "bias")
+    )
+    scale = 1.0 / batch
+    inner = x @ W.T
+    z = inner @ B.T @ W + c
+    slope = scale * (np.maximum(z, 0) - gains * x) * (z > 0)
+    empty = scale * np.maximum(c, 0) * (batch - len(x))
+    return {"core": (slope @ W.T).T @ inner, "bias": slope.sum(axis=0) + empty}
 
-    @jax.jit
-    def gradient(learned: StudentParameters, frozen: StudentParameters) -> StudentParameters:
-        assert frozen.embedding is not None
-        tables = halved_tables(trial, frozen.embedding)
-        return halved_gradient(trial.experiment, tables, learned, frozen, key, interpret=interpret)
 
-    found, errors = gradient(learned, frozen), []
-    for name, exact in trial.exact().items():
+def largest_error(found: StudentParameters, exact: dict[str, Float[np.ndarray, "*shape"]]) -> float:
+    """The largest error of a gradient, over the largest entry of its array; infinite if NaN."""
+    errors = []
+    for name, theirs in exact.items():
         ours = np.asarray(getattr(found, name), np.float64)
-        error = np.abs(ours - exact).max() / np.abs(exact).max()
+        error = np.abs(ours - theirs).max() / np.abs(theirs).max()
         errors.append(float(np.nan_to_num(error, nan=np.inf)))
     return max(errors)
-
-
-def _single(a: Float[np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
-    return jnp.asarray(a, jnp.float32)

@@ -126,10 +126,10 @@ def test_autocorrelated_noise_widens_the_error():
 
 
 def test_interval_knows_how_far_its_own_fit_is_off():
-    """Bins count alike; entries of white noise should. Where the two slopes differ much, it is wide.
+    """Bins count alike, where entries of white noise should. Where the slopes differ, it is wide.
 
-    An interval by the mean error alone holds the exponent in 83% of the most distant quarter, and in
-    all of the nearer half.
+    An interval by the mean error alone holds the exponent in 83% of the most distant quarter, and
+    in all of the nearer half.
     """
     t = np.arange(1.0, 2001.0)
     covered, distances = [], []
@@ -144,7 +144,7 @@ def test_interval_knows_how_far_its_own_fit_is_off():
     order = np.argsort(distances)
     held = np.array(covered)[order]
     # The binomial law of 75 and of 150 trials leaves these with a probability of 1e-3.
-    assert 0.86 <= np.mean(held[-75:])
+    assert np.mean(held[-75:]) >= 0.86
     assert 0.88 <= np.mean(held[:150]) <= 0.994
 
 

@@ -149,7 +149,7 @@ def test_no_power_law_is_said_and_the_slope_kept_apart() -> None:
 
 
 def test_what_one_curve_leaves_open_is_said() -> None:
-    """80 log-spaced entries with noise of rho = 0.9: it is told, with the interval at its widest."""
+    """80 log-spaced entries with noise of rho = 0.9: told, with the interval at its widest."""
     rng = np.random.default_rng(1)
     steps, noise = np.geomspace(10, 1e5, 80), rng.standard_normal(80)
     for entry in range(1, 80):

@@ -1,0 +1,69 @@
+"""A trial of the kernel of `jaxsup.training.updates.fused`: some networks, a few tiles of samples.
+
+`jaxsup.training.updates.trial` runs it on the device.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.features import PowerLawFeatures
+from jaxsup.experiment.optimizers import SGD
+from jaxsup.experiment.students import Student, StudentParameters
+from jaxsup.experiment.teachers import DiagonalTeacher
+from jaxsup.training.sampling.arrivals import prepare_sampler
+from jaxsup.training.sampling.plan import plan_sparse, sparse_level
+from jaxsup.training.updates.fused import fused_gradient
+from jaxsup.training.updates.trial import exact_gradient, largest_error
+
+# No side is a power of two, and the last tile of samples is partly full.
+_NETWORKS, _FEATURES, _LATENT, _BATCH = 3, 50, 12, 40
+_CHANNEL_EXPONENT = 0.3
+
+
+def error_of_fused(*, interpret: bool = False) -> float:
+    """The largest error of the trial's gradients, over the largest entry of their array.
+
+    Samples are drawn in the kernel, and once more by the sampler, for NumPy.
+
+    Arguments:
+        interpret: whether JAX interprets the kernel.
+    """
+    rng = np.random.default_rng(0)
+    features = PowerLawFeatures(_FEATURES, 1.2)
+    experiment = Experiment(
+        features,
+        DiagonalTeacher(_CHANNEL_EXPONENT),
+        Student(_LATENT),
+        SGD(0.1),
+        batch_size=_BATCH,
+    )
+    W = rng.standard_normal((_NETWORKS, _LATENT, _FEATURES))
+    parameters = StudentParameters(
+        embedding=jnp.asarray(W / np.linalg.norm(W, axis=1, keepdims=True), jnp.float32),
+        readout=None,
+        core=jnp.asarray(
+            rng.standard_normal((_NETWORKS, _LATENT, _LATENT)) / _LATENT**0.5, jnp.float32
+        ),
+        bias=jnp.asarray(0.1 * rng.standard_normal((_NETWORKS, _FEATURES)), jnp.float32),
+    )
+    tables = prepare_sampler(features, plan_sparse(sparse_level(features), _BATCH))
+    learned, frozen = eqx.partition(parameters, experiment.student.trainable(parameters))
+
+    def train(
+        learned: StudentParameters, frozen: StudentParameters, key: Key[Array, ""]
+    ) -> tuple[StudentParameters, Float[Array, "features rows"]]:
+        gradient = fused_gradient(experiment, tables, learned, frozen, key, interpret=interpret)
+        return gradient, tables.draw(key).columns()
+
+    keys = jax.random.split(jax.random.key(0), _NETWORKS)
+    gradients, columns = jax.jit(jax.vmap(train))(learned, frozen, keys)
+    gains, errors = np.arange(1.0, _FEATURES + 1) ** -_CHANNEL_EXPONENT, []
+    for network in range(_NETWORKS):
+        own, found = jax.tree.map(lambda a: a[network], (parameters, gradients))  # noqa: B023
+        x = np.asarray(columns[network], np.float64).T
+        errors.append(largest_error(found, exact_gradient(own, gains, x, _BATCH)))
+    return max(errors)
