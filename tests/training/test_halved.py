@@ -22,7 +22,7 @@ from jaxsup.training.updates.tiles import Tile
 @pytest.fixture(autouse=True)
 def tiles(monkeypatch):
     """Smaller ones, so that small matrices have several; devices that are none pass the trial."""
-    monkeypatch.setattr(gathered, "fault_of_kernels", lambda device: None)
+    monkeypatch.setattr(gathered, "fault_of_kernels", lambda *arguments: None)
     monkeypatch.setattr(halves, "_PRODUCT", Tile(16, 32, 16, 4, 1))
     monkeypatch.setattr(halved, "_SLOPES", Tile(32, 64, 16, 4, 1))
     monkeypatch.setattr(halved, "_COLUMNS", Tile(8, 16, 1, 4, 1))

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 import jaxsup
-from jaxsup.training.updates import choose_update, gathered, halved, halves, trial
+from jaxsup.training.updates import (
+    choose_update,
+    fused,
+    fused_trial,
+    gathered,
+    halved,
+    halved_trial,
+    halves,
+    sparse,
+    trial,
+)
 from jaxsup.training.updates.tiles import Tile
 
 
@@ -20,8 +30,8 @@ def untried(monkeypatch):
 
 
 def test_right_kernels_pass_and_the_batch_is_a_batch():
-    assert trial.error_of_kernels(interpret=True) < 1e-6
-    batch, x = trial.make_trial().batch, trial.make_trial().x
+    assert halved_trial.error_of_halved(interpret=True) < 1e-6
+    batch, x = halved_trial.make_trial().batch, halved_trial.make_trial().x
     assert np.array_equal(np.asarray(batch.columns()).T[: len(x)], x)
     assert (np.diff(np.asarray(batch.row)) >= 0).all()
     assert 1 < len(x) < batch.rows
@@ -29,50 +39,66 @@ def test_right_kernels_pass_and_the_batch_is_a_batch():
 
 def test_wrong_kernels_are_seen(monkeypatch):
     monkeypatch.setattr(halves, "_LARGEST", 2.0**17)
-    assert trial.error_of_kernels(interpret=True) == np.inf
+    assert halved_trial.error_of_halved(interpret=True) == np.inf
+
+
+@pytest.mark.slow
+def test_the_kernel_of_small_networks_passes_and_wrong_draws_are_seen(monkeypatch):
+    assert fused_trial.error_of_fused(interpret=True) < 1e-6
+    monkeypatch.setattr(fused, "_ROTATIONS", ((13, 15, 26, 6), (17, 29, 16, 23)))
+    assert fused_trial.error_of_fused(interpret=True) > 1e-2
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [(3e-3, "a gradient was off by 0.003 of its largest entry"), (2e-6, None)],
 )
-def test_a_device_is_tried_once(error, reason, monkeypatch, caplog):
+def test_a_device_is_tried_once(error, reason, caplog):
     tries = []
-    monkeypatch.setattr(trial, "error_of_kernels", lambda: tries.append(1) or error)
+
+    def find_error():
+        tries.append(1)
+        return error
+
     device = jax.local_devices()[0]
     with caplog.at_level(logging.WARNING):
-        assert [trial.fault_of_kernels(device) for _ in range(2)] == [reason, reason]
-    assert len(tries) == 1
-    assert len(caplog.messages) == (reason is not None)
+        for networks in ("small", "large"):
+            found = [trial.fault_of_kernels(networks, find_error, device) for _ in range(2)]
+            assert found == [reason, reason]
+    assert len(tries) == 2
+    assert len(caplog.messages) == 2 * (reason is not None)
 
 
-def test_what_does_not_compile_is_not_used(monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("networks", "count", "room", "name"),
+    [("small", 64, sparse, "unfit_device"), ("large", 128, gathered, "unfit")],
+)
+def test_what_does_not_compile_is_not_used(networks, count, room, name, monkeypatch, caplog):
     """A CPU runs no such kernel: whoever says it does is told so, and trained without."""
-    monkeypatch.setattr(gathered, "unfit", lambda experiment, device: None)
+    monkeypatch.setattr(room, name, lambda *arguments: None)
     experiment = jaxsup.Experiment(
-        jaxsup.PowerLawFeatures(128, 1.5), jaxsup.DiagonalTeacher(0.0), jaxsup.Student(16),
+        jaxsup.PowerLawFeatures(count, 1.5), jaxsup.DiagonalTeacher(0.0), jaxsup.Student(16),
         jaxsup.SGD(0.5),
     )  # fmt: skip
     update = choose_update(experiment)
     with caplog.at_level(logging.WARNING):
         assert update.on(experiment, jax.local_devices()[0]) is update
-    assert "kernels for large networks are not used on" in caplog.text
+    assert f"kernels for {networks} networks are not used on" in caplog.text
 
 
-def test_a_trial_may_begin_while_something_is_traced(monkeypatch):
+def test_a_trial_may_begin_while_something_is_traced():
     seen = []
-    whole = trial.error_of_kernels
 
-    def tried():
-        seen.append(whole(interpret=True))
+    def find_error():
+        # As training asks for it, whatever the caller's own is.
+        assert jax.config.jax_default_matmul_precision == "highest"
+        seen.append(halved_trial.error_of_halved(interpret=True))
         return seen[-1]
-
-    monkeypatch.setattr(trial, "error_of_kernels", tried)
 
     @jax.jit
     def traced(x):
         with jax.default_matmul_precision("bfloat16"):
-            assert trial.fault_of_kernels(jax.local_devices()[0]) is None
+            assert trial.fault_of_kernels("large", find_error, jax.local_devices()[0]) is None
         return x + 1
 
     assert traced(1.0) == 2.0

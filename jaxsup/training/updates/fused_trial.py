@@ -3,13 +3,14 @@
 `jaxsup.training.updates.trial` runs it on the device.
 """
 
+import functools
+
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.experiment import Experiment, initial_parameters
 from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.optimizers import SGD
 from jaxsup.experiment.students import Student, StudentParameters
@@ -32,24 +33,16 @@ def error_of_fused(*, interpret: bool = False) -> float:
     Arguments:
         interpret: whether JAX interprets the kernel.
     """
-    rng = np.random.default_rng(0)
     features = PowerLawFeatures(_FEATURES, 1.2)
     experiment = Experiment(
         features,
         DiagonalTeacher(_CHANNEL_EXPONENT),
-        Student(_LATENT),
+        Student(_LATENT, core_scale=0.3, bias_scale=0.2),
         SGD(0.1),
         batch_size=_BATCH,
     )
-    W = rng.standard_normal((_NETWORKS, _LATENT, _FEATURES))
-    parameters = StudentParameters(
-        embedding=jnp.asarray(W / np.linalg.norm(W, axis=1, keepdims=True), jnp.float32),
-        readout=None,
-        core=jnp.asarray(
-            rng.standard_normal((_NETWORKS, _LATENT, _LATENT)) / _LATENT**0.5, jnp.float32
-        ),
-        bias=jnp.asarray(0.1 * rng.standard_normal((_NETWORKS, _FEATURES)), jnp.float32),
-    )
+    keys = jax.random.split(jax.random.key(0), _NETWORKS)
+    parameters = jax.vmap(functools.partial(initial_parameters, experiment))(keys)
     tables = prepare_sampler(features, plan_sparse(sparse_level(features), _BATCH))
     learned, frozen = eqx.partition(parameters, experiment.student.trainable(parameters))
 
@@ -59,7 +52,6 @@ def error_of_fused(*, interpret: bool = False) -> float:
         gradient = fused_gradient(experiment, tables, learned, frozen, key, interpret=interpret)
         return gradient, tables.draw(key).columns()
 
-    keys = jax.random.split(jax.random.key(0), _NETWORKS)
     gradients, columns = jax.jit(jax.vmap(train))(learned, frozen, keys)
     gains, errors = np.arange(1.0, _FEATURES + 1) ** -_CHANNEL_EXPONENT, []
     for network in range(_NETWORKS):

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.precision import products_on
 from jaxsup.experiment.students import StudentParameters
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ _FAULTS: dict[tuple[str, str], str | None] = {}
 
 def _try(error_of_kernels: Callable[[], float], device: Any) -> str | None:
     try:
-        with jax.default_device(device):
+        products = products_on(device, "float32")
+        with jax.default_device(device), jax.default_matmul_precision(products):  # pyright: ignore[reportArgumentType]
             error = error_of_kernels()
     except Exception as problem:  # of whatever kind a compiler raises
         return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"

@@ -1,9 +1,9 @@
 """Coverage of the intervals of power-law fits, by the protocol of scripts/coverage_of_intervals.py.
 
 The bounds are those that are claimed, 93% to 97%, widened to what the binomial law of so many
-trials leaves with a probability of 3e-5 on each side: of 500, 88% to 99.6%. Where noise is correlated
-over a large part of a log-spaced record most fits leave the correlation open, and the widest
-interval holds the exponent.
+trials leaves with a probability of 3e-5 on each side: of 500, 88% to 99.6%. Where noise is
+correlated over a large part of a log-spaced record most fits leave the correlation open, and the
+widest interval holds the exponent.
 """
 
 import importlib.util
