@@ -89,8 +89,9 @@ def spread_of_curve(
     covariances = noise.covariances(bins)
     shares, offsets, errors = np.zeros_like(noise.scale), [], []
     for weight, covariance in zip(noise.weight, covariances, strict=True):
-        solved = np.linalg.solve(noise.regularized(covariance), jacobian.T)
-        influence = np.linalg.solve(jacobian @ solved, solved.T)[1]
+        root = np.linalg.cholesky(noise.regularized(covariance))
+        white = np.linalg.solve(root, jacobian.T)
+        influence = np.linalg.solve(root.T, np.linalg.pinv(white)[1])
         product = covariance @ influence * influence
         variance = max(float(product.sum()), 1e-300)
         shares[bins] += weight * product / variance
