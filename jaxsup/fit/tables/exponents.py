@@ -32,9 +32,8 @@ NONE = "no power law here: "
 """How a reason begins."""
 _OPEN = "open"
 _OPEN_NOTE = (
-    "open: one curve's record does not tell how long its noise is correlated, nor, to a factor of "
-    "2, the error (widest_low and widest_high have the largest); record more often, or train "
-    "several seeds"
+    "open: the record of one curve does not tell how long its noise is correlated; the interval "
+    "may be as wide as widest_low to widest_high; record more often, or train several seeds"
 )
 _ENDS = ("low", "high")
 _LABELS = {

@@ -169,7 +169,7 @@ def test_what_one_curve_leaves_open_is_said() -> None:
     lines = format_exponents(table).splitlines()
     assert "(open)" in lines[1]
     assert "(open)" not in lines[2]
-    assert lines[3].startswith("open: one curve's record does not tell how long its noise is")
+    assert lines[3].startswith("open: the record of one curve does not tell how long its noise is")
     assert len(format_exponents(table.isel({"features.exponent": [1]})).splitlines()) == 2
 
 
