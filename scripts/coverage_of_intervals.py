@@ -18,9 +18,9 @@ than half say so, where the widest interval of these does in 93% or more.
 
 Columns: share of the trials with a power law whose interval holds 0.5, with the binomial standard
 error of that share; share of all trials that leave the correlation open; share of the others,
-refused or not, whose interval holds 0.5, and of the open ones whose widest interval does; share of
-all trials that are refused, and the most frequent reason; mean half width of the intervals over the
-root mean square error of the exponents; whether the row is right.
+refused or not, whose interval holds 0.5 (where they are most), and of the open ones whose widest
+interval does; share of all trials that are refused, and the most frequent reason; mean half width
+of the intervals over the root mean square error of the exponents; whether the row is right.
 
     python scripts/coverage_of_intervals.py --trials 1000
 """
@@ -174,7 +174,7 @@ def row_of(cell: Cell, coverage: Coverage) -> str:
         cell.window,
         text,
         f"{unsure / coverage.trials:.2f}",
-        f"{coverage.told / sure:.3f}" if sure else "-",
+        f"{coverage.told / sure:.3f}" if sure >= unsure else "-",
         f"{coverage.within / unsure:.3f}" if unsure else "-",
         refused,
         ratio,
