@@ -66,6 +66,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+# Of the pieces of memory that a process may have mapped.
+_CROWDED = 0.25
+
 # What a test of bad input calls.
 _REFUSALS = {"assert_error_form", "assert_one_line_error", "raises"}
 
@@ -83,6 +86,16 @@ def _names(code: types.CodeType | None) -> set[str]:
         return set()
     inner = [_names(part) for part in code.co_consts if isinstance(part, types.CodeType)]
     return set(code.co_names).union(*inner)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs():
+    """A worker runs hundreds of modules: it gives up what it compiled before it maps too much."""
+    yield
+    from jaxsup.sweep.mapped import mapped_share
+
+    if mapped_share() > _CROWDED:
+        jax.clear_caches()
 
 
 @pytest.fixture

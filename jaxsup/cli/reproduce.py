@@ -81,6 +81,8 @@ class ReproduceCommand:
         single_threaded_lapack()
         share_memory()
         use_house_style()
+        import jax
+
         from jaxsup._internal.validation import check_choice
         from jaxsup.reproduce.claims import DIFFERS
         from jaxsup.reproduce.figure import AbstractWeightsFigure
@@ -104,6 +106,8 @@ class ReproduceCommand:
                 continue
             matrix = None if self.name == "all" and not inspects else weights
             reports[figure.name] = self._reproduce(figure, matrix)
+            # No figure needs another's programs, and there is room for so many.
+            jax.clear_caches()
         self._print(reports)
         verdicts = [c.verdict for r in reports.values() if r for c in r.findings.claims]
         if self.strict and DIFFERS in verdicts:

@@ -18,6 +18,7 @@ from jax.stages import Compiled, Lowered, Traced
 from jaxtyping import Int, Integer, PyTree
 
 from jaxsup.sweep.distributed import (
+    CROWDING,
     Advanced,
     Frozen,
     Inputs,
@@ -27,6 +28,7 @@ from jaxsup.sweep.distributed import (
     beginning,
     freezing,
     freezing_parameters,
+    release,
     tabulating,
 )
 from jaxsup.sweep.keys import seed_keys
@@ -55,7 +57,7 @@ class Programs:
 
 
 class Compiler:
-    """Compiles programs for a mesh of devices, each shape once.
+    """Compiles programs for a mesh of devices, each shape once while there is room for programs.
 
     Attributes:
         mesh: the devices.
@@ -88,7 +90,11 @@ class Compiler:
             began = time.perf_counter()
             options = kernel_options(self.mesh.devices.flat[0].platform, self.kernels)
             compiling = functools.partial(compiled_with, options=options)
-            self._programs[name] = _compile(placement, inputs, given or {}, compiling)
+            programs = _compile(placement, inputs, given or {}, compiling)
+            if CROWDING:
+                self._programs.clear()
+                release()
+            self._programs[name] = programs
             self.seconds += time.perf_counter() - began
         return self._programs[name]
 

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Int, Key, PRNGKeyArray, PyTree
 
 from jaxsup._internal.precision import products_on
 from jaxsup.experiment.experiment import Experiment
+from jaxsup.sweep.mapped import Crowding
 from jaxsup.sweep.placement import Placement
 from jaxsup.training.state import (
     State,
@@ -73,6 +74,8 @@ Start = dict[str, Array]
 """Arrays from which replicas start, [lanes, slots, ...], by name; empty where all are drawn."""
 Advanced = tuple[State, Int[Array, "lanes slots"], dict[str, Array]]
 """The replicas, a copy of their status, and what was observed."""
+CROWDING = Crowding()
+"""Of this process."""
 
 
 @functools.cache
@@ -131,6 +134,13 @@ def tabulating(placement: Placement) -> Wrapped:
     specs = (_inputs_specs(placement)._replace(keys=keyless),)
     function = functools.partial(_tabulate, placement)
     return _distribute(function, placement, specs, placement.settings)
+
+
+def release() -> None:
+    """Give up what JAX keeps of the programs of all placements: traces, and what was compiled."""
+    for kind in (freezing, beginning, advancing, freezing_parameters, tabulating):
+        kind.cache_clear()
+    CROWDING.note_release()
 
 
 def _distribute(

@@ -18,6 +18,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.stages import Lowered, Traced
 
 from jaxsup.sweep.compiled import kept_bytes, structure_of, trace_training
+from jaxsup.sweep.distributed import CROWDING, release
 from jaxsup.sweep.placement import shares_slots
 from jaxsup.sweep.programs import Program
 from jaxsup.sweep.shortage import shortage_of
@@ -139,6 +140,8 @@ def counted_bytes(program: Program, shape: tuple[int, int], device: Any) -> int:
     name = structure_of((first, program.fixed)), program.update, shape, device.platform
     if name not in _COUNTED:
         _COUNTED[name] = _ask(trace_training(program, shape, device), device.platform)
+        if CROWDING:
+            release()
     return _COUNTED[name]
 
 

@@ -5,10 +5,9 @@ diverged, keeps a checkpoint, and stops when it is asked to. Accelerators are gi
 meanwhile, unless one is due for which the host must have seen the last.
 """
 
-import collections
 import dataclasses
-import functools
 import logging
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,8 +55,8 @@ class Trainer:
     def __init__(self, mesh: Mesh, kernels: Path | None = None) -> None:
         self.compiler = Compiler(mesh, kernels)
         self._depth = _DEPTH.get(mesh.devices.flat[0].platform, _DEPTH_ELSEWHERE)
-        pace = functools.partial(_Pace, _SEGMENT_SECONDS / self._depth)
-        self._paces: dict[Programs, _Pace] = collections.defaultdict(pace)
+        # Programs that are given up are not kept for their pace.
+        self._paces: weakref.WeakKeyDictionary[Programs, _Pace] = weakref.WeakKeyDictionary()
 
     def train(
         self,
@@ -86,7 +85,7 @@ class Trainer:
         recorded, last = task.program.fixed.recorded_steps, _last_step(task)
         # A checkpoint may lie on a recorded step: observing it once more gives the same.
         for target in recorded[np.searchsorted(recorded, run.step) :].tolist():
-            pace, due = self._paces[run.batch.programs], False
+            pace, due = self._pace(run.batch.programs), False
             while not due:
                 stop = min(target, run.reached + pace.updates)
                 due = stop == target
@@ -120,6 +119,11 @@ class Trainer:
         if reason is None and any(a.shape[:2] != checkpoint["members"].shape for a in states):
             return "its state is not that of its lanes"
         return reason
+
+    def _pace(self, programs: Programs) -> "_Pace":
+        if programs not in self._paces:
+            self._paces[programs] = _Pace(_SEGMENT_SECONDS / self._depth)
+        return self._paces[programs]
 
     def forget(self) -> None:
         """Give up what is compiled: programs take memory too."""
