@@ -91,7 +91,7 @@ def test_a_trial_may_begin_while_something_is_traced():
 
     def find_error():
         # As training asks for it, whatever the caller's own is.
-        assert jax.config.jax_default_matmul_precision == "highest"
+        assert jax.config.jax_default_matmul_precision == "highest"  # pyright: ignore[reportAttributeAccessIssue]
         seen.append(halved_trial.error_of_halved(interpret=True))
         return seen[-1]
 
