@@ -67,7 +67,8 @@ def _rows(case: Case, repeats: int, *, apart: bool = True) -> list[Row]:
 
 def products(table: dict[str, Any]) -> Prepared:
     """The machine's peak in this precision."""
-    return peaks.products({"side": _PEAK_SIDE, "x64": table["x64"]})
+    seconds = min(table["seconds"], 1.0)
+    return peaks.products({"side": _PEAK_SIDE, "x64": table["x64"], "seconds": seconds})
 
 
 def make_sweep(
