@@ -49,10 +49,10 @@ def from_fit(fit: PowerLawFit | Mapping[str, Any]) -> Estimate | None:
     record = fit if isinstance(fit, Mapping) else fit.to_dict()
     if not record["found"]:
         return None
+    # Records that were kept before there was a widest interval have the plain one.
+    name = "widest" if "widest" in record or "widest_low" in record else "interval"
     low, high = (
-        (record["widest_low"], record["widest_high"])
-        if "widest_low" in record
-        else record["widest"]
+        (record[f"{name}_low"], record[f"{name}_high"]) if f"{name}_low" in record else record[name]
     )
     value = min(max(record["exponent"], low), high)
     return Estimate(value, low, high, f"power-law fit over {record['seeds_used']} seeds")

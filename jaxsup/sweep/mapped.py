@@ -11,6 +11,7 @@ _MAPS, _MOST = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 _SHARE = 1 / 3
 # Of what others have compiled nothing is given up: from then on so much more is allowed.
 _MORE = 1 / 20
+_MOST_SHARE = 0.9
 
 
 def mapped_share() -> float:
@@ -31,4 +32,4 @@ class Crowding:
 
     def note_release(self) -> None:
         """Say that programs were given up: what is left now is no reason to do so again."""
-        self._allowed = max(_SHARE, mapped_share() + _MORE)
+        self._allowed = min(max(_SHARE, mapped_share() + _MORE), _MOST_SHARE)

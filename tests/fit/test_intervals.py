@@ -227,6 +227,11 @@ def test_a_fit_gives_its_interval_and_a_refusal_gives_none() -> None:
     assert estimate.value == pytest.approx(0.5, abs=1e-6)
     assert estimate.basis == "power-law fit over 1 seeds"
     assert from_fit(fit_power_law(t, np.exp(-t / 300))) is None
+    kept = fit.to_dict()
+    kept["widest"] = [0.1, 0.9]
+    assert from_fit(kept) == estimate._replace(low=0.1, high=0.9)
+    del kept["widest"]  # as before there was one
+    assert from_fit(kept) == estimate
 
 
 def test_a_record_of_a_sweep_gives_the_same_as_its_fit() -> None:

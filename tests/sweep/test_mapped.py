@@ -60,6 +60,9 @@ def test_what_others_have_mapped_is_no_reason_to_compile_anew(monkeypatch):
     crowding.note_release()
     share = 0.4
     assert crowding
+    share = 0.97
+    crowding.note_release()
+    assert crowding
 
 
 def test_systems_without_the_limit_are_never_crowded(monkeypatch, tmp_path):

@@ -103,3 +103,19 @@ def test_a_trial_may_begin_while_something_is_traced():
 
     assert traced(1.0) == 2.0
     assert seen[0] < 1e-6
+
+
+def test_a_shortage_of_memory_is_no_fault_of_the_kernels():
+    """It is raised, for whoever makes room, and the kernels are tried again."""
+    tries = []
+
+    def find_error():
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        return 1e-7
+
+    device = jax.local_devices()[0]
+    with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
+        trial.fault_of_kernels("small", find_error, device)
+    assert trial.fault_of_kernels("small", find_error, device) is None

@@ -137,6 +137,13 @@ def _fit_floor(data: Centered, spread: Float[np.ndarray, " points"]) -> Fits:
     theta = _start_floor(data.dx, y, data.mask)
     theta = np.repeat(theta, len(data.y) // len(theta), 0)
     theta, best = _minimize(theta, data, spread)
+    # Over some thirty decades of the loss no start of the list may lead anywhere; the line does.
+    exponent = _fit_line(data).exponent
+    line = np.stack([np.zeros_like(exponent), exponent, np.zeros_like(exponent)], 1)
+    if np.any(_evaluate(line, data, spread).cost < best.cost):
+        line, other = _minimize(line, data, spread)
+        theta = np.where((other.cost < best.cost)[:, None], line, theta)
+        best = _lower(best, other)
     inverse = _invert(best.jacobian)
     square = np.sum(data.dx**2, 1)
     amplification = np.maximum(np.sqrt(np.sum(inverse[:, 1] ** 2, 1) * square), 1.0)
@@ -211,16 +218,22 @@ def _minimize(
         trial = _evaluate(theta + move, data, spread)
         better = trial.cost < best.cost
         theta = np.where(better[:, None], theta + move, theta)
-        best = Evaluation(
-            np.where(better, trial.cost, best.cost),
-            np.where(better[:, None], trial.residual, best.residual),
-            np.where(better[:, None], trial.share, best.share),
-            np.where(better[:, None, None], trial.jacobian, best.jacobian),
-        )
+        best = _lower(best, trial)
         damping = np.where(better, damping / 5, damping * 5)
         if not np.any(better & (np.abs(move).max(1) > 1e-10)) and np.all(damping > 1e3):
             break
     return theta, best
+
+
+def _lower(one: Evaluation, other: Evaluation) -> Evaluation:
+    """Of each fit the evaluation with the lower cost."""
+    better = other.cost < one.cost
+    return Evaluation(
+        np.where(better, other.cost, one.cost),
+        np.where(better[:, None], other.residual, one.residual),
+        np.where(better[:, None], other.share, one.share),
+        np.where(better[:, None, None], other.jacobian, one.jacobian),
+    )
 
 
 def _invert(

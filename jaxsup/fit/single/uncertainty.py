@@ -10,6 +10,7 @@ from jaxsup.fit.curves import Curve, Losses, bin_means
 from jaxsup.fit.single.record_noise import Noise
 
 _ENDS = (0.025, 0.975)  # quantiles over rho
+_RANK = 1e-13  # of the largest singular value: below, parameters are not told apart
 
 
 class Spread(NamedTuple):
@@ -86,12 +87,21 @@ def spread_of_curve(
     Reference:
         R. A. Fisher, Proc. R. Soc. A 144 (1934) 285: errors given the configuration of the sample.
     """
+    from scipy.linalg import solve_triangular
+
     covariances = noise.covariances(bins)
     shares, offsets, errors = np.zeros_like(noise.scale), [], []
     for weight, covariance in zip(noise.weight, covariances, strict=True):
         root = np.linalg.cholesky(noise.regularized(covariance))
-        white = np.linalg.solve(root, jacobian.T)
-        influence = np.linalg.solve(root.T, np.linalg.pinv(white)[1])
+        white = solve_triangular(root, jacobian.T, lower=True)
+        unit = np.maximum(np.linalg.norm(white, axis=0), 1e-300)
+        white /= unit
+        if np.linalg.matrix_rank(white, rtol=_RANK) < len(jacobian):
+            # A floor and a law that the window does not tell apart: nothing is known.
+            offsets.append(0.0)
+            errors.append(math.inf)
+            continue
+        influence = solve_triangular(root, np.linalg.pinv(white)[1] / unit[1], trans=1, lower=True)
         product = covariance @ influence * influence
         variance = max(float(product.sum()), 1e-300)
         shares[bins] += weight * product / variance

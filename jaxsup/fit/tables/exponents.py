@@ -33,7 +33,7 @@ NONE = "no power law here: "
 _OPEN = "open"
 _OPEN_NOTE = (
     "open: the record of one curve does not tell how long its noise is correlated; the interval "
-    "may be as wide as widest_low to widest_high; record more often, or train several seeds"
+    "may be as wide as widest_low to widest_high; train several seeds, or record more often"
 )
 _ENDS = ("low", "high")
 _LABELS = {

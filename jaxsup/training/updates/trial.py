@@ -33,6 +33,9 @@ def fault_of_kernels(
         networks: what the kernels are for, "small" or "large".
         error_of_kernels: the largest error of a gradient, over the largest entry of its array.
         device: one that runs such kernels.
+
+    Raises:
+        JaxRuntimeError: the device had no memory for the trial.
     """
     key = networks, device.device_kind
     if key not in _FAULTS:
@@ -54,6 +57,8 @@ def _try(error_of_kernels: Callable[[], float], device: Any) -> str | None:
         with jax.default_device(device), jax.default_matmul_precision(products):  # pyright: ignore[reportArgumentType]
             error = error_of_kernels()
     except Exception as problem:  # of whatever kind a compiler raises
+        if isinstance(problem, MemoryError) or "RESOURCE_EXHAUSTED" in str(problem):
+            raise  # that is no fault of the kernels: whoever trains makes room and tries again
         return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
     return None if error <= _BOUND else f"a gradient was off by {error:.2g} of its largest entry"
 

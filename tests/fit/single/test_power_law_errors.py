@@ -247,3 +247,13 @@ def test_error_with_a_floor_is_that_of_its_derivatives():
     expected = sigma * math.sqrt(np.sum(influence**2 / counts))
     # One record's says how far off its own fit is; their mean, known to 9%, how far fits are.
     assert np.mean(variances) == pytest.approx(expected**2, rel=0.3)
+
+
+@pytest.mark.parametrize("exponent", [4.8, 4.99])
+def test_a_floor_is_fitted_where_the_loss_spans_forty_decades(exponent):
+    """No start of the list leads to the law: the line without a floor does."""
+    t = np.geomspace(1, 6e7, 20)
+    fit = fit_power_law(t, t**-exponent, floor=True)
+    assert fit.exponent == pytest.approx(exponent, rel=1e-9)
+    low, high = fit.interval
+    assert low <= fit.exponent <= high
