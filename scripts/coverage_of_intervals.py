@@ -72,7 +72,7 @@ class Coverage(NamedTuple):
         unsure: of those found, fits that leave open how long noise is correlated.
         told: of the others, intervals that hold the exponent.
         within: of the unsure ones, widest intervals that hold the exponent.
-        refusals: reasons of the others, by name.
+        refusals: reasons of the trials without a power law, by name.
         width: mean half width of the intervals.
         error: root mean square error of the exponents.
     """

@@ -83,7 +83,7 @@ def resumed(surroundings: Surroundings) -> Iterator[Finding]:
         command = [sys.executable, "-m", module, size, str((folder / "elsewhere").resolve())]
         variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
         if surroundings.devices[0].platform == "cpu":
-            # A CPU has as many devices as a process asks for; part of a sum lies on each.
+            # A CPU has as many devices as a process asks for; other shares have other last bits.
             variables["JAX_NUM_CPU_DEVICES"] = str(len(surroundings.devices))
         subprocess.run(command, cwd=ROOT, env=variables, check=True)
         differing = _differing(whole, jaxsup.open_store(folder / "elsewhere").load())
