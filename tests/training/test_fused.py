@@ -1,4 +1,4 @@
-"""Gradients in one kernel, interpreted: draws and numbers are those of the other updates."""
+"""Gradients in two kernels, interpreted: draws and numbers are those of the other updates."""
 
 import dataclasses
 
@@ -12,8 +12,10 @@ from jax.extend.random import threefry_2x32
 
 import jaxsup
 from jaxsup._internal.precision import products_on
+from jaxsup.training.sampling.arrivals import prepare_sampler
+from jaxsup.training.sampling.plan import plan_sparse, sparse_level
 from jaxsup.training.state import start
-from jaxsup.training.updates import choose_update, fused, sparse
+from jaxsup.training.updates import choose_update, fused, fused_draws, sparse
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +38,40 @@ def experiment(count: int = 48, latent: int = 12, **changes) -> jaxsup.Experimen
 def test_random_words_are_those_of_threefry():
     counters = jnp.arange(5, dtype=jnp.uint32) * jnp.uint32(2**29 + 7)
     first, second = jnp.uint32(0xDEADBEEF), jnp.uint32(12345)
-    ours = fused._words(first, second, counters, jnp.uint32(1))
+    ours = fused_draws._words(first, second, counters, jnp.uint32(1))
     blocks = jnp.concatenate([counters, jnp.ones(5, jnp.uint32)])
     theirs = threefry_2x32(jnp.stack([first, second]), blocks)
     assert np.array_equal(jnp.concatenate(ours), theirs)
+
+
+@pytest.mark.parametrize(("density", "batch"), [(1.0, 7), (3.0, 150)])
+def test_lists_hold_the_sampler_s_batch(density, batch):
+    features = jaxsup.PowerLawFeatures(50, 1.2, density=density)
+    tables = prepare_sampler(features, plan_sparse(sparse_level(features), batch))
+    drawn = fused_draws.fused_draws(tables, jax.random.key(5), interpret=True)
+    occupied, starts = int(drawn.occupied[0]), np.asarray(drawn.starts)
+    x = np.zeros((features.count, tables.plan.rows), np.float32)
+    for row in range(occupied):
+        assert starts[row] < starts[row + 1]
+        arrivals = slice(starts[row], starts[row + 1])
+        # Written from the last on, so that the first of several stays.
+        x[drawn.feature[arrivals][::-1], row] = drawn.value[arrivals][::-1]
+    assert np.array_equal(x, tables.draw(jax.random.key(5)).columns())
+
+
+def test_what_there_is_no_room_for_is_dropped_by_both():
+    """Sizes that hardly any batch exceeds, made so small that this one does."""
+    case = experiment()
+    tables = choose_update(case).prepare(case, 40)
+    parameters = start(case, jax.random.key(0)).parameters
+    learned, frozen = eqx.partition(parameters, case.student.trainable(parameters))
+    plan = dataclasses.replace(tables.plan, rows=11)
+    tables = dataclasses.replace(tables, plan=plan)
+    arguments = case, tables, learned, frozen, jax.random.key(3)
+    expected = choose_update(case).gradient(*arguments)
+    ours = fused.fused_gradient(*arguments, interpret=True)
+    for theirs, own in zip(jax.tree.leaves(expected), jax.tree.leaves(ours), strict=True):
+        np.testing.assert_allclose(own, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
 
 
 @pytest.mark.slow
@@ -98,7 +130,7 @@ def test_only_cards_that_run_it_are_given_the_kernel():
     update = choose_update(case)
     assert update.on(case, card()) == dataclasses.replace(update, fused=True)
     assert update.on(case, card()).identity(40) == update.identity(40)
-    assert update.products(case, card()) == "three passes of TensorFloat-32, in one kernel"
+    assert update.products(case, card()) == "three passes of TensorFloat-32, in two kernels"
     others = {
         "cpu": card("cpu"),
         "rocm": card(version="rocm 7"),

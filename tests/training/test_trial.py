@@ -9,7 +9,7 @@ import pytest
 import jaxsup
 from jaxsup.training.updates import (
     choose_update,
-    fused,
+    fused_draws,
     fused_trial,
     gathered,
     halved,
@@ -45,7 +45,7 @@ def test_wrong_kernels_are_seen(monkeypatch):
 @pytest.mark.slow
 def test_the_kernel_of_small_networks_passes_and_wrong_draws_are_seen(monkeypatch):
     assert fused_trial.error_of_fused(interpret=True) < 1e-6
-    monkeypatch.setattr(fused, "_ROTATIONS", ((13, 15, 26, 6), (17, 29, 16, 23)))
+    monkeypatch.setattr(fused_draws, "_ROTATIONS", ((13, 15, 26, 6), (17, 29, 16, 23)))
     assert fused_trial.error_of_fused(interpret=True) > 1e-2
 
 

@@ -1,4 +1,4 @@
-"""A trial of the kernel of `jaxsup.training.updates.fused`: some networks, a few tiles of samples.
+"""A trial of the kernels of `jaxsup.training.updates.fused`: some networks, a few tiles of samples.
 
 `jaxsup.training.updates.trial` runs it on the device.
 """
@@ -20,15 +20,16 @@ from jaxsup.training.sampling.plan import plan_sparse, sparse_level
 from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.trial import exact_gradient, largest_error
 
-# No side is a power of two, and the last tile of samples is partly full.
-_NETWORKS, _FEATURES, _LATENT, _BATCH = 3, 50, 12, 40
+# No side is a power of two, samples and their arrivals are drawn in two turns, and the last tile is
+# partly full.
+_NETWORKS, _FEATURES, _LATENT, _BATCH = 3, 50, 12, 70
 _CHANNEL_EXPONENT = 0.3
 
 
 def error_of_fused(*, interpret: bool = False) -> float:
     """The largest error of the trial's gradients, over the largest entry of their array.
 
-    Samples are drawn in the kernel, and once more by the sampler, for NumPy.
+    Samples are drawn by the kernel, and once more by the sampler, for NumPy.
 
     Arguments:
         interpret: whether JAX interprets the kernel.

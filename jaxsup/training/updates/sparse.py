@@ -29,7 +29,7 @@ class AbstractSparseUpdate(AbstractUpdate):
 
     Attributes:
         level: samples have room for 2^(level / 4) arrivals each, on average.
-        fused: whether gradients are computed in one kernel (`jaxsup.training.updates.fused`).
+        fused: whether gradients are computed in two kernels (`jaxsup.training.updates.fused`).
     """
 
     level: eqx.AbstractVar[int]
@@ -65,7 +65,7 @@ class AbstractSparseUpdate(AbstractUpdate):
         return prepare_sampler(experiment.features, plan_sparse(self.level, samples))
 
     def on(self, experiment: Experiment, device: Any) -> AbstractUpdate:
-        """On a card of NVIDIA's, small networks have their gradient computed in one kernel."""
+        """On a card of NVIDIA's, small networks have their gradient computed in two kernels."""
         plan = plan_sparse(self.level, int(experiment.batch_size))
         if unfit_device(device) or unfit_network(experiment, plan):
             return self
@@ -73,11 +73,11 @@ class AbstractSparseUpdate(AbstractUpdate):
         return self if fault else dataclasses.replace(self, fused=True)
 
     def products(self, experiment: Experiment, device: Any) -> str:
-        """How a device multiplies, and whether all of an update is one kernel."""
+        """How a device multiplies, and whether all of an update is two kernels."""
         products = super().products(experiment, device)
         there = self.on(experiment, device)
         fused = isinstance(there, AbstractSparseUpdate) and there.fused
-        return f"{products}, in one kernel" if fused else products
+        return f"{products}, in two kernels" if fused else products
 
     def covering(self, other: AbstractUpdate) -> AbstractUpdate:
         """The one with room for more arrivals."""

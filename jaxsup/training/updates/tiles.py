@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+# Triton's products have no side below this.
+_SMALLEST_SIDE = 16
+
 
 class Tile(NamedTuple):
     """What a program of a kernel computes: rows x columns, `terms` of the sum at a time."""
@@ -38,6 +41,11 @@ def kernel_of(
         interpret=interpret,
         name=name,
     )
+
+
+def side_of(size: int) -> int:
+    """The side of an array in a kernel that holds so many: a power of two."""
+    return max(_SMALLEST_SIDE, 1 << (size - 1).bit_length())
 
 
 def places(tile: Tile) -> tuple[Any, Any]:
