@@ -2,8 +2,8 @@
 
 Compilation is most of the suite's time: programs are compiled without LLVM's optimizations and by
 XLA's older emitter of loops, which takes less than half as long, and in one piece, which costs less
-where several workers share the cores; here and in the commands that tests start. Variables that
-make the run a user's:
+where several workers share the cores; here and in the commands that tests start. Products of
+NumPy and SciPy keep to one thread, for the same reason. Variables that make the run a user's:
 
     XLA_FLAGS=            programs compiled at the usual level
     JAXSUP_TYPECHECK=0    no checks of shapes and types at run time
@@ -19,6 +19,9 @@ import signal
 import subprocess
 import sys
 import types
+
+# Read when NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import matplotlib

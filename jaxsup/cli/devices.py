@@ -33,16 +33,6 @@ def _asked_for_x64() -> bool:
     return os.environ.get("JAX_ENABLE_X64", "").lower() in ("y", "yes", "t", "true", "on", "1")
 
 
-def single_threaded_lapack() -> None:
-    """Keep OpenBLAS to the thread that calls it, unless the environment says otherwise.
-
-    Recorded spectra decompose many small matrices, one device a core: threads below that fight for
-    the same cores (at 64 x 64 on two busy ones they cost a factor of 16). OpenBLAS reads this when
-    it is loaded, so call this before NumPy or JAX is imported.
-    """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
 def share_memory() -> None:
     """Let a card's memory be taken as it is needed, unless the environment says otherwise.
 

@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxsup.cli.devices import (
-    configure_devices,
-    share_memory,
-    single_threaded_lapack,
-    use_devices,
-)
+from jaxsup._internal.blas import one_blas_thread
+from jaxsup.cli.devices import configure_devices, share_memory, use_devices
 from jaxsup.cli.pictures import use_house_style
 from jaxsup.cli.signals import stop_on_signals
 from jaxsup.reproduce.registry import figure_titles
@@ -71,6 +67,7 @@ class ReproduceCommand:
     strict: bool = False
     json: bool = False
 
+    @one_blas_thread()
     def run(self) -> None:
         """Reproduce.
 
@@ -78,7 +75,6 @@ class ReproduceCommand:
             ValueError: there is no such figure, or an option does not suit it.
             SystemExit: a verdict is "differs" and --strict is given; status 1.
         """
-        single_threaded_lapack()
         share_memory()
         use_house_style()
         import jax

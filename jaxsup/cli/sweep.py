@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jaxsup.cli.devices import (
-    configure_devices,
-    share_memory,
-    single_threaded_lapack,
-    use_devices,
-)
+from jaxsup.cli.devices import configure_devices, share_memory, use_devices
 from jaxsup.cli.signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -103,7 +98,6 @@ class SweepCommand:
             ValueError: the file or an option does not describe a sweep.
             SystemExit: a signal stopped it; the status says which.
         """
-        single_threaded_lapack()
         share_memory()
         if self.json:
             logging.getLogger("jaxsup").setLevel(logging.WARNING)

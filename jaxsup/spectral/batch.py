@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Float, PyTree
 
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.system import available_cores
 from jaxsup._internal.validation import check_positive_integer
 from jaxsup.spectral.arrays import as_array, check_tolerances, check_unmasked
@@ -84,7 +85,7 @@ def _decompose_shares(
     parts = [stack[start : start + size] for start in starts]
     absent = tuple(tolerance is None for tolerance in tolerances)
     program = _share_program(size, *stack.shape[1:], str(stack.dtype), absent, chunk, summary)
-    with ThreadPoolExecutor(len(parts)) as threads:
+    with one_blas_thread(), ThreadPoolExecutor(len(parts)) as threads:
         # Waited for in its thread: handed over and not waited for, they would run in a row.
         shares = list(
             threads.map(lambda part: jax.block_until_ready(program(part, tolerances)), parts)

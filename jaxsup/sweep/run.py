@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import check_assertions
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+@one_blas_thread()
 @pinned_stream()
 def run(
     sweep: Sweep,

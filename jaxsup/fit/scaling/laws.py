@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
 from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.scaling.results import ScalingFit, ScalingTerm, positive_numbers
@@ -25,6 +26,7 @@ _NO_EXPONENT = 1e-6  # exponents that are none
 _ALIKE = 0.999  # correlation of the axes from which they are one
 
 
+@one_blas_thread()
 def fit_scaling(
     loss: ArrayLike,
     *,

@@ -11,6 +11,7 @@ from typing import SupportsFloat
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
 from jaxsup.fit.single.jumps import find_jump
@@ -37,6 +38,7 @@ from jaxsup.fit.single.windows import (
 _OPEN = 2.0  # longest of the intervals under each plausible correlation, over the shortest
 
 
+@one_blas_thread()
 def fit_power_law(
     steps: ArrayLike,
     loss: ArrayLike,

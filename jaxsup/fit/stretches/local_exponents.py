@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, group_curves, read_losses
@@ -108,6 +109,7 @@ class LocalOptions(NamedTuple):
         check_number("confidence", self.confidence, "give a fraction such as 0.95", **ends)
 
 
+@one_blas_thread()
 def find_local_exponents(
     records: Sequence[Losses], options: LocalOptions, *, intervals: bool = True
 ) -> list[LocalExponents]:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.validation import check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, group_curves, read_losses
 from jaxsup.fit.stretches.bin_noise import (
@@ -154,6 +155,7 @@ def regimes(
     return find_regimes([read_losses(steps, loss)], options)[0]
 
 
+@one_blas_thread()
 def find_regimes(records: Sequence[Losses], options: RegimeOptions) -> list[Regimes]:
     """`regimes` of many curves: noise, lines and cuts of those with the same bins at once.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup._internal.aliases import short_name
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.validation import fail
 from jaxsup.fit.single.power_law import fit_power_law
 from jaxsup.fit.single.result import PowerLawFit
@@ -63,6 +64,7 @@ _LABELS = {
 }
 
 
+@one_blas_thread()
 def measure_exponents(
     dataset: xr.Dataset,
     *,

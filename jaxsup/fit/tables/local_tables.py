@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.aliases import short_name
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup.fit.curves import read_losses
 from jaxsup.fit.single.result import json_safe
 from jaxsup.fit.stretches.local_exponents import LocalOptions, find_local_exponents
@@ -57,6 +58,7 @@ class _Line(NamedTuple):
     reason: str
 
 
+@one_blas_thread()
 def measure_local_exponents(
     dataset: xr.Dataset, *, after: float = 0, confidence: float = 0.95, **options: Any
 ) -> xr.Dataset:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup._internal.aliases import short_name
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup.fit.intervals import Estimate
 from jaxsup.fit.single.result import json_safe
 from jaxsup.fit.stretches.kinds import POWER_LAW
@@ -62,6 +63,7 @@ _SETTING_LABELS = {
 _NOWHERE = Stretch("", (math.nan, math.nan), math.nan, (math.nan, math.nan), math.nan, 0)
 
 
+@one_blas_thread()
 def measure_regimes(
     dataset: xr.Dataset, *, after: float | None = None, confidence: float = 0.95, **options: Any
 ) -> xr.Dataset:

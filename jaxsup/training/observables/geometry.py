@@ -7,9 +7,8 @@ is untied, W is the encoder. What a student with a frozen W learns is in
 
 Latent dimensions that only pad the arrays do not count: spectra have NaN there.
 
-On a CPU, matrices are decomposed one after the other (`jaxsup._internal.serial`). Set
-OPENBLAS_NUM_THREADS=1 before Python starts, as the `jaxsup` command does: threads inside of small
-decompositions cost more than they bring.
+On a CPU, matrices are decomposed one after the other (`jaxsup._internal.serial`), in `jaxsup.run`
+without BLAS threads, which cost more there than they bring (`jaxsup._internal.blas`).
 """
 
 from jaxtyping import Array, Float
