@@ -11,8 +11,8 @@ import numpy as np
 from jaxsup._internal.aliases import short_name
 from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.validation import fail
-from jaxsup.fit.single.power_law import fit_power_law
 from jaxsup.fit.single.result import PowerLawFit
+from jaxsup.fit.tables.processes import fit_curves
 from jaxsup.fit.tables.references import log_slope, theory_limit
 from jaxsup.fit.tables.settings import OUTSIDE, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
@@ -74,6 +74,8 @@ def measure_exponents(
     confidence: float = 0.95,
 ) -> xr.Dataset:
     """Fit L(t) ~ t^-alpha (or c + A t^-alpha) at every setting of a sweep.
+
+    From 500 settings on, each core fits a share of them, in a process of its own.
 
     Arguments:
         dataset: result of `jaxsup.run`, with ``loss`` over (axis names..., "seed", "step").
@@ -164,15 +166,17 @@ def _measure_settings(
 ) -> Iterator[dict[str, Any]]:
     """The row of each setting; a fit that is refused its arguments leaves the others theirs."""
     errors, others = [], False
-    for setting in read_settings(dataset, after):
+    settings = list(read_settings(dataset, after))
+    curves = [(setting.steps, setting.loss) for setting in settings if not setting.problem]
+    fits = iter(fit_curves(curves, options))
+    for setting in settings:
         fit = PowerLawFit(reason=setting.explain(NONE), seeds_dropped=setting.dropped)
-        try:
-            if not setting.problem:
-                fit = fit_power_law(setting.steps, setting.loss, **options)
-            others = True
-        except ValueError as error:
-            errors.append(error)
-            fit = dataclasses.replace(fit, reason=f"{NONE}{error}")
+        result = fit if setting.problem else next(fits)
+        if isinstance(result, ValueError):
+            errors.append(result)
+            fit = dataclasses.replace(fit, reason=f"{NONE}{result}")
+        else:
+            others, fit = True, result
         refusal = "" if fit.refusal is None else fit.refusal.name.lower().replace("_", " ")
         yield {
             **_fields(fit),
