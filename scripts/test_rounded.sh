@@ -8,6 +8,7 @@ export JAXSUP_ROUNDED_PRODUCTS=1
 exec bash scripts/test.sh -k "not bad_input" tests/training tests/spectral tests/theory \
     tests/sweep/test_run.py tests/sweep/test_padding.py \
     --ignore=tests/training/test_batching.py --ignore=tests/training/test_keys.py \
-    --ignore=tests/training/test_halved.py --ignore=tests/training/test_precision.py \
+    --ignore=tests/training/test_halved.py --ignore=tests/training/test_lowered_kernels.py \
+    --ignore=tests/training/test_precision.py \
     --ignore=tests/training/test_sampling_groups.py --ignore=tests/training/test_trial.py \
     --ignore=tests/training/test_sampling.py --ignore=tests/training/test_updates_choice.py "$@"
