@@ -10,11 +10,20 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 from factories import relu_experiment
 
 import jaxsup
 from jaxsup import fit, geometry, spectral, weights
+from jaxsup.plot import new_figure
+from jaxsup.reproduce.figure import Findings
+from jaxsup.reproduce.run import Report
+from jaxsup.sweep.callbacks import PartProgress
+from jaxsup.theory.bottleneck import bottleneck_solution
+from jaxsup.theory.references import LinearReference
 from jaxsup.weights.features.inspection import Questions, inspect_features
+from jaxsup.weights.files.formats import list_tensors
+from jaxsup.weights.files.tensors import select_tensors
 from jaxsup.weights.pairs.comparison import compare
 
 STEPS = np.arange(1, 2001)
@@ -64,6 +73,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     diagnosis = weights.diagnose(read)
     comparison = compare(NOISE, NOISE)
     assert comparison.matches is not None
+    stored = [dataclasses.replace(list_tensors(path)[0], name=f"layer.{i}") for i in range(300)]
+    claims: Any = [None] * 9
+    findings = Findings([{"x": i} for i in range(99)], ["line"] * 99, new_figure()[0], claims)
     trajectory = jaxsup.simulate(relu_experiment(steps=3), jax.random.key(0))
     return {
         "sweep": SWEEP,
@@ -86,6 +98,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "regimes": fit.regimes(STEPS, LOSS + 0.1),
         "no regimes": fit.regimes(STEPS[:4], LOSS[:4]),
         "local exponents": fit.local_exponent(STEPS, LOSS),
+        "tensors": select_tensors(str(path), stored),
+        "bottleneck": bottleneck_solution(NOISE, np.eye(90), np.eye(90), 0.1),
+        "linear student": LinearReference(LOSS, LOSS, 1.0),
+        "part": PartProgress(40, 1, np.ones((30, 40), np.float32)),
+        "findings": findings,
+        "findings of weights": findings._replace(dataset=xr.Dataset({"loss": ("step", LOSS)})),
+        "report": Report("name", "a title", "quick", findings, {"training": 1.0}),
         "scaling": fit.fit_scaling(size=SIZES, loss=1 + SIZES**-0.3),
     }
 

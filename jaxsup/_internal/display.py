@@ -71,7 +71,7 @@ def short(value: Any) -> str:
         return f"{len(value)} entr{'y' if len(value) == 1 else 'ies'}"
     if hasattr(value, "_fields") or hasattr(value, "__dataclass_fields__"):
         return f"{type(value).__name__}(...)"
-    return short(repr(value))
+    return short(" ".join(repr(value).split()))
 
 
 def html_text(text: str) -> str:

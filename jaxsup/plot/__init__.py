@@ -1,8 +1,9 @@
 """Pictures in one quiet style: each function draws data on an axis and returns the axis.
 
 The axis is the one given as `ax`, or a new one. Data are plain arrays or the objects that measured
-them. `new_figure` makes an axis outside of pyplot, `save_figure` writes the file. What a picture of
-your own needs to look the same is in `jaxsup.plot.style`.
+them. `new_figure` makes an axis outside of pyplot, whose figure a notebook shows as the last value
+of a cell; `save_figure` writes the file. What a picture of your own needs to look the same is in
+`jaxsup.plot.style`.
 Pictures of one object beside these: `curves.spectra_along_training`, `geometry.gram_matrix` and
 `geometry.feature_geometry_3d`, `spectra.spectral_measures`, `diagnosis.diagnosis_figure`.
 """

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.style import COLORS, GUIDE, MARKERS, STYLE, plain_log_axis
+from jaxsup.plot.style import COLORS, GUIDE, MARKERS, STYLE, bare_figure, plain_log_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,15 +39,13 @@ def checkpoint_figure(rows: Sequence[CheckpointRow]) -> Figure:
     Raises:
         ValueError: there are none.
     """
-    from matplotlib.figure import Figure
-
     if not rows:
         raise fail("rows", "at least one matrix", "none", "measure one", described=True)
     height = float(np.clip(_LINE * len(rows), _LOWEST, _HIGHEST))
     styles = _styles([row.tensor for row in rows])
     with mpl.rc_context(STYLE):
         size = (11.5, height + 1.3 + 0.17 * (len(styles) // 3))
-        figure = Figure(figsize=size, layout="constrained")
+        figure = bare_figure(*size)
         axes = figure.subplots(1, 3, sharey=True, width_ratios=(1.0, 0.8, 1.2))
         for draw, ax in zip((_saturation, _effective_rank, _tail), axes, strict=True):
             draw(rows, [_style(row, styles) for row in rows], ax)

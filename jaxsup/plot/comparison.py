@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 
-from jaxsup.plot.style import COLOR_MAP, COLORS, DASHES, GUIDE, STYLE, plain_log_axis
+from jaxsup.plot.style import COLOR_MAP, COLORS, DASHES, GUIDE, STYLE, bare_figure, plain_log_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,10 +25,8 @@ def comparison_figure(comparison: Comparison) -> Figure:
     Arguments:
         comparison: result of `jaxsup.weights.pairs.comparison.compare`.
     """
-    from matplotlib.figure import Figure
-
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(11, 7.6), layout="constrained")
+        figure = bare_figure(11, 7.6)
         axes = np.asarray(figure.subplots(2, 2)).ravel()
         figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)  # pyright: ignore
         _draw_eigenvalues(comparison, axes[0])

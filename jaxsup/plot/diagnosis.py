@@ -17,7 +17,7 @@ from jaxsup.plot.geometry import (
 )
 from jaxsup.plot.measures import histogram_beside_nulls, linear_law
 from jaxsup.plot.spectra import eigenvalue_spectrum, localization_histogram, spectral_measures
-from jaxsup.plot.style import COVERING, STYLE
+from jaxsup.plot.style import COVERING, STYLE, bare_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,15 +49,13 @@ def diagnosis_figure(
     Raises:
         ValueError: a feature or the component is not there.
     """
-    from matplotlib.figure import Figure
-
     from jaxsup.weights.diagnosis import largest_features
 
     index = choose_component(diagnosis, component)
     part = None if index is None else diagnosis.geometry.components[index]
     flat = part is None or part.dimension != _IN_SPACE
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(15.5, 7.6), layout="constrained")
+        figure = bare_figure(15.5, 7.6)
         # Panels of their own: a legend beside one does not narrow the others.
         panels: list[SubFigure] = np.asarray(figure.subfigures(2, 3)).ravel().tolist()
         axes = [panel.add_subplot() for panel in panels[:4]]

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Num
 
 from jaxsup._internal.validation import fail
+from jaxsup.plot.labels import label_point
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,14 +66,7 @@ def mark_power_law(
     ax.plot(steps[inside], curve[inside], color=color, **_BAND)
     place = first * (last / first) ** along
     height = np.exp(np.interp(np.log(place), np.log(steps), np.log(curve)))
-    ax.annotate(
-        f"{float(law['exponent']):.2f}",
-        (place, height),
-        xytext=(4, 5),
-        textcoords="offset points",
-        color=color,
-        fontsize=7.5,
-    )
+    label_point(f"{float(law['exponent']):.2f}", (place, float(height)), ax, color)
 
 
 def without_results(name: str, expected: str, table: xr.Dataset) -> ValueError:

@@ -109,6 +109,9 @@ def new_figure(
 ) -> tuple[Figure, Any]:
     """An empty figure in the house style and its axes.
 
+    It is none of pyplot's, which keeps its figures until they are closed: a notebook shows it as
+    the last value of a cell.
+
     Arguments:
         columns: how many axes stand side by side, at least 1.
         rows: how many of these rows there are, at least 1.
@@ -118,11 +121,20 @@ def new_figure(
     Returns:
         The figure, and one axis or, of several, an array of them: [columns], or [rows, columns].
     """
-    from matplotlib.figure import Figure
-
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+        figure = bare_figure(width * columns, height * rows)
         return figure, figure.subplots(rows, columns, subplot_kw={"projection": projection})
+
+
+def bare_figure(width: float, height: float) -> Figure:
+    """A figure without axes, outside of pyplot, that a notebook shows as a cell's last value.
+
+    Arguments:
+        width, height: of all of it, in inches.
+    """
+    from jaxsup.plot.shown_figure import ShownFigure
+
+    return ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

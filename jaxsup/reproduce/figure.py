@@ -11,6 +11,7 @@ import abc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_choice
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Findings(NamedTuple):
     figure: Figure
     claims: list[Claim]
     dataset: xr.Dataset | None = None
+    __repr__ = fields_in_short
 
 
 class _Described(abc.ABC, Generic[Scale]):

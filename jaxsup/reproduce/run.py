@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
 from jaxsup.plot import save_figure
@@ -34,6 +35,7 @@ class Report(NamedTuple):
     scale: str
     findings: Findings
     seconds: dict[str, float]
+    __repr__ = fields_in_short
 
     def to_dict(self) -> dict[str, Any]:
         """What NAME.json holds."""

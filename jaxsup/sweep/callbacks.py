@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.display import fields_in_short
+
 
 class Stopped(Exception):  # noqa: N818 - a request, not an error
     """Training ended early, as it was asked to."""
@@ -25,6 +27,7 @@ class PartProgress:
     network_steps: int
     diverged: int
     losses: Float[np.ndarray, "points seeds"]
+    __repr__ = fields_in_short
 
 
 def never() -> bool:

@@ -91,7 +91,7 @@ class Compiler:
             options = kernel_options(self.mesh.devices.flat[0].platform, self.kernels)
             compiling = functools.partial(compiled_with, options=options)
             programs = _compile(placement, inputs, given or {}, compiling)
-            if CROWDING:
+            if CROWDING.calls_for_release():
                 self._programs.clear()
                 release()
             self._programs[name] = programs

@@ -140,7 +140,7 @@ def counted_bytes(program: Program, shape: tuple[int, int], device: Any) -> int:
     name = structure_of((first, program.fixed)), program.update, shape, device.platform
     if name not in _COUNTED:
         _COUNTED[name] = _ask(trace_training(program, shape, device), device.platform)
-        if CROWDING:
+        if CROWDING.calls_for_release():
             release()
     return _COUNTED[name]
 

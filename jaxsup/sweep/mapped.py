@@ -27,7 +27,8 @@ class Crowding:
     def __init__(self) -> None:
         self._allowed = _SHARE
 
-    def __bool__(self) -> bool:
+    def calls_for_release(self) -> bool:
+        """Count what is mapped now, and say whether it is more than is allowed."""
         return mapped_share() > self._allowed
 
     def note_release(self) -> None:

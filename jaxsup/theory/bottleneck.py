@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import Values
 from jaxsup.theory.arguments import (
     as_floats,
@@ -40,6 +41,7 @@ class BottleneckSolution(NamedTuple):
     optimum: Float[Array, "latent latent"]
     left: Float[Array, "latent latent"]
     right: Float[Array, "latent latent"]
+    __repr__ = fields_in_short
 
 
 def bottleneck_solution(

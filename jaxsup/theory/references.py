@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup.experiment.features import GaussianFeatures, PowerLawFeatures
 from jaxsup.experiment.optimizers import SGD
 from jaxsup.experiment.students import Student
@@ -40,6 +41,7 @@ class LinearReference(NamedTuple):
     weights: Float[np.ndarray, " modes"]
     rates: Float[np.ndarray, " modes"]
     start_up: float
+    __repr__ = fields_in_short
 
     def loss(self, steps: ArrayLike) -> Float[np.ndarray, " steps"]:
         """L after each of `steps` > 0 updates, [steps]."""

@@ -9,7 +9,6 @@ import pytest
 from sweep_cases import relu, run
 
 import jaxsup
-from jaxsup.cli.info import format_inventory
 from jaxsup.experiment import record
 from jaxsup.sweep.programs import plan_programs
 from jaxsup.sweep.store.read import take_inventory
@@ -49,7 +48,7 @@ def test_where_losses_are_exact_there_is_none(tmp_path) -> None:
     assert np.isfinite(dataset["loss"]).all()
     assert np.isnan(dataset["loss_stderr"].values[0]).all()
     assert (dataset["loss_stderr"].values[1] > 0).all()
-    text = format_inventory(take_inventory(tmp_path / "store"))
+    text = str(take_inventory(tmp_path / "store"))
     assert "loss: linear, 128 samples a seed" in text
     linear = dataclasses.replace(experiment.student, activation="identity")
     exact = jaxsup.Sweep(dataclasses.replace(experiment, student=linear), {}, seeds=2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxsup
-from jaxsup.sweep import compiled, footprint, mapped
+from jaxsup.sweep import mapped
 from jaxsup.sweep.mapped import Crowding, mapped_share
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no such limit")
@@ -25,8 +25,7 @@ def run(batches: list[int]):
 
 
 def crowd(monkeypatch, crowded: bool):
-    for room in (compiled, footprint):
-        monkeypatch.setattr(room, "CROWDING", crowded)
+    monkeypatch.setattr(Crowding, "calls_for_release", lambda self: crowded)
 
 
 def test_what_is_given_up_is_given_back(monkeypatch):
@@ -49,23 +48,23 @@ def test_what_others_have_mapped_is_no_reason_to_compile_anew(monkeypatch):
     share = 0.2
     monkeypatch.setattr(mapped, "mapped_share", lambda: share)
     crowding = Crowding()
-    assert not crowding
+    assert not crowding.calls_for_release()
     share = 0.5
-    assert crowding
+    assert crowding.calls_for_release()
     crowding.note_release()
-    assert not crowding
+    assert not crowding.calls_for_release()
     share = 0.56
-    assert crowding
+    assert crowding.calls_for_release()
     share = 0.1
     crowding.note_release()
     share = 0.4
-    assert crowding
+    assert crowding.calls_for_release()
     share = 0.97
     crowding.note_release()
-    assert crowding
+    assert crowding.calls_for_release()
 
 
 def test_systems_without_the_limit_are_never_crowded(monkeypatch, tmp_path):
     monkeypatch.setattr(mapped, "_MOST", tmp_path / "none")
     assert mapped_share() == 0
-    assert not Crowding()
+    assert not Crowding().calls_for_release()

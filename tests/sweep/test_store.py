@@ -1,5 +1,6 @@
 """The store of a sweep: what is committed stays, and going on changes no bit."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from sweep_cases import Stop, assert_same_bits, rate_sweep, run, run_into, train
 
 from jaxsup.sweep.callbacks import Stopped
 from jaxsup.sweep.store import machine, store
+from jaxsup.sweep.store.files import Damage
 from jaxsup.sweep.store.read import take_inventory
 
 
@@ -31,6 +33,22 @@ def test_no_file_mixes_what_is_committed_apart(whole):
     inventory = take_inventory(whole)
     assert (inventory.tiles, inventory.tiles_stored) == (3, 3)
     assert {stored[name].encoding["chunks"][:2] for name in stored} == {(3, 1)}
+
+
+def test_an_inventory_shows_itself_on_one_line_and_in_a_notebook_whole(whole):
+    inventory = take_inventory(whole)
+    mib = f"{inventory.nbytes / 1024:.0f} KiB"
+    shown = f"<Inventory: {whole}, complete: 9 of 9 networks, 3 of 3 tiles, {mib}"
+    assert repr(inventory) == f"{shown}>"
+    files = [Damage(f"loss/c/0/{place}<b>", None, "missing") for place in range(3000)]
+    networks = [{"seed": seed, "last_step": 5} for seed in range(1000)]
+    bad = dataclasses.replace(inventory, damages=files, unread=files[:1], diverged=networks)
+    assert repr(bad) == f"{shown}, 1000 diverged, 3000 damaged, 1 unread>"
+    page = bad._repr_html_()
+    assert "damaged   loss/c/0/2999&lt;b&gt;: missing" in page
+    lines = str(bad).splitlines()
+    assert lines[2] == "state     complete: 9 of 9 networks, 3 of 3 tiles"
+    assert [line for line in lines if "more" in line] == ["          and 980 more: see --json"]
 
 
 @pytest.mark.parametrize("after", [0, 2, 3, 5, 9])

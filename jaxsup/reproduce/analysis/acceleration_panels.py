@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup import plot
+from jaxsup.plot.labels import label_point
 from jaxsup.plot.style import (
     COLORS,
     COVERING,
@@ -129,8 +130,8 @@ def _mark_laws(
         ax.plot(times[inside], mean[inside], color=color, linewidth=6, alpha=0.3)
         middle = np.flatnonzero(inside)[inside.sum() // 2]
         beside = (-26, -8) if kind == RANDOM else (5, 4)
-        words: Any = {"xytext": beside, "textcoords": "offset points", "color": color}
-        ax.annotate(f"{exponent.value:.2f}", (times[middle], mean[middle]), fontsize=8, **words)
+        point = float(times[middle]), float(mean[middle])
+        label_point(f"{exponent.value:.2f}", point, ax, color, offset=beside, size=8)
 
 
 @styled

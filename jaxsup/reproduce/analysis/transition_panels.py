@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup import fit, plot
+from jaxsup.plot.labels import label_point
 from jaxsup.plot.style import COLORS, GUIDE, MARKERS, plain_log_axis, styled
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def _draw_law(row: Row, stretch: Stretch, ax: Axes, color: str) -> None:
         return
     ax.plot(times, loss, color=color, linewidth=5, alpha=0.3, solid_capstyle="butt")
     middle = len(times) // 2
-    place: Any = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 7, "color": color}
-    ax.annotate(f"{stretch.exponent:.2f}", (times[middle], loss[middle]), **place)
+    point = float(times[middle]), float(loss[middle])
+    label_point(f"{stretch.exponent:.2f}", point, ax, color, offset=(3, 3), size=7)
 
 
 @styled

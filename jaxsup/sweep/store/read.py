@@ -1,6 +1,5 @@
 """Read what a sweep has stored: the dataset, and an inventory of the folder."""
 
-import dataclasses
 import logging
 import math
 import re
@@ -15,6 +14,7 @@ from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import check_assertions
 from jaxsup.sweep.store.facts import Facts
 from jaxsup.sweep.store.files import GONE, Damage, UnreadableError, damage_of, readable
+from jaxsup.sweep.store.inventory import Inventory
 from jaxsup.sweep.store.journal import (
     FOLDER,
     MANIFEST,
@@ -106,43 +106,6 @@ def open_whole(path: Path) -> "xr.Dataset":
             "give the folder that `jaxsup sweep --out` made"
         )
     return dataset
-
-
-@dataclasses.dataclass(frozen=True)
-class Inventory:
-    """What a store holds.
-
-    Attributes:
-        path: the folder.
-        attributes: what the dataset says of itself: configuration, versions, devices.
-        sizes: of the dataset's dimensions.
-        tiles, tiles_stored: tiles in all, and stored whole.
-        networks, networks_stored: networks in all, and stored whole.
-        diverged: coordinates of the networks that diverged, with ``last_step``; None where damaged
-            metadata hide them.
-        damages: files that are not as they were written.
-        unread: files that the system does not give now.
-        nbytes: bytes on disk.
-        seconds: time that training took, summed over processes.
-        machines: (versions and devices, networks trained there).
-        unfinished: names of the checkpoints of parts that were stopped on their way and are not
-            stored yet.
-    """
-
-    path: str
-    attributes: dict[str, Any]
-    sizes: dict[str, int]
-    tiles: int
-    tiles_stored: int
-    networks: int
-    networks_stored: int
-    diverged: list[dict[str, Any]] | None
-    damages: list[Damage]
-    unread: list[Damage]
-    nbytes: int
-    seconds: float
-    machines: list[tuple[str, int]]
-    unfinished: list[str]
 
 
 def take_inventory(store: str | Path) -> Inventory:

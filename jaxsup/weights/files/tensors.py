@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import fail, suggest
 from jaxsup.weights.files.formats import StoredTensor
 
@@ -24,6 +25,7 @@ class ChosenTensors(NamedTuple):
     chosen: list[StoredTensor]
     matrices: list[StoredTensor]
     left_out: list[StoredTensor]
+    __repr__ = fields_in_short
 
     def reasons(self) -> dict[str, int]:
         """How many tensors were left out, by why."""
