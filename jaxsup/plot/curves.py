@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, Num
 from matplotlib import colormaps
 
-from jaxsup._internal.aliases import short_name
 from jaxsup._internal.validation import fail
 from jaxsup.plot.regimes import (
     explain_stretches,
@@ -17,13 +16,12 @@ from jaxsup.plot.regimes import (
     mark_stretches,
     without_results,
 )
+from jaxsup.plot.settings import FEW, setting_label, setting_lines
 from jaxsup.plot.style import NEW, line_style, plain_log_axis, styled
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-
-_LINES = 6
 
 
 @styled
@@ -36,6 +34,8 @@ def loss_curves(
     fits: xr.Dataset | None = None,
 ) -> Axes:
     """Loss against training steps, one line a setting: median over seeds, band from min to max.
+
+    More than six settings along a number are shaded by it, without bands.
 
     Arguments:
         dataset: a sweep with at most one axis beside "seed" and "step" (select the others first).
@@ -59,36 +59,33 @@ def loss_curves(
         raise fail("dataset", "a whole curve with a positive loss", text, do, described=True)
     if regimes is not None and not any(np.ravel(regimes["kind"].values).tolist()):
         raise without_results("regimes", "a stretch at some setting", regimes)
+    lines = setting_lines(dataset, dims)
+    shaded = lines.shades is not None
     for position, steps, rows in curves:
-        label = setting_label(dataset, dims, position)
-        _draw_seeds(steps, rows, ax, line_style(position), label)
+        style = lines.styles[position]
+        _draw_seeds(steps, rows, ax, style, lines.labels[position], band=not shaded)
         if theory is not None:
             exact = theory.isel({dims[0]: position}) if dims else theory
             exact = exact.isel(step=exact["step"].values > 0)
             style: Any = {"color": "black", "linewidth": 0.9, "linestyle": (0, (2, 2))}
-            name = "closed form" if position == last else None
+            name = "closed form" if position == curves[-1][0] else None
             ax.plot(exact["step"], exact, label=name, **style)
         if regimes is not None:
             along = [dim for dim in regimes["kind"].dims if dim != "stretch"]
             marked = regimes.isel(dict.fromkeys(along, position))
-            color = line_style(position)["color"]
-            mark_stretches(marked, steps, np.median(rows, 0), ax, color)
+            mark_stretches(marked, steps, np.median(rows, 0), ax, style["color"], named=not shaded)
         if fits is not None:
             fit = fits.isel(dict.fromkeys(fits["found"].dims, position))
             if fit["found"]:
-                color, along = (
-                    line_style(position)["color"],
-                    0.2 + 0.6 * (position + 1) / (last + 2),
-                )
-                mark_power_law(fit, steps, np.median(rows, 0), ax, color, along=along)
+                along: Any = None if shaded else 0.2 + 0.6 * (position + 1) / (last + 2)
+                mark_power_law(fit, steps, np.median(rows, 0), ax, style["color"], along=along)
     marks = regimes is not None or (fits is not None and bool(fits["found"].any()))
     if marks:
-        explain_stretches(ax)
+        explain_stretches(ax, named=not shaded)
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel(step_label(dataset))
     ax.set_ylabel(loss.attrs.get("long_name", "loss L"))
-    if last or theory is not None or marks:
-        ax.legend()
+    lines.explain(ax)
     return ax
 
 
@@ -109,7 +106,7 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes = NEW) -> Axes:
     values = _recorded(dataset, name)
     dims = _scanned("name", values)
     count = values.sizes[dims[0]] if dims else 1
-    positions = np.unique(np.linspace(0, count - 1, min(count, _LINES)).astype(int)).tolist()
+    positions = np.unique(np.linspace(0, count - 1, min(count, FEW)).astype(int)).tolist()
     for position, steps, rows in _curves(values, dims, positions):
         style = line_style(positions.index(position))
         _draw_seeds(steps, rows, ax, style, setting_label(dataset, dims, position))
@@ -141,7 +138,7 @@ def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes = NEW) -> Ax
         expected, do = "a spectrum over seed and step", "select by .isel or .sel"
         raise fail("name", expected, _axes_of(values), do, described=True)
     later = values.isel(step=values["step"].values > 0).transpose("step", "seed", "eigenvalue")
-    positions = np.unique(np.linspace(0, later.sizes["step"] - 1, _LINES).astype(int))
+    positions = np.unique(np.linspace(0, later.sizes["step"] - 1, FEW).astype(int))
     shades = colormaps["viridis_r"](np.linspace(0.05, 0.95, len(positions)))
     for shade, position in zip(shades, positions.tolist(), strict=True):
         line = np.median(later.values[position], axis=0)
@@ -163,30 +160,6 @@ def step_label(dataset: xr.Dataset) -> str:
     """
     axis = dataset["step"].attrs
     return axis["long_name"] if axis and "units" not in axis else "training steps t (updates)"
-
-
-def setting_label(dataset: xr.Dataset, dims: Sequence[Hashable], position: int) -> str | None:
-    """What tells a line from the others: the coordinates along the scanned axis.
-
-    Along a ratio axis the ratio alone speaks, since K and the embedding go with it.
-
-    Arguments:
-        dataset: what is drawn.
-        dims: its scanned axis; without one there is no label.
-        position: of the setting along that axis.
-    """
-    if not dims:
-        return None
-    along = {n: c for n, c in dataset.coords.items() if c.dims == (dims[0],)}
-    if "superposition_ratio" in along:
-        return f"N/K = {along['superposition_ratio'].values[position]:g}"
-    parts = []
-    for name, coordinate in sorted(along.items(), key=lambda item: str(item[0])):
-        text = short_name(str(name)).replace("_", " ")
-        value = coordinate.values[position]
-        number = np.issubdtype(coordinate.dtype, np.number)
-        parts.append(f"{text} = {value:.4g}" if number else str(value))
-    return ", ".join(parts) or f"{dims[0]} {position}"
 
 
 def _recorded(dataset: xr.Dataset, name: str) -> xr.DataArray:
@@ -250,9 +223,11 @@ def _draw_seeds(
     ax: Axes,
     style: dict[str, Any],
     label: str | None,
+    *,
+    band: bool = True,
 ) -> None:
     """The median over seeds as a line, their range as a band."""
     ax.plot(steps, np.median(rows, 0), label=label, **style)
-    if len(rows) > 1:
+    if band and len(rows) > 1:
         ends = rows.min(0), rows.max(0)
         ax.fill_between(steps, *ends, color=style["color"], alpha=0.15, linewidth=0)

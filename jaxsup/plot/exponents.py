@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.curves import setting_label, step_label
+from jaxsup.plot.curves import step_label
 from jaxsup.plot.regimes import without_results
+from jaxsup.plot.settings import FEW, setting_label, setting_lines
 from jaxsup.plot.style import COLOR_MAP, GUIDE, MARKERS, NEW, line_style, styled
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _THEORY: Any = {"linewidth": 0.9, "linestyle": (0, (4, 2))}
 _LIMIT: Any = {"linewidth": 0.7, "linestyle": (0, (1, 3))}
 _THEORY_NAME = "linear student, K = N, this N"
 _LIMIT_NAME = "(a + 2b - 1)/a, N → ∞"
-_LINES = 6
+_MOST_COLUMNS, _MOST_ROWS = 7, 12  # of a map with numbers in each cell
+_WIDE_COLUMNS = 4  # that have room for a word beside them
 
 
 @styled
@@ -49,14 +51,17 @@ def exponent_against_ratio(
     if not (np.isfinite(table["exponent"]) | np.isfinite(table["slope"])).any():
         raise without_results("table", "an exponent or a slope at some setting", table)
     settings = table.sizes[others[0]] if others else 1
+    lines = setting_lines(table, others)
     for position in range(settings):
         rows = table.isel({others[0]: position}) if others else table
         rows = rows.sortby("superposition_ratio")
         # Settings side by side rather than one over another, on the logarithmic axis.
-        shift = 1.02 ** (position - (settings - 1) / 2)
+        shift = min(1.02, 1.1 ** (1 / settings)) ** (position - (settings - 1) / 2)
         ratios = rows["superposition_ratio"].values * shift
-        _draw_setting(rows, ratios, ax, position, setting_label(table, others, position))
-        color, limit = line_style(position)["color"], float(rows["theory_limit"][0])
+        marker = "o" if lines.shades is not None else MARKERS[position % len(MARKERS)]
+        style = {**lines.styles[position], "marker": marker}
+        _draw_setting(rows, ratios, ax, style, lines.labels[position])
+        color, limit = style["color"], float(rows["theory_limit"][0])
         if theory:
             ax.plot(ratios, rows["theory"], color=color, **_THEORY)
             if not math.isnan(limit):
@@ -69,7 +74,7 @@ def exponent_against_ratio(
     ax.set_ylabel("training exponent α,  L ~ t^(-α)")
     _explain_marks(table, ax, theory=theory)
     if legend:
-        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        lines.explain(ax, beside=True)
     return ax
 
 
@@ -94,21 +99,22 @@ def _draw_setting(
     rows: xr.Dataset,
     ratios: Float[np.ndarray, " ratios"],
     ax: Axes,
-    position: int,
+    style: dict[str, Any],
     label: str | None,
 ) -> None:
     """Line, intervals and open markers of a setting, and its entry in the legend."""
-    line = line_style(position)
+    line = {"linestyle": "-", **style, "marker": ""}
     follows = rows["found"].values
     values = np.where(follows, rows["exponent"], rows["slope"])
     ends = np.abs(np.stack([rows["interval_low"], rows["interval_high"]]) - values)
-    marker = {"color": line["color"], "marker": MARKERS[position % len(MARKERS)]}
-    ax.plot(ratios[follows], values[follows], linewidth=1, **line)
+    marker = {"color": style["color"], "marker": style["marker"]}
+    ax.plot(ratios[follows], values[follows], **{**line, "linewidth": 1})
     if follows.any():
         bars: Any = {"linestyle": "", "capsize": 2, **marker}
         ax.errorbar(ratios[follows], values[follows], ends[:, follows], **bars)
     ax.plot(ratios[~follows], values[~follows], linestyle="", markerfacecolor="white", **marker)
-    ax.plot([], [], label=label, linestyle=line["linestyle"], **marker)
+    if label is not None:
+        ax.plot([], [], label=label, linestyle=line["linestyle"], **marker)
     if "exact" in rows:
         ax.plot(ratios[:1] / 1.08, rows["exact"], marker="x", color=line["color"])
 
@@ -137,7 +143,8 @@ def exponent_map(table: xr.Dataset, ax: Axes = NEW) -> Axes:
     """Heat map of the training exponent over (a, b), the theory without superposition below it.
 
     Of the two numbers below, the first is the linear student's at this number of features and over
-    the window of the fit, the second (a + 2b - 1)/a. Cells without a power law are hatched.
+    the window of the fit, the second (a + 2b - 1)/a. Cells without a power law are hatched. Numbers
+    are written where there is room: in up to 7 x 12 cells.
 
     Arguments:
         table: result of `jaxsup.measure_exponents` with exactly the axes ``features.exponent``
@@ -160,20 +167,25 @@ def exponent_map(table: xr.Dataset, ax: Axes = NEW) -> Axes:
     ax.patch.set(hatch="///", edgecolor="#c8c8c8", facecolor="white")
     mesh = ax.pcolormesh(np.arange(columns + 1), np.arange(rows + 1), exponents, vmin=0, vmax=high)
     mesh.set_cmap(COLOR_MAP)
-    for (row, column), value in np.ndenumerate(exponents.filled(np.nan)):
+    written = columns <= _MOST_COLUMNS and rows <= _MOST_ROWS
+    for (row, column), value in np.ndenumerate(exponents.filled(np.nan)) if written else ():
         shade = "white" if value < 0.6 * high else "black"
         text = "none" if np.isnan(value) else f"{value:.2f}"
         place: Any = {"ha": "center", "color": shade}
         ax.text(column + 0.5, row + 0.52, text, va="bottom", fontsize=9, **place)
         theory = [_in_short(grid[name][row, column]) for name in ("theory", "theory_limit")]
-        text = f"theory {theory[0]}, {theory[1]}"
+        text = f"{'theory ' * (columns <= _WIDE_COLUMNS)}{theory[0]}, {theory[1]}"
         ax.text(column + 0.5, row + 0.46, text, va="top", fontsize=6.5, **place)
     for axis, name in ((ax.xaxis, axes[1]), (ax.yaxis, axes[0])):
         values = grid[name].values
-        axis.set_ticks(np.arange(len(values)) + 0.5, [f"{value:g}" for value in values])
+        places = np.arange(0, len(values), -(-len(values) // _MOST_ROWS))
+        axis.set_ticks(places + 0.5, [f"{value:.3g}" for value in values[places]])
     ax.set_xlabel("feature exponent a")
     ax.set_ylabel("importance exponent b")
-    ax.set_title("measured; below, without superposition: this N and window, (a + 2b - 1)/a")
+    if written:
+        ax.set_title("measured; below, without superposition: this N and window, (a + 2b - 1)/a")
+    elif exponents.count() < exponents.size:
+        ax.set_title("hatched: no power law found")
     ax.figure.colorbar(mesh, ax=ax, label="training exponent α")
     return ax
 
@@ -203,7 +215,7 @@ def local_exponents(
     if not np.isfinite(table["exponent"].values).any():
         raise without_results("table", "a local exponent at some setting", table)
     count = table.sizes[dims[0]] if dims else 1
-    positions = np.unique(np.linspace(0, count - 1, min(count, _LINES)).astype(int)).tolist()
+    positions = np.unique(np.linspace(0, count - 1, min(count, FEW)).astype(int)).tolist()
     for line, position in enumerate(positions):
         setting = table.isel({dims[0]: position}) if dims else table
         setting = setting.isel(step=np.isfinite(setting["exponent"].values))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
     from matplotlib.text import Annotation
     from matplotlib.transforms import BboxBase
+    from matplotlib.typing import ColorType
 
 _GAP = 1.0  # points between two labels
 _NEAR = 1.5  # heights of a label: one that is moved further has a line to its point
@@ -26,7 +27,7 @@ def label_point(
     text: str,
     point: tuple[float, float],
     ax: Axes,
-    color: str,
+    color: ColorType,
     *,
     offset: tuple[float, float] = (4, 5),
     size: float = 7.5,

@@ -14,9 +14,10 @@ from jaxsup.plot.labels import label_point
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.typing import ColorType
 
 _POWER_LAW = "power-law"
-_BAND: Any = {"linewidth": 6, "alpha": 0.28, "linestyle": "-", "solid_capstyle": "butt"}
+_BAND: Any = {"alpha": 0.28, "linestyle": "-", "solid_capstyle": "butt"}
 
 
 def mark_stretches(
@@ -24,7 +25,9 @@ def mark_stretches(
     steps: Num[np.ndarray, " steps"],
     curve: Float[np.ndarray, " steps"],
     ax: Axes,
-    color: str,
+    color: ColorType,
+    *,
+    named: bool = True,
 ) -> None:
     """A wide band along each power law of a curve, its exponent beside it, and the floor.
 
@@ -34,9 +37,11 @@ def mark_stretches(
         curve: the loss as it is drawn.
         ax: axis that it is drawn on, both scales logarithmic.
         color: of the curve.
+        named: whether exponents are written.
     """
+    along = 0.5 if named else None
     for place in np.flatnonzero(regimes["kind"].values == _POWER_LAW):
-        mark_power_law(regimes.isel(stretch=place), steps, curve, ax, color)
+        mark_power_law(regimes.isel(stretch=place), steps, curve, ax, color, along=along)
     floor = float(regimes["floor"])
     if np.isfinite(floor):
         ax.plot(steps[-1], floor, marker="_", markersize=12, color=color, clip_on=False)
@@ -47,9 +52,9 @@ def mark_power_law(
     steps: Num[np.ndarray, " steps"],
     curve: Float[np.ndarray, " steps"],
     ax: Axes,
-    color: str,
+    color: ColorType,
     *,
-    along: float = 0.5,
+    along: float | None = 0.5,
 ) -> None:
     """A wide band along the window of one power law of a curve, its exponent beside it.
 
@@ -59,11 +64,14 @@ def mark_power_law(
         curve: the loss as it is drawn, positive within the window.
         ax: axis that it is drawn on, both scales logarithmic.
         color: of the curve.
-        along: where the exponent stands, from 0, at the first step of the window, to 1.
+        along: where the exponent stands, from 0, at the first step of the window, to 1; None: it
+            is not written, and the band is narrow.
     """
     first, last = float(law["window_first"]), float(law["window_last"])
     inside = (steps >= first) & (steps <= last)
-    ax.plot(steps[inside], curve[inside], color=color, **_BAND)
+    ax.plot(steps[inside], curve[inside], color=color, **_band(named=along is not None))
+    if along is None:
+        return
     place = first * (last / first) ** along
     height = np.exp(np.interp(np.log(place), np.log(steps), np.log(curve)))
     label_point(f"{float(law['exponent']):.2f}", (place, float(height)), ax, color)
@@ -84,6 +92,12 @@ def without_results(name: str, expected: str, table: xr.Dataset) -> ValueError:
     return fail(name, expected, f"none: {reasons or 'no reason given'}", do, described=True)
 
 
-def explain_stretches(ax: Axes) -> None:
+def explain_stretches(ax: Axes, *, named: bool = True) -> None:
     """The legend's entries for what `mark_stretches` draws."""
-    ax.plot([], [], color="#777777", label="power law, exponent", **_BAND)
+    label = "power law, exponent" if named else "power law"
+    ax.plot([], [], color="#777777", label=label, **_band(named=named))
+
+
+def _band(*, named: bool) -> dict[str, Any]:
+    """Beside an exponent it is one of few, else one of many."""
+    return {**_BAND, "linewidth": 6 if named else 3}

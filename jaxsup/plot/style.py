@@ -148,10 +148,11 @@ def save_figure(figure: Figure, path: str | Path) -> None:
 
 
 def line_style(position: int) -> dict[str, Any]:
-    """Color and dash of the line at a position of a figure."""
+    """Color and dash of the line at a position of a figure: no two of the first 36 have both."""
+    turn = position // len(COLORS)
     return {
         "color": COLORS[position % len(COLORS)],
-        "linestyle": DASHES[position % len(DASHES)],
+        "linestyle": DASHES[(position + turn) % len(DASHES)],
     }
 
 

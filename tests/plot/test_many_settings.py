@@ -1,0 +1,108 @@
+"""Pictures of more settings than a legend tells apart."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.colors import LogNorm, to_rgba
+
+from jaxsup import plot
+from jaxsup.plot.settings import FEW, setting_lines
+from jaxsup.plot.style import line_style
+
+
+def curves(name: str, values) -> xr.Dataset:
+    """t^-0.5 of two seeds at every value."""
+    steps = np.asarray([1, 10, 100, 1000])
+    loss = np.ones((len(values), 2, 1)) * steps**-0.5 * (1 + np.arange(2))[None, :, None]
+    coords = {name: list(values), "seed": [0, 1], "step": steps}
+    return xr.Dataset({"loss": ((name, "seed", "step"), loss)}, coords)
+
+
+def fits(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    ones = np.ones(dataset.sizes[name])
+    numbers = {"exponent": 0.5, "window_first": 1.0, "window_last": 1000.0}
+    columns = {key: (name, value * ones) for key, value in numbers.items()}
+    return xr.Dataset({**columns, "found": (name, ones > 0)})
+
+
+def legend_texts(ax) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_no_two_of_36_lines_look_the_same():
+    styles = {(style["color"], str(style["linestyle"])) for style in map(line_style, range(36))}
+    assert len(styles) == 36
+
+
+def test_many_along_a_number_are_shaded_by_it_beside_a_color_bar():
+    values = np.linspace(1, 2, 20)
+    dataset = curves("features.exponent", values)
+    dataset["features.exponent"].attrs["long_name"] = "feature exponent a"
+    ax = plot.loss_curves(dataset, fits=fits(dataset, "features.exponent"))
+    (bar,) = [other for other in ax.figure.axes if other is not ax]
+    assert bar.get_ylabel() == "feature exponent a"
+    assert bar.get_ylim() == (1.0, 2.0)
+    assert legend_texts(ax) == ["power law"]
+    assert not ax.texts
+    assert not ax.collections  # bands of the seeds
+    drawn = {to_rgba(line.get_color()) for line in ax.get_lines() if line.get_linewidth() == 1.0}
+    assert len(drawn) == 20
+
+
+def test_few_and_those_along_no_number_have_a_legend():
+    few = plot.loss_curves(curves("features.exponent", np.arange(1.0, FEW + 1)))
+    assert len(few.figure.axes) == 1
+    assert len(legend_texts(few)) == FEW
+    many = plot.loss_curves(curves("run", [f"run {k}" for k in range(15)]))
+    assert len(many.figure.axes) == 1
+    assert legend_texts(many)[:2] == ["run 0", "run 1"]
+    figure, legend = many.get_figure(root=True), many.get_legend()
+    assert figure is not None
+    assert legend is not None
+    figure.draw_without_rendering()
+    assert legend.get_window_extent().x0 >= many.get_window_extent().x1
+
+
+def test_colors_follow_the_logarithm_of_numbers_far_apart():
+    lines = setting_lines(curves("batch_size", 2.0 ** np.arange(8)), ["batch_size"])
+    assert lines.shades is not None
+    assert isinstance(lines.shades.norm, LogNorm)
+    near = setting_lines(curves("batch_size", np.arange(2.0, 10.0)), ["batch_size"])
+    assert near.shades is not None
+    assert not isinstance(near.shades.norm, LogNorm)
+
+
+def test_a_number_that_repeats_tells_no_settings_apart():
+    dataset = curves("setting", np.arange(8)).drop_vars("setting")
+    repeated = dataset.assign_coords(a=("setting", np.arange(8.0) // 2))
+    assert setting_lines(repeated, ["setting"]).shades is None
+    apart = repeated.assign_coords(b=("setting", np.arange(8.0)))
+    assert setting_lines(apart, ["setting"]).title == "b"
+
+
+def test_a_map_of_many_cells_has_no_numbers_and_few_ticks():
+    names, shape = ("features.exponent", "teacher.exponent"), (25, 20)
+    exponent = np.full(shape, 0.5)
+    columns = dict.fromkeys(("exponent", "theory", "theory_limit"), (names, exponent))
+    table = xr.Dataset(columns, {names[0]: np.linspace(1, 2, 25), names[1]: np.linspace(0, 1, 20)})
+    ax = plot.exponent_map(table)
+    assert not ax.texts
+    assert ax.get_title() == ""
+    assert len(ax.get_xticks()) <= 13
+    assert [label.get_text() for label in ax.get_xticklabels()][:2] == ["1", "1.12"]
+    small = plot.exponent_map(table.isel({names[0]: slice(3), names[1]: slice(2)}))
+    assert len(small.texts) == 12
+
+
+def test_exponents_of_many_settings_are_shaded_too():
+    ratios, values = [1.0, 2.0, 4.0], np.linspace(0, 2, 9)
+    ones = np.ones((9, 3))
+    names = ("exponent", "slope", "interval_low", "interval_high", "theory", "theory_limit")
+    dims = ("teacher.exponent", "width")
+    columns = {**dict.fromkeys(names, (dims, ones)), "found": (dims, ones > 0)}
+    coords = {"teacher.exponent": values, "superposition_ratio": ("width", ratios)}
+    ax = plot.exponent_against_ratio(xr.Dataset(columns, coords))
+    assert len(ax.figure.axes) == 2
+    # Side by side, within a tenth of a ratio.
+    places = [bars[0].get_xdata()[0] for bars in ax.containers]
+    assert len(places) == 9
+    assert max(places) / min(places) < 1.11
