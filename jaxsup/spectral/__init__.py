@@ -19,7 +19,7 @@ assignment of features to eigenspaces are piecewise constant.
 
 On a CPU, matrices are decomposed one after the other by the thread that asks
 (`jaxsup._internal.serial`), and a large batch is shared out to a thread a core, of which none has
-BLAS threads below it (unless the environment sets their number, OPENBLAS_NUM_THREADS).
+BLAS threads below it (unless OPENBLAS_NUM_THREADS is set).
 
 In shapes, "eigenspaces" are the distinct eigenvalues and "eigenvalues" all min(K, N) of them, with
 multiplicity. `decompose` returns all that a spectrum says. Single numbers without one are in the

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.validation import check_number, check_positive_integer
 from jaxsup.sweep.capacities import Capacity, plan_capacities
 from jaxsup.sweep.grid import Sweep
@@ -97,6 +98,7 @@ class Forecast:
     compilation: float | None
 
 
+@one_blas_thread()
 @pinned_stream()
 def forecast(
     sweep: Sweep,

@@ -3,6 +3,7 @@
 import os
 import threading
 
+import jax
 import numpy as np
 import pytest
 import scipy.linalg  # noqa: F401
@@ -12,6 +13,7 @@ import jaxsup
 from jaxsup._internal import blas
 from jaxsup.fit.single import power_law
 from jaxsup.spectral import batch
+from jaxsup.sweep import forecast
 
 
 def threads() -> set[int]:
@@ -22,8 +24,7 @@ def threads() -> set[int]:
 @pytest.fixture(autouse=True)
 def of_several_threads(monkeypatch):
     """As where nobody has set a number, on a machine with two cores and more."""
-    for name in blas._VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv(blas._VARIABLE, raising=False)
     with threadpool_limits(2, "blas"):
         if threads() != {2}:
             pytest.skip("no BLAS library here takes a number of threads")
@@ -54,9 +55,12 @@ def test_threads_are_given_back_after_an_error():
     assert threads() == {2}
 
 
-@pytest.mark.parametrize("name", blas._VARIABLES)
-def test_what_the_environment_says_is_left_alone(name, monkeypatch):
-    monkeypatch.setitem(os.environ, name, "2")
+def test_what_the_environment_says_of_the_library_is_left_alone(monkeypatch):
+    monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "2")
+    monkeypatch.setitem(os.environ, blas._VARIABLE, "")
+    with blas.one_blas_thread():
+        assert threads() == {1}
+    monkeypatch.setitem(os.environ, blas._VARIABLE, "2")
     with blas.one_blas_thread():
         assert threads() == {2}
 
@@ -92,15 +96,28 @@ def test_spectra_that_are_shared_out_keep_to_one_thread(monkeypatch):
     assert seen == [{1}, {1}]
 
 
-def test_a_run_keeps_to_one_thread():
-    experiment = jaxsup.Experiment(
-        jaxsup.PowerLawFeatures(4, 1.0),
-        jaxsup.DiagonalTeacher(0.0),
-        jaxsup.Student(2),
-        jaxsup.SGD(0.1),
-        steps=2,
+@pytest.fixture
+def sweep():
+    features, teacher = jaxsup.PowerLawFeatures(4, 1.0), jaxsup.DiagonalTeacher(0.0)
+    return jaxsup.Sweep(
+        jaxsup.Experiment(features, teacher, jaxsup.Student(2), jaxsup.SGD(0.1), steps=2)
     )
+
+
+def test_a_run_keeps_to_one_thread(sweep):
     seen = []
-    jaxsup.run(jaxsup.Sweep(experiment), progress=lambda progress: seen.append(threads()))
+    jaxsup.run(sweep, progress=lambda progress: seen.append(threads()))
     assert seen
     assert set().union(*seen) == {1}
+
+
+def test_a_forecast_is_timed_as_a_run_trains(sweep, monkeypatch):
+    seen, time_run = [], forecast._time_run
+
+    def watched(*arguments):
+        seen.append(threads())
+        return time_run(*arguments)
+
+    monkeypatch.setattr(forecast, "_time_run", watched)
+    forecast.forecast(sweep, jax.devices()[:1])
+    assert seen == [{1}]

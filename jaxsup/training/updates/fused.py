@@ -35,8 +35,8 @@ from jaxsup.training.updates.tiles import load, side_of, store_at
 # both took longer than the other way.
 _MOST_ENTRIES = 2048
 # Samples a tile, and entries of W a warp holds: of seven pairs the fastest on an H200. Larger tiles
-# spill; warps of one program wait for each other.
-_MOST_ROWS = 16
+# spill more; warps of one program wait for each other.
+_ROWS = 16
 _ENTRIES_A_WARP = 1024
 _LAWS = PowerLawFeatures, SparseFeatures
 
@@ -146,7 +146,6 @@ def _kernel(
     """One network: its whole batch, tile by tile of the rows that hold anything."""
     latent, count = embedding.shape
     K, N = side_of(latent), side_of(count)
-    rows = _rows(plan.batch)
     k, n = jnp.arange(K), jnp.arange(N)
     square = (k < latent)[:, None] & (k < latent)[None, :]
     oblong = (k < latent)[:, None] & (n < count)[None, :]
@@ -157,7 +156,7 @@ def _kernel(
 
     def tile(index: Any, sums: Any) -> Any:
         core_sum, bias_sum = sums
-        row = index * rows + jnp.arange(rows)
+        row = index * _ROWS + jnp.arange(_ROWS)
         there = row < occupied
         start, stop = (load(starts, (place,), there) for place in (row, row + 1))
 
@@ -170,7 +169,7 @@ def _kernel(
             return depth - 1, jnp.where(here, load(values, (place,), used)[None, :], x)
 
         # From the last on: of several arrivals of one feature in one sample the first counts.
-        last = jnp.max(stop - start) - 1, jnp.zeros((N, rows), embedding.dtype)
+        last = jnp.max(stop - start) - 1, jnp.zeros((N, _ROWS), embedding.dtype)
         _, x = lax.while_loop(lambda state: state[0] >= 0, arrive, last)
         h = jnp.dot(W, x)
         z = jnp.dot(W.T, jnp.dot(B, h)) + c[:, None]
@@ -185,7 +184,7 @@ def _kernel(
     if gated:
         nothing = jnp.where(c > 0, nothing, 0.0)
     start = jnp.zeros((K, K), core.dtype), nothing
-    core_sum, bias_sum = lax.fori_loop(0, (occupied + rows - 1) // rows, tile, start)
+    core_sum, bias_sum = lax.fori_loop(0, (occupied + _ROWS - 1) // _ROWS, tile, start)
     store_at(core_slope, (k[:, None], k[None, :]), core_sum, square)
     store_at(bias_slope, (n,), bias_sum, n < count)
 
@@ -195,11 +194,6 @@ def _parameters(latent: int, count: int) -> Any:
 
     warps = _warps(side_of(latent), side_of(count))
     return triton.CompilerParams(num_warps=warps, num_stages=1)
-
-
-def _rows(batch: int) -> int:
-    """Samples a tile."""
-    return min(side_of(batch), _MOST_ROWS)
 
 
 def _warps(latent: int, count: int) -> int:

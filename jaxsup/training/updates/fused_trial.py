@@ -20,9 +20,9 @@ from jaxsup.training.sampling.plan import plan_sparse, sparse_level
 from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.trial import exact_gradient, largest_error
 
-# No side is a power of two, samples and their arrivals are drawn in two turns, and the last tile is
-# partly full.
-_NETWORKS, _FEATURES, _LATENT, _BATCH = 3, 50, 12, 70
+# No side is a power of two, and the last tile of samples is partly full. Of the first batch samples
+# are drawn by half of a warp, of the second they and their arrivals in two turns.
+_NETWORKS, _FEATURES, _LATENT, _BATCHES = 3, 50, 12, (20, 70)
 _CHANNEL_EXPONENT = 0.3
 
 
@@ -34,17 +34,22 @@ def error_of_fused(*, interpret: bool = False) -> float:
     Arguments:
         interpret: whether JAX interprets the kernel.
     """
+    return max(_error_on(batch, interpret=interpret) for batch in _BATCHES)
+
+
+def _error_on(batch: int, *, interpret: bool) -> float:
+    """The largest error on batches of one size."""
     features = PowerLawFeatures(_FEATURES, 1.2)
     experiment = Experiment(
         features,
         DiagonalTeacher(_CHANNEL_EXPONENT),
         Student(_LATENT, core_scale=0.3, bias_scale=0.2),
         SGD(0.1),
-        batch_size=_BATCH,
+        batch_size=batch,
     )
     keys = jax.random.split(jax.random.key(0), _NETWORKS)
     parameters = jax.vmap(functools.partial(initial_parameters, experiment))(keys)
-    tables = prepare_sampler(features, plan_sparse(sparse_level(features), _BATCH))
+    tables = prepare_sampler(features, plan_sparse(sparse_level(features), batch))
     learned, frozen = eqx.partition(parameters, experiment.student.trainable(parameters))
 
     def train(
@@ -58,5 +63,5 @@ def error_of_fused(*, interpret: bool = False) -> float:
     for network in range(_NETWORKS):
         own, found = jax.tree.map(lambda a: a[network], (parameters, gradients))  # noqa: B023
         x = np.asarray(columns[network], np.float64).T
-        errors.append(largest_error(found, exact_gradient(own, gains, x, _BATCH)))
+        errors.append(largest_error(found, exact_gradient(own, gains, x, batch)))
     return max(errors)

@@ -86,7 +86,7 @@ class Gathered(AbstractSparseUpdate):
         return f"{super().describe()}; W x is gathered from columns of W"
 
     def on(self, experiment: Experiment, device: Any) -> AbstractUpdate:
-        """On a card of NVIDIA's, small networks have one kernel, large ones products of float16."""
+        """On a card of NVIDIA's, small networks have two kernels, large ones float16 products."""
         update = super().on(experiment, device)
         if update is not self or unfit(experiment, device):
             return update
