@@ -24,6 +24,7 @@ _LIMIT: Any = {"linewidth": 0.7, "linestyle": (0, (1, 3))}
 _THEORY_NAME = "linear student, K = N, this N"
 _LIMIT_NAME = "(a + 2b - 1)/a, N → ∞"
 _MOST_COLUMNS, _MOST_ROWS = 7, 12  # of a map with numbers in each cell
+_LEAST_ROOM = 0.5  # of exponents, for slopes above and below
 _WIDE_COLUMNS = 4  # that have room for a word beside them
 
 
@@ -72,6 +73,7 @@ def exponent_against_ratio(
     ax.minorticks_off()
     ax.set_xlabel("superposition ratio N/K")
     ax.set_ylabel("training exponent α,  L ~ t^(-α)")
+    _leave_out_far_slopes(table, ax, theory=theory)
     _explain_marks(table, ax, theory=theory)
     if legend:
         lines.explain(ax, beside=True)
@@ -247,6 +249,27 @@ def _fit_height(table: xr.Dataset, ax: Axes, *, theory: bool) -> None:
     if values.size:
         low, high = min(0.0, float(values.min())), float(values.max())
         ax.set_ylim(low - 0.1 * (high - low) * (low < 0), high + 0.15 * (high - low) + 1e-9)
+
+
+def _leave_out_far_slopes(table: xr.Dataset, ax: Axes, *, theory: bool) -> None:
+    """A slope that is no exponent and far from all of them, as of a jump, sets no axis."""
+    names = ["exponent", "interval_low", "interval_high", *["theory", "theory_limit"] * theory]
+    values = np.concatenate([table[name].values.ravel() for name in names])
+    slopes = table["slope"].values[~table["found"].values]
+    values, slopes = values[np.isfinite(values)], slopes[np.isfinite(slopes)]
+    if not values.size:
+        return
+    room = max(float(np.ptp(values)), _LEAST_ROOM)
+    beyond = np.abs(slopes - np.clip(slopes, values.min(), values.max())) > room
+    if not beyond.any():
+        return
+    shown = np.append(values, slopes[~beyond])
+    margin = 0.06 * max(float(np.ptp(shown)), _LEAST_ROOM)
+    ax.set_ylim(float(shown.min()) - margin, float(shown.max()) + margin)
+    count = int(beyond.sum())
+    text = f"{count} slope{'s' * (count != 1)} beyond this axis"
+    place: Any = {"ha": "right", "va": "top", "fontsize": 7.5, "color": GUIDE}
+    ax.text(0.99, 0.99, text, transform=ax.transAxes, **place)
 
 
 def _in_short(value: xr.DataArray) -> str:

@@ -93,14 +93,34 @@ def test_a_map_of_many_cells_has_no_numbers_and_few_ticks():
     assert len(small.texts) == 12
 
 
-def test_exponents_of_many_settings_are_shaded_too():
-    ratios, values = [1.0, 2.0, 4.0], np.linspace(0, 2, 9)
-    ones = np.ones((9, 3))
+def exponents(settings: int) -> xr.Dataset:
+    """Exponents of 1 at three ratios."""
+    ones, dims = np.ones((settings, 3)), ("teacher.exponent", "width")
     names = ("exponent", "slope", "interval_low", "interval_high", "theory", "theory_limit")
-    dims = ("teacher.exponent", "width")
     columns = {**dict.fromkeys(names, (dims, ones)), "found": (dims, ones > 0)}
-    coords = {"teacher.exponent": values, "superposition_ratio": ("width", ratios)}
-    ax = plot.exponent_against_ratio(xr.Dataset(columns, coords))
+    ratios = ("width", [1.0, 2.0, 4.0])
+    coords = {"teacher.exponent": np.linspace(0, 2, settings), "superposition_ratio": ratios}
+    return xr.Dataset(columns, coords).copy(deep=True)
+
+
+def test_a_slope_far_from_all_exponents_does_not_set_the_axis():
+    table = exponents(2)
+    table["found"][0, 0] = table["found"][1, 0] = False
+    for name in ("exponent", "interval_low", "interval_high"):
+        table[name][:, 0] = np.nan
+    table["slope"][0, 0], table["slope"][1, 0] = 0.6, 1.4
+    near = plot.exponent_against_ratio(table)
+    assert not near.texts
+    assert near.get_ylim()[0] < 0.6
+    table["slope"][1, 0] = 7.1
+    far = plot.exponent_against_ratio(table)
+    assert [text.get_text() for text in far.texts] == ["1 slope beyond this axis"]
+    assert far.get_ylim()[0] < 0.6
+    assert 1.0 < far.get_ylim()[1] < 1.2
+
+
+def test_exponents_of_many_settings_are_shaded_too():
+    ax = plot.exponent_against_ratio(exponents(9))
     assert len(ax.figure.axes) == 2
     # Side by side, within a tenth of a ratio.
     places = [bars[0].get_xdata()[0] for bars in ax.containers]
