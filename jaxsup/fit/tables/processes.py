@@ -48,7 +48,7 @@ def fit_curves(curves: Sequence[_Curve], options: Mapping[str, Any]) -> list[_Re
     if len(curves) >= _FEWEST and processes > 1:
         found[0] = _fit(curves[0], options)  # raises what no fit takes
         # Every so many-th: neighbors on an axis are alike, and take as long.
-        shares = [range(first, len(curves), processes) for first in range(processes)]
+        shares = [range(1 + first, len(curves), processes) for first in range(processes)]
         served = _serve_all([[curves[place] for place in share] for share in shares], options)
         for share, results in zip(shares, served, strict=True):
             for place, result in zip(share, results, strict=False):
@@ -147,8 +147,8 @@ def _lines_of(stream: BinaryIO) -> Iterator[str]:
 
 
 def _results_in(output: bytes) -> Iterator[_Result]:
-    """What the lines say; nothing after one that is not whole."""
-    with contextlib.suppress(json.JSONDecodeError):
+    """What the lines say; nothing after one that is not whole, or says something else."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
         for line in output.splitlines():
             fields = json.loads(line)
             if "error" in fields:

@@ -56,7 +56,7 @@ def test_they_are_those_of_one_process(options, monkeypatch):
     monkeypatch.setattr(processes, "_serve_all", watched)
     found = processes.fit_curves(curves(), options)
     assert list(map(repr, found)) == list(map(repr, expected))
-    assert [len(results) for results in served] == [3, 2]
+    assert [len(results) for results in served] == [2, 2]  # the first is fitted before
     for theirs, own in zip(expected, found, strict=True):
         if not isinstance(theirs, ValueError):
             assert list(map(repr, vars(own).items())) == list(map(repr, vars(theirs).items()))
@@ -67,15 +67,28 @@ def test_they_are_those_of_one_process(options, monkeypatch):
     [
         "import sys; sys.exit(3)",
         "print('a greeting')",
+        "print(5)",
+        "print('{}')",
         "import os, signal, sys; sys.stdin.buffer.read(); os.kill(os.getpid(), signal.SIGKILL)",
-        processes._PROGRAM.replace("serve()", "processes = 0") + "; print('{', end='')",
     ],
-    ids=["ends", "says something else", "killed", "half a line"],
+    ids=["ends", "says something else", "a number", "no fit", "killed"],
 )
 def test_what_a_process_leaves_undone_is_done_here(program, monkeypatch):
     expected = one_by_one(monkeypatch, {})
     monkeypatch.setattr(processes, "_PROGRAM", program)
     assert list(map(repr, processes.fit_curves(curves(), {}))) == list(map(repr, expected))
+
+
+def test_of_a_process_that_ends_in_a_line_what_came_before_is_kept(monkeypatch):
+    expected = one_by_one(monkeypatch, {})
+    lines = "p._lines_of(sys.stdin.buffer)"
+    program = f"import sys; from jaxsup.fit.tables import processes as p; line = next({lines})"
+    half = "print(line); print(line[:9], end='', flush=True); import os; os._exit(1)"
+    monkeypatch.setattr(processes, "_PROGRAM", f"{program}; {half}")
+    fitted, fit = [], processes._fit
+    monkeypatch.setattr(processes, "_fit", lambda *given: fitted.append(1) or fit(*given))
+    assert list(map(repr, processes.fit_curves(curves(), {}))) == list(map(repr, expected))
+    assert len(fitted) == 3  # the first, and the last of each process
 
 
 def test_without_a_python_to_start_fits_are_made_here(monkeypatch):
