@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Key, UInt
 
-from jaxsup._internal.words import values_from_words
+from jaxsup._internal.words import index_from_words, values_from_words
 from jaxsup.training.sampling.arrivals import SparseSampler
 from jaxsup.training.sampling.plan import SparsePlan
 from jaxsup.training.updates.tiles import load, side_of, store_at
@@ -144,12 +144,10 @@ def _exceeded(words: Any, exceeding: Any, plan: SparsePlan) -> Any:
 def _pick(accepted: Any, alias: Any, words: UInt[Array, " n"]) -> Int[Array, " n"]:
     """The feature of each arrival, as `SparseSampler` picks it."""
     (count,) = accepted.shape
-    size = jnp.uint32(count)
-    carry = ((words & jnp.uint32(0xFFFF)) * size) >> jnp.uint32(16)
-    column = (((words >> jnp.uint32(16)) * size + carry) >> jnp.uint32(16)).astype(jnp.int32)
+    column = index_from_words(words, count)
     everywhere = column >= 0
     own, other = (load(ref, (column,), everywhere) for ref in (accepted, alias))
-    return jnp.where(words * size < own, column, other)
+    return jnp.where(words * jnp.uint32(count) < own, column, other)
 
 
 def _words(first: Any, second: Any, counter: Any, stream: Any) -> tuple[Any, Any]:

@@ -73,7 +73,7 @@ class AbstractSparseUpdate(AbstractUpdate):
         return self if fault else dataclasses.replace(self, fused=True)
 
     def products(self, experiment: Experiment, device: Any) -> str:
-        """How a device multiplies, and whether all of an update is two kernels."""
+        """How a device multiplies, and whether gradients are computed in two kernels."""
         products = super().products(experiment, device)
         there = self.on(experiment, device)
         fused = isinstance(there, AbstractSparseUpdate) and there.fused
