@@ -63,7 +63,7 @@ def test_the_count_is_within_a_quarter_of_the_peak(case, sampling, devices):
     """But for what many threads keep, of which there is an upper bound."""
     arguments = json.dumps({**CASES[case], "sampling": sampling, "devices": devices})
     predicted = kept = highest = 0
-    for _ in range(3):  # on a busy machine the devices are not at their widest at one time
+    for _ in range(5):  # on a busy machine the devices are not at their widest at one time
         process = subprocess.run(
             [sys.executable, str(Path(__file__).parent / "peak_memory.py"), arguments],
             capture_output=True,
