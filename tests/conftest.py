@@ -14,6 +14,9 @@ And one that makes this machine multiply as an accelerator does, unless it is to
     JAXSUP_ROUNDED_PRODUCTS=1   see rounded_products.py
 """
 
+import contextlib
+import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -71,6 +74,8 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # Of the pieces of memory that a process may have mapped.
 _CROWDED = 0.25
+# Bytes of a worker that make it clear up, a quarter of which stay: cores are few, memory as well.
+_LARGE = 2 * 2**30
 
 # What a test of bad input calls.
 _REFUSALS = {"assert_error_form", "assert_one_line_error", "raises"}
@@ -93,12 +98,16 @@ def _names(code: types.CodeType | None) -> set[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def room_for_programs():
-    """A worker runs hundreds of modules: it gives up what it compiled before it maps too much."""
+    """A worker runs hundreds of modules: it gives up what it compiled before it grows too large."""
     yield
+    from jaxsup._internal.system import resident_memory
     from jaxsup.sweep.mapped import mapped_share
 
-    if mapped_share() > _CROWDED:
+    if mapped_share() > _CROWDED or resident_memory() > _LARGE:
         jax.clear_caches()
+        gc.collect()
+        with contextlib.suppress(AttributeError):  # the C library of Linux keeps what is freed
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture

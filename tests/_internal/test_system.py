@@ -28,8 +28,9 @@ def test_cores_of_the_machine_where_there_is_no_affinity(monkeypatch: pytest.Mon
 
 def test_resident_memory_grows_by_what_is_written() -> None:
     before = system.resident_memory()
-    block = np.ones(2**23)  # 64 MiB, every page written
-    assert system.resident_memory() - before > 0.9 * block.nbytes
+    block = np.ones(2**25)  # 256 MiB, every page written
+    # Where memory is short, pages of libraries may go meanwhile.
+    assert system.resident_memory() - before > 0.7 * block.nbytes
 
 
 @pytest.mark.parametrize(
