@@ -13,11 +13,16 @@ from collections.abc import Iterator
 import equinox as eqx
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.observables import Observable
+from jaxsup.experiment.tables import is_outside
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.initial import Initial
 from jaxsup.training.updates import AbstractUpdate
+
+_LATENT = ("latent", "latent_in")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +64,25 @@ class Program:
         first = jax.tree.map(lambda leaf: leaf[0], self.varying)
         return eqx.combine(first, self.fixed)
 
+    @property
+    def latents(self) -> Int[np.ndarray, " points"]:
+        """The latent dimensions that each point's network has."""
+        student = eqx.combine(self.varying, self.fixed).student
+        # A padded student's field, of all points at once.
+        used = getattr(student, "used", student.latent)
+        return np.broadcast_to(np.asarray(used, int), self.points.shape)
+
+    @property
+    def padded_axes(self) -> dict[str, list[int]]:
+        """The axes of parameters by name along which arrays hold more than networks may have."""
+        student = type(self.fixed.student)
+        if student is type(self.first.student):
+            return {}
+        return {
+            name: [axis for axis, dim in enumerate(dims) if dim in _LATENT]
+            for name, dims in student.parameter_dims.items()
+        }
+
 
 def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
     """Group a sweep's points, each group of scanned latent dimensions into at most `widths`.
@@ -82,7 +106,14 @@ def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
 
 
 def _padded(experiment: Experiment, width: int) -> Experiment:
-    """The same student held in `width` latent dimensions, where that can be done."""
+    """The same student held in `width` latent dimensions, where that can be done.
+
+    Optimizers and observables of the package leave the rows of zeros alone. Others may take a mean
+    over all entries, and are given the network as it is.
+    """
+    others = [item for item in experiment.record.observables if isinstance(item, Observable)]
+    if others or is_outside(experiment.optimizer):
+        return experiment
     student = experiment.student.padded(width)
     if student is None:
         return experiment

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Integer, PyTree
@@ -25,8 +24,6 @@ from jaxsup.sweep.store.read import open_store
 
 if TYPE_CHECKING:
     import xarray as xr
-
-_LATENT = ("latent", "latent_in")
 
 
 def read_initial(sweep: Sweep, programs: Sequence[Program], initial: Any) -> Initial:
@@ -77,8 +74,8 @@ def start_arrays(
         return {}
     rows = np.broadcast_to(rows, (len(seeds), rows.shape[-1]))
     arrays = program.initial.at(program.points[rows], seeds)
-    shapes, axes = start_shapes(program.example), _padded_axes(program)
-    latents, fitted = _latents(program)[rows], {}
+    shapes, axes = start_shapes(program.example), program.padded_axes
+    latents, fitted = program.latents[rows], {}
     for name, values in arrays.items():
         own = values
         if values.shape[2:] != shapes[name]:
@@ -123,10 +120,10 @@ def _arrays(sweep: Sweep, programs: Sequence[Program], initial: PyTree) -> dict[
 
 def _check_shapes(initial: Initial, sweep: Sweep, program: Program) -> None:
     """Raise unless the arrays are as large as a program's networks, and hold nothing beyond."""
-    shapes, axes = start_shapes(program.example), _padded_axes(program)
+    shapes, axes = start_shapes(program.example), program.padded_axes
     check_names(initial.arrays, shapes)
-    for latent in np.unique(_latents(program)).tolist():
-        points = program.points[_latents(program) == latent]
+    for latent in np.unique(program.latents).tolist():
+        points = program.points[program.latents == latent]
         for name, array in initial.arrays.items():
             inner, own = array.shape[len(sweep.shape) + 1 :], list(shapes[name])
             for axis in axes.get(name, ()):
@@ -142,22 +139,3 @@ def _check_shapes(initial: Initial, sweep: Sweep, program: Program) -> None:
                 text, advice = f"a shape {inner}", "start from networks of the same sizes"
                 expected = f"a shape {tuple(own)}"
                 raise fail(f"initial.{name}", expected, text, advice, described=True)
-
-
-def _padded_axes(program: Program) -> dict[str, list[int]]:
-    """The axes of arrays by name along which a program holds more than its networks have."""
-    student = type(program.fixed.student)
-    if student is type(program.first.student):
-        return {}
-    return {
-        name: [axis for axis, dim in enumerate(dims) if dim in _LATENT]
-        for name, dims in student.parameter_dims.items()
-    }
-
-
-def _latents(program: Program) -> Int[np.ndarray, " points"]:
-    """Latent dimensions in use of each point."""
-    student = eqx.combine(program.varying, program.fixed).student
-    # A padded student's field, of all points at once.
-    used = getattr(student, "used", student.latent)
-    return np.broadcast_to(np.asarray(used, int), program.points.shape)

@@ -142,6 +142,16 @@ class TaskRun:
             for position, column in enumerate(columns):
                 values = snapshots[:, :, position]
                 lanes.scatter(self.block, name, values, where=where, column=column)
+        self._leave_out_padding()
+
+    def _leave_out_padding(self) -> None:
+        """A network has no parameters beyond its own latent dimensions, whatever arrays hold."""
+        latents = self.task.program.latents[self.task.rows]
+        for name, axes in self.task.program.padded_axes.items():
+            for axis in axes if name in self.block else ():
+                values = np.moveaxis(self.block[name], axis + 3, 1)  # behind rows, seeds and steps
+                for latent in np.unique(latents).tolist():
+                    values[latents == latent, latent:] = np.nan
 
     def checkpoint(self) -> dict[str, np.ndarray]:
         """Everything from which training goes on as if it had not stopped."""
