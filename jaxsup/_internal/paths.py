@@ -25,7 +25,11 @@ def local_path(path: str | Path, name: str = "path") -> Path:
     >>> str(local_path("runs/a"))
     'runs/a'
     """
+    if not isinstance(path, str | os.PathLike):
+        raise fail(name, "a path", path, "write it as text")
     text = os.fspath(path)
+    if "\0" in text:
+        raise fail(name, "a path", text, "leave out the character \\0")
     if _URL.match(text):
         do = "give a local one, and copy from or to there"
         raise fail(name, "a path on this machine", text, do)

@@ -41,9 +41,22 @@ def free_memory() -> int:
 
 
 def _free_in_container() -> int | None:
-    """Bytes left of a container's limit, which psutil does not see; None where there is none."""
+    """Bytes left of a container's limit, which psutil does not see; None where there is none.
+
+    Files that were read count as used, until the kernel wants their pages back.
+    """
     try:
         limit, used = ((_CGROUP / f"memory.{name}").read_text() for name in ("max", "current"))
-        return max(0, int(limit) - int(used))  # "max", for no limit, is no integer
+        # "max", for no limit, is no integer.
+        return max(0, int(limit) - max(0, int(used) - _cached_in_container()))
     except (OSError, ValueError):
         return None
+
+
+def _cached_in_container() -> int:
+    """Bytes of files that a container holds and does not use; 0 where it does not tell."""
+    try:
+        lines = (_CGROUP / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))

@@ -3,8 +3,11 @@
 import re
 
 # All that moves the cursor, rings, changes colors or the direction of writing; but tabs and ends of
-# lines. Names of files and of tensors in them may hold any of it.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# lines; and halves of characters, which no encoding has. Names of files and of tensors in them may
+# hold any of it.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def plain_text(text: str) -> str:

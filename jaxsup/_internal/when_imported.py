@@ -60,6 +60,10 @@ class _Telling:
     def __init__(self, loader: Loader, watch: _Watch) -> None:
         self.loader, self.watch = loader, watch
 
+    def __getattr__(self, name: str) -> object:
+        # Files and data of a package are asked for without importing it.
+        return getattr(self.loader, name)
+
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)
 

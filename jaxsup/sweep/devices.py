@@ -4,15 +4,35 @@ import contextlib
 import functools
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxsup._internal.system import available_cores
+from jaxsup._internal.validation import fail
 
 log = logging.getLogger(__name__)
 
 _OF_XLA = "xla_force_host_platform_device_count"
+
+
+def chosen_devices(devices: Sequence[Any] | None) -> list[Any]:
+    """The devices that were asked for; without any wish, all of this process.
+
+    Raises:
+        ValueError: they are none, or no devices.
+    """
+    if devices is None:
+        return default_devices()
+    chosen = np.ravel(np.asarray(devices, object)).tolist()
+    others = [device for device in chosen if not isinstance(device, jax.Device)]
+    if others or not chosen:
+        text = repr(others[0]) if others else "none"
+        advice = "choose some of jax.local_devices(), or leave it out for all"
+        raise fail("devices", "a list of devices", text, advice, described=True)
+    return chosen
 
 
 def default_devices() -> list[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import jax
 
-from jaxsup._internal.validation import check_positive_integer, fail
+from jaxsup._internal.validation import check_positive_integer, fail, is_integer
 from jaxsup.sweep.work import Part
 
 # Seconds that coordinated processes wait for each other.
@@ -38,7 +38,7 @@ class Share:
 
     def __post_init__(self) -> None:
         check_positive_integer("share.count", self.count, "give the number of processes")
-        if not 0 <= self.index < self.count:
+        if not (is_integer(self.index) and 0 <= self.index < self.count):
             raise fail("share.index", f"0..{self.count - 1}", self.index, "count from 0")
 
     def of(self, parts: Sequence[Part], stored: set[str]) -> set[str]:

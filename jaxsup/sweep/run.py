@@ -17,7 +17,7 @@ from jaxsup._internal.system import check_assertions
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
 from jaxsup.sweep.callbacks import Callbacks, Stopped
 from jaxsup.sweep.capacities import plan_capacities
-from jaxsup.sweep.devices import default_devices
+from jaxsup.sweep.devices import chosen_devices
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.interruption import keep_on_interrupt, tell_on_interrupt
 from jaxsup.sweep.keys import pinned_stream
@@ -121,7 +121,7 @@ def run(
         store = local_path(store)
         check_store(store, join=resume or not alone)
     began = time.perf_counter()
-    mesh = Mesh(np.asarray(devices or default_devices()), ("replica",))
+    mesh = Mesh(np.asarray(chosen_devices(devices)), ("replica",))
     devices = mesh.devices.ravel().tolist()
     plan = read_plan(store) if store is not None else None
     programs = plan_programs(sweep, widths if plan is None else plan.widths)
@@ -137,7 +137,9 @@ def run(
     if store is None:
         results = MemoryResults(layout, devices, began)
     else:
-        results = Store.open(Path(store), layout, plan, devices, share, alone=alone)
+        # Absolute: a notebook may change its working directory meanwhile, and reads lazily after.
+        whole = Path(store).absolute()
+        results = Store.open(whole, layout, plan, devices, share, alone=alone)
         plan = results.plan  # of the process that was first
     with closing(results), show_progress(progress) as callback:
         parts = cut_parts(sweep, programs, plan.tile, capacities or plan.capacities)

@@ -97,11 +97,15 @@ def _positions(name: str, labels: np.ndarray, wanted: Any) -> Int[np.ndarray, " 
     Raises:
         ValueError: it has one of them nowhere.
     """
-    places = []
+    places, order = [], np.argsort(labels, kind="stable")
     for value in np.ravel(np.asarray(wanted, object)).tolist():
         number = isinstance(value, int | float | np.number) and labels.dtype.kind in "iuf"
-        alike = np.isclose(labels, value, rtol=_ALIKE, atol=0) if number else labels == value
-        where = np.flatnonzero(alike)
+        if number:  # by halves: there may be as many values as labels
+            slack = _ALIKE * abs(value) if np.isfinite(value) else 0.0
+            first = np.searchsorted(labels, value - slack, "left", sorter=order)
+            where = np.sort(order[first : np.searchsorted(labels, value + slack, "right", order)])
+        else:
+            where = np.flatnonzero(labels == value)
         if not where.size:
             known = [f"{label:.10g}" if number else f"{label}" for label in labels[:_LISTED]]
             more = f" and {len(labels) - _LISTED} more" if len(labels) > _LISTED else ""

@@ -1,10 +1,11 @@
 """Paths as people write them: ~ is the home folder, an address is no path."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from factories import linear_experiment
-from helpers import assert_one_line_error
+from helpers import assert_one_line_error, untyped
 
 import jaxsup
 from jaxsup._internal.paths import local_path
@@ -42,6 +43,12 @@ def test_addresses_are_refused(path: str | Path) -> None:
     assert_one_line_error(
         lambda: local_path(path, "out"), "out: expected a path on this machine; got .*; give a loc"
     )
+
+
+@untyped
+@pytest.mark.parametrize("path", [5, None, b"a", "a\0b"])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    assert_one_line_error(lambda: local_path(path, "out"), "out: expected a path; got ")
 
 
 def test_python_takes_the_paths_that_the_command_takes(home: Path, tiny_sweep: Sweep) -> None:

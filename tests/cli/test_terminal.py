@@ -56,8 +56,8 @@ def ended(
 
 
 def test_control_characters_are_written_out() -> None:
-    text = "a\x1b]0;title\x07\x9b2J\r\u202eb\x7f\u2028 ü 漢\u3000\tc\n"
-    shown = "a\\x1b]0;title\\x07\\x9b2J\\r\\u202eb\\x7f\\u2028 ü 漢\u3000\tc\n"
+    text = "a\x1b]0;title\x07\x9b2J\r\u202eb\x7f\u2028\udcff ü 漢\u3000\tc\n"
+    shown = "a\\x1b]0;title\\x07\\x9b2J\\r\\u202eb\\x7f\\u2028\\udcff ü 漢\u3000\tc\n"
     assert plain_text(text) == shown
     assert one_line("a\n b\x1b") == "a b\\x1b"
 

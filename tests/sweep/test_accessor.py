@@ -134,7 +134,7 @@ ORDERS = {
     "xarray first": "import xarray, jaxsup",
     "looked for between": """
 import importlib.util, jaxsup
-importlib.util.find_spec("xarray")
+importlib.util.find_spec("xarray").loader.get_filename("xarray")
 import xarray""",
 }
 

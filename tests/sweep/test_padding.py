@@ -1,7 +1,6 @@
 """Programs: few of them, by padding the latent dimension where it costs least."""
 
-from typing import ClassVar
-
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -100,10 +99,10 @@ def test_kept_parameters_do_not_depend_on_the_padding():
 class MeanNorm(Observable):
     """The mean norm of a row of W, which rows of zeros would change."""
 
-    name: ClassVar[str] = "mean_norm"
-    dims: ClassVar[tuple[str, ...]] = ()
-    long_name: ClassVar[str] = "mean norm of a row of W"
-    units: ClassVar[str] = "1"
+    name: str = eqx.field(static=True, default="mean_norm")
+    dims: tuple[str, ...] = eqx.field(static=True, default=())
+    long_name: str = eqx.field(static=True, default="mean norm of a row of W")
+    units: str = eqx.field(static=True, default="1")
 
     def measure(self, network):
         return jnp.mean(jnp.linalg.norm(network.array("embedding"), axis=1))

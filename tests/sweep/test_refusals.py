@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import xarray as xr
-from helpers import assert_one_line_error
+from helpers import assert_one_line_error, untyped
 from sweep_cases import linear, run
 
 import jaxsup
+from jaxsup.sweep.processes import Share
 from jaxsup.sweep.store.read import open_store
 
 
@@ -94,6 +95,14 @@ BAD = {
         lambda: run(sweep({}), chunk=0),
         "chunk: expected a positive integer; got 0; give a number of replicas",
     ),
+    "no devices": (
+        lambda: run(sweep({}), devices=[]),
+        r"devices: expected a list of devices; got none; choose some of jax.local_devices\(\)",
+    ),
+    "names of devices": (
+        lambda: run(sweep({}), devices=["cpu"]),
+        "devices: expected a list of devices; got 'cpu'",
+    ),
 }
 
 
@@ -101,6 +110,18 @@ BAD = {
 def test_bad_input_is_a_one_line_error(case):
     build, match = BAD[case]
     assert_one_line_error(build, match)
+
+
+@untyped
+@pytest.mark.parametrize("store", [5, "a\0b"])
+def test_a_store_that_is_no_path_is_a_one_line_error(store):
+    assert_one_line_error(lambda: run(sweep({}), store), "path: expected a path; got ")
+
+
+@untyped
+def test_half_a_process_is_a_one_line_error():
+    half: Any = 0.5
+    assert_one_line_error(lambda: Share(half, 2), r"share.index: expected 0..1; got 0.5")
 
 
 def test_a_store_that_cannot_be_made_is_refused_before_training(tmp_path):

@@ -1,7 +1,10 @@
 """The store of a sweep: what is committed stays, and going on changes no bit."""
 
 import dataclasses
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -33,6 +36,28 @@ def test_no_file_mixes_what_is_committed_apart(whole):
     inventory = take_inventory(whole)
     assert (inventory.tiles, inventory.tiles_stored) == (3, 3)
     assert {stored[name].encoding["chunks"][:2] for name in stored} == {(3, 1)}
+
+
+def test_an_inventory_of_a_store_that_is_filled(whole, tmp_path, monkeypatch):
+    """Files come and go while they are counted."""
+    folder = tmp_path / "store"
+    shutil.copytree(whole, folder)
+    walk = os.walk
+
+    def vanishing(path):
+        for parent, folders, names in walk(path):
+            yield parent, folders, [*names, "x.0123.partial"]
+
+    monkeypatch.setattr(os, "walk", vanishing)
+    assert take_inventory(folder).nbytes == take_inventory(whole).nbytes > 0
+
+
+def test_a_working_directory_may_change_while_a_store_is_filled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    dataset = run(rate_sweep(), Path("store"), chunk=3, progress=lambda _: os.chdir(elsewhere))
+    assert dataset["complete"].values.all()
+    assert (tmp_path / "store" / "zarr.json").is_file()
 
 
 def test_an_inventory_shows_itself_on_one_line_and_in_a_notebook_whole(whole):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -81,14 +81,17 @@ def _matched(dataset: xr.Dataset, sweep: Sweep) -> xr.Dataset:
             raise fail("initial", expected, text, advice, described=True)
         wanted = list(zip(*(np.asarray(coordinates[f][1]).tolist() for f in fields), strict=True))
         there = list(zip(*(np.ravel(dataset[f].values).tolist() for f in fields), strict=True))
-        missing = [values for values in wanted if values not in there]
+        places: dict[Any, int] = {}
+        for place, values in enumerate(there):
+            places.setdefault(values, place)
+        missing = [values for values in wanted if values not in places]
         if missing:
             pairs = zip(fields, missing[0], strict=True)
             expected = "a network with " + ", ".join(f"{f} {value}" for f, value in pairs)
             advice = "start networks that it has, or select one for all"
             text = f"{len(there)} others along {dim!r}"
             raise fail("initial", expected, text, advice, described=True)
-        dataset = dataset.isel({dim: [there.index(values) for values in wanted]})
+        dataset = dataset.isel({dim: [places[values] for values in wanted]})
     return dataset
 
 

@@ -1,8 +1,11 @@
 """Read what a sweep has stored: the dataset, and an inventory of the folder."""
 
+import contextlib
 import logging
 import math
+import os
 import re
+import stat
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -118,8 +121,8 @@ def take_inventory(store: str | Path) -> Inventory:
     """
     path = Path(store)
     facts, damages = _facts_of(path)
-    files = [file for file in path.rglob("*") if file.is_file()]
-    nbytes = sum(file.stat().st_size for file in files)
+    sizes = _file_sizes(path)
+    nbytes = sum(sizes.values())
     if facts is None:
         return _inventory_of_first_layout(path, nbytes)
     whole, others = _survey(path, facts)
@@ -128,7 +131,7 @@ def take_inventory(store: str | Path) -> Inventory:
     for name, record in whole.items():
         machine = in_words(record)
         machines[machine] = machines.get(machine, 0) + facts.replicas(name)
-    waiting = {found[1] for found in (_UNFINISHED.fullmatch(file.name) for file in files) if found}
+    waiting = {found[1] for found in (_UNFINISHED.fullmatch(file.name) for file in sizes) if found}
     return Inventory(
         path=str(path),
         attributes=_attributes(path, facts),
@@ -147,6 +150,18 @@ def take_inventory(store: str | Path) -> Inventory:
             f"unfinished.{name}.safetensors" for name in waiting - set(whole) if facts.is_tile(name)
         ),
     )
+
+
+def _file_sizes(folder: Path) -> dict[Path, int]:
+    """Bytes of the files below a folder. While it is filled, files come and go."""
+    sizes = {}
+    for parent, _, names in os.walk(folder):
+        for file in (Path(parent, name) for name in names):
+            with contextlib.suppress(*GONE):
+                status = file.stat()
+                if stat.S_ISREG(status.st_mode):
+                    sizes[file] = status.st_size
+    return sizes
 
 
 def _inventory_of_first_layout(path: Path, nbytes: int) -> Inventory:
