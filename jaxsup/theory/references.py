@@ -19,12 +19,14 @@ from jaxsup.experiment.optimizers import SGD
 from jaxsup.experiment.students import Student
 from jaxsup.experiment.tables import object_from_table
 from jaxsup.experiment.teachers import DiagonalTeacher
+from jaxsup.theory.rank_one import rank_one_modes
 
 START_UP_TOLERANCE = 0.02
 """Distance from the asymptotic exponent, relative to it, that ends the start-up."""
 
 _SUMMED = 400  # features summed one by one; the integral over the others is exact to 1e-6
 _GRID = np.geomspace(0.01, 1e8, 801)  # of s = 2 eta l_1 t
+_MOST_CORRELATED = 2**14  # features with a mean: 4 s, four times as long at each doubling
 _HELD = 4_000_000  # modes times steps evaluated at once
 
 
@@ -34,7 +36,8 @@ class LinearReference(NamedTuple):
     Attributes:
         weights: 1/2 l_k |A q_k|^2 with the eigenvalues l_k and eigenvectors q_k of E[x x^T], in
             units of the loss.
-        rates: eta l_k; the loss grows where one is above 2.
+        rates: eta l_k; the loss grows where one is above 2. Of more than 16,384 features with a
+            mean, weights and rates are a single NaN, and so is the loss: they are not solved for.
         start_up: step with which the start-up ends, see `start_up`.
     """
 
@@ -160,13 +163,16 @@ def _modes(
     A bias is the column of a feature that is always 1 and asked for nothing.
     """
     moments = features.moments()
-    diagonal, mean = (np.asarray(part, np.float64) for part in (moments.diagonal, moments.mean))
-    factor = np.asarray(moments.factor, np.float64)
+    diagonal, factor = (np.asarray(part, np.float64) for part in (moments.diagonal, moments.factor))
     leading = float(np.max(diagonal + factor**2))
     if not factor.any():
         return diagonal, gains**2, leading
-    second = np.diag(diagonal) + np.outer(factor, factor)
-    if bias:
-        second = np.block([[second, mean[:, None]], [mean[None, :], np.ones((1, 1))]])
-    values, vectors = np.linalg.eigh(second)
-    return np.maximum(values, 0), gains**2 @ vectors[: gains.size] ** 2, leading
+    if gains.size > _MOST_CORRELATED:
+        return np.full(1, np.nan), np.full(1, np.nan), leading
+    energies = gains**2
+    if bias:  # the factor is the mean, which E[x 1] is too: the matrix remains of rank one
+        diagonal, factor, energies = (
+            np.append(array, last) for array, last in ((diagonal, 0), (factor, 1), (energies, 0))
+        )
+    modes = rank_one_modes(diagonal, factor, energies)
+    return modes.values, modes.energies, leading

@@ -126,3 +126,28 @@ def test_after_the_start_up_the_local_exponent_is_the_limit(
     assert np.abs(later / alpha - 1).max() < 2 * START_UP_TOLERANCE
     before = local_exponents(a, b, rate, first * np.geomspace(0.2, 0.98, 12))
     assert np.abs(before / alpha - 1).max() > START_UP_TOLERANCE
+
+
+CORRELATED = {"kind": "power-law", "count": 60, "exponent": 1.5}
+
+
+def test_rates_and_reductions_share_one_eigenproblem(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = linear_reference({**TABLE, "features": CORRELATED})
+    assert first is not None
+    monkeypatch.setattr("jaxsup.theory.rank_one._quadratic_root", None)
+    for rate, reduction in ((0.25, "sum"), (0.1, "half_sum")):
+        table = {**changed("optimizer", learning_rate=rate), "reduction": reduction}
+        assert linear_reference({**table, "features": CORRELATED}) is not None
+
+
+def test_beyond_what_can_be_solved_the_loss_is_nan_and_the_start_up_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = linear_reference({**TABLE, "features": CORRELATED})
+    monkeypatch.setattr("jaxsup.theory.references._MOST_CORRELATED", 59)
+    many = linear_reference({**TABLE, "features": CORRELATED})
+    assert few is not None
+    assert many is not None
+    assert many.start_up == few.start_up
+    assert np.isnan(many.loss([1, 10])).tolist() == [True, True]
+    assert linear_reference({**TABLE, "features": {**CORRELATED, "values": "sign"}}) is not None

@@ -245,6 +245,8 @@ def _number(cell: Any) -> float:
         OverflowError: it has hundreds of digits.
     """
     if isinstance(cell, str):
+        if "_" in cell:  # Python's "2_0" is 20, a name's is none
+            raise ValueError
         return float(cell)
     if isinstance(cell, bool) or not isinstance(cell, int | float | np.integer | np.floating):
         raise ValueError

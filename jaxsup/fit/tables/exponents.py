@@ -10,11 +10,11 @@ import numpy as np
 
 from jaxsup._internal.aliases import short_name
 from jaxsup._internal.blas import one_blas_thread
-from jaxsup._internal.validation import fail
+from jaxsup._internal.validation import check_number, fail
 from jaxsup.fit.single.result import PowerLawFit
 from jaxsup.fit.tables.processes import fit_curves
 from jaxsup.fit.tables.references import log_slope, theory_limit
-from jaxsup.fit.tables.settings import OUTSIDE, name_apart, read_settings
+from jaxsup.fit.tables.settings import OUTSIDE, check_curves, name_apart, read_settings
 from jaxsup.fit.tables.texts import (
     align_columns,
     coordinate_names,
@@ -94,18 +94,22 @@ def measure_exponents(
         ``fit_after``, and two exponents without superposition (arXiv 2602.01045): ``theory``, the
         log-log slope, over the same bins of the same window, of the linear student with K = N
         features (`jaxsup.theory.references.linear_reference`), and ``theory_limit``, (a + 2b - 1)/a
-        of infinitely many features. NaN where there is none, a = 0 among them. Where no power law
-        is found, ``exponent`` is NaN and ``reason`` says why, also where all seeds diverged. Of the
-        seeds that are fitted together, the steps are used that all recorded; ``steps_partial``
-        counts the others. An axis or coordinate that is called as one of these, say "theory",
-        becomes "theory_axis".
+        of infinitely many features. NaN where there is none, a = 0 among them; ``theory`` too where
+        its loss falls to 0 within the window, and beyond 16,384 features with a mean. Where no
+        power law is found, ``exponent`` is NaN and ``reason`` says why, also where all seeds
+        diverged. Of the seeds that are fitted together, the steps are used that all recorded;
+        ``steps_partial`` counts the others. An axis or coordinate that is called as one of these,
+        say "theory", becomes "theory_axis".
 
     Raises:
-        ValueError: as `jaxsup.fit_power_law`, where it is so at every setting; or `after` is later
-            than every recorded step.
+        ValueError: as `jaxsup.fit_power_law`, of a window outside of the record where it is so at
+            every setting; `after` is later than every recorded step; or there are no losses over
+            settings, seeds and steps, or no step counts.
     """
     import xarray as xr
 
+    check_curves(dataset)
+    _check_arguments(window, confidence)
     dataset = name_apart(dataset, _LABELS)
     loss = dataset["loss"].transpose(..., "seed", "step")
     dims, shape = loss.dims[:-2], loss.shape[:-2]
@@ -176,7 +180,7 @@ def _measure_settings(
             errors.append(result)
             fit = dataclasses.replace(fit, reason=f"{NONE}{result}")
         else:
-            others, fit = True, result
+            others, fit = others or not setting.problem, result
         refusal = "" if fit.refusal is None else fit.refusal.name.lower().replace("_", " ")
         yield {
             **_fields(fit),
@@ -188,6 +192,15 @@ def _measure_settings(
         }
     if errors and not others:
         raise errors[0]
+
+
+def _check_arguments(window: tuple[float, float] | None, confidence: float) -> None:
+    """Raise for what `fit_power_law` takes of no curve: there may be settings without a fit."""
+    do = "give a fraction such as 0.95"
+    check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)
+    if window is not None and (len(window) != 2 or not window[0] < window[1]):
+        do = "give the first and the last step to fit"
+        raise fail("window", "(first, last) with first < last", window, do)
 
 
 def _fields(fit: PowerLawFit) -> dict[str, Any]:

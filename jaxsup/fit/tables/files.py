@@ -30,6 +30,7 @@ ENDINGS = (
 """Files that `read_curves` reads; of .log and .txt the content says what they are."""
 _DO = "give a header, a column of steps and one for each curve"
 _MEMORY = 60  # bytes that a byte of text takes on its way; 35 in JSON lines of one digit a number
+_MARK = re.compile(r"\A\s*#+ *(?=[^\s,#])")  # what numpy.savetxt puts before a header
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)
 
 
@@ -43,14 +44,15 @@ def read_curves(
 ) -> xr.Dataset:
     """Loss curves of a file: columns of a table, arrays, or the lines of a trainer's log.
 
-    Tables have a header: .csv, .tsv, and .parquet where pandas has what reads it. Empty cells are
-    steps that a curve did not record, as are NA, NULL and None; a curve that ends in NaN or holds
-    an infinity diverged. A .npz holds an array for each column, or losses [runs, steps]; a .npy a
-    structured array, or [rows, columns] with steps in column 0, or losses at steps 0, 1, 2, ... A
-    .json is a dictionary of lists, a list of dictionaries, or the trainer_state.json of Hugging
-    Face's transformers. Of a log (.log, .txt, .jsonl) each line counts that has a step, or an
-    epoch, and another number: JSON, "step 250: train loss 2.04, val loss 2.1", "step=300 loss=2.5".
-    Nothing is unpickled or evaluated. Rows are sorted by step, and those of one step merged.
+    Tables have a header, also one as numpy.savetxt writes it, "# step loss": .csv, .tsv, columns in
+    a .txt, and .parquet where pandas has what reads it. Empty cells are steps that a curve did not
+    record, as are NA, NULL and None; a curve that ends in NaN or holds an infinity diverged. A .npz
+    holds an array for each column, or losses [runs, steps]; a .npy a structured array, or [rows,
+    columns] with steps in column 0, or losses at steps 0, 1, 2, ... A .json is a dictionary of
+    lists, a list of dictionaries, or the trainer_state.json of Hugging Face's transformers. Of a
+    log (.log, .txt, .jsonl) each line counts that has a step, or an epoch, and another number:
+    JSON, "step 250: train loss 2.04, val loss 2.1", "step=300 loss=2.5". Nothing is unpickled or
+    evaluated. Rows are sorted by step, and those of one step merged.
 
     Arguments:
         path: the file; "-" is text from standard input, and its content says what it is.
@@ -124,15 +126,17 @@ def _read_text(source: str, content: bytes, ending: str, step: str | None, by: s
         raise fail(source, "text", "bytes that are none", do, described=True)
     if not text.strip():
         raise fail(source, "a file of curves", "an empty file", _DO, described=True)
+    plain = _MARK.sub("", text, count=1)
     if ending in (".csv", ".tsv"):
-        return _read_cells(source, text, "," if ending == ".csv" else "\t")
+        return _read_cells(source, plain, "," if ending == ".csv" else "\t")
     if ending == ".json":
         return read_json(source, text, step, by)
     if ending in ("", ".log", ".txt"):
         if isinstance(value := parse_json(text), dict | list):
             return table_of_json(source, value, step)
-        if (delimiter := _delimiter(text)) is not None:
-            return _read_cells(source, text, delimiter)
+        for table in (plain, text):  # a column may be called #
+            if (delimiter := _delimiter(table)) is not None:
+                return _read_cells(source, table, delimiter)
     return read_log(source, text, step, by)
 
 

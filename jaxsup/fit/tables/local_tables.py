@@ -15,7 +15,13 @@ from jaxsup.fit.curves import read_losses
 from jaxsup.fit.single.result import json_safe
 from jaxsup.fit.stretches.local_exponents import LocalOptions, find_local_exponents
 from jaxsup.fit.tables.references import theory_limit
-from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings
+from jaxsup.fit.tables.settings import (
+    TOO_SHORT,
+    Setting,
+    check_curves,
+    name_apart,
+    read_settings,
+)
 from jaxsup.fit.tables.texts import (
     align_columns,
     coordinate_names,
@@ -81,10 +87,12 @@ def measure_local_exponents(
         say "theory", becomes "theory_axis".
 
     Raises:
-        ValueError: as `jaxsup.fit.local_exponent`; or `after` is later than every recorded step.
+        ValueError: as `jaxsup.fit.local_exponent`; `after` is later than every recorded step; or
+            there are no losses over settings, seeds and steps, or no step counts.
     """
     import xarray as xr
 
+    check_curves(dataset)
     dataset = name_apart(dataset, (*_LABELS, *_SETTING_LABELS, "theory_limit"))
     loss = dataset["loss"].transpose(..., "seed", "step")
     dims, shape = loss.dims[:-2], loss.shape[:-2]
@@ -200,9 +208,9 @@ def _measure_theories(
     records = [read_losses(settings[place].steps, settings[place].theory) for place in places]
     found = find_local_exponents(records, options, intervals=False)
     exponents = {}
-    for place, exact in zip(places, found, strict=True):
+    for place, record, exact in zip(places, records, found, strict=True):
         # It may fall to 0 where the loss does not: the bin in which it does is another one.
-        ends = settings[place].theory[-1] <= 0
+        ends = record.steps.size < settings[place].steps.size
         exponents[place] = (
             exact.exponent[: max(len(exact.exponent) - 1, 0)] if ends else exact.exponent
         )

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -96,18 +97,30 @@ def _serve_all(
 
 
 def _begin() -> "subprocess.Popen[bytes]":
-    """A process that fits: it finds the package where this one does."""
+    """A process that fits: it finds the package where this one does, and nothing else nearer.
+
+    Without -P the current folder came first, and with it any json.py beside the user's curves.
+    """
     return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM],
+        [sys.executable, "-P", "-c", _PROGRAM],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONPATH": os.pathsep.join(_search_path()),
             "OPENBLAS_NUM_THREADS": "1",
         },
     )
+
+
+def _search_path() -> list[str]:
+    """Where this process looks for modules, the current folder only if the package lies there."""
+    given = [path for path in sys.path if isinstance(path, str)]
+    root = str(Path(__file__).parents[3])
+    if root in given:
+        return [path for path in given if path]
+    return list(dict.fromkeys([*(path or root for path in given), root]))
 
 
 def _packed(curves: Sequence[_Curve], options: Mapping[str, Any]) -> bytes:

@@ -61,7 +61,8 @@ def setting_references(
             reference, curve = None if given else linear_reference(table), nothing
             if reference is not None:
                 curve = nothing.copy()
-                curve[later] = reference.loss(steps[later])
+                with contextlib.suppress(MemoryError):  # no fit is lost to what stands beside it
+                    curve[later] = reference.loss(steps[later])
             known[values] = reference, curve, _warmup(table)
         yield known[values]
 
@@ -79,15 +80,20 @@ def log_slope(
 ) -> float:
     """-d log L / d log t over the bins of a window, as `PowerLawFit.slope` is; NaN without two.
 
+    NaN too where the curve ends inside of the window, at 0 or at what is not finite.
+
     Arguments:
         steps: of the fit that it is compared with: bins count from the first.
         loss: a curve at those steps.
         window: first and last step.
     """
     inside = (steps >= window[0]) & (steps <= window[1]) & (steps > 0)
-    if np.sum(inside) < 2 or not np.isfinite(loss[inside]).all():
+    if np.sum(inside) < 2:
         return math.nan
-    curve = bin_curve(read_losses(steps, loss, window), _POINTS_PER_DECADE)
+    losses = read_losses(steps, loss, window)
+    if losses.steps.size < np.sum(inside):
+        return math.nan
+    curve = bin_curve(losses, _POINTS_PER_DECADE)
     if len(curve.x) < 2:
         return math.nan
     return -float(np.polyfit(curve.x - curve.x[0], curve.y, 1)[0])

@@ -16,7 +16,13 @@ from jaxsup.fit.stretches.kinds import POWER_LAW
 from jaxsup.fit.stretches.regime_search import RegimeOptions, find_regimes
 from jaxsup.fit.stretches.regimes import Regimes, Stretch
 from jaxsup.fit.tables.references import log_slope, theory_limit
-from jaxsup.fit.tables.settings import TOO_SHORT, Setting, name_apart, read_settings
+from jaxsup.fit.tables.settings import (
+    TOO_SHORT,
+    Setting,
+    check_curves,
+    name_apart,
+    read_settings,
+)
 from jaxsup.fit.tables.texts import (
     align_columns,
     coordinate_names,
@@ -88,10 +94,12 @@ def measure_regimes(
         one of these, say "theory", becomes "theory_axis".
 
     Raises:
-        ValueError: as `jaxsup.fit.regimes`; or `after` is later than every recorded step.
+        ValueError: as `jaxsup.fit.regimes`; `after` is later than every recorded step; or there are
+            no losses over settings, seeds and steps, or no step counts.
     """
     import xarray as xr
 
+    check_curves(dataset)
     taken = (*_setting_labels(), *_STRETCH_LABELS, "stretch", "stretches", "theory_limit")
     dataset = name_apart(dataset, taken)
     loss = dataset["loss"].transpose(..., "seed", "step")

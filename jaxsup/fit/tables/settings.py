@@ -96,6 +96,28 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
         yield setting
 
 
+def check_curves(dataset: xr.Dataset) -> None:
+    """Raise unless a dataset has losses over seeds and steps, one at least, and counts the steps.
+
+    Arguments:
+        dataset: a sweep, or a selection of one.
+
+    Raises:
+        ValueError: it has not.
+    """
+    loss = dataset.get("loss")
+    if loss is None or not {"seed", "step"} <= set(loss.dims):
+        text = "none" if loss is None else f"one over {', '.join(map(str, loss.dims))}"
+        do = "take the dataset of a sweep, and of its seeds and steps lists or slices"
+        raise fail("dataset", 'a loss over "seed" and "step"', text, do, described=True)
+    if empty := [str(name) for name, size in loss.sizes.items() if not size]:
+        text, do = f"nothing along {', '.join(empty)}", "select what is there"
+        raise fail("dataset", "losses of a setting, a seed and a step", text, do, described=True)
+    if "step" not in loss.coords:
+        do = "assign the update count of each entry, dataset.assign_coords(step=...)"
+        raise fail("dataset", 'a coordinate "step"', "none", do, described=True)
+
+
 def name_apart(dataset: xr.Dataset, columns: Iterable[str]) -> xr.Dataset:
     """The dataset, axes and coordinates that are called as columns of a table renamed.
 

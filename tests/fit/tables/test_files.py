@@ -1,5 +1,6 @@
 """Loss curves from CSV files."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,32 @@ def test_a_curve_that_ends_in_nan_or_holds_an_infinity_diverged(tmp_path: Path) 
     assert dataset["status"].values[:, 0].tolist() == [0, 0, 0, 0, 1, 1, 0]
     assert read_curves(tmp_path / "a.csv", seeds=True)["status"].dims == ("seed",)
     np.testing.assert_array_equal(dataset["loss"][1, 0], [1, np.nan, 1, 1])
+
+
+@pytest.mark.parametrize("ending", ["", ".txt", ".log", ".csv", ".tsv"])
+@pytest.mark.parametrize("comments", ["# ", "#", "## "])
+def test_headers_of_savetxt_are_read(ending: str, comments: str, tmp_path: Path) -> None:
+    delimiter = {".csv": ",", ".tsv": "\t"}.get(ending, " ")
+    rows, path = np.asarray([[2.0, 0.5, 4], [1, 0.75, 5]]), tmp_path / f"curve{ending}"
+    names = delimiter.join(("step", "loss", "other"))
+    np.savetxt(path, rows, header=names, delimiter=delimiter, comments=comments)
+    dataset = read_curves(path)
+    assert dataset["step"].values.tolist() == [1, 2]
+    assert dataset["step"].attrs["units"] == "updates"  # by the column's name
+    assert dataset["loss"].values.ravel().tolist() == [0.75, 0.5]
+    assert dataset.attrs["left_out"] == ["other"]
+
+
+def test_a_column_may_be_called_by_the_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("# step loss\n7 1 0.5\n8 2 0.25\n")
+    (tmp_path / "a.csv").write_text("#,step,loss\n7,1,0.5\n8,2,0.25\n")
+    for name in ("a.txt", "a.csv"):
+        dataset = read_curves(tmp_path / name)
+        assert dataset.attrs["left_out"] == ["#"]
+        assert dataset["loss"].values.ravel().tolist() == [0.5, 0.25]
+
+
+def test_digits_with_underscores_are_no_number(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("step,loss\n1,0.5\n2_0,0.25\n")
+    words = "step: expected numbers; got a column with text ('2_0' in row 2)"
+    assert_one_line_error(lambda: read_curves(tmp_path / "a.csv"), re.escape(words))

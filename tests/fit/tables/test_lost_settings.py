@@ -162,3 +162,43 @@ def test_steps_need_not_be_integers(kind: str) -> None:
     dataset = sweep(LAW)
     dataset = dataset.assign_coords(step=dataset["step"] * 1e-5)
     assert "1e-05..0.1" in text(measure(dataset))
+
+
+EMPTY = {
+    "no settings": (sweep(LAW).isel(case=slice(0, 0)), "got nothing along case; select"),
+    "no seeds": (sweep(LAW).isel(seed=slice(0, 0)), "got nothing along seed; select"),
+    "no steps": (sweep(LAW).isel(step=slice(0, 0)), "got nothing along step; select"),
+    "one seed": (sweep(LAW).isel(seed=0), 'a loss over "seed" and "step"; got one over case, step'),
+    "no loss": (sweep(LAW).drop_vars("loss"), 'a loss over "seed" and "step"; got none; take'),
+    "steps uncounted": (sweep(LAW).drop_vars("step"), 'a coordinate "step"; got none; assign'),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("case", EMPTY)
+def test_a_selection_without_curves_is_refused(case: str, kind: str) -> None:
+    dataset, words = EMPTY[case]
+    assert_one_line_error(lambda: TABLES[kind][0](dataset), f"dataset: expected .*{words}")
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"confidence": 2}, "confidence: expected"),
+        ({"window": (5, 1)}, r"window: expected \(first, last\) with first < last; got \(5, 1\)"),
+    ],
+)
+def test_a_lost_setting_hides_no_invalid_argument(
+    lost: int, options: dict[str, Any], words: str
+) -> None:
+    dataset = sweep(LAW)
+    dataset["status"][:lost] = 1
+    assert_one_line_error(lambda: jaxsup.measure_exponents(dataset, **options), words)
+
+
+def test_a_lost_setting_hides_no_window_that_suits_no_other() -> None:
+    dataset = sweep(LAW)
+    dataset["status"][0] = 1
+    words = "window: expected a part of the record"
+    assert_one_line_error(lambda: jaxsup.measure_exponents(dataset, window=(2e4, 3e4)), words)

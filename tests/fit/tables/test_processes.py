@@ -2,12 +2,15 @@
 
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+import jaxsup
 from jaxsup.fit.tables import processes
 
 STEPS = np.arange(1, 400)
@@ -127,3 +130,30 @@ def _words(process):
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def found_by(process):
+    output, _ = process.communicate()
+    return output.decode().strip()
+
+
+def test_what_lies_in_the_current_folder_is_not_run(tmp_path, monkeypatch):
+    expected = one_by_one(monkeypatch, {})
+    for name in ("json", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('it_ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert list(map(repr, processes.fit_curves(curves(), {}))) == list(map(repr, expected))
+    assert not (tmp_path / "it_ran").exists()
+
+
+@pytest.mark.parametrize("place", [0, None], ids=["first", "found otherwise"])
+def test_a_process_imports_this_package_also_from_the_current_folder(place, monkeypatch):
+    """As in `python -c` in a checkout: sys.path has "" in place of it."""
+    root = str(Path(jaxsup.__file__).parents[1])
+    others = [path for path in sys.path if path not in ("", root)]
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(sys, "path", others if place is None else ["", *others])
+    monkeypatch.setattr(processes, "_PROGRAM", "import jaxsup; print(jaxsup.__file__)")
+    if place == 0:
+        assert found_by(processes._begin()) == jaxsup.__file__
+    assert processes._search_path().index(root) == (len(others) if place is None else 0)

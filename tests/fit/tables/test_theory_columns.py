@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import xarray as xr
 import jaxsup
 from jaxsup.experiment.tables import to_table
 from jaxsup.fit.tables.exponents import exponents_to_records, format_exponents
-from jaxsup.theory.references import start_up
+from jaxsup.theory.references import LinearReference, linear_reference, start_up
 
 EXPERIMENT = jaxsup.Experiment(
     jaxsup.GaussianFeatures(64, 2.0),
@@ -154,3 +155,70 @@ def test_seeds_that_diverged_have_their_row_without_a_status(value: float) -> No
     assert table["problem"].values.tolist() == ["all seeds diverged", ""]
     assert table["seeds_dropped"].values.tolist() == [3, 0]
     assert format_exponents(table).splitlines()[1].endswith("0 (-3 diverged)")
+
+
+def configured(features: dict[str, Any]) -> dict[str, Any]:
+    """These features at b = 0.5 and rate 0.5."""
+    optimizer = {"kind": "sgd", "learning_rate": 0.5}
+    return {**to_table(EXPERIMENT), "features": features, "optimizer": optimizer}
+
+
+def law_with(features: dict[str, Any], steps: np.ndarray) -> xr.Dataset:
+    """t^-0.6, said to be of these features."""
+    return xr.Dataset(
+        {"loss": (("seed", "step"), steps[None] ** -0.6)},
+        coords={"step": steps},
+        attrs={"configuration": json.dumps(configured(features))},
+    )
+
+
+def measured_with(features: dict[str, Any], steps: np.ndarray) -> xr.Dataset:
+    """Its exponent beside the theory of these features."""
+    return jaxsup.measure_exponents(law_with(features, steps))
+
+
+STEPS = np.unique(np.round(np.geomspace(1, 1e5, 120)))
+EIGHT = {"kind": "power-law", "count": 8, "exponent": 1.5, "values": "sign"}
+
+
+def test_where_the_theory_falls_to_zero_it_has_no_slope() -> None:
+    """Eight features are learned to the last digit before the window ends."""
+    table = measured_with(EIGHT, STEPS)
+    assert (bool(table["found"]), float(table["window_last"])) == (True, 1e5)
+    assert np.isnan(table["theory"])
+    assert np.isfinite(measured_with(EIGHT, STEPS[STEPS < 1e4])["theory"])
+
+
+def test_local_exponents_of_the_theory_end_before_it_is_too_small_for_fits() -> None:
+    """Losses below 1e-290 are 0 to a fit, also those that have not yet fallen to 0 themselves."""
+    reference = linear_reference(configured(EIGHT))
+    assert reference is not None
+    times = np.arange(1.0, 1e5)
+    last = times[reference.loss(times) > 1e-300][-1]
+    steps = np.geomspace(1, last, 400)
+    table = jaxsup.fit.measure_local_exponents(law_with(EIGHT, steps))
+    whole = law_with(EIGHT, steps[reference.loss(steps) > 1e-280])
+    expected = jaxsup.fit.measure_local_exponents(whole)["theory"].values
+    found = table["theory"].values[np.isfinite(table["theory"].values)]
+    np.testing.assert_allclose(found[:-1], expected[: found.size - 1], rtol=0.01)
+    assert np.isnan(table["theory"].values[-1])
+
+
+def test_no_fit_is_lost_to_the_theory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    expected = measured_with(EIGHT, STEPS)
+    monkeypatch.setattr(LinearReference, "loss", exhausted)
+    table = measured_with(EIGHT, STEPS)
+    assert np.isnan(table["theory"])
+    assert table["fit_after"] == expected["fit_after"] > 0
+    assert table["exponent"] == expected["exponent"]
+
+
+def test_of_more_features_than_can_be_solved_the_exponent_is_measured() -> None:
+    features = {"kind": "power-law", "count": 60_000, "exponent": 1.5}
+    table = measured_with(features, STEPS)
+    assert np.isnan(table["theory"])
+    assert table["fit_after"] > 0
+    assert table["exponent"] == pytest.approx(0.6)
