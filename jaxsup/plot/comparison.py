@@ -153,7 +153,7 @@ def _draw_overlaps(found: SharedEigenspaces, ax: Axes) -> None:
     ax.set_xlabel("eigenspace of B (dimension)")
     if max(table.shape) <= _WRITTEN:
         for (row, column), value in np.ndenumerate(table):
-            color = ink_on(image.to_rgba(value))
+            color = ink_on(image, value)
             ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color)
     ax.figure.colorbar(image, ax=ax)
 

@@ -185,7 +185,7 @@ def exponent_map(table: xr.Dataset, ax: Axes = NEW) -> Axes:
     for (row, column), value in np.ndenumerate(exponents.filled(np.nan)) if written else ():
         bare = math.isnan(value)
         text = "none" if bare else f"{value:.2f}"
-        place: Any = {"ha": "center", "color": ink_on("white" if bare else mesh.to_rgba(value))}
+        place: Any = {"ha": "center", "color": "black" if bare else ink_on(mesh, value)}
         ax.text(column + 0.5, row + 0.52, text, va="bottom", fontsize=9, **place)
         theory = [_in_short(grid[name][row, column]) for name in ("theory", "theory_limit")]
         text = f"{'theory ' * (columns <= _WIDE_COLUMNS)}{theory[0]}, {theory[1]}"

@@ -23,8 +23,8 @@ from jaxsup._internal.validation import fail
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
-    from matplotlib.typing import ColorType
 
 Arguments = ParamSpec("Arguments")
 
@@ -179,7 +179,8 @@ def add_legend(
         only: which of the entries.
         title: of the legend, and its size, as `Axes.legend` takes them.
     """
-    handles, names = (each[only] for each in ax.get_legend_handles_labels())
+    handles, names = ax.get_legend_handles_labels()
+    handles, names = handles[only], names[only]
     figure = ax.get_figure(root=True)
     makes_room = figure is not None and figure.get_layout_engine() is not None
     many = len(names) > (_ON_AXIS if makes_room else _MOST_ON_AXIS)
@@ -203,20 +204,19 @@ def plain_log_axis(axis: Axis, values: ArrayLike) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def ink_on(background: ColorType) -> str:
-    """Black or white, whichever has more contrast on a color.
+def ink_on(shades: ScalarMappable, value: float) -> str:
+    """Black or white, whichever has more contrast on the color of a value.
 
     The contrast of relative luminances Y1 > Y2 is (Y1 + 0.05) / (Y2 + 0.05).
 
     Arguments:
-        background: a color of sRGB.
+        shades: colors of values.
+        value: that of a cell.
 
     Reference: Web Content Accessibility Guidelines 2.2, definitions of contrast ratio and relative
     luminance.
     """
-    from matplotlib.colors import to_rgb
-
-    channels = np.asarray(to_rgb(background))
+    channels = np.asarray(shades.to_rgba(np.asarray(value)))[:3]
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     luminance = float(linear @ [0.2126, 0.7152, 0.0722])
     return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"

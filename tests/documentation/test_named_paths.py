@@ -53,5 +53,5 @@ def test_names_in_docstrings_are_there() -> None:
 
 
 def test_a_name_that_is_not_there_is_found() -> None:
-    text = "`jaxsup.fit.regimes(...)` `jaxsup.fit.Refusal` `jaxsup.none` `jaxsup.Experiment.student`"
+    text = "`jaxsup.fit.regimes(...)` `jaxsup.fit.Refusal` `jaxsup.none` `jaxsup.SGD.learning_rate`"
     assert missing({"page": text}) == ["page: jaxsup.fit.Refusal", "page: jaxsup.none"]

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, to_rgba
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize, to_rgba
 
 from jaxsup import plot
 from jaxsup.plot.settings import FEW, setting_lines
@@ -150,10 +151,12 @@ def contrast(one: float, other: float) -> float:
 @pytest.mark.parametrize("name", ["cividis", "RdBu_r", "gray"])
 def test_what_is_written_on_a_cell_has_the_contrast_that_text_needs(name: str) -> None:
     """4.5 for text of every size: Web Content Accessibility Guidelines 2.2, 1.4.3."""
-    for color in colormaps[name](np.linspace(0, 1, 101)):
+    shades = ScalarMappable(Normalize(0, 1), name)
+    for value in np.linspace(0, 1, 101).tolist():
+        color = colormaps[name](value)
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color[:3]]
         luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-        assert contrast(luminance, {"black": 0.0, "white": 1.0}[ink_on(color)]) >= 4.5
+        assert contrast(luminance, {"black": 0.0, "white": 1.0}[ink_on(shades, value)]) >= 4.5
 
 
 def test_a_map_writes_black_on_its_middle_colors() -> None:
