@@ -243,5 +243,5 @@ def format_summary(summary: dict[str, Any]) -> str:
         )
     # Another process may have committed the last networks, and not summed up the seconds yet.
     seconds = summary["seconds"]
-    training = "" if seconds is None else f"{seconds:g} s of training, "
+    training = "" if seconds is None else f"{seconds:g} s of training with compilation, "
     return f"{replicas} networks, {training}{summary['diverged']} diverged\ndataset  {place}"

@@ -180,8 +180,10 @@ def _build(
             raise fail(name, "a known key", key, suggest(key, [*parameters, *beside]))
         if key == "observables" and isinstance(value, list):
             arguments[key] = [object_from_table(key, item, imports=imports) for item in value]
-        elif _SECTION_OF.get(key) == "activation" and isinstance(value, str):
-            arguments[key] = value
+        elif key == "observables" or (
+            _SECTION_OF.get(key) == "activation" and isinstance(value, str)
+        ):
+            arguments[key] = value  # of which the class says what it may be
         elif key in _SECTION_OF:
             arguments[key] = _section(key, value, imports=imports)
         elif isinstance(value, list) and (key == "importance" or _holds_array(kind, key)):

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 
-from jaxsup.plot.style import COLOR_MAP, COLORS, DASHES, GUIDE, STYLE, bare_figure, plain_log_axis
+from jaxsup.plot.style import (
+    COLOR_MAP,
+    COLORS,
+    DASHES,
+    GUIDE,
+    STYLE,
+    add_legend,
+    bare_figure,
+    ink_on,
+    plain_log_axis,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +74,7 @@ def _draw_eigenvalues(comparison: Comparison, ax: Axes) -> None:
         plain_log_axis(ax.yaxis, everything)
     ax.set_xlabel("eigenvalue, by falling size")
     ax.set_ylabel("relative eigenvalue")
-    ax.legend(loc="best")
+    add_legend(ax)
 
 
 def _draw_angles(comparison: Comparison, ax: Axes) -> None:
@@ -101,7 +111,7 @@ def _draw_angles(comparison: Comparison, ax: Axes) -> None:
     ax.set_yticks([0, 15, 30, 45, 60, 75, 90])
     ax.set_xlabel("angle, by rising size")
     ax.set_ylabel("degrees")
-    ax.legend(loc="best")
+    add_legend(ax)
 
 
 def _draw_eigenspaces(comparison: Comparison, ax: Axes) -> None:
@@ -126,7 +136,7 @@ def _draw_eigenspaces(comparison: Comparison, ax: Axes) -> None:
         ax.set_ylim(-0.03, 1.03)
         ax.set_xlabel("dimension k")
         ax.set_ylabel("overlap tr(P Q) / k")
-        ax.legend(loc="best")
+        add_legend(ax)
     else:
         _draw_overlaps(found, ax)
 
@@ -143,7 +153,7 @@ def _draw_overlaps(found: SharedEigenspaces, ax: Axes) -> None:
     ax.set_xlabel("eigenspace of B (dimension)")
     if max(table.shape) <= _WRITTEN:
         for (row, column), value in np.ndenumerate(table):
-            color = "black" if value > 0.6 else "white"
+            color = ink_on(image, value)
             ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=color)
     ax.figure.colorbar(image, ax=ax)
 
@@ -174,7 +184,7 @@ def _draw_matches(comparison: Comparison, ax: Axes) -> None:
     ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel(kind)
     ax.set_ylabel("share of features with a larger one")
-    ax.legend(loc="best")
+    add_legend(ax)
 
 
 def _say(ax: Axes, text: str) -> None:

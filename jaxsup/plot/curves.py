@@ -17,7 +17,7 @@ from jaxsup.plot.regimes import (
     without_results,
 )
 from jaxsup.plot.settings import FEW, setting_label, setting_lines
-from jaxsup.plot.style import NEW, line_style, plain_log_axis, styled
+from jaxsup.plot.style import NEW, add_legend, line_style, plain_log_axis, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -116,8 +116,7 @@ def observable_curves(dataset: xr.Dataset, name: str, ax: Axes = NEW) -> Axes:
         plain_log_axis(ax.xaxis, later)
     ax.set_xlabel(step_label(dataset))
     ax.set_ylabel(values.attrs.get("long_name", name))
-    if dims and ax.get_lines():
-        ax.legend()
+    add_legend(ax)
     return ax
 
 
@@ -148,7 +147,7 @@ def spectra_along_training(dataset: xr.Dataset, name: str, ax: Axes = NEW) -> Ax
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel("index of the singular value")
     ax.set_ylabel(values.attrs.get("long_name", name))
-    ax.legend(title="updates", title_fontsize=8)
+    add_legend(ax, title="updates", title_fontsize=8)
     return ax
 
 

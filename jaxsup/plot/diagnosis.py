@@ -17,7 +17,7 @@ from jaxsup.plot.geometry import (
 )
 from jaxsup.plot.measures import histogram_beside_nulls, linear_law
 from jaxsup.plot.spectra import eigenvalue_spectrum, localization_histogram, spectral_measures
-from jaxsup.plot.style import COVERING, STYLE, bare_figure
+from jaxsup.plot.style import STYLE, bare_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,7 +120,7 @@ def _draw_beside_nulls(diagnosis: Diagnosis, axes: Sequence[Axes]) -> None:
     if len(kept):
         low, high = axes[0].get_ylim()
         axes[0].set_ylim(low, 1.5 * high)
-        axes[0].legend(loc="upper left", ncols=3, columnspacing=1.2, **COVERING)
+        axes[0].legend(loc="upper left", ncols=3, columnspacing=1.2)
 
 
 def _law_title(diagnosis: Diagnosis) -> str:

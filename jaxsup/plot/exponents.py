@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,17 +13,29 @@ from jaxsup._internal.validation import fail
 from jaxsup.plot.curves import step_label
 from jaxsup.plot.regimes import without_results
 from jaxsup.plot.settings import FEW, setting_label, setting_lines
-from jaxsup.plot.style import COLOR_MAP, GUIDE, MARKERS, NEW, line_style, styled
+from jaxsup.plot.style import (
+    COLOR_MAP,
+    GUIDE,
+    MARKERS,
+    NEW,
+    add_legend,
+    ink_on,
+    line_style,
+    styled,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
 
 _THEORY: Any = {"linewidth": 0.9, "linestyle": (0, (4, 2))}
 _LIMIT: Any = {"linewidth": 0.7, "linestyle": (0, (1, 3))}
 _THEORY_NAME = "linear student, K = N, this N"
 _LIMIT_NAME = "(a + 2b - 1)/a, N → ∞"
 _MOST_COLUMNS, _MOST_ROWS = 7, 12  # of a map with numbers in each cell
+_BAND = 0.15  # alpha of a band
+_INK = 0.25  # most that bands put on an average place of the axis, one over another
 _LEAST_ROOM = 0.5  # of exponents, for slopes above and below
 _WIDE_COLUMNS = 4  # that have room for a word beside them
 
@@ -171,9 +183,9 @@ def exponent_map(table: xr.Dataset, ax: Axes = NEW) -> Axes:
     mesh.set_cmap(COLOR_MAP)
     written = columns <= _MOST_COLUMNS and rows <= _MOST_ROWS
     for (row, column), value in np.ndenumerate(exponents.filled(np.nan)) if written else ():
-        shade = "white" if value < 0.6 * high else "black"
-        text = "none" if np.isnan(value) else f"{value:.2f}"
-        place: Any = {"ha": "center", "color": shade}
+        bare = math.isnan(value)
+        text = "none" if bare else f"{value:.2f}"
+        place: Any = {"ha": "center", "color": "black" if bare else ink_on(mesh, value)}
         ax.text(column + 0.5, row + 0.52, text, va="bottom", fontsize=9, **place)
         theory = [_in_short(grid[name][row, column]) for name in ("theory", "theory_limit")]
         text = f"{'theory ' * (columns <= _WIDE_COLUMNS)}{theory[0]}, {theory[1]}"
@@ -218,25 +230,27 @@ def local_exponents(
         raise without_results("table", "a local exponent at some setting", table)
     count = table.sizes[dims[0]] if dims else 1
     positions = np.unique(np.linspace(0, count - 1, min(count, FEW)).astype(int)).tolist()
+    bands: list[PolyCollection] = []
     for line, position in enumerate(positions):
         setting = table.isel({dims[0]: position}) if dims else table
         setting = setting.isel(step=np.isfinite(setting["exponent"].values))
         style, steps = line_style(line), setting["step"].values
         ax.plot(steps, setting["exponent"], label=setting_label(table, dims, position), **style)
         ends = setting["interval_low"], setting["interval_high"]
-        ax.fill_between(steps, *ends, color=style["color"], alpha=0.15, linewidth=0)
+        bands.append(ax.fill_between(steps, *ends, color=style["color"], linewidth=0))
         if theory:
             ax.plot(steps, setting["theory"], color=style["color"], **_THEORY)
             ax.axhline(float(setting["theory_limit"]), color=style["color"], **_LIMIT)
     drawn = table.isel({dims[0]: positions}) if dims else table
     _fit_height(drawn, ax, theory=theory)
+    _fade_bands(drawn, ax, bands)
     ax.set_xscale("log")
     ax.set_xlabel(step_label(table))
     ax.set_ylabel("local exponent α(t) = -d log L / d log t")
     if theory:
         _explain_theory(drawn, ax, _THEORY_NAME)
-    if legend and ax.get_legend_handles_labels()[1]:
-        ax.legend()
+    if legend:
+        add_legend(ax)
     return ax
 
 
@@ -249,6 +263,15 @@ def _fit_height(table: xr.Dataset, ax: Axes, *, theory: bool) -> None:
     if values.size:
         low, high = min(0.0, float(values.min())), float(values.max())
         ax.set_ylim(low - 0.1 * (high - low) * (low < 0), high + 0.15 * (high - low) + 1e-9)
+
+
+def _fade_bands(table: xr.Dataset, ax: Axes, bands: Sequence[PolyCollection]) -> None:
+    """Bands as high as the axis, of noisy curves, do not hide the lines and each other."""
+    low, high = ax.get_ylim()
+    bottom, top = (table[name].values.clip(low, high) for name in ("interval_low", "interval_high"))
+    layers = len(bands) * float(np.nan_to_num(top - bottom).mean()) / (high - low)
+    for band in bands:
+        band.set_alpha(min(_BAND, _INK / max(layers, _INK)))
 
 
 def _leave_out_far_slopes(table: xr.Dataset, ax: Axes, *, theory: bool) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsup._internal.validation import fail
 from jaxsup.plot.curves import loss_curves
 from jaxsup.plot.exponents import local_exponents
-from jaxsup.plot.style import STYLE, new_figure
+from jaxsup.plot.style import STYLE, add_legend, new_figure
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,9 +53,9 @@ def fit_figure(dataset: xr.Dataset, table: xr.Dataset, local: xr.Dataset) -> Fig
         if count > _LINES:
             left.set_title(f"{_LINES} of {count} curves")
         if np.isfinite(local["exponent"]).any():
-            # What the lines are is told on the left.
-            theory = bool(np.isfinite(local["theory"]).any())
-            local_exponents(local, right, legend=theory)
+            local_exponents(local, right, legend=False)
+            # What the settings are is told on the left.
+            add_legend(right, only=slice(min(count, _LINES) if dims else 0, None))
         else:
             right.set_axis_off()
             reasons = sorted({*np.ravel(local["problem"].values).tolist()} - {""})

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.colors import color_pairs
-from jaxsup.plot.style import COLORS, COVERING, NEW, line_style, styled, styled_in_space
+from jaxsup.plot.style import COLORS, NEW, line_style, styled, styled_in_space
 from jaxsup.spectral.arrays import check_unmasked
 from jaxsup.spectral.overlap import welch_bound
 
@@ -193,7 +193,7 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
     ax.set_xlim(-1, 1)
     if bound:
         ax.set_ylim(top=6 * ax.get_ylim()[1])
-        ax.legend(loc="upper right", **COVERING)
+        ax.legend(loc="upper right")
     return ax
 
 

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, NEW, plain_log_axis, styled
+from jaxsup.plot.style import COLOR_MAP, COLORS, NEW, plain_log_axis, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def linear_law(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     else:
         ax.set_ylim(0.9 * y.min(), y.max() + 0.5 * (y.max() - 0.9 * y.min()))
     ax.set_xlim(*ends)
-    ax.legend(loc="upper left", **COVERING)
+    ax.legend(loc="upper left")
     return ax
 
 

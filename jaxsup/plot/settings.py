@@ -6,7 +6,6 @@ that differ otherwise have a dash and a color of their own, and their legend sta
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, Normalize
 
 from jaxsup._internal.aliases import short_name
-from jaxsup.plot.style import COLOR_MAP, line_style, plain_log_axis
+from jaxsup.plot.style import COLOR_MAP, add_legend, line_style, plain_log_axis
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,7 +26,6 @@ FEW = 6
 
 _LIGHTEST = 0.9  # of the color map: the rest is too light for a line
 _WIDE = 8.0  # ratio of the last to the first number, from which colors follow its logarithm
-_ROWS = 20  # of a legend
 
 
 class SettingLines(NamedTuple):
@@ -46,25 +44,21 @@ class SettingLines(NamedTuple):
     title: str
 
     def explain(self, ax: Axes, *, beside: bool = False) -> None:
-        """Draw the color bar, and the legend if anything in the axis has a label.
+        """Draw the color bar and the legend.
 
         Arguments:
             ax: with its lines drawn.
-            beside: whether the legend stands outside of the axis, as that of many lines does.
+            beside: whether the legend stands outside of the axis even if it is short.
         """
         if self.shades is not None:
             bar = ax.figure.colorbar(self.shades, ax=ax, label=self.title)
             ends: Any = self.shades.get_clim()
             if isinstance(self.shades.norm, LogNorm):
                 plain_log_axis(bar.ax.yaxis, ends)
-        names = ax.get_legend_handles_labels()[1]
-        if beside and self.shades is not None:  # below: the color bar stands beside
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
-        elif beside or len(names) > FEW + 3:
-            columns = math.ceil(len(names) / _ROWS)
-            ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), ncols=columns)
-        elif names:
-            ax.legend()
+        if not beside:
+            add_legend(ax)
+        else:  # below: a color bar stands beside
+            add_legend(ax, where="beside" if self.shades is None else "below")
 
 
 def setting_lines(dataset: xr.Dataset, dims: Sequence[Hashable]) -> SettingLines:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.plot.style import COLOR_MAP, COLORS, COVERING, GUIDE, NEW, styled
+from jaxsup.plot.style import COLOR_MAP, COLORS, GUIDE, NEW, add_legend, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,7 @@ def eigenvalue_spectrum(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     ax.xaxis.set_major_locator(_whole_numbers())
     ax.set_xlabel(f"index of eigenvalue (rank {rank:,} of {len(values):,})")
     ax.set_ylabel("eigenvalue λ of F (units of W²)")
-    ax.legend(loc="best", **COVERING)
+    add_legend(ax)
     return ax
 
 
@@ -157,7 +157,7 @@ def localization_histogram(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     ax.yaxis.set_major_locator(_whole_numbers())
     low, high = ax.get_ylim()
     ax.set_ylim(low, 1.3 * high if represented.any() else 1)
-    ax.legend(loc="upper center", **COVERING)
+    ax.legend(loc="upper center")
     return ax
 
 

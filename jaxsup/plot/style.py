@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
@@ -22,6 +23,7 @@ from jaxsup._internal.validation import fail
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 Arguments = ParamSpec("Arguments")
@@ -36,7 +38,7 @@ WIDTH, HEIGHT = 5.2, 3.6
 """Size of an axis in inches."""
 ALONE = 6.4
 """Width of an axis that stands alone: some have their legend beside them."""
-# A legend that covers what it stands on.
+# Of a legend: what it stands on is not read as part of it.
 COVERING: Any = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
 STYLE: Any = {
     # Labels are written for Matplotlib's own text, not for LaTeX.
@@ -51,7 +53,7 @@ STYLE: Any = {
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
-    "legend.frameon": False,
+    **{f"legend.{name}": value for name, value in COVERING.items()},
     "legend.fontsize": 8,
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,
@@ -59,6 +61,9 @@ STYLE: Any = {
     "ytick.direction": "out",
 }
 
+
+# Entries of a legend: most on an axis, most where there is no room beside it, and in a column.
+_ON_AXIS, _MOST_ON_AXIS, _ROWS = 4, 9, 20
 
 NEW: Any = None
 """Default of ``ax``: what `styled` decorates is given a new one then."""
@@ -156,6 +161,39 @@ def line_style(position: int) -> dict[str, Any]:
     }
 
 
+def add_legend(
+    ax: Axes,
+    *,
+    where: Literal["on", "beside", "below"] = "on",
+    only: slice = slice(None),
+    **title: Any,
+) -> None:
+    """The legend of an axis, if anything in it has a label.
+
+    Up to four entries stand on the axis, where they cover least. More would cover curves wherever
+    they stand: they stand beside it, if the figure's layout makes room for them.
+
+    Arguments:
+        ax: with its lines drawn.
+        where: "beside" or "below" the axis however few they are.
+        only: which of the entries.
+        title: of the legend, and its size, as `Axes.legend` takes them.
+    """
+    handles, names = ax.get_legend_handles_labels()
+    handles, names = handles[only], names[only]
+    figure = ax.get_figure(root=True)
+    makes_room = figure is not None and figure.get_layout_engine() is not None
+    many = len(names) > (_ON_AXIS if makes_room else _MOST_ON_AXIS)
+    place: dict[str, Any] = {}
+    if where == "below":
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
+    elif where == "beside" or many:
+        columns = math.ceil(len(names) / _ROWS)
+        place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "ncols": columns}
+    if names:
+        ax.legend(handles, names, **place, **title)
+
+
 def plain_log_axis(axis: Axis, values: ArrayLike) -> None:
     """Numbers as 0.05 and 20, not as powers, on a logarithmic axis over the range of `values`."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -164,6 +202,24 @@ def plain_log_axis(axis: Axis, values: ArrayLike) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def ink_on(shades: ScalarMappable, value: float) -> str:
+    """Black or white, whichever has more contrast on the color of a value.
+
+    The contrast of relative luminances Y1 > Y2 is (Y1 + 0.05) / (Y2 + 0.05).
+
+    Arguments:
+        shades: colors of values.
+        value: that of a cell.
+
+    Reference: Web Content Accessibility Guidelines 2.2, definitions of contrast ratio and relative
+    luminance.
+    """
+    channels = np.asarray(shades.to_rgba(np.asarray(value)))[:3]
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
 
 
 def cell_edges(name: str, centers: ArrayLike, high: float = np.inf) -> Float[np.ndarray, " edges"]:

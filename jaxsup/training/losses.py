@@ -112,7 +112,7 @@ def linear_errors(
 def one_active_errors(
     experiment: Experiment, parameters: StudentParameters
 ) -> Float[Array, " features"]:
-    """`jaxsup.theory.one_sparse_errors_from_gram` of M = V^T B W and c."""
+    """`jaxsup.theory.one_sparse.one_sparse_errors_from_gram` of M = V^T B W and c."""
     student, features, teacher = experiment.student, experiment.features, experiment.teacher
     assert isinstance(student, Student)
     assert isinstance(features, OneActiveFeatures)

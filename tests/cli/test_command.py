@@ -227,6 +227,7 @@ def test_an_output_folder_below_a_file_is_refused(folder: Path) -> None:
     ("arguments", "message"),
     [
         (("sweep", "absent.toml", "--out", "run"), "expected a TOML file; got none there"),
+        (("info", "file"), "file: expected the folder of a sweep; got a file; give the folder"),
         (("fit", "absent"), "expected the folder of a sweep; got none there"),
         (("fit", "."), "expected the folder of a sweep; got one without zarr.json"),
         (("plot", "absent", "--out", "a.gif"), "expected .png, .pdf or .svg; got '.gif'"),
@@ -238,6 +239,7 @@ def test_an_output_folder_below_a_file_is_refused(folder: Path) -> None:
 def test_other_mistakes_are_one_line(
     tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
+    (tmp_path / "file").touch()
     assert_one_line(jaxsup(*arguments, cwd=tmp_path), message)
 
 

@@ -112,6 +112,13 @@ IN_PYTHON = {
 }
 
 
+@pytest.mark.parametrize("value", ["rank", 3, {"kind": "own:Count"}])
+def test_observables_of_a_table_that_are_no_list_are_told_so(value):
+    table = table_with("record", "record", {"observables": value})
+    match = r"record.observables: expected a list of names; got .*; write \[...\] around them"
+    assert_one_line_error(lambda: experiment_from_table(table), match)
+
+
 @untyped
 @pytest.mark.parametrize("case", IN_PYTHON)
 def test_bad_types_in_python_are_one_line_errors(case):

@@ -67,6 +67,21 @@ def test_local_exponents_stand_over_their_steps_with_bands() -> None:
     assert 1.0 < high < 1.5
 
 
+@pytest.mark.parametrize(("count", "width"), [(1, 0.05), (6, 0.05), (2, 5.0), (6, 5.0)])
+def test_bands_together_leave_most_of_the_light(count: int, width: float) -> None:
+    table = local_table(count).fillna(0.3)
+    table["interval_low"] = table["exponent"] - width
+    table["interval_high"] = table["exponent"] + width
+    _, ax = plot.new_figure()
+    plot.local_exponents(table, ax, theory=False)
+    alphas = [float(band.get_alpha() or 1.0) for band in ax.collections]
+    assert len(alphas) == count
+    if width < 1:  # narrow ones are as those of loss curves
+        assert alphas == [0.15] * count
+    else:  # all of them lie over the whole axis
+        assert 0.2 <= 1 - np.prod(1 - np.asarray(alphas)) <= 0.28
+
+
 def test_local_exponents_have_both_theories_where_there_are_some() -> None:
     _, ax = plot.new_figure()
     plot.local_exponents(local_table(), ax)

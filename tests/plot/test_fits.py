@@ -49,6 +49,15 @@ def test_windows_are_marked_with_their_exponents() -> None:
     np.testing.assert_array_equal(marked, windows)
 
 
+def test_what_is_told_on_the_left_is_not_told_again_beside_the_theory() -> None:
+    dataset = powers(8)
+    table, local = jaxsup.measure_exponents(dataset), measure_local_exponents(dataset)
+    local["theory"] = local["exponent"]
+    figure = fit_figure(dataset, table, local)
+    assert legend(figure, 0)[:-1] == ["c0", "c1", "c2", "c4", "c5", "c7"]
+    assert legend(figure, 1) == ["linear student, K = N, this N"]
+
+
 def test_of_many_curves_six_are_drawn() -> None:
     dataset = powers(11)
     table, local = jaxsup.measure_exponents(dataset), measure_local_exponents(dataset)

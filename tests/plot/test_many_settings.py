@@ -1,12 +1,19 @@
 """Pictures of more settings than a legend tells apart."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import xarray as xr
-from matplotlib.colors import LogNorm, to_rgba
+from matplotlib import colormaps, pyplot
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize, to_rgba
 
 from jaxsup import plot
 from jaxsup.plot.settings import FEW, setting_lines
-from jaxsup.plot.style import line_style
+from jaxsup.plot.style import ink_on, line_style
 
 
 def curves(name: str, values) -> xr.Dataset:
@@ -46,6 +53,49 @@ def test_many_along_a_number_are_shaded_by_it_beside_a_color_bar():
     assert not ax.collections  # bands of the seeds
     drawn = {to_rgba(line.get_color()) for line in ax.get_lines() if line.get_linewidth() == 1.0}
     assert len(drawn) == 20
+
+
+def pictures(count: int) -> dict[str, Callable[..., Axes]]:
+    """Every picture of settings with a legend, of so many."""
+    dataset = curves("features.exponent", np.arange(1.0, count + 1))
+    dataset = dataset.assign(saturation=dataset["loss"])
+    exponent = 0.5 * dataset["loss"].isel(seed=0, drop=True) ** 0
+    names = ("exponent", "interval_low", "interval_high", "theory")
+    local = xr.Dataset({**dict.fromkeys(names, exponent), "theory_limit": exponent[:, 0]})
+    return {
+        "loss": functools.partial(plot.loss_curves, dataset),
+        "observable": functools.partial(plot.observable_curves, dataset, "saturation"),
+        "local": functools.partial(plot.local_exponents, local, theory=False),
+    }
+
+
+@pytest.mark.parametrize("picture", ["loss", "observable", "local"])
+@pytest.mark.parametrize("count", [2, 5, 6])
+def test_a_legend_covers_what_it_stands_on_or_stands_beside_the_curves(
+    picture: str, count: int
+) -> None:
+    ax = pictures(count)[picture]()
+    figure, legend = ax.get_figure(root=True), ax.get_legend()
+    assert figure is not None
+    assert legend is not None
+    assert len(legend.get_texts()) == count
+    assert legend.get_frame_on()
+    assert to_rgba(legend.get_frame().get_facecolor()) == (1.0, 1.0, 1.0, 0.9)
+    figure.draw_without_rendering()
+    box, axis = legend.get_window_extent(), ax.get_window_extent()
+    assert (box.x0 >= axis.x1) == (count > 4)
+    assert box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("picture", ["loss", "observable", "local"])
+def test_where_no_layout_makes_room_beside_an_axis_its_legend_stands_on_it(picture: str) -> None:
+    figure, (left, _) = pyplot.subplots(1, 2)
+    pictures(6)[picture](left)
+    legend = left.get_legend()
+    assert legend is not None
+    figure.draw_without_rendering()
+    assert legend.get_window_extent().x1 <= left.get_window_extent().x1
+    pyplot.close(figure)
 
 
 def test_few_and_those_along_no_number_have_a_legend():
@@ -91,6 +141,30 @@ def test_a_map_of_many_cells_has_no_numbers_and_few_ticks():
     assert [label.get_text() for label in ax.get_xticklabels()][:2] == ["1", "1.12"]
     small = plot.exponent_map(table.isel({names[0]: slice(3), names[1]: slice(2)}))
     assert len(small.texts) == 12
+
+
+def contrast(one: float, other: float) -> float:
+    """Of two relative luminances."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+@pytest.mark.parametrize("name", ["cividis", "RdBu_r", "gray"])
+def test_what_is_written_on_a_cell_has_the_contrast_that_text_needs(name: str) -> None:
+    """4.5 for text of every size: Web Content Accessibility Guidelines 2.2, 1.4.3."""
+    shades = ScalarMappable(Normalize(0, 1), name)
+    for value in np.linspace(0, 1, 101).tolist():
+        color = colormaps[name](value)
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color[:3]]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        assert contrast(luminance, {"black": 0.0, "white": 1.0}[ink_on(shades, value)]) >= 4.5
+
+
+def test_a_map_writes_black_on_its_middle_colors() -> None:
+    names, values = ("features.exponent", "teacher.exponent"), np.asarray([[0.1, 1.0, 1.8]])
+    columns = dict.fromkeys(("exponent", "theory", "theory_limit"), (names, values))
+    ax = plot.exponent_map(xr.Dataset(columns, {names[0]: [2.0], names[1]: [0.0, 1.0, 2.0]}))
+    shades = {text.get_text(): text.get_color() for text in ax.texts}
+    assert [shades[text] for text in ("0.10", "1.00", "1.80")] == ["white", "black", "black"]
 
 
 def exponents(settings: int) -> xr.Dataset:

@@ -136,7 +136,7 @@ def test_a_store_that_cannot_be_made_is_refused_before_training(tmp_path):
         "expected a folder that can be written; got 'Not a directory'",
         OSError,
     )
-    assert_one_line_error(lambda: train("file"), "got one that exists", FileExistsError)
+    assert_one_line_error(lambda: train("file"), "got a file of that name", NotADirectoryError)
     assert not reports
 
 

@@ -165,7 +165,9 @@ def test_a_plan_that_comes_while_we_look_is_taken(tmp_path, whole):
     timer.join()
 
 
-def test_a_summary_without_seconds():
+def test_a_summary_with_and_without_seconds():
     """Another process commits the last tile after we have counted, before we open the dataset."""
     summary = {"dataset": "s", "replicas": 9, "complete": 9, "diverged": 1, "seconds": None}
     assert format_summary(summary) == "9 networks, 1 diverged\ndataset  s"
+    told = "9 networks, 2.5 s of training with compilation, 1 diverged\ndataset  s"
+    assert format_summary({**summary, "seconds": 2.5}) == told

@@ -1,6 +1,7 @@
 """The store of a sweep: what is committed stays, and going on changes no bit."""
 
 import dataclasses
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -74,6 +75,16 @@ def test_an_inventory_shows_itself_on_one_line_and_in_a_notebook_whole(whole):
     lines = str(bad).splitlines()
     assert lines[2] == "state     complete: 9 of 9 networks, 3 of 3 tiles"
     assert [line for line in lines if "more" in line] == ["          and 980 more: see --json"]
+
+
+def test_an_inventory_says_what_it_says_once_and_what_its_seconds_hold(whole):
+    inventory = take_inventory(whole)
+    updates = json.dumps(["one way", "another", "one way"])
+    changed = {**inventory.attributes, "updates": updates}
+    lines = str(dataclasses.replace(inventory, attributes=changed, seconds=1.5)).splitlines()
+    told = [line for line in lines if line.startswith("updates ")]
+    assert told == ["updates   one way", "updates   another"]
+    assert "time      1.5 s of training with compilation" in lines
 
 
 @pytest.mark.parametrize("after", [0, 2, 3, 5, 9])

@@ -42,7 +42,7 @@ def measure_border(region: ArrayLike) -> Border:
     far edges does not count. A straight line then crosses boxes in proportion to 1 / side. The
     dimension is a slope over these sizes alone: what is rough below the grid's spacing looks
     smooth. The frame cuts the large boxes short, which makes a straight line 1.01 on a grid of 513
-    points. Its interval is that of `jaxsup.fit.slopes.log_log_slope`.
+    points. Its interval is that of `jaxsup.fit.intervals.log_log_slope`.
 
     Arguments:
         region: [rows, columns] of truth values, at least 33 along the shorter side for a dimension.

@@ -33,7 +33,7 @@ class Inventory:
         damages: files that are not as they were written.
         unread: files that the system does not give now.
         nbytes: bytes on disk.
-        seconds: time that training took, summed over processes.
+        seconds: time that training took with compilation, summed over processes.
         machines: (versions and devices, networks trained there).
         unfinished: names of the checkpoints of parts that were stopped on their way and are not
             stored yet.
@@ -98,10 +98,12 @@ class Inventory:
         if "initial" in attributes:
             digest, origin = attributes["initial"], attributes["initial_origin"]
             lines.append(f"started   from {origin} (SHA-256 {digest[:16]})")
-        lines += [f"updates   {line}" for line in json.loads(attributes.get("updates", "[]"))]
+        # Programs that differ in what these do not tell have the same lines.
+        updates = dict.fromkeys(json.loads(attributes.get("updates", "[]")))
+        lines += [f"updates   {line}" for line in updates]
         for machine, networks in self.machines:
             lines.append(f"trained   {networks} networks with {machine}")
-        lines.append(f"time      {self.seconds:g} s of training")
+        lines.append(f"time      {self.seconds:g} s of training with compilation")
         lines += _list_diverged(self.diverged)
         lines += [f"damaged   {damage}" for damage in self.damages]
         lines += [f"unread    {damage}" for damage in self.unread]

@@ -75,6 +75,7 @@ def check_store(store: str | Path, *, join: bool = False) -> None:
     Raises:
         FileNotFoundError: it is a link to nowhere.
         FileExistsError: something is there already, and `join` is not set.
+        NotADirectoryError: it is a file.
         OSError: the folder cannot be written.
     """
     path = Path(store)
@@ -84,8 +85,12 @@ def check_store(store: str | Path, *, join: bool = False) -> None:
             "make that folder, or choose another place"
         )
     try:
-        taken = path.exists() and not (path.is_dir() and is_blank(path))
-        names = () if join or not path.is_dir() else (journal.MANIFEST, journal.ROOT)
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(
+                f"{path}: expected a folder; got a file of that name; choose another place"
+            )
+        taken = path.exists() and not is_blank(path)
+        names = () if join else (journal.MANIFEST, journal.ROOT)
         if taken and names and not any((path / name).exists() for name in names):
             raise FileExistsError(
                 f"{path}: expected a new folder, or an empty one; got one with other files; "
@@ -95,10 +100,6 @@ def check_store(store: str | Path, *, join: bool = False) -> None:
             raise FileExistsError(
                 f"{path}: expected a new folder; got one that exists; "
                 "choose another, or go on with it by --resume (resume=True)"
-            )
-        if path.exists() and not path.is_dir():
-            raise NotADirectoryError(
-                f"{path}: expected a folder; got a file of that name; choose another place"
             )
         tempfile.TemporaryFile(dir=existing(path), prefix="probe.", suffix=".partial").close()
     except OSError as error:

@@ -191,12 +191,18 @@ def _facts_of(path: Path) -> tuple[Facts | None, list[Damage]]:
 
     Raises:
         FileNotFoundError: there is no such folder.
+        NotADirectoryError: it is a file.
         ValueError: it holds no sweep, a later layout, or nothing that tells which.
         OSError: the root or the manifest cannot be read now.
     """
     if not path.exists():
         raise FileNotFoundError(
             f"{path}: expected the folder of a sweep; got none there; check the path"
+        )
+    if path.is_file():
+        raise NotADirectoryError(
+            f"{path}: expected the folder of a sweep; got a file; "
+            "give the folder that `jaxsup sweep --out` made"
         )
     with readable(path):
         present = [name for name in (ROOT, MANIFEST) if (path / name).is_file()]
