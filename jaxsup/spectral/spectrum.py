@@ -19,6 +19,7 @@ from jaxsup.spectral.arrays import (
     exact_product,
     exceeds,
     in_own_precision,
+    in_units,
     normalize,
     or_one,
     rounding,
@@ -150,6 +151,7 @@ class FrameSpectrum(eqx.Module):
         inside = jnp.where(eigenspace < self.count, inside, 0.0)
         return exact_product(inside, inside.T)
 
+    @in_own_precision
     def trim(self) -> "FrameSpectrum":
         """Without padding: `count` eigenspaces, the largest count of a batch. Concrete only."""
         keep = int(np.max(np.asarray(self.count)))
@@ -254,20 +256,17 @@ def decompose_padded(
     sd, scaled_eigenvalues = deviations(V, S, kappa), jnp.maximum(values, 0.0)
     saturation = jnp.sum(capacity) / jnp.maximum(rank, 1).astype(V.dtype)
 
-    def in_units(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return scale * (scale * x)  # not scale^2, whose infinity would make NaN of a zero
-
     spectrum = FrameSpectrum(
-        eigenvalues=in_units(means),
+        eigenvalues=in_units(means, scale),
         multiplicities=sizes.astype(count.dtype),
-        spreads=in_units(spreads),
+        spreads=in_units(spreads, scale),
         tightness=safe_sqrt(residuals / or_one(sizes * means**2)),
         overall_tightness=safe_sqrt(jnp.sum(residuals) / or_one(jnp.sum(sizes * means**2))),
         measures=measures.T,
         localization=jnp.sum(measures**2, axis=0),
         entropy_localization=jnp.where(represented, 1.0 - entropy, 0.0),
-        mean_eigenvalues=in_units(kappa),
-        eigenvalue_deviations=in_units(sd),
+        mean_eigenvalues=in_units(kappa, scale),
+        eigenvalue_deviations=in_units(sd, scale),
         eigenvalue_spreads=sd / or_one(kappa),
         leverages=leverages(V, basis, coordinates),
         capacities=capacity,
@@ -277,7 +276,7 @@ def decompose_padded(
         saturation=saturation - lax.stop_gradient(jnp.maximum(saturation - 1.0, 0.0)),
         rank=rank,
         count=count,
-        raw_eigenvalues=in_units(scaled_eigenvalues),
+        raw_eigenvalues=in_units(scaled_eigenvalues, scale),
         basis=basis,
         labels=labels,
         scale=scale,
