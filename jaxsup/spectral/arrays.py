@@ -29,7 +29,7 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
         rank: number of axes, 2 or 3.
 
     Returns:
-        The same numbers as float32 or a wider type; integers in JAX's precision.
+        The same numbers as float32 or float64, as far as JAX's precision goes; integers in that.
 
     Raises:
         ValueError: the array has other axes or is empty, its numbers are not real, are masked or
@@ -44,7 +44,7 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
 
 
 def checked_array(W: ArrayLike, rank: int) -> Float[Array | np.ndarray, "..."]:
-    """`as_array` but for the check of NaN and infinity, where it was: of NumPy's stays on the host.
+    """`as_array` where the array is, NumPy's on the host, and unchecked for NaN and infinity.
 
     Arguments:
         W: [latent, features] for rank 2, [replicas, latent, features] for rank 3.
@@ -128,7 +128,7 @@ def _check_range(name: str, array: np.ndarray, precision: np.dtype) -> None:
     """
     limits = jnp.finfo(precision)
     if array.dtype.itemsize < precision.itemsize:
-        array = array.astype(precision)  # NumPy has no infinity of a few of the narrow types
+        array = array.astype(precision)  # whose limits are beyond those of narrow types
     with np.errstate(invalid="ignore"):
         tops = np.maximum(array.max(axis=(-2, -1)), -array.min(axis=(-2, -1)))
         beyond = np.isfinite(tops) & (tops > float(limits.max))

@@ -30,7 +30,8 @@ class Certificate(NamedTuple):
         represented: whether each feature is.
         rank: of W, by its singular values.
         agrees: same multiplicities and same represented features.
-        margin: smallest gap between eigenspaces / widest spread inside of one.
+        margin: smallest gap between eigenspaces, the null space among them / widest spread inside
+            of one.
         errors: of "eigenvalues", "measures" and "capacities".
         bounds: of the same.
     """
@@ -84,8 +85,8 @@ def certify(
             sides; in [0, 1), default: each side's own.
 
     Raises:
-        ValueError: W is no finite, real, non-empty matrix, a tolerance is out of range, or the
-            spectrum is that of a matrix of another shape.
+        ValueError: W is no finite, real, non-empty matrix or leaves the range of the precision, a
+            tolerance is out of range, or the spectrum is that of a matrix of another shape.
 
     Reference: Davis & Kahan, SIAM J. Numer. Anal. 7 (1970), the sin(theta) theorem.
     """

@@ -86,7 +86,7 @@ def capacities(W: ArrayLike) -> Float[Array, " features"]:
         W: [latent, features], finite and real.
 
     Returns:
-        In [0, 1]; 0 with gradient 0 for columns whose squared norm is below r times the largest.
+        In [0, 1]; 0 with gradient 0 for columns whose squared norm is at most r times the largest.
 
     Raises:
         ValueError: W is no finite, real, non-empty matrix.

@@ -189,17 +189,17 @@ def decompose(
         W: [latent, features], real and finite. A traced matrix with NaN or infinity gives NaN
             values and rank 0.
         relative_tolerance: gap of eigenvalues, relative to the largest, up to which they share an
-            eigenspace; in [0, 1), see the module's docstring.
+            eigenspace; in [0, 1), see `jaxsup.spectral`.
         rank_tolerance: eigenvalue, relative to the largest, up to which it counts as zero; in
-            [0, 1), default: see the module's docstring.
+            [0, 1), default: see `jaxsup.spectral`.
 
     Returns:
         A `FrameSpectrum`: without padding for a concrete matrix, with min(K, N) entries on the
         eigenspace axis inside `jit`, `vmap` and `grad`.
 
     Raises:
-        ValueError: a concrete W is no finite, real, non-empty matrix, or a tolerance is out of
-            range.
+        ValueError: a concrete W is no finite, real, non-empty matrix or leaves the range of JAX's
+            precision, or a tolerance is out of range.
 
     Reference: arXiv 2602.02224 (spectral measures, capacity saturation, tight frames).
 
