@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from functools import partial
 from math import sqrt
-from typing import Concatenate, ParamSpec, Protocol, TypeVar, runtime_checkable
+from typing import ParamSpec, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float
 
-from jaxsup._internal.validation import fail
+from jaxsup._internal.validation import fail, is_numeric
 
 exact_product = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 COMPLEX_ADVICE = "stack real and imaginary parts along the latent axis, 2K x N"
@@ -29,39 +29,67 @@ def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
         rank: number of axes, 2 or 3.
 
     Returns:
-        The same numbers as float32 or a wider type; integers in JAX's precision.
+        The same numbers as float32 or float64, as far as JAX's precision goes; integers in that.
 
     Raises:
         ValueError: the array has other axes or is empty, its numbers are not real, are masked or
-            leave the range of JAX's precision, or a concrete matrix holds NaN or infinity (in a
-            stack, those are diverged replicas).
+            leave the range of JAX's precision (the largest of a matrix, which may not become zero
+            either), or a concrete matrix holds NaN or infinity (in a stack, those are diverged
+            replicas).
+    """
+    array = jnp.asarray(checked_array(W, rank))
+    if rank == 2:
+        check_finite("W", array)
+    return array
+
+
+def checked_array(W: ArrayLike, rank: int) -> Float[Array | np.ndarray, "..."]:
+    """`as_array` where the array is, NumPy's on the host, and unchecked for NaN and infinity.
+
+    Arguments:
+        W: [latent, features] for rank 2, [replicas, latent, features] for rank 3.
+        rank: number of axes, 2 or 3.
+
+    Raises:
+        ValueError: as for `as_array`.
     """
     name = "W" if rank == 2 else "Ws"
     check_unmasked(name, W)
-    array = W if isinstance(W, jax.Array) else np.asarray(W)
+    array = where_it_is(W)
     if array.ndim != rank or 0 in array.shape:
         axes = "[latent, features]" if rank == 2 else "[replicas, latent, features]"
         do = "give one matrix to decompose, a stack of them to decompose_batch"
         raise fail(name, f"a non-empty {axes} array", f"shape {array.shape}", do, described=True)
-    if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
-        do = COMPLEX_ADVICE
-        if not jnp.issubdtype(array.dtype, jnp.complexfloating):
-            do = "convert it to floating-point numbers"
-        raise fail(name, "real numbers", f"dtype {array.dtype}", do, described=True)
-    if isinstance(array, np.ndarray):
-        if array.dtype.kind in "iu":  # JAX would cut large ones to 32 bits
-            array = array.astype(jnp.result_type(float))
-        if rank == 2:
-            _check_range(name, array)
-    array = jnp.asarray(array)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        array = array.astype(jnp.result_type(float))
-    elif array.dtype.itemsize < 4:
-        array = array.astype(jnp.float32)
-    if rank == 2 and not isinstance(array, Tracer) and not _is_finite(array):
-        text = f"NaN or infinity in {array.dtype}"
-        raise fail(name, "finite numbers", text, "leave out runs that diverged", described=True)
-    return array
+    check_real(name, array)
+    precision = np.dtype(jnp.result_type(float))
+    if isinstance(array, jax.Array):
+        return array.astype(floating_type(array.dtype, precision))
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        precision = np.dtype(min(floating_type(array.dtype), precision, key=lambda x: x.itemsize))
+        _check_range(name, array, precision)
+    with np.errstate(over="ignore"):  # of a replica that diverged
+        return array.astype(precision, copy=False)
+
+
+def where_it_is(W: ArrayLike) -> Array | np.ndarray:
+    """An array of JAX's as it is, but on the host where JAX would cut its digits; others there."""
+    if isinstance(W, Tracer):
+        return W
+    if isinstance(W, jax.Array) and W.dtype.itemsize <= jnp.result_type(float).itemsize:
+        return W
+    return np.asarray(W)
+
+
+def floating_type(dtype: np.dtype, integers: np.typing.DTypeLike = np.float64) -> np.dtype:
+    """What numbers of a type are computed in: float32 or float64, in the byte order of the machine.
+
+    Arguments:
+        dtype: theirs, real.
+        integers: what integers become.
+    """
+    if not jnp.issubdtype(dtype, jnp.floating):
+        return np.dtype(integers)
+    return np.dtype(np.float32 if dtype.itemsize <= 4 else np.float64)
 
 
 def check_unmasked(name: str, array: object) -> None:
@@ -72,29 +100,59 @@ def check_unmasked(name: str, array: object) -> None:
         raise fail(name, "numbers without a mask", text, do, described=True)
 
 
-def _check_range(name: str, array: np.ndarray) -> None:
-    """Raise ValueError if JAX's precision makes infinity of a finite number."""
-    largest = float(jnp.finfo(jnp.result_type(float)).max)
-    if array.dtype.kind != "f" or array.dtype.itemsize <= 4:
+def check_real(name: str, array: Array | np.ndarray) -> None:
+    """Raise ValueError unless the numbers are floating-point numbers or integers."""
+    if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
+        do = COMPLEX_ADVICE
+        if not jnp.issubdtype(array.dtype, jnp.complexfloating):
+            do = "convert it to floating-point numbers"
+        raise fail(name, "real numbers", f"dtype {array.dtype}", do, described=True)
+
+
+def check_finite(name: str, array: Array | np.ndarray) -> None:
+    """Raise ValueError if a concrete array holds NaN or infinity."""
+    if isinstance(array, Tracer):
         return
-    with np.errstate(invalid="ignore"):
-        beyond = np.isfinite(array) & (np.abs(array) > largest)
-    if beyond.any():
-        text = f"{float(np.abs(array[beyond]).max()):g}"
-        do = "rescale the matrix, or compute in float64"
-        expected = f"numbers up to {largest:.3g}, float32's largest"
-        raise fail(name, expected, text, do, described=True)
-
-
-def _is_finite(array: Float[Array, "..."]) -> bool:
+    library = np if isinstance(array, np.ndarray) else jnp
     with jax.ensure_compile_time_eval():  # also for a constant inside jit
-        return bool(jnp.all(jnp.isfinite(array)))
+        finite = bool(library.isfinite(array).all())
+    if not finite:
+        text = f"NaN or infinity in {array.dtype}"
+        raise fail(name, "finite numbers", text, "leave out runs that diverged", described=True)
 
 
-def check_tolerances(**tolerances: float | Array | None) -> None:
-    """Raise ValueError for a concrete number outside of [0, 1), by the argument's name."""
+def _check_range(name: str, array: np.ndarray, precision: np.dtype) -> None:
+    """Raise ValueError if a precision makes infinity or zero of the largest number of a matrix.
+
+    What is below the smallest normal number counts as zero: processors are told to flush it.
+    """
+    limits = jnp.finfo(precision)
+    if array.dtype.itemsize < precision.itemsize:
+        array = array.astype(precision)  # whose limits are beyond those of narrow types
+    with np.errstate(invalid="ignore"):
+        tops = np.maximum(array.max(axis=(-2, -1)), -array.min(axis=(-2, -1)))
+        beyond = np.isfinite(tops) & (tops > float(limits.max))
+        below = (tops > 0) & (tops < float(limits.tiny))
+    if not (beyond.any() or below.any()):
+        return
+    if array.ndim > 2:
+        index = int(np.argmax(beyond | below))
+        name, tops, beyond = f"{name}[{index}]", tops[index], beyond[index]
+    expected = f"numbers up to {limits.max:.3g}, {precision}'s largest"
+    if not beyond:
+        expected = f"a largest number of at least {limits.tiny:.3g}, {precision}'s smallest"
+    do = "rescale the matrix"
+    if precision == np.float32 and array.dtype.itemsize > 4:
+        do = f"{do}, or compute in float64"
+    raise fail(name, expected, str(tops), do, described=True)
+
+
+def check_tolerances(**tolerances: ArrayLike | None) -> None:
+    """Raise ValueError for what is no number in [0, 1), by the argument's name, unless traced."""
     for name, value in tolerances.items():
-        if isinstance(value, float | int) and not 0 <= value < 1:
+        if value is None or isinstance(value, Tracer):
+            continue
+        if not (is_numeric(value) and np.ndim(value) == 0 and 0 <= np.asarray(value) < 1):
             raise fail(name, "a number in [0, 1)", value, "give a relative size, say 1e-4")
 
 
@@ -116,31 +174,37 @@ def data_rank_cut(W: ArrayLike) -> float:
 
 
 @runtime_checkable
-class _HasNorms(Protocol):
-    norms: Float[Array, " features"]
+class _Spectrum(Protocol):
+    norms: Float[Array, "*batch features"]
+    basis: Float[Array, "*batch latent eigenvalues"]
 
 
-_Spectrum = TypeVar("_Spectrum", bound=_HasNorms)
+def check_same_shape(W: tuple[int, ...], spectrum: _Spectrum) -> None:
+    """Raise ValueError unless the spectrum is that of one matrix of W's shape."""
+    shape = (*spectrum.basis.shape[:-1], spectrum.norms.shape[-1])  # and a batch has its axis
+    if shape != W:
+        text, do = f"one of shape {shape} for W of {W}", "give decompose(W) of the same W"
+        raise fail("spectrum", "that of W", text, do, described=True)
+
+
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-def in_own_precision(
-    function: Callable[Concatenate[_Spectrum, _Arguments], _Result],
-) -> Callable[Concatenate[_Spectrum, _Arguments], _Result]:
+def in_own_precision(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     """A function of a spectrum that computes in float64 for one of float64, whatever JAX's default.
 
     JAX would cut such arrays to float32 where float64 is not enabled.
     """
 
     @functools.wraps(function)
-    def computed(
-        spectrum: _Spectrum, *args: _Arguments.args, **kwargs: _Arguments.kwargs
-    ) -> _Result:
-        if spectrum.norms.dtype == np.float64 and jnp.result_type(float) == np.float32:
+    def computed(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        spectra = [x for x in (*args, *kwargs.values()) if isinstance(x, _Spectrum)]
+        wide = any(spectrum.norms.dtype == np.float64 for spectrum in spectra)
+        if wide and jnp.result_type(float) == np.float32:
             with jax.enable_x64(True):
-                return function(spectrum, *args, **kwargs)
-        return function(spectrum, *args, **kwargs)
+                return function(*args, **kwargs)
+        return function(*args, **kwargs)
 
     return computed
 
@@ -152,8 +216,18 @@ def normalize(
     """W / scale and scale, a power of two near the largest entry (NaN for a non-finite W)."""
     top = lax.stop_gradient(jnp.max(jnp.abs(W)))
     top = jnp.where(top == 0, 1.0, top)
-    scale = top / jnp.frexp(top)[0]
+    # At most the largest power of two whose inverse is a normal number: XLA multiplies by that.
+    scale = jnp.minimum(top / jnp.frexp(top)[0], 1 / jnp.finfo(W.dtype).tiny)
     return W / scale, scale
+
+
+def in_units(
+    x: Float[Array, "*shape"], scale: Float[Array, ""], power: int = 2
+) -> Float[Array, "*shape"]:
+    """scale^power x, factor by factor: the power's infinity would make NaN of a zero."""
+    for _ in range(power):
+        x = scale * x
+    return x
 
 
 @jax.jit

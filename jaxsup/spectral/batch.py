@@ -16,7 +16,7 @@ from jaxtyping import Float, PyTree
 from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.system import available_cores
 from jaxsup._internal.validation import check_positive_integer
-from jaxsup.spectral.arrays import as_array, check_tolerances, check_unmasked
+from jaxsup.spectral.arrays import check_tolerances, checked_array
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose_padded
 
 _Stack: TypeAlias = Float[Array | np.ndarray, "replicas latent features"]
@@ -50,19 +50,17 @@ def decompose_batch(
         batch axis, to be indexed with `[i]` and trimmed.
 
     Raises:
-        ValueError: `Ws` is no real, non-empty stack of matrices, `chunk` is no positive integer, or
-            a tolerance is out of range.
+        ValueError: `Ws` is no real, non-empty stack of matrices in the range of JAX's precision,
+            `chunk` is no positive integer, or a tolerance is out of range.
 
     >>> from operator import attrgetter
     >>> decompose_batch(np.ones((3, 2, 4)), summary=attrgetter("rank")).tolist()
     [1, 1, 1]
     """
-    check_unmasked("Ws", Ws)
+    stack = checked_array(Ws, rank=3)
     # Single precision stays where it is until each share is taken over by its thread.
-    if isinstance(Ws, np.ndarray) and Ws.ndim == 3 and Ws.size and Ws.dtype == np.float32:
-        stack = Ws
-    else:
-        stack = as_array(Ws, rank=3)
+    if stack.dtype != np.float32:
+        stack = jnp.asarray(stack)
     check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
     check_positive_integer("chunk", chunk, "give the number of matrices to decompose together")
     tolerances = jax.tree.map(

@@ -8,8 +8,14 @@ from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.display import fields_in_short
-from jaxsup._internal.validation import fail
-from jaxsup.spectral.arrays import as_array, check_tolerances, data_rank_cut, rounding
+from jaxsup.spectral.arrays import (
+    as_array,
+    check_same_shape,
+    check_tolerances,
+    data_rank_cut,
+    in_own_precision,
+    rounding,
+)
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE, FrameSpectrum, decompose
 
 
@@ -24,7 +30,8 @@ class Certificate(NamedTuple):
         represented: whether each feature is.
         rank: of W, by its singular values.
         agrees: same multiplicities and same represented features.
-        margin: smallest gap between eigenspaces / widest spread inside of one.
+        margin: smallest gap between eigenspaces, the null space among them / widest spread inside
+            of one.
         errors: of "eigenvalues", "measures" and "capacities".
         bounds: of the same.
     """
@@ -47,6 +54,7 @@ class Certificate(NamedTuple):
         return self.agrees and all(self.errors[name] <= self.bounds[name] for name in self.bounds)
 
 
+@in_own_precision
 def certify(
     W: ArrayLike,
     spectrum: FrameSpectrum | None = None,
@@ -77,8 +85,8 @@ def certify(
             sides; in [0, 1), default: each side's own.
 
     Raises:
-        ValueError: W is no finite, real, non-empty matrix, a tolerance is out of range, or the
-            spectrum is that of a matrix with another number of features.
+        ValueError: W is no finite, real, non-empty matrix or leaves the range of the precision, a
+            tolerance is out of range, or the spectrum is that of a matrix of another shape.
 
     Reference: Davis & Kahan, SIAM J. Numer. Anal. 7 (1970), the sin(theta) theorem.
     """
@@ -88,14 +96,11 @@ def certify(
         spectrum = decompose(
             W, relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance
         )
+    check_same_shape(np.shape(W), spectrum)
     tested, exact = spectrum.trim(), np.asarray(W, np.float64)
     # Fourth powers of the entries stay in range; a power of two changes no digit.
     exponent = int(np.frexp(np.abs(exact).max())[1])
     exact = np.ldexp(exact, -exponent)
-    if tested.norms.shape != exact.shape[1:]:
-        text = f"{len(tested.norms)} features for W of shape {exact.shape}"
-        do = "give decompose(W) of the same W"
-        raise fail("spectrum", "that of W", text, do, described=True)
     r = rounding(exact.shape, tested.norms.dtype)
     cut = data_rank_cut(W) if rank_tolerance is None else rank_tolerance
     reference = _decompose_by_svd(exact, relative_tolerance, cut)

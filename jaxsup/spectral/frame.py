@@ -10,6 +10,7 @@ from jaxsup.spectral.arrays import (
     as_array,
     exact_product,
     exceeds,
+    in_units,
     normalize,
     or_one,
     rounding,
@@ -72,7 +73,7 @@ def squared_overlaps(W: ArrayLike) -> Float[Array, " features"]:
         ValueError: W is no finite, real, non-empty matrix.
     """
     V, scale = normalize(as_array(W))
-    return scale**4 * overlaps(V, smaller_product(V))
+    return in_units(overlaps(V, smaller_product(V)), scale, 4)
 
 
 def capacities(W: ArrayLike) -> Float[Array, " features"]:
@@ -85,7 +86,7 @@ def capacities(W: ArrayLike) -> Float[Array, " features"]:
         W: [latent, features], finite and real.
 
     Returns:
-        In [0, 1]; 0 with gradient 0 for columns whose squared norm is below r times the largest.
+        In [0, 1]; 0 with gradient 0 for columns whose squared norm is at most r times the largest.
 
     Raises:
         ValueError: W is no finite, real, non-empty matrix.
@@ -115,7 +116,7 @@ def frame_potential(W: ArrayLike) -> Float[Array, ""]:
     Reference: Benedetto & Fickus, Adv. Comput. Math. 18 (2003).
     """
     V, scale = normalize(as_array(W))
-    return scale**4 * jnp.sum(smaller_product(V) ** 2)
+    return in_units(jnp.sum(smaller_product(V) ** 2), scale, 4)
 
 
 def dimensions_per_feature(W: ArrayLike) -> Float[Array, ""]:

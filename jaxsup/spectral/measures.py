@@ -8,7 +8,13 @@ from jaxtyping import Array, Float, Int
 
 from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_positive_integer, fail
-from jaxsup.spectral.arrays import as_array, exact_product, in_own_precision, or_one
+from jaxsup.spectral.arrays import (
+    as_array,
+    check_same_shape,
+    exact_product,
+    in_own_precision,
+    or_one,
+)
 from jaxsup.spectral.spectrum import FrameSpectrum
 
 BINS = 20
@@ -17,6 +23,7 @@ FEWEST = 10
 """Features of an eigenspace that a line through them wants (arXiv 2602.02224, repository)."""
 
 
+@in_own_precision
 def binned_entropies(
     W: ArrayLike, spectrum: FrameSpectrum, *, bins: int = BINS
 ) -> Float[Array, " features"]:
@@ -46,10 +53,7 @@ def binned_entropies(
     """
     check_positive_integer("bins", bins, "give the number of bins")
     W = as_array(W)
-    shape = (spectrum.basis.shape[0], spectrum.norms.shape[0])
-    if shape != W.shape:
-        text, do = f"one of shape {shape} for W of {W.shape}", "give decompose(W) of the same W"
-        raise fail("spectrum", "that of W", text, do, described=True)
+    check_same_shape(W.shape, spectrum)
     return _binned_entropies(W, spectrum, bins)
 
 
@@ -68,8 +72,8 @@ def _binned_entropies(
     # The largest is in the last bin; the offset keeps rounding from parting equal eigenvalues.
     places = jnp.clip(jnp.floor(values / or_one(width) - 1e-3).astype(int), 0, bins - 1)
     inside = (places[None, :] == jnp.arange(bins)[:, None]) & (labels < len(raw))[None, :]
-    scale = or_one(jnp.max(spectrum.norms))
-    mass = exact_product(inside.astype(raw.dtype), exact_product(spectrum.basis.T, W / scale) ** 2)
+    V = W.astype(raw.dtype) / or_one(jnp.max(spectrum.norms))
+    mass = exact_product(inside.astype(raw.dtype), exact_product(spectrum.basis.T, V) ** 2)
     total = jnp.sum(mass, axis=0)
     shares = mass / or_one(total)[None, :]
     entropy = -jnp.sum(shares * jnp.log(or_one(shares)), axis=0)
@@ -193,6 +197,7 @@ class MeasureSummary(NamedTuple):
     r_squared: Float[Array, "*samples"]
 
 
+@in_own_precision
 def summarize_measures(
     W: Float[Array, "latent features"], spectrum: FrameSpectrum
 ) -> MeasureSummary:

@@ -58,7 +58,11 @@ def mean_squared_cosine(W: ArrayLike, represented: ArrayLike | None = None) -> F
     norms = safe_sqrt(jnp.sum(V * V, axis=0))
     U = jnp.where(chosen[None, :], V / or_one(norms)[None, :], 0.0)
     count = jnp.sum(chosen).astype(V.dtype)
-    return (jnp.sum(smaller_product(U) ** 2) - count) / (count * (count - 1.0))
+    excess = jnp.sum(smaller_product(U) ** 2) - count
+    # At least 0 in value, whatever the rounding; the derivative is that of the quotient.
+    excess = excess - lax.stop_gradient(jnp.minimum(excess, 0.0))
+    pairs = jnp.where(count > 1, count * (count - 1.0), 1.0)
+    return jnp.where(count > 1, excess / pairs, jnp.nan)
 
 
 def mean_squared_cosine_on_host(W: Float[np.ndarray, "latent features"]) -> float:

@@ -1,5 +1,7 @@
 """Which features a matrix represents: the one definition that the package uses."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,14 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.spectral.arrays import check_tolerances, check_unmasked
+from jaxsup.spectral.arrays import (
+    check_finite,
+    check_real,
+    check_tolerances,
+    check_unmasked,
+    floating_type,
+    where_it_is,
+)
 from jaxsup.spectral.spectrum import decompose
 
 
@@ -47,10 +56,26 @@ def represented(
         raise fail("rank_tolerance", "None beside `shortest`", rank_tolerance, do)
     check_tolerances(shortest=shortest)
     check_unmasked("W", W)
-    library = jnp if isinstance(W, jax.Array) else np
-    matrices = library.asarray(W)
+    matrices = where_it_is(W)
     if matrices.ndim < 2 or 0 in matrices.shape:
         expected, text = "a non-empty [latent, features] array", f"shape {matrices.shape}"
         raise fail("W", expected, text, "give features as columns", described=True)
-    norms = library.linalg.norm(matrices, axis=-2)
+    check_real("W", matrices)
+    on_host = isinstance(matrices, np.ndarray)
+    integers = np.float64 if on_host else jnp.result_type(float)
+    with np.errstate(over="ignore"):  # found by the check
+        matrices = matrices.astype(floating_type(matrices.dtype, integers))
+    check_finite("W", matrices)
+    chosen = _longer(np if on_host else jnp, matrices, shortest)
+    return jnp.asarray(chosen) if isinstance(W, jax.Array) else chosen
+
+
+def _longer(library: Any, matrices: Any, shortest: float) -> Any:
+    """The rule of `shortest`, with columns over their largest entries: squares stay in range."""
+    peaks = library.abs(matrices).max(axis=-2, keepdims=True)
+    # XLA multiplies by inverses, which have to be normal numbers.
+    most = 1 / jnp.finfo(matrices.dtype).tiny
+    units = library.where(peaks > 0, library.minimum(peaks, most), 1.0)
+    lengths = library.linalg.norm(matrices / units, axis=-2)
+    norms = (units / units.max(axis=-1, keepdims=True))[..., 0, :] * lengths
     return norms > shortest * norms.max(axis=-1, keepdims=True)

@@ -19,6 +19,7 @@ from jaxsup.spectral.arrays import (
     exact_product,
     exceeds,
     in_own_precision,
+    in_units,
     normalize,
     or_one,
     rounding,
@@ -150,6 +151,7 @@ class FrameSpectrum(eqx.Module):
         inside = jnp.where(eigenspace < self.count, inside, 0.0)
         return exact_product(inside, inside.T)
 
+    @in_own_precision
     def trim(self) -> "FrameSpectrum":
         """Without padding: `count` eigenspaces, the largest count of a batch. Concrete only."""
         keep = int(np.max(np.asarray(self.count)))
@@ -187,17 +189,17 @@ def decompose(
         W: [latent, features], real and finite. A traced matrix with NaN or infinity gives NaN
             values and rank 0.
         relative_tolerance: gap of eigenvalues, relative to the largest, up to which they share an
-            eigenspace; in [0, 1), see the module's docstring.
+            eigenspace; in [0, 1), see `jaxsup.spectral`.
         rank_tolerance: eigenvalue, relative to the largest, up to which it counts as zero; in
-            [0, 1), default: see the module's docstring.
+            [0, 1), default: see `jaxsup.spectral`.
 
     Returns:
         A `FrameSpectrum`: without padding for a concrete matrix, with min(K, N) entries on the
         eigenspace axis inside `jit`, `vmap` and `grad`.
 
     Raises:
-        ValueError: a concrete W is no finite, real, non-empty matrix, or a tolerance is out of
-            range.
+        ValueError: a concrete W is no finite, real, non-empty matrix or leaves the range of JAX's
+            precision, or a tolerance is out of range.
 
     Reference: arXiv 2602.02224 (spectral measures, capacity saturation, tight frames).
 
@@ -254,20 +256,17 @@ def decompose_padded(
     sd, scaled_eigenvalues = deviations(V, S, kappa), jnp.maximum(values, 0.0)
     saturation = jnp.sum(capacity) / jnp.maximum(rank, 1).astype(V.dtype)
 
-    def in_units(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return scale * (scale * x)  # not scale^2, whose infinity would make NaN of a zero
-
     spectrum = FrameSpectrum(
-        eigenvalues=in_units(means),
+        eigenvalues=in_units(means, scale),
         multiplicities=sizes.astype(count.dtype),
-        spreads=in_units(spreads),
+        spreads=in_units(spreads, scale),
         tightness=safe_sqrt(residuals / or_one(sizes * means**2)),
         overall_tightness=safe_sqrt(jnp.sum(residuals) / or_one(jnp.sum(sizes * means**2))),
         measures=measures.T,
         localization=jnp.sum(measures**2, axis=0),
         entropy_localization=jnp.where(represented, 1.0 - entropy, 0.0),
-        mean_eigenvalues=in_units(kappa),
-        eigenvalue_deviations=in_units(sd),
+        mean_eigenvalues=in_units(kappa, scale),
+        eigenvalue_deviations=in_units(sd, scale),
         eigenvalue_spreads=sd / or_one(kappa),
         leverages=leverages(V, basis, coordinates),
         capacities=capacity,
@@ -277,7 +276,7 @@ def decompose_padded(
         saturation=saturation - lax.stop_gradient(jnp.maximum(saturation - 1.0, 0.0)),
         rank=rank,
         count=count,
-        raw_eigenvalues=in_units(scaled_eigenvalues),
+        raw_eigenvalues=in_units(scaled_eigenvalues, scale),
         basis=basis,
         labels=labels,
         scale=scale,

@@ -9,6 +9,7 @@ import pytest
 from tight_frames import MATRICES, host, polygon
 
 from jaxsup import spectral
+from jaxsup.spectral.measures import binned_entropies, summarize_measures
 
 
 def same(spectrum, other, tolerance=1e-5):
@@ -91,6 +92,26 @@ def test_one_compilation_serves_all_values():
     W = jnp.asarray(np.diag([1.0, 0.99, 0.5]), jnp.float32)
     assert [int(measured(s * W, t)) for s in (1.0, 2.0) for t in (1e-3, 0.1)] == [3, 2, 3, 2]
     assert len(traces) == 1
+
+
+def test_a_spectrum_in_float64_keeps_it_where_float64_is_not_the_default(x32):
+    rng = np.random.default_rng(0)
+    W = rng.normal(size=(6, 3)) @ rng.normal(size=(3, 10))
+    with jax.enable_x64(True):
+        batch = spectral.decompose_batch(np.stack([W, W]))
+        expected = binned_entropies(W, batch[0])
+    trimmed = batch[0].trim()
+    assert trimmed.eigenvalues.shape == (3,)
+    leaves = [x for x in jax.tree.leaves(trimmed) if jnp.issubdtype(x.dtype, jnp.floating)]
+    assert {str(x.dtype) for x in leaves} == {"float64"}
+    assert trimmed.multiplicities.dtype == batch.multiplicities.dtype
+    certificate = spectral.certify(W, batch[0])
+    assert certificate.certified
+    assert max(certificate.errors.values()) < 1e-12
+    for spectrum in (batch[0], trimmed):
+        np.testing.assert_allclose(binned_entropies(W, spectrum), expected, rtol=1e-13)
+        summary = summarize_measures(jnp.asarray(W), spectrum)
+        assert {str(x.dtype) for x in summary} == {"float64"}
 
 
 def test_a_diverged_replica_stays_alone():

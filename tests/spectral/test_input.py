@@ -1,13 +1,16 @@
 """What the spectral functions refuse, each in one line that names the argument."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_one_line_error
+from helpers import assert_one_line_error, untyped
 
 from jaxsup import spectral
 from jaxsup.spectral import frame, overlap
 from jaxsup.spectral.frame import dimensions_per_feature, frame_potential
+from jaxsup.spectral.measures import binned_entropies
+from jaxsup.spectral.nulls import sample_null
 from jaxsup.spectral.overlap import welch_bound
 
 ONE_NAN = np.array([[1.0, np.nan]])
@@ -87,7 +90,27 @@ BAD = {
     ),
     "foreign spectrum": (
         lambda: spectral.certify(np.eye(2), spectral.decompose(np.eye(3))),
-        r"spectrum: expected that of W; got 3 features for W of shape \(2, 2\); give decompose",
+        r"spectrum: expected that of W; got one of shape \(3, 3\) for W of \(2, 2\); give",
+    ),
+    "spectrum of another latent size": (
+        lambda: spectral.certify(np.ones((2, 5)), spectral.decompose(np.ones((3, 5)))),
+        r"spectrum: expected that of W; got one of shape \(3, 5\) for W of \(2, 5\); give",
+    ),
+    "spectrum of more rows than one": (
+        lambda: spectral.certify(np.ones((1, 5)), spectral.decompose(np.ones((3, 5)))),
+        r"spectrum: expected that of W; got one of shape \(3, 5\) for W of \(1, 5\); give",
+    ),
+    "spectra of a batch": (
+        lambda: binned_entropies(np.eye(3), spectral.decompose_batch(np.ones((3, 2, 3)))),
+        r"spectrum: expected that of W; got one of shape \(3, 2, 3\) for W of \(3, 3\); give",
+    ),
+    "tolerance of JAX's": (
+        lambda: spectral.decompose(np.eye(2), relative_tolerance=jnp.float32(-2)),
+        r"relative_tolerance: expected a number in \[0, 1\); got Array\(-2.*; give a relative size",
+    ),
+    "tolerance of nothing": (
+        lambda: spectral.decompose(np.eye(2), rank_tolerance=jnp.float32(np.nan)),
+        r"rank_tolerance: expected a number in \[0, 1\); got Array\(nan.*; give a relative size",
     ),
     "shortest": (
         lambda: spectral.represented(np.eye(2), shortest=1.0),
@@ -107,6 +130,19 @@ BAD = {
     ),
     "mask of a stack": (lambda: spectral.decompose_batch(MASKED[None]), "Ws: .* without a mask"),
     "mask of norms": (lambda: spectral.represented(MASKED, shortest=0.1), "W: .* without a mask"),
+    "norms nan": (lambda: spectral.represented(ONE_NAN, shortest=0.1), "W: .*; got NaN or inf"),
+    "norms infinity": (
+        lambda: spectral.represented(jnp.array([[1.0, np.inf]]), shortest=0.1),
+        "W: expected finite numbers; got NaN or infinity",
+    ),
+    "complex norms": (
+        lambda: spectral.represented(np.eye(2) * 1j, shortest=0.1),
+        "W: expected real numbers; got dtype complex128; stack real and",
+    ),
+    "boolean norms": (
+        lambda: spectral.represented(np.eye(2, dtype=bool), shortest=0.1),
+        "W: expected real numbers; got dtype bool; convert it",
+    ),
     "represented nan": (lambda: spectral.represented(ONE_NAN), "W: .*; got NaN"),
     "cosine of nan": (lambda: overlap.mean_squared_cosine(ONE_NAN), "W: .*; got NaN"),
     "one boolean": (
@@ -122,12 +158,28 @@ def test_bad_input(name):
     assert_one_line_error(call, message)
 
 
-def test_numbers_beyond_single_precision_are_refused_and_not_called_infinite():
-    with jax.enable_x64(False):
-        assert_one_line_error(
-            lambda: spectral.decompose(np.array([[1.0, -1e300]])),
-            r"W: expected numbers up to 3.4e\+38, float32's largest; got 1e\+300; rescale",
-        )
+@untyped
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda x: spectral.decompose(np.eye(2), relative_tolerance=x), "relative_tolerance"),
+        (lambda x: spectral.decompose_batch(np.ones((1, 2, 2)), rank_tolerance=x), "rank_toler"),
+        (lambda x: spectral.certify(np.eye(2), rank_tolerance=x), "rank_tolerance"),
+        (lambda x: spectral.represented(np.eye(2), shortest=x), "shortest"),
+        (lambda x: sample_null(jax.random.key(0), np.eye(2), rank_tolerance=x), "rank_tolerance"),
+    ],
+)
+@pytest.mark.parametrize("value", [np.float32(3), np.array(-1.0), np.array([0.1]), "0.1", True])
+def test_tolerances_of_every_type_are_checked(call, name, value):
+    assert_one_line_error(lambda: call(value), rf"{name}.*: expected a number in \[0, 1\); got ")
+
+
+def test_traced_tolerances_and_those_of_jax_are_taken():
+    for tolerance in (0.1, jnp.float32(0.1)):
+        spectrum = spectral.decompose(np.diag([1.0, 0.99]), relative_tolerance=tolerance)
+        assert int(spectrum.count) == 1
+    counted = jax.jit(lambda x: spectral.decompose(np.eye(2), relative_tolerance=x).count)
+    assert int(counted(jnp.float32(0.1))) == 1
 
 
 def test_large_integers_are_not_cut_to_32_bits():

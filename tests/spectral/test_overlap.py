@@ -86,6 +86,23 @@ def test_mean_squared_cosine_on_the_host_in_blocks(monkeypatch):
         close(mean_squared_cosine_on_host(W), mean_of_pairs(W))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_one_feature_has_no_mean_cosine_whatever_its_rounding(seed):
+    W = np.random.default_rng(seed).normal(size=(3, 1)).astype(np.float32)
+    for whole in (overlap.mean_squared_cosine, jax.jit(overlap.mean_squared_cosine)):
+        assert np.isnan(whole(jnp.asarray(W)))
+    slope = jax.grad(overlap.mean_squared_cosine)(jnp.asarray(W))
+    np.testing.assert_array_equal(slope, 0.0)
+
+
+def test_mean_squared_cosine_is_never_negative():
+    """Orthogonal features, whose sum of squares is off their number by rounding either way."""
+    for seed in range(8):
+        Q = np.linalg.qr(np.random.default_rng(seed).normal(size=(5, 5)))[0].astype(np.float32)
+        assert 0 <= overlap.mean_squared_cosine(Q) < 1e-6
+        assert np.isfinite(jax.grad(overlap.mean_squared_cosine)(jnp.asarray(Q))).all()
+
+
 def test_fewer_than_two_features_have_no_mean_cosine():
     for W in (np.zeros((2, 3)), np.array([[1.0, 0.0], [0.0, 0.0]])):
         assert np.isnan(overlap.mean_squared_cosine(W))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxsup import spectral
+from jaxsup.spectral.frame import frame_potential, squared_overlaps
 from jaxsup.spectral.measures import (
     binned_entropies,
     linear_law,
@@ -61,6 +62,23 @@ def test_units_of_squares_end_in_zero_or_infinity_and_not_in_nan(x32):
         np.testing.assert_array_equal(getattr(large, name), np.inf, err_msg=name)
     padded = jax.jit(spectral.decompose)(np.float32(1e30) * W[[0, 0, 0]])
     np.testing.assert_array_equal(padded.eigenvalues, [np.inf, 0, 0])
+
+
+def test_fourth_powers_end_in_infinity_and_leave_zero_columns_zero(x32):
+    matrix = np.array([[1e12, 0.0]], np.float32)
+    np.testing.assert_array_equal(squared_overlaps(matrix), [np.inf, 0.0])
+    assert frame_potential(matrix) == np.inf
+
+
+@pytest.mark.parametrize("largest", [2.0**127, 3e38])
+def test_the_largest_numbers_of_single_precision_have_a_spectrum(largest, x32):
+    matrix = (np.eye(3) * largest).astype(np.float32)
+    for spectrum in (spectral.decompose(matrix), spectral.decompose_batch(matrix[None])[0].trim()):
+        assert int(spectrum.rank) == 3
+        assert float(spectrum.scale) == 2.0**126
+        np.testing.assert_array_equal(spectrum.norms, np.diag(matrix))
+        np.testing.assert_allclose(spectrum.capacities, 1.0, rtol=1e-6)
+        assert spectral.certify(matrix, spectrum).certified
 
 
 def test_a_float64_check_at_every_scale(x64):
