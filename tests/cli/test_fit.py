@@ -50,7 +50,7 @@ def test_a_setting_that_diverged_has_its_row_beside_the_others(store: Path) -> N
     assert header.split()[-5:] == ["exponent", "theory", "limit", "window", "seeds"]
     assert "+-" in first
     assert "none: all seeds diverged" in second
-    assert second.split()[-3:] == ["0", "(-2", "diverged)"]
+    assert second.split()[-3:] == ["0", "(2", "diverged)"]
 
 
 def test_json_holds_both_theories_and_where_the_fit_begins(store: Path) -> None:

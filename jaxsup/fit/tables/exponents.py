@@ -218,5 +218,5 @@ def _result_cells(row: Mapping[str, Any]) -> list[str]:
         exponent = f"{row['exponent']:.3f} +- {row['stderr']:.3f}"
         exponent += f" ({_OPEN})" if row["correlation_open"] else ""
     window, dropped = window_text(row["window_first"], row["window_last"]), row["seeds_dropped"]
-    seeds = f"{row['seeds_used']}" + (f" (-{dropped} diverged)" if dropped else "")
+    seeds = f"{row['seeds_used']}" + (f" ({dropped} diverged)" if dropped else "")
     return [exponent, decimals(row["theory"]), decimals(row["theory_limit"]), window, seeds]

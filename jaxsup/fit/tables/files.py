@@ -179,6 +179,10 @@ def _read_cells(source: str, text: str, delimiter: str) -> Table:
     if not isinstance(table.index, pd.RangeIndex):  # pandas' answer to rows longer than the header
         text = "rows with more cells than the header"
         raise fail(source, expected, text, "give each column its name", described=True)
+    # pandas tells columns of one name apart: 1, 1.1.
+    if len(table.columns) and all(_NUMBER.fullmatch(str(name)) for name in table.columns):
+        text = "numbers in its first line, which would be lost as names of columns"
+        raise fail(source, "a table with a header", text, "name the columns", described=True)
     return Table(source, _columns(table))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,8 +102,9 @@ def log_slope(
 def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     """(a + 2b - 1)/a of every setting; NaN where a or b has no value, a <= 0 or a + 2b <= 1.
 
-    It is of a start at random, fresh samples and a constant rate: NaN everywhere in a sweep that
-    starts from given parameters, or has training sets or schedules.
+    It is of SGD at a constant rate from a start at random, on fresh samples and the plain loss: NaN
+    everywhere in a sweep that starts from given parameters, or has training sets, schedules, noise
+    in the hidden layer, weighted losses, or other optimizers.
 
     Arguments:
         table: a sweep's coordinates and attributes.
@@ -113,29 +114,47 @@ def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     b = _exponent_of(table, "teacher", ("diagonal",))
     limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(like)
     tables = json.loads(table.attrs.get("configuration", "{}"))
-    optimizer = tables.get("optimizer") or {}
-    names = {*map(str, table.coords), *tables, *(f"optimizer.{name}" for name in optimizer)}
-    known = "initial" not in table.attrs and not names & {"training_set", "optimizer.schedule"}
-    limit = limit.where((limit > 0) & known).transpose(*like.dims)
+    descends = _of_each(table, "optimizer", lambda entry: entry.get("kind", "sgd") == "sgd")
+    limit = limit.where((limit > 0) & descends & _is_plain(table, tables)).transpose(*like.dims)
     label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
     return limit.reset_coords(drop=True).assign_attrs(long_name=label)
 
 
+def _is_plain(table: xr.Dataset, configuration: Mapping[str, Any]) -> bool:
+    """Whether a sweep trains at a constant rate, from scratch, without noise, on the plain loss."""
+    names = {str(name) for name in table.coords} | set(configuration)
+    for section in ("optimizer", "student"):
+        names |= {f"{section}.{name}" for name in configuration.get(section) or ()}
+    others = {"training_set", "optimizer.schedule", "student.hidden_noise"}
+    weighted = configuration.get("importance", 1.0) != 1 or "importance" in table.coords
+    return not weighted and "initial" not in table.attrs and not names & others
+
+
 def _exponent_of(table: xr.Dataset, section: str, kinds: tuple[str, ...]) -> xr.DataArray:
     """a or b along the axes that scan it; NaN for classes that are not of these kinds."""
+    entry = json.loads(table.attrs.get("configuration", "{}")).get(section, {})
+    scanned = section not in table.coords and f"{section}.exponent" in table.coords
+    if scanned and entry.get("kind", kinds[0]) in kinds:
+        return table.coords[f"{section}.exponent"]
+    return _of_each(
+        table,
+        section,
+        lambda entry: float(entry["exponent"]) if entry.get("kind") in kinds else math.nan,
+    )
+
+
+def _of_each(
+    table: xr.Dataset, section: str, value: Callable[[Mapping[str, Any]], float]
+) -> xr.DataArray:
+    """What a section's entry says, along the axis that scans it as a whole, if one does."""
     import xarray as xr
 
-    def exponent(entry: Mapping[str, Any]) -> float:
-        return float(entry["exponent"]) if entry.get("kind") in kinds else math.nan
-
-    if section in table.coords:  # whole objects are scanned, each written as JSON
+    if section in table.coords:  # each object is written as JSON
         texts = table.coords[section]
-        values = [exponent(json.loads(text)) for text in np.ravel(texts.values).tolist()]
+        values = [value(json.loads(text)) for text in np.ravel(texts.values).tolist()]
         return xr.DataArray(np.reshape(values, texts.shape), dims=texts.dims)
-    entry = json.loads(table.attrs.get("configuration", "{}")).get(section, {})
-    if f"{section}.exponent" in table.coords and entry.get("kind", kinds[0]) in kinds:
-        return table.coords[f"{section}.exponent"]
-    return xr.DataArray(exponent(entry))
+    entry = json.loads(table.attrs.get("configuration", "{}")).get(section) or {}
+    return xr.DataArray(value(entry))
 
 
 def _changed(table: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_a_diverged_seed_is_left_out_and_counted() -> None:
     table = jaxsup.measure_exponents(dataset)
     np.testing.assert_allclose(table["exponent"], [0.4, 1.3], atol=1e-10)
     assert table["seeds_dropped"].values.tolist() == [0, 1]
-    assert "2 (-1 diverged)" in format_exponents(table)
+    assert "2 (1 diverged)" in format_exponents(table)
 
 
 def test_where_every_seed_diverged_there_is_no_power_law() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -74,15 +75,33 @@ def test_no_decay_means_no_law_and_no_start_up(dataset: xr.Dataset) -> None:
     assert records[0]["theory"] is records[0]["theory_limit"] is None
 
 
-def test_other_optimizers_have_a_limit_alone(dataset: xr.Dataset) -> None:
+DESCENT = {"kind": "sgd", "learning_rate": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({"optimizer": {**DESCENT, "momentum": 0.9}}, [1.0, 1.5]),
+        ({"optimizer": {"kind": "adam", "learning_rate": 0.1}}, [math.nan, math.nan]),
+        ({"importance": 0.95}, [math.nan, math.nan]),
+        ({"student": {"kind": "student", "hidden_noise": 0.1}}, [math.nan, math.nan]),
+    ],
+    ids=["momentum", "adam", "importance", "noise"],
+)
+def test_what_is_no_plain_descent_has_a_limit_at_most(
+    dataset: xr.Dataset, changes: dict[str, Any], limit: list[float]
+) -> None:
+    """Momentum leaves the limit as it is; it does not hold for Adam, weighted losses and noise."""
     configuration = json.loads(dataset.attrs["configuration"])
-    configuration["optimizer"] = {"kind": "adam", "learning_rate": 0.1}
+    for name, value in changes.items():
+        before = configuration[name] if name == "student" else {}
+        configuration[name] = {**before, **value} if isinstance(value, dict) else value
     table = jaxsup.measure_exponents(
         dataset.assign_attrs(configuration=json.dumps(configuration)).isel({"features.exponent": 1})
     )
     assert table["theory"].isnull().all()
     assert (table["fit_after"] == 0).all()
-    np.testing.assert_allclose(table["theory_limit"], [1.0, 1.5])
+    np.testing.assert_allclose(table["theory_limit"], limit)
 
 
 def test_each_setting_has_its_own_reference() -> None:
@@ -154,7 +173,7 @@ def test_seeds_that_diverged_have_their_row_without_a_status(value: float) -> No
     assert table["found"].values.tolist() == [False, True]
     assert table["problem"].values.tolist() == ["all seeds diverged", ""]
     assert table["seeds_dropped"].values.tolist() == [3, 0]
-    assert format_exponents(table).splitlines()[1].endswith("0 (-3 diverged)")
+    assert format_exponents(table).splitlines()[1].endswith("0 (3 diverged)")
 
 
 def configured(features: dict[str, Any]) -> dict[str, Any]:
