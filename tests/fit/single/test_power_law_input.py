@@ -1,5 +1,7 @@
 """Input that is none of a fit, and input that holds gaps."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from helpers import assert_one_line_error, untyped
@@ -168,4 +170,5 @@ def test_options_of_a_wrong_type_are_told_in_one_line(case):
 def test_numpys_truth_values_are_truth_values():
     loss = LOG_STEPS**-0.5 + 0.01
     expected = fit_power_law(LOG_STEPS, loss, floor=True)
-    assert str(fit_power_law(LOG_STEPS, loss, floor=np.True_)) == str(expected)
+    true: Any = np.True_
+    assert str(fit_power_law(LOG_STEPS, loss, floor=true)) == str(expected)
