@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.validation import check_positive_integer, fail
-from jaxsup.fit.numbers import read_numbers
+from jaxsup.fit.numbers import check_count, read_numbers
 from jaxsup.fit.single.result import PowerLawFit
 
 _LEVEL = 0.95
@@ -44,16 +44,19 @@ def from_fit(fit: PowerLawFit | Mapping[str, Any]) -> Estimate | None:
         fit: result of `jaxsup.fit_power_law`, or a record of `exponents_to_records`.
 
     Returns:
-        The exponent, its interval (`widest`) and the number of seeds.
+        The exponent, its interval (`widest`; an end that a record has no number for is NaN) and the
+        number of seeds.
     """
     record = fit if isinstance(fit, Mapping) else fit.to_dict()
     if not record["found"]:
         return None
     # Records that were kept before there was a widest interval have the plain one.
     name = "widest" if "widest" in record or "widest_low" in record else "interval"
-    low, high = (
+    ends = (
         (record[f"{name}_low"], record[f"{name}_high"]) if f"{name}_low" in record else record[name]
     )
+    # JSON has null for what is not finite.
+    low, high = (math.nan if end is None else end for end in ends)
     value = min(max(record["exponent"], low), high)
     return Estimate(value, low, high, f"power-law fit over {record['seeds_used']} seeds")
 
@@ -91,8 +94,11 @@ def from_samples(
         text = f"{values.min():g} to {values.max():g}"
         do = "give the ends of what is possible"
         raise fail("samples", f"numbers in {ends[0]:g}..{ends[1]:g}", text, do, described=True)
-    mean, basis = float(values.mean()), f"Student's t over {values.size} {what}"
-    estimate = _around(mean, float(stats.sem(values)), values.size - 1, basis)
+    # By a power of 2, which rounds nothing, so that squares neither vanish nor overflow.
+    unit = math.ldexp(1.0, math.frexp(float(np.abs(values).max()))[1] - 1)
+    mean, error = float((values / unit).mean()) * unit, float(stats.sem(values / unit)) * unit
+    basis = f"Student's t over {values.size} {what}"
+    estimate = _around(mean, error, values.size - 1, basis)
     return estimate._replace(low=max(estimate.low, ends[0]), high=min(estimate.high, ends[1]))
 
 
@@ -134,6 +140,7 @@ def from_bootstrap(
     statistic: Callable[[np.ndarray], float],
     *,
     what: str = "seeds",
+    ends: tuple[float, float] = (-math.inf, math.inf),
     resamples: int = 1000,
     seed: int = 0,
 ) -> Estimate:
@@ -144,25 +151,41 @@ def from_bootstrap(
     every draw is alike, where leaving out any one sample changes nothing, or where a draw is not
     finite. They do so beyond 2,000 samples too, where the correction is small and slow.
 
+    Few samples' resamples scatter too little. The ends are moved away from the statistic, to
+    (t / z) sqrt(n / (n - 1)) times their distance, t and z the 97.5% quantiles of Student's (n - 1
+    degrees of freedom) and the normal distribution: that takes a mean's plain interval, about
+    mean +- z s sqrt((n - 1) / n) / sqrt(n), to Student's. (Hesterberg widens the levels instead;
+    his ends lie within the draws and hold the mean of 2 normals in half of all cases.)
+
+    Share of intervals that held the truth, 1,000 each, of 200 draws: mean of n = 2, 3, 5, 8, 16, 32
+    normals 93, 93, 95, 94, 94, 94%, of exponentials 88, 87, 89, 91, 91, 93%; median of 3, 5, 8, 16
+    normals 93, 96, 96, 94%; their standard deviation, which resamples make too small, 54, 74, 86,
+    88%. For means of few samples `from_samples` does better.
+
     Arguments:
         samples: [samples, ...], resampled along the first axis.
         statistic: number from an array like `samples`.
         what: what the samples are, for the basis.
-        resamples: number of draws.
-        seed: of their generator.
+        ends: of what is possible, say 0 and 1 for shares; the interval is cut there.
+        resamples: number of draws, >= 1.
+        seed: of their generator, >= 0.
 
     Returns:
-        The statistic and its interval, stretched to hold the statistic where it does not.
+        The statistic and its interval, stretched to hold the statistic where it does not; its ends
+        are NaN where no draw is finite.
 
     Raises:
-        ValueError: fewer than two samples, or a statistic that is not finite.
+        ValueError: numbers outside of these ranges, or a statistic that is not finite.
 
-    Reference:
-        Efron, J. Am. Stat. Assoc. 82 (1987) 171.
+    References: Efron, J. Am. Stat. Assoc. 82 (1987) 171; Hesterberg, Am. Stat. 69 (2015) 371.
 
     >>> print(from_bootstrap([1.0, 2.0, 4.0, 9.0], np.mean))
-    4 (1.75 to 7.75)
+    4 (-0.219 to 11)
     """
+    from scipy.special import ndtri, stdtrit
+
+    check_count("resamples", resamples, 1, "take 1000")
+    check_count("seed", seed, 0, "give a natural number")
     values = np.asanyarray(samples)  # a statistic respects masks, which resampling keeps
     if values.ndim == 0 or len(values) < 2:
         raise fail("samples", "two or more", values.size, "repeat the measurement")
@@ -171,8 +194,15 @@ def from_bootstrap(
         text, do = f"{value}", "leave out what diverged"
         raise fail("statistic", "a finite number", text, do, described=True)
     value = float(value)
+    if not ends[0] <= value <= ends[1]:
+        do = "give the ends of what is possible"
+        raise fail("statistic", f"a number in {ends[0]:g}..{ends[1]:g}", value, do)
     low, high = _resampled_interval(values, statistic, resamples, seed)
-    return Estimate(value, min(low, value), max(high, value), f"bootstrap of {len(values)} {what}")
+    count, level = len(values), (1 + _LEVEL) / 2
+    wider = float(stdtrit(count - 1, level) / ndtri(level)) * math.sqrt(count / (count - 1))
+    low = max(value - wider * max(value - low, 0.0), ends[0])
+    high = min(value + wider * max(high - value, 0.0), ends[1])
+    return Estimate(value, low, high, f"bootstrap of {count} {what}")
 
 
 def _resampled_interval(
@@ -181,7 +211,7 @@ def _resampled_interval(
     resamples: int,
     seed: int,
 ) -> tuple[float, float]:
-    """BCa's interval, or quantiles of the finite draws where it has none."""
+    """BCa's interval, or quantiles of the finite draws where it has none; NaN of no such draw."""
     from scipy import stats
 
     with warnings.catch_warnings():
@@ -200,8 +230,10 @@ def _resampled_interval(
     low, high = map(float, result.confidence_interval)
     if math.isfinite(low) and math.isfinite(high):
         return low, high
-    draws = result.bootstrap_distribution
-    low, high = np.quantile(draws[np.isfinite(draws)], [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    draws = result.bootstrap_distribution[np.isfinite(result.bootstrap_distribution)]
+    if not draws.size:
+        return math.nan, math.nan
+    low, high = np.quantile(draws, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return float(low), float(high)
 
 

@@ -180,7 +180,10 @@ def test_printed_numbers_agree_with_themselves() -> None:
     )
     assert strict.verdict == DIFFERS
     weak = next(c for c in claims if c.quantity.startswith("spread over that of a Gaussian"))
-    assert weak.verdict == AGREES
+    # Two networks cannot decide the other reading, which their mean agrees with.
+    assert weak.measured is not None
+    assert weak.measured.value < 0.25
+    assert weak.verdict == NOT_CLAIMED
     lines = next(c for c in claims if c.quantity == "slope x lambda of a line")
     assert lines.verdict == NOT_CLAIMED
 

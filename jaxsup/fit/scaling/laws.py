@@ -8,8 +8,14 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.blas import one_blas_thread
-from jaxsup._internal.validation import check_number, check_positive_integer, fail
+from jaxsup._internal.validation import (
+    check_boolean,
+    check_number,
+    check_positive_integer,
+    fail,
+)
 from jaxsup.fit.intervals import Estimate
+from jaxsup.fit.numbers import check_count
 from jaxsup.fit.scaling.results import ScalingFit, ScalingTerm, positive_numbers
 from jaxsup.fit.scaling.robust import Design, minimize, objective, predict
 
@@ -50,7 +56,7 @@ def fit_scaling(
         floor: whether there is an E >= 0.
         delta: > 0, in units of log L: residuals beyond it count by their size and not its square.
         resamples: fits of the bootstrap, at least 50.
-        seed: of the bootstrap.
+        seed: of the bootstrap, >= 0.
 
     Raises:
         ValueError: numbers are not positive and finite or their shapes differ; neither `size` nor
@@ -66,9 +72,12 @@ def fit_scaling(
     (1.7, 0.34)
     """
     check_number("delta", delta, "give a width in log L, say 1e-3", low=0, low_open=True)
+    check_boolean("floor", floor)
+    floor = bool(floor)
     check_positive_integer("resamples", resamples, "give a number of fits")
     if resamples < 50:
         raise fail("resamples", "at least 50", resamples, "intervals want hundreds")
+    check_count("seed", seed, 0, "give a natural number")
     losses = positive_numbers("loss", loss)
     axes = {
         name: _axis(name, values, losses)

@@ -63,7 +63,8 @@ def predict(
 def huber(residuals: Float[np.ndarray, "*shape"], delta: float) -> Float[np.ndarray, "*shape"]:
     """r^2 / 2 within delta, delta (|r| - delta / 2) beyond."""
     size = np.abs(residuals)
-    return np.where(size <= delta, residuals**2 / 2, delta * (size - delta / 2))
+    inner = np.minimum(size, delta)
+    return inner * (size - inner / 2)
 
 
 def objective(

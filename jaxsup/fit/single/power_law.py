@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.blas import one_blas_thread
-from jaxsup._internal.validation import check_number
+from jaxsup._internal.validation import check_boolean, check_number, fail
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
+from jaxsup.fit.numbers import check_count
 from jaxsup.fit.single.jumps import find_jump
 from jaxsup.fit.single.least_squares import Fits, fit_log_loss
 from jaxsup.fit.single.record_noise import noise_of_curve, noise_of_fit
@@ -94,8 +95,9 @@ def fit_power_law(
     'STEEPENS'
     """
     _check_options(min_decades, max_drift, points_per_decade, confidence, resamples, bootstrap_seed)
-    bounds = None if window is None else tuple(float(end) for end in window)
-    losses = read_losses(steps, loss, bounds)
+    check_boolean("floor", floor)
+    floor = bool(floor)
+    losses = read_losses(steps, loss, _read_window(window))
     seeds, needed = len(losses.values), min_decades + floor
     curve = bin_curve(losses, points_per_decade)
     result = PowerLawFit(
@@ -223,5 +225,18 @@ def _check_options(
     check_number("points_per_decade", points_per_decade, "take 16", low=4)
     do = "give a fraction such as 0.95"
     check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)
-    check_number("resamples", resamples, "take 200", low=2)
-    check_number("bootstrap_seed", bootstrap_seed, "give a natural number", low=0)
+    check_count("resamples", resamples, 2, "take 200")
+    check_count("bootstrap_seed", bootstrap_seed, 0, "give a natural number")
+
+
+def _read_window(window: Sequence[SupportsFloat] | None) -> tuple[float, ...] | None:
+    """The ends of a window as floats; whether they are two, and in order, is seen later."""
+    if window is None:
+        return None
+    try:
+        if isinstance(window, str | bytes):  # whose digits would be numbers
+            raise TypeError
+        return tuple(float(end) for end in window)
+    except (TypeError, ValueError, OverflowError):
+        expected = "(first, last) with first < last"
+        raise fail("window", expected, window, "give two steps") from None

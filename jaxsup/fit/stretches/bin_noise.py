@@ -24,6 +24,8 @@ _NEAR = 2 / 3  # of it: bins whose residuals are taken together
 _QUIET = 0.4  # quantile
 _MOST_SPENT = 0.7  # parameters a bin: beyond, nothing is left to see noise by
 _MOST_CORRELATED = 0.95
+_FINEST = 1e-6  # of the range of log L: the least standard deviation of a bin
+_LEAST_SHARE = 1e-10  # of the largest variance: the least one
 _TINY = 1e-300
 
 
@@ -45,7 +47,7 @@ class Noise(NamedTuple):
         return Noise(self.white[place], self.total[place])
 
 
-def measure_noise(curve: Curve, tolerance: float) -> Noise:
+def measure_noise(curve: Curve, tolerance: float, *, trend: bool = True) -> Noise:
     """Variance of each bin's log L, exp(a + b log t) / entries, by third differences.
 
     Divided differences of four bins see no parabola. The trend b is found by maximum likelihood for
@@ -57,6 +59,7 @@ def measure_noise(curve: Curve, tolerance: float) -> Noise:
     Arguments:
         curve: the binned curve.
         tolerance: misfit of log L, a standard deviation, that is no structure.
+        trend: whether the noise may grow or shrink along the curve; b = 0 otherwise.
     """
     x, y, entries = curve.x, curve.y, (curve.stop - curve.start).astype(float)
     if len(x) < _FEWEST:
@@ -68,10 +71,12 @@ def measure_noise(curve: Curve, tolerance: float) -> Noise:
     center = float(places.mean())
     inner = places - center
     spread = float(inner @ inner)
-    level, trend = _fit_level(square, inner, np.zeros((*y.shape[:-1], 1)), spread)
-    trend = trend * np.maximum(0, 1 - 8 * _PSEUDO / np.maximum(spread * trend**2, _TINY))
-    level, _ = _fit_level(square, inner, trend, math.inf)
-    white = np.exp(level + trend * (x - center)) / entries
+    slope = np.zeros((*y.shape[:-1], 1))
+    if trend:
+        _, slope = _fit_level(square, inner, slope, spread)
+        slope = slope * np.maximum(0, 1 - 8 * _PSEUDO / np.maximum(spread * slope**2, _TINY))
+    level, _ = _fit_level(square, inner, slope, math.inf)
+    white = np.exp(level + slope * (x - center)) / entries
     total = white + tolerance**2 + _TINY
     before, middle, after = y[..., :-2], y[..., 1:-1], y[..., 2:]
     high, low = np.maximum(before, after), np.minimum(before, after)
@@ -80,6 +85,13 @@ def measure_noise(curve: Curve, tolerance: float) -> Noise:
     white[..., 1:-1] += off**2
     total[..., 1:-1] += off**2
     return Noise(white, total)
+
+
+def resolvable(curve: Curve, noise: Noise) -> Noise:
+    """The noise, `total` no smaller than sums over bins can tell from their rounding."""
+    least = (_FINEST * np.ptp(curve.y, -1, keepdims=True)) ** 2
+    least = np.maximum(least, _LEAST_SHARE * noise.total.max(-1, keepdims=True))
+    return noise._replace(total=np.maximum(noise.total, least))
 
 
 def _fit_level(

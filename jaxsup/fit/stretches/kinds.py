@@ -40,6 +40,7 @@ class Core(NamedTuple):
         decades: of steps, of the whole piece.
         points: bins of the whole piece.
         share: of the whole piece's length in log t.
+        contrast: of `exponent` with that from end to end of the piece, beyond what noise explains.
     """
 
     first: int
@@ -52,6 +53,7 @@ class Core(NamedTuple):
     decades: float
     points: int
     share: float
+    contrast: float
 
 
 class Rules(NamedTuple):
@@ -73,6 +75,13 @@ class Rules(NamedTuple):
         """Whether a piece may be a power law or plateau."""
         reached = core.decades >= self.min_decades * (1 - 1e-9)
         return reached and core.points >= _FEWEST_POINTS
+
+    def line_misses(self, core: Core) -> bool:
+        """Whether a line is not that of its piece, which falls by far more or less as a whole.
+
+        So it is where curvature was taken for noise: the line then leaves out what seems noisy.
+        """
+        return core.contrast > max(self.flat, self.max_drift * abs(core.exponent))
 
 
 class End(NamedTuple):
@@ -111,6 +120,7 @@ def measure_core(curve: Curve, lines: Lines, noise: Noise, piece: Piece) -> Core
         decades=float(x[piece.last] - x[piece.first]) / math.log(10),
         points=size,
         share=float(x[last] - x[first]) / max(float(x[piece.last] - x[piece.first]), _TINY),
+        contrast=_measure_contrast(curve, noise, piece, float(lines.slope[first, last])),
     )
 
 
@@ -168,7 +178,8 @@ def extend_law(pieces: list[Piece], cores: list[Core], end: End) -> list[Piece]:
     law, rest = pieces[end.place], pieces[end.place + 1 :]
     while rest:
         steepness = local[rest[0].first - start : rest[0].last + 1 - start]
-        if abs(float(steepness.mean()) / end.tail.exponent - 1) > _LAW_HOLDS:
+        away = abs(float(steepness.mean()) - end.tail.exponent)
+        if away > _LAW_HOLDS * abs(end.tail.exponent):
             break
         law = Piece(law.first, rest.pop(0).last)
     return [*pieces[: end.place], law, *rest]
@@ -226,6 +237,21 @@ def _drifts(place: int, cores: list[Core], rules: Rules) -> bool:
     if at_an_end and drift < max(allowed, _CLEAR * core.drift_error):
         return False
     return drift > core.share * abs(passage) / 2
+
+
+def _measure_contrast(curve: Curve, noise: Noise, piece: Piece, slope: float) -> float:
+    """Slope from end to end of a piece, less that of its line and of the noise.
+
+    The noise is that of a typical bin: what is large at one end may be curvature. An end is the
+    first or last bin or the one beside it, whichever suits the line: one of them may be an outlier.
+    """
+    bins = slice(piece.first, piece.last + 1)
+    x, away = curve.x[bins], curve.y[bins] - slope * curve.x[bins]
+    run, rise = x[[-1, -2]] - x[[[0], [1]]], away[[-1, -2]] - away[[[0], [1]]]
+    if run.min() <= 0:
+        return 0.0
+    error = math.sqrt(2 * float(np.median(noise.total[bins])))
+    return max(float(((np.abs(rise) - _CLEAR_DRIFT * error) / run).min()), 0.0)
 
 
 def _measure_drift(

@@ -70,7 +70,7 @@ def local_exponent(
 
     Returns:
         The local exponents with intervals: with two seeds or more, Student's t over the seeds, by
-        each seed's effect on the slope of the mean curve; with one curve, the noise seen by second
+        each seed's effect on the slope of the mean curve; with one curve, the noise seen by third
         differences, widened by the size and lag-1 correlation of the scatter about local parabolas.
         Half of the change from lines of twice the bandwidth is added in quadrature, for what bends.
 

@@ -17,6 +17,7 @@ from jaxsup.fit.curves import Curve, Losses, bin_curve, group_curves, read_losse
 from jaxsup.fit.stretches.bin_noise import (
     Noise,
     measure_noise,
+    resolvable,
     scatter_inflation,
     seed_deviations,
 )
@@ -47,6 +48,7 @@ from jaxsup.fit.stretches.segmentation import (
 from jaxsup.fit.stretches.stretch_intervals import line_influence, measure_floor, measure_interval
 
 _FEWEST_POINTS = 6
+_STEADY = {POWER_LAW, PLATEAU}
 
 
 class RegimeOptions(NamedTuple):
@@ -184,9 +186,11 @@ def find_regimes(records: Sequence[Losses], options: RegimeOptions) -> list[Regi
     return [found[place] for place in range(len(records))]
 
 
-def _prepare(curve: Curve, records: list[Losses], options: RegimeOptions) -> list[_Prepared]:
+def _prepare(
+    curve: Curve, records: list[Losses], options: RegimeOptions, *, trend: bool = True
+) -> list[_Prepared]:
     """Noise, lines and cheapest cuts of curves with the same bins and as many seeds."""
-    noise = measure_noise(curve, options.tolerance)
+    noise = resolvable(curve, measure_noise(curve, options.tolerance, trend=trend))
     lines = fit_lines(curve, noise.total)
     deviations = np.stack([seed_deviations(losses, curve) for losses in records])
     if deviations.shape[1] > 1:
@@ -201,8 +205,10 @@ def _prepare(curve: Curve, records: list[Losses], options: RegimeOptions) -> lis
     ]
 
 
-def _cut_curve(prepared: _Prepared, losses: Losses, options: RegimeOptions) -> Regimes:
-    """The stretches of one curve."""
+def _cut_curve(
+    prepared: _Prepared, losses: Losses, options: RegimeOptions, *, trend: bool = True
+) -> Regimes:
+    """The stretches of one curve; `trend`: whether its noise was let grow along it."""
     curve, deviations, noise, lines, cuts, least = prepared
     price = options.penalty * math.log(len(curve.x))
     pieces, inflation = cut(curve, lines, noise, price, cuts, least)
@@ -215,11 +221,17 @@ def _cut_curve(prepared: _Prepared, losses: Losses, options: RegimeOptions) -> R
         pieces = extend_law(pieces, cores, end)
         cores = [measure_core(curve, lines, noise, piece) for piece in pieces]
     kinds = name_kinds(cores, end, rules)
+    missed = [rules.line_misses(core) for core in cores]
+    if trend and any(miss and kind in _STEADY for miss, kind in zip(missed, kinds, strict=True)):
+        # Growing curvature was taken for growing noise, and what comes late left out.
+        alone = curve._replace(y=curve.y[None])
+        (again,) = _prepare(alone, [losses], options, trend=False)
+        return _cut_curve(again, losses, options, trend=False)
     whole = _Cut(curve, deviations, losses, noise, lines, cores, end)
     intervals = [_interval(whole, place, options.confidence) for place in range(len(cores))]
     kinds = [
-        CROSSOVER if kind == POWER_LAW and low <= 0 else kind
-        for kind, (low, _) in zip(kinds, intervals, strict=True)
+        CROSSOVER if (kind == POWER_LAW and low <= 0) or (kind in _STEADY and miss) else kind
+        for kind, (low, _), miss in zip(kinds, intervals, missed, strict=True)
     ]
     groups = _join(whole, pieces, kinds)
     stretches = tuple(_describe(whole, *group, intervals) for group in groups)
@@ -235,7 +247,6 @@ def _join(whole: _Cut, pieces: list[Piece], kinds: list[str]) -> list[tuple[str,
     Where the loss jumps from one power law or plateau to another, the bins beside the jump are a
     crossover.
     """
-    steady = (POWER_LAW, PLATEAU)
     groups: list[tuple[str, Piece, int]] = []
     for place, (piece, kind) in enumerate(zip(pieces, kinds, strict=True)):
         if not groups:
@@ -243,7 +254,11 @@ def _join(whole: _Cut, pieces: list[Piece], kinds: list[str]) -> list[tuple[str,
             continue
         earlier, (first, last), start = groups[-1]
         known = whole.curve, whole.lines, whole.noise
-        if earlier in steady and kind in steady and jumps_between(*known, pieces[place - 1], piece):
+        if (
+            earlier in _STEADY
+            and kind in _STEADY
+            and jumps_between(*known, pieces[place - 1], piece)
+        ):
             groups[-1] = (earlier, Piece(first, last - 1), start)
             groups.append((CROSSOVER, Piece(last, piece.first), place))
             groups.append((kind, Piece(piece.first + 1, piece.last), place))

@@ -15,6 +15,7 @@ _EXPONENTS = np.geomspace(0.02, 6.0, 48)
 _RATIO = float(np.log(_EXPONENTS[1] / _EXPONENTS[0]))
 _REFINEMENTS = [np.linspace(-1, 1, 13) * _RATIO / 6**level for level in range(3)]
 _LARGEST = 50.0  # change of log L that is looked at: products stay finite
+_WORST = 1e12  # condition of a matrix that is inverted
 _LEAST_VISIBLE = 2.0  # a floor's share of the last loss / its standard error
 
 
@@ -66,7 +67,7 @@ def fit_floor(
     # Standard errors at the best fit, in log A, alpha and log c.
     design = np.stack([share, share * shape * exponent, 1 - share]) / np.sqrt(v)
     information = design @ design.T
-    if np.linalg.cond(information) > 1e12:
+    if np.linalg.cond(information) > _WORST:
         return None
     error = math.sqrt(float(np.linalg.inv(information)[2, 2]))
     if error * least_visible > 1:
@@ -85,7 +86,10 @@ def fit_cutoff(curve: Curve, variance: Float[np.ndarray, " points"], first: int)
         return None
     cost = float(np.sum((y * w - solution @ design) ** 2))
     exponent, rate = float(solution[1]), float(solution[2])
-    error = math.sqrt(float(np.linalg.inv(design @ design.T)[2, 2])) / rate
+    information = design @ design.T
+    if np.linalg.cond(information) > _WORST:
+        return None
+    error = math.sqrt(float(np.linalg.inv(information)[2, 2])) / rate
     return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, error, rate)
 
 
@@ -107,8 +111,9 @@ def _search_floor(
     uu, uo, oo = (u * u) @ w, u @ (w * inverse), float(inverse**2 @ w)
     u1, o1 = u @ w, float(inverse @ w)
     determinant = np.maximum(uu * oo - uo**2, 1e-300)
-    power, offset = (u1 * oo - o1 * uo) / determinant, (o1 * uu - u1 * uo) / determinant
-    good = (power > 0) & (offset > 0)
+    with np.errstate(over="ignore"):  # where law and floor cannot be told apart
+        power, offset = (u1 * oo - o1 * uo) / determinant, (o1 * uu - u1 * uo) / determinant
+    good = (power > 0) & (offset > 0) & np.isfinite(power) & np.isfinite(offset)
     fitted = np.where(good, power, 1)[:, None] * law + np.where(good, offset, 1)[:, None]
     costs = np.where(good, (y - y[0] - np.log(fitted)) ** 2 @ w, np.inf)
     return int(costs.argmin()), costs, power, offset

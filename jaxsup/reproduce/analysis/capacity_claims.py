@@ -156,7 +156,7 @@ def _law(rows: Sequence[Row]) -> list[Claim]:
             statement,
             SOURCE,
             correlation,
-            intervals.from_bootstrap(lines, correlate, what="lines"),
+            intervals.from_bootstrap(lines, correlate, what="lines", ends=(-1.0, 1.0)),
         ),
         Claim(
             "share of a feature on its eigenspace, mean over lines",
@@ -180,22 +180,31 @@ def _collapse(rows: Sequence[Row]) -> list[Claim]:
     strict = Published(0.9, 1.0, "single eigenspaces; read as a share of 0.9 or more")
     weak = Published(0.0, 0.25, "the weaker reading: eigenvalues within a quarter of the null's")
     readings = (
-        ("largest projection on one eigenspace (tolerance 1e-4), all networks", strict, shares),
-        ("spread over that of a Gaussian matrix, all networks", weak, ratios),
+        (
+            "largest projection on one eigenspace (tolerance 1e-4), all networks",
+            strict,
+            _over_networks(shares, (0.0, 1.0)),
+        ),
+        (
+            "spread over that of a Gaussian matrix, all networks",
+            weak,
+            _over_networks(ratios, (0.0, np.inf)),
+        ),
     )
     claims = []
-    for quantity, published, values in readings:
-        measured = _over_networks(values)
+    for quantity, published, measured in readings:
         reason = "" if measured else "fewer than two networks"
         source = "arXiv 2602.02224, abstract"
         claims.append(Claim(quantity, statement, source, published, measured, reason))
     return claims
 
 
-def _over_networks(values: Sequence[np.ndarray]) -> Estimate | None:
+def _over_networks(values: Sequence[np.ndarray], ends: tuple[float, float]) -> Estimate | None:
     """Mean over networks, None of fewer than two."""
     numbers = np.concatenate(values) if values else np.zeros(0)
-    return intervals.from_bootstrap(numbers, np.mean, what="networks") if len(numbers) > 1 else None
+    if len(numbers) < 2:
+        return None
+    return intervals.from_samples(np.clip(numbers, *ends), "networks", ends=ends)
 
 
 def _step(rows: Sequence[Row]) -> list[Claim]:
@@ -214,5 +223,5 @@ def _step(rows: Sequence[Row]) -> list[Claim]:
     if len(pairs) < 2:
         reason = "fewer than two pairs of sparsities around the step"
         return [Claim(quantity, statement, SOURCE, published, None, reason)]
-    measured = intervals.from_bootstrap(pairs, np.mean, what="pairs of rows")
+    measured = intervals.from_samples(pairs, "pairs of rows")
     return [Claim(quantity, statement, SOURCE, published, measured)]

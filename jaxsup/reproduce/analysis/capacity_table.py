@@ -263,7 +263,7 @@ def estimate(rows: Sequence[Row], quantity: str) -> Estimate | None:
     measure = QUANTITIES[quantity]
     values = np.concatenate([measure(row) for row in rows])
     if len(values) > 1:
-        return intervals.from_bootstrap(values, np.mean, what="networks")
+        return intervals.from_samples(values, "networks")
     if quantity in ("rank_share", "eigenspaces"):
         value = float(values[0])
         return Estimate(value, value, value, "one network, counted")

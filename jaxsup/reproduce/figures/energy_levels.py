@@ -251,7 +251,9 @@ class EnergyLevels(AbstractFigure[Scale]):
                 "Training moves between a few discrete losses, each an arrangement of its own.",
                 "arXiv 2209.10652, section 7",
                 Published(1, _FEW, f"a few; read as at most {_FEW}"),
-                intervals.from_bootstrap(level_of_run, levels_needed, what="starts"),
+                intervals.from_bootstrap(
+                    level_of_run, levels_needed, what="starts", ends=(1.0, np.inf)
+                ),
             ),
             Claim(
                 "share of the lowest level's runs named pentagon",

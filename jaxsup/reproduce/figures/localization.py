@@ -85,7 +85,7 @@ def rank_correlation(points: Float[np.ndarray, "networks 2"]) -> float:
     if not np.ptp(points, axis=0).all():
         return float("nan")
     correlation: Any = spearmanr(points[:, 0], points[:, 1])
-    return float(correlation.statistic)
+    return float(np.clip(correlation.statistic, -1.0, 1.0))
 
 
 @styled
@@ -245,7 +245,9 @@ class Localization(AbstractFigure[AutoencoderScale]):
                 "Saturation forces localization: every feature lies in one eigenspace.",
                 source,
                 Published(0.0, reach, f"0; read as at most twice the root of {DEFICIT:g}"),
-                intervals.from_bootstrap(points, spread_when_saturated, what="networks")
+                intervals.from_bootstrap(
+                    points, spread_when_saturated, what="networks", ends=(0.0, np.inf)
+                )
                 if saturated
                 else None,
                 "" if saturated else "no record is saturated",
@@ -255,7 +257,7 @@ class Localization(AbstractFigure[AutoencoderScale]):
                 "The nearer a network is to saturation, the more localized its features are.",
                 source,
                 Published(-1.0, -0.8, "forces; read as a rank correlation of -0.8 or beyond"),
-                intervals.from_bootstrap(final, rank_correlation, what="networks")
+                intervals.from_bootstrap(final, rank_correlation, what="networks", ends=(-1.0, 1.0))
                 if related
                 else None,
                 "" if related else "no variance over networks",

@@ -274,7 +274,9 @@ class NoSuperposition(AbstractFigure[Scale]):
                         "Without superposition the exponent is (a + 2b - 1)/a, set by the data.",
                         "arXiv 2602.01045, theory",
                         Published(0.0, TOLERANCE, f"equal; tolerance {TOLERANCE}"),
-                        intervals.from_bootstrap(off, _root_mean_square, what="settings")
+                        intervals.from_bootstrap(
+                            off, _root_mean_square, what="settings", ends=(0.0, np.inf)
+                        )
                         if enough
                         else None,
                         ""

@@ -195,7 +195,9 @@ class ToyGeometry(AbstractFigure[AutoencoderScale]):
             # Features of one network are no independent trials: networks are.
             counts = np.array([_count_digons(network) for network in networks])
             if counts[:, 1].any():
-                digons = intervals.from_bootstrap(counts, _share_of_first, what="networks")
+                digons = intervals.from_bootstrap(
+                    counts, _share_of_first, what="networks", ends=(0.0, 1.0)
+                )
         reason = "" if digons else "D* nowhere lies below 0.9: too few densities or steps"
         return [
             Claim(

@@ -206,7 +206,7 @@ class ToyPhaseDiagram(AbstractFigure[Scale]):
                 "predict.",
                 "arXiv 2209.10652, section 3",
                 Published(0.95, 1.0, "empirical and theoretical diagram match; read as 95%"),
-                intervals.from_bootstrap(agrees, np.nanmean, what="densities"),
+                intervals.from_bootstrap(agrees, np.nanmean, what="densities", ends=(0.0, 1.0)),
             ),
             Claim(
                 "highest density at which a pair is trained",

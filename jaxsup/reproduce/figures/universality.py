@@ -257,7 +257,9 @@ def _spread_claim(parts: Parts) -> Claim:
         "Superposition makes exponents independent of data and channels.",
         _SOURCE,
         Published(0.0, 0.5, "independent; read as at most half the spread without"),
-        intervals.from_bootstrap(pairs, _spread_ratio, what="laws") if enough else None,
+        intervals.from_bootstrap(pairs, _spread_ratio, what="laws", ends=(0.0, np.inf))
+        if enough
+        else None,
         "" if enough else "fewer than three laws (a, b) have a power law on both sides",
     )
 

@@ -160,7 +160,21 @@ def test_amplitudes_beyond_all_numbers_still_predict() -> None:
 
 X = np.geomspace(1, 1e4, 20)
 Y = 1 + 5 * X**-0.5
+
+
+def test_a_wide_loss_is_that_of_squares_without_overflow() -> None:
+    """Warnings are errors here."""
+    loss = 1 + 100 * X**-0.3
+    fit = fit_scaling(loss, size=X, delta=1e300, resamples=50)
+    assert fit.size is not None
+    assert fit.size.exponent.value == pytest.approx(0.3, rel=1e-4)
+
+
 BAD = {
+    "seed": (
+        lambda: fit_scaling(Y, size=X, seed=-1),
+        "seed: expected an integer >= 0; got -1; give a natural number",
+    ),
     "negative": (lambda: fit_scaling(-Y, size=X), "loss: expected positive finite numbers; got -"),
     "nan": (lambda: fit_scaling(Y * np.nan, size=X), "loss: .*got nan"),
     "zero size": (lambda: fit_scaling(Y, size=X - 1), "size: expected positive"),

@@ -1,8 +1,10 @@
 """Input that is none of a fit, and input that holds gaps."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from helpers import assert_one_line_error
+from helpers import assert_one_line_error, untyped
 from noisy_curves import LOG_STEPS
 
 from jaxsup.fit.single.power_law import fit_power_law
@@ -132,3 +134,41 @@ def test_odd_curves_give_a_result_without_a_warning(floor, window, seeds):
         loss = curve if seeds == 1 else np.stack([curve, curve])
         fit = fit_power_law(t, loss, floor=floor, window=window)
         assert fit.found == (fit.refusal is None) == (not fit.reason), name
+
+
+WRONG_TYPES = {
+    "text for a floor": ({"floor": "no"}, "floor: expected true or false; got 'no'; write it"),
+    "half a resample": (
+        {"resamples": 10.5},
+        "resamples: expected an integer >= 2; got 10.5; take 200",
+    ),
+    "half a seed": ({"bootstrap_seed": 1.5}, "bootstrap_seed: expected an integer >= 0; got 1.5"),
+    "number for a window": (
+        {"window": 5},
+        r"window: expected \(first, last\) with first < last; got 5; give two steps",
+    ),
+    "text for a window": ({"window": "ab"}, r"window: expected \(first, last\) .* got 'ab'; give"),
+    "digits for a window": (
+        {"window": "19"},
+        r"window: expected \(first, last\) .* got '19'; give",
+    ),
+    "steps that are none": (
+        {"window": (1, None)},
+        r"window: expected \(first, last\) .* None\); g",
+    ),
+}
+
+
+@untyped
+@pytest.mark.parametrize("case", WRONG_TYPES)
+def test_options_of_a_wrong_type_are_told_in_one_line(case):
+    options, match = WRONG_TYPES[case]
+    assert_one_line_error(lambda: fit_power_law(**GOOD, **options), match)
+
+
+@untyped
+def test_numpys_truth_values_are_truth_values():
+    loss = LOG_STEPS**-0.5 + 0.01
+    expected = fit_power_law(LOG_STEPS, loss, floor=True)
+    true: Any = np.True_
+    assert str(fit_power_law(LOG_STEPS, loss, floor=true)) == str(expected)

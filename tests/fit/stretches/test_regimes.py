@@ -187,3 +187,44 @@ def test_options_outside_their_ranges_are_told(option, value, expected):
         lambda: regimes(STEPS, 1 / STEPS, **{option: value}),
         f"{option}: expected a finite number {expected}; got {value}",
     )
+
+
+MODES = np.arange(1, 65.0) ** -1.5
+RECORD = np.unique(np.geomspace(1, 1e5, 200).round())
+LONG = np.geomspace(1, 1e11, 200)
+SHORT = np.arange(1, 9.0)
+SPARSE = np.geomspace(1, 1e9, 20)
+NOISELESS = {
+    "modes": (RECORD, 0.5 * MODES @ np.exp(-np.outer(MODES, RECORD)), 0.003),
+    "exponential": (RECORD, np.exp(-RECORD / 1e4), 1e-4),
+    "long exponential": (LONG, np.exp(-LONG / 3e5), 0.0),
+    "jump": (SHORT, 0.1 * SHORT**-0.5 * np.where(SHORT > 6, 0.01, 1), 0.0),
+    "floor": (SPARSE, SPARSE**-1.0 + 0.1, 1e-6),
+}
+
+
+@pytest.mark.parametrize("case", NOISELESS)
+def test_no_law_and_no_plateau_falls_by_far_more_than_its_exponent_says(case):
+    """Without noise, and with a small tolerance, curvature looks like noise that grows."""
+    steps, loss, tolerance = NOISELESS[case]
+    found = regimes(steps, loss, tolerance=tolerance)
+    json.dumps(found.to_dict(), allow_nan=False)
+    for stretch in found.stretches:
+        first, last = np.searchsorted(steps, stretch.window)
+        slope = np.log(loss[first] / loss[last]) / np.log(steps[last] / steps[first])
+        if stretch.kind in ("power-law", "plateau"):
+            assert abs(slope - stretch.exponent) <= max(0.06, 0.3 * stretch.exponent)
+
+
+def test_growing_curvature_is_no_noise():
+    """The default tolerance, under which lines are even, and small ones find the same."""
+    expected = kinds(regimes(RECORD, np.exp(-RECORD / 1e4)))
+    assert expected == ["plateau", "cut-off"]
+    for tolerance in (0.003, 1e-4):
+        assert kinds(regimes(RECORD, np.exp(-RECORD / 1e4), tolerance=tolerance)) == expected
+
+
+def test_a_straight_line_is_one_law_without_any_tolerance():
+    (stretch,) = regimes(RECORD, RECORD**-0.5, tolerance=0.0).stretches
+    assert stretch.kind == "power-law"
+    assert stretch.exponent == pytest.approx(0.5, rel=1e-9)
