@@ -149,5 +149,6 @@ def _inner_constants(jaxpr: Jaxpr) -> Iterator[Any]:
         for leaf in leaves:
             if isinstance(leaf, ClosedJaxpr):
                 yield from leaf.consts
-            if isinstance(leaf, ClosedJaxpr | Jaxpr):
-                yield from _inner_constants(getattr(leaf, "jaxpr", leaf))
+                yield from _inner_constants(leaf.jaxpr)
+            elif isinstance(leaf, Jaxpr):
+                yield from _inner_constants(leaf)
