@@ -1,6 +1,8 @@
 """Methods of one's own that return something else, or cannot be traced, are told in one line."""
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -249,3 +251,20 @@ def test_many_experiments_in_one_are_checked_when_each_is_trained():
         )
     )(many.teacher)
     assert losses.shape[0] == 4
+
+
+def test_checks_leave_the_devices_to_be_chosen():
+    """On a CPU, `jaxsup.run` makes a device of each core, unless JAX was used before."""
+    code = """
+import equinox as eqx, jax, jax.numpy as jnp, jaxsup
+from jaxsup.experiment.moments import Moments
+class Law(jaxsup.AbstractFeatures):
+    count: int = eqx.field(static=True)
+    def sample_batch(self, key, batch):
+        return jax.random.normal(key, (batch, self.count))
+    def moments(self):
+        return Moments(jnp.zeros(6), jnp.ones(6), jnp.zeros(6))
+jaxsup.Experiment(Law(6), jaxsup.DiagonalTeacher(0.0), jaxsup.Student(3), jaxsup.SGD(0.1))
+jax.config.update("jax_num_cpu_devices", 3)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
