@@ -16,7 +16,13 @@
 #
 # What you write is trained by the dense update, which relies on these methods alone. It is stored,
 # resumed, shown by `jaxsup info`, fitted and plotted like the rest. Faster updates take only what they
-# were proven for. Where a method returns other shapes than asked for, `jaxsup.Experiment` says so.
+# were proven for.
+#
+# `jaxsup.Experiment` traces the methods, as a compiled program does, and says in one line what cannot
+# be trained: another shape or dtype than asked for, a choice by `if` on a number, parameters or a state
+# of an optimizer that are no arrays, updates of other shapes than the parameters, complex observables,
+# a field that is NaN. `moments()` and `matrix_for(count)` say how losses are computed exactly: their
+# numbers have to be finite, no variance negative, and the matrix that of `targets`.
 #
 # The code of this page is `examples/own_classes.py`, which is run by the tests, and cells that were run
 # when the page was built.
@@ -25,7 +31,7 @@
 #
 # These classes are `equinox.Module`s: write fields as in a dataclass. A field with a number can be
 # scanned by an axis in one program. Sizes and names are structure: mark them
-# `eqx.field(static=True)`.
+# `eqx.field(static=True)`, and functions as well.
 #
 # ## An activation
 #
@@ -41,10 +47,15 @@
 # --8<-- "examples/own_classes.py:law"
 # ```
 #
+# Randomness comes from `key` alone: `np.random` would be asked once, when the program is compiled, and
+# give all updates the same batch. Samples that do not depend on the key are refused; from a fixed table,
+# draw the rows (`jax.random.choice`).
+#
 # ## A student
 #
 # Its parameters are a module of their own, with arrays or None in its fields. Fields called
-# `embedding`, `readout`, `core` and `bias` are taken for what they are in `jaxsup.Student`.
+# `embedding`, `readout`, `core` and `bias` are taken for what they are in `jaxsup.Student`: the first
+# two are [latent, features], the third [latent, latent].
 #
 # ```python
 # --8<-- "examples/own_classes.py:student"
@@ -135,7 +146,8 @@ Image("runs/groups/groups.png", width=760)
 # ## Stores
 #
 # What a foreign class computes is part of a store's fingerprint, by what it traces to. A class that was
-# edited does not go on in the same store.
+# edited does not go on in the same store. What a `jax.pure_callback` computes outside of JAX cannot be
+# seen: edit it, and give it a store of its own.
 #
 # ## In the package itself
 #

@@ -59,6 +59,30 @@ class Configuration(eqx.Module):
                 do = f"write {field.name}: int = eqx.field(static=True)"
                 got = f"a field of {type(self).__name__} that is none"
                 raise fail(path, "a static field, as shapes depend on it", got, do, described=True)
+            # Observables are part of the program, with all that they hold.
+            if is_foreign_class(type(self)) and self.section not in ("", "observables"):
+                value, static = getattr(self, field.name), field.metadata.get("static", False)
+                _check_foreign(f"{self.section}.{field.name}".lstrip("."), value, static=static)
+
+
+def is_foreign_class(kind: type) -> bool:
+    """Whether a class is from outside of the package."""
+    return not kind.__module__.startswith("jaxsup.")
+
+
+def _check_foreign(path: str, value: Any, *, static: bool) -> None:
+    """Check a field that no class of the package checks: what a program takes, and no NaN."""
+    if isinstance(value, Configuration):
+        return
+    for leaf in jax.tree.leaves(value):
+        dtype = getattr(leaf, "dtype", None)
+        array = isinstance(leaf, jax.Array) or (dtype is not None and dtype.kind in "biufcV")
+        if not static and not array and not isinstance(leaf, bool | int | float | complex):
+            do = f"write {path.rpartition('.')[2]}: ... = eqx.field(static=True)"
+            raise fail(path, "a static field, or numbers", leaf, do)
+        numbers = is_numeric(leaf) and not is_integer(leaf) and not is_traced(leaf)
+        if numbers and np.isnan(np.asarray(leaf, np.float64)).any():
+            raise fail(path, "numbers, without NaN", leaf, "give a number")
 
 
 def _is_long(value: object) -> bool:

@@ -1,56 +1,94 @@
-"""Whether classes from outside of the package keep the shapes that they are asked for."""
+"""Whether classes from outside of the package keep what their methods are asked for."""
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from jaxsup._internal.validation import fail
 from jaxsup.experiment.abstract_student import AbstractStudent
+from jaxsup.experiment.closed_forms import closed_form
+from jaxsup.experiment.configuration import array_fields, is_foreign_class
+from jaxsup.experiment.contracts_of_numbers import check_linear_teacher
+from jaxsup.experiment.contracts_of_shapes import (
+    check_law,
+    check_observable,
+    check_optimizer,
+    check_student,
+    check_teacher,
+)
 from jaxsup.experiment.features import AbstractFeatures
+from jaxsup.experiment.moments import check_moments
+from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.teachers import AbstractTeacher
+from jaxsup.experiment.transformations import AbstractOptimizer, OptaxOptimizer
 
-# More than one, and different from any usual number of features.
-_SAMPLES = 3
+Parts = tuple[AbstractFeatures, AbstractTeacher, AbstractStudent, AbstractOptimizer]
 
 
-def check_contracts(
-    features: AbstractFeatures, teacher: AbstractTeacher, student: AbstractStudent
-) -> None:
-    """Raise unless samples, targets and outputs are [samples, features]; nothing is computed.
+def check_contracts(parts: Parts, observables: Sequence[object], steps: int) -> None:
+    """Raise unless the methods of foreign classes return what they are asked for.
 
-    An array of another shape would be broadcast against the others in the loss, without a sound.
+    They are traced, as a compiled program traces them: no sample is drawn, nothing is trained.
+    What says how a loss is computed exactly, moments and matrices, is computed where it is used.
+
+    Arguments:
+        parts: law, teacher, student and optimizer.
+        observables: what is recorded; names stand for the package's own, which keep theirs.
+        steps: updates of the run.
 
     Raises:
-        ValueError: one of them has another shape.
+        ValueError: a method returns something else, or cannot be traced.
     """
-    if not any(map(_is_foreign, (features, teacher, student))):
+    features, teacher, student, optimizer = parts
+    own = tuple(item for item in observables if isinstance(item, Observable))
+    foreign = any(map(_is_foreign, parts)) or isinstance(optimizer, OptaxOptimizer)
+    # Arrays for numbers stand for many experiments: what trains one of them is not their methods.
+    if not (foreign or own) or any(True for part in parts for _ in array_fields(part)):
         return
-    shape, key = (_SAMPLES, features.count), jax.eval_shape(lambda: jax.random.key(0))
-    x = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+    leaves, structure = jax.tree.flatten(parts)
+    shapes = jax.eval_shape(lambda *leaves: leaves, *leaves)
+    known = structure, shapes, own, steps, str(jnp.result_type(float))
+    try:
+        hash(known)
+    except TypeError:  # a static field that holds a list
+        _check_shapes(*known)
+    else:
+        _check_shapes_once(*known)
+    # Elsewhere nobody reads these numbers, and JAX stays unused: its devices are not chosen yet.
+    exact = _is_foreign(features) or _is_foreign(teacher)
+    if exact and closed_form(features, teacher, student) == "linear":
+        if _is_foreign(features) and (moments := features.moments()) is not None:
+            check_moments(moments)
+        if _is_foreign(teacher):
+            check_linear_teacher(teacher, features.count)
 
-    def outputs(key: Any, x: Any) -> Any:
-        return student.outputs(student.init_parameters(key, features.count), x)
 
-    for name, method, call, arguments in (
-        ("features", "sample_batch", lambda k: features.sample_batch(k, _SAMPLES), (key,)),
-        ("teacher", "targets", teacher.targets, (x,)),
-        ("student", "outputs", outputs, (key, x)),
-    ):
-        result = jax.eval_shape(call, *arguments)
-        got = f"a shape {getattr(result, 'shape', type(result).__name__)}"
-        if got != f"a shape {shape}":
-            expected = f"{method}() of {_SAMPLES} samples to have the shape {shape}"
-            advice = "return a row a sample, a column a feature; activations act entry by entry"
-            raise fail(name, expected, got, advice, described=True)
+def _check_shapes(
+    structure: Any, shapes: tuple[Any, ...], own: tuple[Observable, ...], steps: int, dtype: str
+) -> None:
+    """Check all that depends on the structure of the parts, and on shapes of numbers, alone."""
+    del dtype  # that of the results
+    features, teacher, student, optimizer = jax.tree.unflatten(structure, shapes)
+    check_law(features)
+    check_teacher(teacher, features.count)
+    check_student(student, features.count)
+    check_optimizer(optimizer, teacher, student, features.count, steps)
+    for observable in own:
+        check_observable(observable, student, features.count)
+
+
+# The experiments of a sweep have few structures, and may be many.
+_check_shapes_once = functools.lru_cache(maxsize=64)(_check_shapes)
 
 
 def _is_foreign(part: eqx.Module) -> bool:
     """Whether its class, or that of a part of it, is from outside of the package."""
     fields = dataclasses.fields(part)  # pyright: ignore[reportArgumentType]
     values = [getattr(part, field.name) for field in fields]
-    return not type(part).__module__.startswith("jaxsup.") or any(
+    return is_foreign_class(type(part)) or any(
         _is_foreign(value) for value in values if isinstance(value, eqx.Module)
     )

@@ -138,7 +138,8 @@ class Experiment(Configuration):
         self.student.check_features(count)
         self.teacher.check_features(count)
         self._check_sizes()
-        check_contracts(self.features, self.teacher, self.student)
+        parts = self.features, self.teacher, self.student, self.optimizer
+        check_contracts(parts, self.record.observables, self.steps)
         shape = jnp.shape(self.importance)
         if shape not in ((), (count,)):
             expected = f"a number or {count} weights"

@@ -1,9 +1,18 @@
 """Exact first and second moments of the data: all that a squared loss sees of a linear student."""
 
+import dataclasses
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+from jaxsup._internal.validation import fail, is_traced
+
+# Of C_ii: more than the rounding of float32 leaves of a variance of 0.
+_ROUNDING = 1e-4
 
 
 class Moments(eqx.Module):
@@ -52,3 +61,62 @@ class Moments(eqx.Module):
     def covariance(self) -> Float[Array, "features features"]:
         """E[(x - m) (x - m)^T] = C - m m^T as a full matrix."""
         return self.second_moment() - jnp.outer(self.mean, self.mean)
+
+
+def check_moment_shapes(moments: Any, count: int) -> None:
+    """Check that what a law calls its moments has their shapes, and their dtype.
+
+    Arguments:
+        moments: what came; its arrays may be known by shape and dtype alone.
+        count: number of features N.
+
+    Raises:
+        ValueError: it is no `Moments`, or an array has another shape or another dtype.
+    """
+    if not isinstance(moments, Moments):
+        text, advice = (
+            f"a {type(moments).__name__}",
+            "return jaxsup.experiment.moments.Moments(...), or None",
+        )
+        raise fail("features", "moments() to be Moments", text, advice, described=True)
+    shapes: dict[str, tuple[int, ...]] = {"dense": (count, count)}
+    groups = getattr(moments.blocks, "size", 0)
+    if groups and count % groups == 0:
+        shapes["blocks"] = (groups,)
+    real = jnp.result_type(float)
+    for field in dataclasses.fields(Moments):
+        array: Any = getattr(moments, field.name)
+        if array is None and field.name in ("dense", "blocks"):
+            continue
+        shape = shapes.get(field.name, (count,))
+        got = getattr(array, "shape", None), getattr(array, "dtype", None)
+        if got != (shape, real):
+            expected = f"{field.name} of moments() to be {real} of the shape {shape}"
+            text = type(array).__name__ if got[0] is None else f"{got[1]} of a shape {got[0]}"
+            advice = "return E[x] and E[x x^T] of all features"
+            raise fail("features", expected, text, advice, described=True)
+
+
+def check_moments(moments: Moments) -> None:
+    """Check that there can be such an x: finite numbers, and no negative variance C_ii - m_i^2.
+
+    Raises:
+        ValueError: there cannot.
+    """
+    if is_traced(moments):
+        return
+    if not all(np.isfinite(np.asarray(array)).all() for array in jax.tree.leaves(moments)):
+        text, advice = "some that are not", "remove them"
+        raise fail("features", "moments() of finite numbers", text, advice, described=True)
+    terms = [np.asarray(moments.diagonal, np.float64), np.asarray(moments.factor, np.float64) ** 2]
+    if moments.dense is not None:
+        terms.append(np.diagonal(np.asarray(moments.dense, np.float64)))
+    if moments.blocks is not None:
+        terms.append(np.repeat(moments.blocks, moments.mean.size // moments.blocks.size))
+    variance = np.sum(terms, axis=0) - np.asarray(moments.mean, np.float64) ** 2
+    size = np.sum(np.abs(terms), axis=0)
+    if np.any(variance < -_ROUNDING * size):
+        feature = int(np.argmin(variance))
+        text = f"{variance[feature]:.4g} of feature {feature}"
+        advice = "return second moments E[x x^T], not less than the squares of the means"
+        raise fail("features", "moments() with variances >= 0", text, advice, described=True)

@@ -1,7 +1,11 @@
 """The fingerprint of a store holds how its updates were computed."""
 
 from pathlib import Path
+from typing import Any
 
+import jax
+import numpy as np
+import optax
 import pytest
 
 import jaxsup
@@ -13,16 +17,16 @@ from jaxsup.training.updates import Listed
 
 
 def sweep(**changes: object) -> jaxsup.Sweep:
-    experiment = jaxsup.Experiment(
-        jaxsup.PowerLawFeatures(40, 1.5),
-        jaxsup.DiagonalTeacher(0.0),
-        jaxsup.Student(4),
-        jaxsup.SGD(0.1),
-        batch_size=8,
-        steps=2,
-        record=jaxsup.Record(points=2, evaluation_samples=16),
-        **changes,  # pyright: ignore[reportArgumentType]
-    )
+    settings: dict[str, Any] = {
+        "features": jaxsup.PowerLawFeatures(40, 1.5),
+        "teacher": jaxsup.DiagonalTeacher(0.0),
+        "student": jaxsup.Student(4),
+        "optimizer": jaxsup.SGD(0.1),
+        "batch_size": 8,
+        "steps": 2,
+        "record": jaxsup.Record(points=2, evaluation_samples=16),
+    }
+    experiment = jaxsup.Experiment(**{**settings, **changes})
     return jaxsup.Sweep(experiment, {"student.latent": [3, 4], "features.exponent": [1.5, 2.0]})
 
 
@@ -69,3 +73,59 @@ def test_classes_of_the_package_need_no_trace() -> None:
     programs = plan_programs(sweep(), 2)
     assert all("trace" not in program_identity(program) for program in programs)
     assert program_identity(programs[0])["training"]["update"] == "listed"
+
+
+class Constant(jaxsup.AbstractTeacher):
+    """y = g x, where g is an array of a compiled function within a function."""
+
+    def targets(self, x: Any) -> Any:
+        return _scaled(x)
+
+
+def _scaled(x: Any) -> Any:
+    """Replaced by each edit."""
+    raise NotImplementedError
+
+
+def _edit(monkeypatch: pytest.MonkeyPatch, gains: np.ndarray, *, branch: bool = False) -> None:
+    """Write the module anew, with these numbers in it."""
+
+    @jax.jit
+    def inner(x: Any) -> Any:
+        return x * gains[None, :]
+
+    @jax.jit
+    def chosen(x: Any) -> Any:
+        return jax.lax.cond(x.sum() > 0, inner, lambda x: x, x)
+
+    monkeypatch.setitem(globals(), "_scaled", chosen if branch else inner)
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_a_constant_inside_of_a_compiled_function_is_part_of_it(
+    branch: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither printed with the program nor among the program's own constants."""
+    store, gains = tmp_path / "store", np.linspace(1, 2, 40, dtype=np.float32)
+    _edit(monkeypatch, gains, branch=branch)
+    jaxsup.run(sweep(teacher=Constant()), store)
+    _edit(monkeypatch, gains.copy(), branch=branch)
+    jaxsup.run(sweep(teacher=Constant()), store, resume=True)
+    _edit(monkeypatch, 50 * gains, branch=branch)
+    with pytest.raises(ValueError, match=r"expected the sweep that it holds; got .*trace"):
+        jaxsup.run(sweep(teacher=Constant()), store, resume=True)
+
+
+def test_a_transformation_with_a_key_of_its_own_is_stored(tmp_path: Path) -> None:
+    """The key is among the program's constants, and is no array of NumPy."""
+
+    def noisy(seed: int) -> jaxsup.Sweep:
+        key = jax.random.key(seed)
+        optimizer = optax.noisy_sgd(0.1, eta=0.01, gamma=0.5, key=key)
+        return sweep(optimizer=optimizer)
+
+    store = tmp_path / "store"
+    jaxsup.run(noisy(0), store)
+    jaxsup.run(noisy(0), store, resume=True)
+    with pytest.raises(ValueError, match=r"expected the sweep that it holds; got .*trace"):
+        jaxsup.run(noisy(1), store, resume=True)
