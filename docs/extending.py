@@ -104,7 +104,9 @@ print(dataset["loss"].isel(step=-1).mean("seed").to_pandas())
 
 # %% [markdown]
 # Any transformation of optax is an optimizer as it is, `Experiment(..., optax.lion(1e-3))`. Its numbers
-# are then part of the program: a class like the one above makes them axes.
+# are then part of the program: a class like the one above makes them axes. A scan over K holds the
+# package's own networks in arrays of few sizes, padded by zeros, which an optimizer or an observable
+# of yours would feel: with one of these each K is a program of its own.
 #
 # ## An observable
 #
