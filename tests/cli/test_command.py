@@ -134,15 +134,14 @@ def test_reproduce_transition_at_its_smallest(tmp_path: Path) -> None:
 )
 def test_help_teaches_by_example_at_once(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "jaxsup", *arguments, "--help"]
-    for _ in range(5):  # a busy machine may take its time over one
+    seconds = []
+    while len(seconds) < 5 and min(seconds, default=2.0) >= 2.0:  # a busy machine may be slow
         began = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - began
+        seconds.append(time.perf_counter() - began)
         assert done.returncode == 0
         assert "  jaxsup " in done.stdout
-        if seconds < 2.0:
-            return
-    pytest.fail(f"five attempts of more than 2 s, the last took {seconds:.1f}")
+    assert min(seconds) < 2.0
 
 
 def test_help_does_not_load_jax() -> None:

@@ -97,7 +97,7 @@ def fit_power_law(
     _check_options(min_decades, max_drift, points_per_decade, confidence, resamples, bootstrap_seed)
     check_boolean("floor", floor)
     floor = bool(floor)
-    losses = read_losses(steps, loss, _read_window(window))
+    losses = read_losses(steps, loss, read_window(window))
     seeds, needed = len(losses.values), min_decades + floor
     curve = bin_curve(losses, points_per_decade)
     result = PowerLawFit(
@@ -229,8 +229,12 @@ def _check_options(
     check_count("bootstrap_seed", bootstrap_seed, 0, "give a natural number")
 
 
-def _read_window(window: Sequence[SupportsFloat] | None) -> tuple[float, ...] | None:
-    """The ends of a window as floats; whether they are two, and in order, is seen later."""
+def read_window(window: Sequence[SupportsFloat] | None) -> tuple[float, ...] | None:
+    """The ends of a window as floats; whether they are two, and in order, is seen later.
+
+    Raises:
+        ValueError: it holds no numbers.
+    """
     if window is None:
         return None
     try:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxsup._internal.aliases import short_name
 from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.validation import check_number, fail
+from jaxsup.fit.single.power_law import read_window
 from jaxsup.fit.single.result import PowerLawFit
 from jaxsup.fit.tables.processes import fit_curves
 from jaxsup.fit.tables.references import log_slope, theory_limit
@@ -198,7 +199,8 @@ def _check_arguments(window: tuple[float, float] | None, confidence: float) -> N
     """Raise for what `fit_power_law` takes of no curve: there may be settings without a fit."""
     do = "give a fraction such as 0.95"
     check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)
-    if window is not None and (len(window) != 2 or not window[0] < window[1]):
+    ends = read_window(window)
+    if ends is not None and (len(ends) != 2 or not ends[0] < ends[1]):
         do = "give the first and the last step to fit"
         raise fail("window", "(first, last) with first < last", window, do)
 
