@@ -38,8 +38,6 @@ WIDTH, HEIGHT = 5.2, 3.6
 """Size of an axis in inches."""
 ALONE = 6.4
 """Width of an axis that stands alone: some have their legend beside them."""
-# Of a legend: what it stands on is not read as part of it.
-COVERING: Any = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 0.9}
 STYLE: Any = {
     # Labels are written for Matplotlib's own text, not for LaTeX.
     "text.usetex": False,
@@ -53,7 +51,11 @@ STYLE: Any = {
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
-    **{f"legend.{name}": value for name, value in COVERING.items()},
+    # What a legend stands on is not read as part of it.
+    "legend.frameon": True,
+    "legend.facecolor": "white",
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.9,
     "legend.fontsize": 8,
     "lines.linewidth": 1.4,
     "lines.markersize": 4.5,

@@ -159,13 +159,9 @@ class SweepAccessor:
         Raises:
             ValueError: it has none.
         """
-        from jaxsup._internal.validation import fail
+        from jaxsup.fit.tables.settings import check_curves
 
-        loss = self._dataset.get("loss")
-        if loss is None or not {"seed", "step"} <= set(loss.dims):
-            text = "none" if loss is None else f"one over {', '.join(map(str, loss.dims))}"
-            advice = "take the dataset of a sweep, and of its seeds and steps lists or slices"
-            raise fail("dataset", 'a loss over "seed" and "step"', text, advice, described=True)
+        check_curves(self._dataset)
         return self._dataset
 
     def _names(self) -> list[Hashable]:

@@ -6,7 +6,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
-from jaxsup.spectral.arrays import as_array, data_rank_cut, rounding
+from jaxsup.spectral.arrays import as_array, data_rank_cut, floating_type, rounding
 from jaxsup.spectral.certificate import Certificate, certify
 from jaxsup.spectral.spectrum import FrameSpectrum, decompose_compiled
 
@@ -26,9 +26,7 @@ def check_matrix(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
     """
     as_array(W)
     original = np.asarray(W)
-    matrix = original if original.dtype in (np.float32, np.float64) else original.astype(np.float32)
-    if original.dtype.kind in "iu":
-        matrix = original.astype(np.float64)
+    matrix = original.astype(floating_type(original.dtype), copy=False)
     precision = np.dtype(jnp.result_type(float))
     reach = 1e15 if precision == np.float32 else 1e120
     peak = float(np.abs(matrix).max())

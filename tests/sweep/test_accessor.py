@@ -39,7 +39,9 @@ def grid() -> xr.Dataset:
 
 
 GRID = grid()
-TWO_FIELDS = xr.Dataset({"loss": ((A, K, "seed", "step"), np.ones((2, 2, 1, 3)))})
+TWO_FIELDS = xr.Dataset(
+    {"loss": ((A, K, "seed", "step"), np.ones((2, 2, 1, 3)))}, coords={"step": [1, 2, 3]}
+)
 SELECTIONS: dict[str, tuple[Callable[[Any], xr.Dataset], xr.Dataset]] = {
     "an alias": (lambda j: j.sel(a=1.1), GRID.sel({A: 1.1})),
     "a full name": (lambda j: j.sel({A: 1.1}), GRID.sel({A: 1.1})),

@@ -12,7 +12,6 @@ from jaxsup import plot
 from jaxsup.plot.labels import label_point
 from jaxsup.plot.style import (
     COLORS,
-    COVERING,
     GUIDE,
     MARKERS,
     line_style,
@@ -102,7 +101,7 @@ def draw_curves(rows: Sequence[Row], ax: Axes, ratio: float, ratios: Sequence[Ra
     ax.set_xlabel("step size × updates, η t")
     ax.set_ylabel("L / L(0)")
     ax.set_title(f"{_law(law)}: loss; broad: the last power law with its exponent")
-    ax.legend(loc="lower left", **COVERING)
+    ax.legend(loc="lower left")
     return ax
 
 
@@ -169,7 +168,7 @@ def draw_ratios(ratios: Sequence[Ratio], ax: Axes) -> Axes:
     ax.set_title("1. ratio of exponents; dashed: 1 and tenfold")
     if any(each.estimate is None for each in ratios):
         ax.plot([], [], "x", color=GUIDE, label="at the bottom: no ratio, see the table")
-    ax.legend(loc="upper right", **COVERING)
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -214,7 +213,7 @@ def draw_speed_up(
     plain_log_axis(ax.yaxis, ends)
     ax.set_xlabel("loss relative to the first, L / L(0)")
     ax.set_ylabel("times fewer steps, best step sizes\n(bars: largest, 95% interval)")
-    ax.legend(loc="upper right", **COVERING)
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -235,7 +234,7 @@ def draw_dead(rows: Sequence[Row], ax: Axes) -> Axes:
     ax.set_ylim(-0.03, 1)
     ax.set_ylabel("dead outputs / features that were due")
     ax.set_title("3. the trap of W = I: outputs without a gradient")
-    ax.legend(loc="upper left", **COVERING)
+    ax.legend(loc="upper left")
     return ax
 
 
@@ -259,7 +258,7 @@ def draw_ends(rows: Sequence[Row], ax: Axes) -> Axes:
     ax.set_yscale("log")
     ax.set_ylabel("L / L(0) at the end of training")
     ax.set_title("3. where it ends; flat marks: what dead outputs hold of it")
-    ax.legend(loc="upper left", **COVERING)
+    ax.legend(loc="upper left")
     return ax
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup import plot
-from jaxsup.plot.style import COLORS, COVERING, GUIDE, MARKERS, plain_log_axis, styled
+from jaxsup.plot.style import COLORS, GUIDE, MARKERS, plain_log_axis, styled
 from jaxsup.reproduce.analysis.capacity_claims import PRINTED, PUBLISHED_SIZE, STEP
 from jaxsup.reproduce.analysis.capacity_table import (
     QUANTITIES,
@@ -102,7 +102,7 @@ def draw_against_sparsity(rows: Sequence[Row], ax: Axes, quantity: str, label: s
     ax.set_ylim(low, high * (high / low) ** (0.1 * lines))  # room for the legend
     ax.set_xlabel("sparsity S, probability that a feature is 0")
     ax.set_ylabel(label)
-    ax.legend(loc="upper left", ncols=2, fontsize=7, **COVERING)
+    ax.legend(loc="upper left", ncols=2, fontsize=7)
     return ax
 
 
@@ -136,7 +136,7 @@ def draw_lines(rows: Sequence[Row], nulls: Float[np.ndarray, "lines 4"], ax: Axe
     ax.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
     ax.set_xlabel(f"λ of the eigenspace, {len(lines):,} of them")
     ax.set_ylabel("slope of D against |w|², times λ")
-    ax.legend(loc="upper left", **COVERING)
+    ax.legend(loc="upper left")
     return ax
 
 
@@ -157,7 +157,7 @@ def draw_tolerances(curves: Sequence[ToleranceCurve], ax: Axes) -> Axes:
     ax.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     ax.set_xlabel("eigenvalues within this share of the largest\nare one eigenspace (gray: 1e-4)")
     ax.set_ylabel("largest share of a feature on one")
-    ax.legend(loc="upper left", ncols=2, **COVERING)
+    ax.legend(loc="upper left", ncols=2)
     return ax
 
 
@@ -177,5 +177,5 @@ def draw_training(dataset: xr.Dataset, ax: Axes) -> Axes:
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel(f"updates (K = {latents[width]})")
     ax.set_ylabel("1 − Σ D / rank")
-    ax.legend(loc="best", ncols=2, **COVERING)
+    ax.legend(loc="best", ncols=2)
     return ax

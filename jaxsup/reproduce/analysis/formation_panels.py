@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup import plot
-from jaxsup.plot.style import COLORS, COVERING, GUIDE, styled
+from jaxsup.plot.style import COLORS, GUIDE, styled
 from jaxsup.reproduce.analysis.formation_table import OBSERVABLES, SHARES, Row
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def draw_loss(row: Row, ax: Axes, *, shades: Sequence[str] = ()) -> Axes:
         for kind in shades:
             label = "power law, exponent" if kind == "power-law" else kind
             ax.fill_between([], [], [], color=_SHADES[kind], alpha=0.3, linewidth=0, label=label)
-        ax.legend(loc="lower left", fontsize=7, handlelength=1.2, **COVERING)
+        ax.legend(loc="lower left", fontsize=7, handlelength=1.2)
     return ax
 
 
@@ -132,7 +132,7 @@ def draw_course(row: Row, name: str, ax: Axes, *, legend: bool = False) -> Axes:
     ax.set_xlabel("training steps t (updates)")
     ax.set_ylabel(_LABELS[name])
     if legend:
-        ax.legend(loc="best", fontsize=7, **COVERING)
+        ax.legend(loc="best", fontsize=7)
     return ax
 
 

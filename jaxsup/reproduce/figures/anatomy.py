@@ -26,7 +26,7 @@ from scipy.stats import linregress
 from jaxsup import SGD, DiagonalTeacher, Experiment, PowerLawFeatures, Record, Student, Sweep, plot
 from jaxsup.fit import intervals
 from jaxsup.plot.curves import spectra_along_training
-from jaxsup.plot.style import COVERING, GUIDE, MARKERS, line_style, styled
+from jaxsup.plot.style import GUIDE, MARKERS, line_style, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.crossings import steps_to_half
 from jaxsup.reproduce.figure import Records
@@ -124,7 +124,7 @@ def draw_learning_times(
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel("feature i, from frequent to rare")
     ax.set_ylabel("learning time (updates)")
-    ax.legend(loc="upper left", **COVERING)
+    ax.legend(loc="upper left")
     return ax
 
 

@@ -35,7 +35,7 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxsup import SGD, DiagonalTeacher, Experiment, PowerLawFeatures, Record, Student, Sweep, plot
-from jaxsup.plot.style import COLOR_MAP, COVERING, GUIDE, line_style, plain_log_axis, styled
+from jaxsup.plot.style import COLOR_MAP, GUIDE, line_style, plain_log_axis, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.frontier import (
     Measured,
@@ -127,7 +127,7 @@ def draw_frontier(measured: Measured, widths: Sequence[int], ax: Axes) -> Axes:
     plain_log_axis(ax.yaxis, measured.loss)
     ax.set_xlabel("compute C (multiply-adds of training so far)")
     ax.set_ylabel("test loss L at the best step size")
-    ax.legend(loc="lower left", **COVERING)
+    ax.legend(loc="lower left")
     return ax
 
 
@@ -167,7 +167,7 @@ def draw_best_widths(found: Sequence[Measured], widths: Sequence[int], ax: Axes)
     plain_log_axis(ax.yaxis, widths)
     ax.set_xlabel("compute C (multiply-adds of training so far)")
     ax.set_ylabel("best width K*")
-    ax.legend(loc="upper left", **COVERING)
+    ax.legend(loc="upper left")
     return ax
 
 

@@ -24,7 +24,7 @@ from scipy.stats import linregress, spearmanr
 from jaxsup import AdamW, Sweep, WarmupCosine, plot
 from jaxsup.fit import intervals
 from jaxsup.geometry.census import feature_shares
-from jaxsup.plot.style import COVERING, GUIDE, styled
+from jaxsup.plot.style import GUIDE, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.autoencoders import (
     AutoencoderScale,
@@ -106,7 +106,7 @@ def draw_saturation(
     ax.set(xlim=(min(0.0, float(x.min())) - 0.02, 1.04), ylim=(float(y.min()) - 0.03, 1.03))
     ax.set_xlabel("localization (mean participation of eigenspaces)")
     ax.set_ylabel("capacity saturation, sum of D over rank")
-    ax.legend(loc="lower right", **COVERING)
+    ax.legend(loc="lower right")
     return ax
 
 
@@ -131,7 +131,7 @@ def draw_deficit(
         # Above the cloud: the constant in front depends on the norms.
         scale = float(np.max((1 - y[positive]) / x[positive] ** 2))
         ax.plot(ends, scale * ends**2, label="slope 2", **style)
-        ax.legend(loc="lower right", **COVERING)
+        ax.legend(loc="lower right")
     ax.set(xscale="log", yscale="log")
     ax.set_xlabel("spread of a feature's eigenvalue (relative)")
     ax.set_ylabel("1 − capacity saturation")

@@ -38,7 +38,7 @@ from jaxsup import (
 )
 from jaxsup.fit import intervals
 from jaxsup.fit.tables.exponents import exponents_to_records, format_exponents
-from jaxsup.plot.style import COLORS, COVERING, GUIDE, MARKERS, styled
+from jaxsup.plot.style import COLORS, GUIDE, MARKERS, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
@@ -161,7 +161,7 @@ def draw_against_theory(table: xr.Dataset, ax: Axes) -> Axes:
     ax.set_aspect("equal", adjustable="box")
     ax.set_xlabel("(a + 2b - 1)/a, theory for infinitely many features")
     ax.set_ylabel("measured training exponent α")
-    ax.legend(loc="upper left", **COVERING)
+    ax.legend(loc="upper left")
     return ax
 
 

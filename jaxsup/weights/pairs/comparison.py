@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.validation import check_number, fail
-from jaxsup.spectral.arrays import as_array
+from jaxsup.spectral.arrays import as_array, floating_type
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 from jaxsup.weights.pairs.alignment import SameFeatures, align_features
 from jaxsup.weights.pairs.matching import Assignment, Matches, assign_features, match_features
@@ -213,9 +213,7 @@ def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
     """W as float32 or float64 on the host: the digits say what is rounding."""
     as_array(W)
     original = np.asarray(W)
-    if original.dtype in (np.float32, np.float64):
-        return original
-    return original.astype(np.float64 if original.dtype.kind in "iu" else np.float32)
+    return original.astype(floating_type(original.dtype), copy=False)
 
 
 def _angles(bases: tuple[Basis, Basis], name: str) -> SubspaceAngles:
