@@ -150,7 +150,7 @@ def test_what_lies_in_the_current_folder_is_not_run(tmp_path, monkeypatch):
 def test_a_process_imports_this_package_also_from_the_current_folder(place, monkeypatch):
     """As in `python -c` in a checkout: sys.path has "" in place of it."""
     root = str(Path(jaxsup.__file__).parents[1])
-    others = [path for path in sys.path if path not in ("", root)]
+    others = [path for path in dict.fromkeys(sys.path) if path not in ("", root)]
     monkeypatch.chdir(root)
     monkeypatch.setattr(sys, "path", others if place is None else ["", *others])
     monkeypatch.setattr(processes, "_PROGRAM", "import jaxsup; print(jaxsup.__file__)")
