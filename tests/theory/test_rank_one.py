@@ -32,8 +32,8 @@ def curve(values: np.ndarray, energies: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("density", [0.1, 1, 5, 30, 1000])
-@pytest.mark.parametrize("a", [0.3, 1.0, 1.5, 3.0])
+@pytest.mark.parametrize("density", [0.1, 5, 1000])
+@pytest.mark.parametrize("a", [0.3, 1.0, 3.0])
 @pytest.mark.parametrize("count", [1, 2, 12, 300])
 def test_they_are_those_of_the_dense_matrix(
     count: int, a: float, density: float, bias: bool
