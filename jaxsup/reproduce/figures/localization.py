@@ -24,7 +24,7 @@ from scipy.stats import linregress, spearmanr
 from jaxsup import AdamW, Sweep, WarmupCosine, plot
 from jaxsup.fit import intervals
 from jaxsup.geometry.census import feature_shares
-from jaxsup.plot.style import GUIDE, styled
+from jaxsup.plot.style import GUIDE, plain_log_axis, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.autoencoders import (
     AutoencoderScale,
@@ -124,6 +124,7 @@ def draw_deficit(
     """
     x, y = spread, saturation
     positive = (x > 0) & (y < 1 - 1e-7)
+    ax.set(xscale="log", yscale="log")
     _scatter(x[positive], 1 - y[positive], steps[positive], ax)
     if positive.any():
         ends = np.array([x[positive].min(), x[positive].max()])
@@ -132,7 +133,7 @@ def draw_deficit(
         scale = float(np.max((1 - y[positive]) / x[positive] ** 2))
         ax.plot(ends, scale * ends**2, label="slope 2", **style)
         ax.legend(loc="lower right")
-    ax.set(xscale="log", yscale="log")
+        plain_log_axis(ax.xaxis, ends)
     ax.set_xlabel("spread of a feature's eigenvalue (relative)")
     ax.set_ylabel("1 − capacity saturation")
     return ax
