@@ -97,9 +97,10 @@ def _positions(name: str, labels: np.ndarray, wanted: Any) -> Int[np.ndarray, " 
     Raises:
         ValueError: it has one of them nowhere.
     """
-    places, order = [], np.argsort(labels, kind="stable")
+    numbers = labels.dtype.kind in "iuf"  # others may have no order
+    places, order = [], np.argsort(labels, kind="stable") if numbers else np.zeros(0, int)
     for value in np.ravel(np.asarray(wanted, object)).tolist():
-        number = isinstance(value, int | float | np.number) and labels.dtype.kind in "iuf"
+        number = numbers and isinstance(value, int | float | np.number)
         if number:  # by halves: there may be as many values as labels
             slack = _ALIKE * abs(value) if np.isfinite(value) else 0.0
             first = np.searchsorted(labels, value - slack, "left", sorter=order)

@@ -131,6 +131,20 @@ def test_a_sweep_has_it_and_its_closed_form_is_laid_over() -> None:
     pyplot.close("all")
 
 
+def test_labels_without_an_order_are_selected() -> None:
+    labels = np.asarray([None, "tied", 0.5], object)
+    dataset = xr.Dataset({"loss": ("kind", [1.0, 2.0, 3.0])}, coords={"kind": labels})
+    assert dataset.jaxsup.sel(kind="tied")["loss"].item() == 2.0
+
+
+def test_many_numbers_are_selected_in_their_order() -> None:
+    """As if each was compared with all labels, which would take the square of them."""
+    seeds = np.random.default_rng(0).permutation(30_000)
+    dataset = xr.Dataset({"loss": ("seed", seeds)}, coords={"seed": seeds})
+    wanted = np.random.default_rng(1).permutation(seeds)
+    np.testing.assert_array_equal(dataset.jaxsup.sel(seed=wanted.tolist())["loss"], wanted)
+
+
 ORDERS = {
     "jaxsup first": "import jaxsup, xarray",
     "xarray first": "import xarray, jaxsup",
