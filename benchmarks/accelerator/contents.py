@@ -1,6 +1,7 @@
 """All stages, checks first. Memory is looked at before anything has used much of it."""
 
 from benchmarks.accelerator import (
+    candidates,
     company,
     decompositions,
     engine,
@@ -29,5 +30,8 @@ STAGES = (
     Stage("quick-start", "the quick start's sweep", speed.quick_start, 20, 40),
     Stage("company", "several processes on one device", company.find, 25, 60),
     Stage("rival", "the eager loop in the same arithmetic", speed.rival, 60, 100),
+    Stage("candidates", "kernels that may take the place of others", candidates.gradients, 30, 60),
+    Stage("sizes", "from which size on halves pay", candidates.sizes, 20, 50),
+    Stage("options", "options of the compiler", candidates.options, 20, 60),
     Stage("transition", "the figure at paper scale", speed.transition, 20, None),
 )

@@ -65,11 +65,11 @@ def first_row(tile: Tile) -> Any:
     return program_id(0) * tile.rows
 
 
-def load(ref: Any, place: tuple[Any, ...], mask: Any) -> Any:
-    """Entries of an array; 0 where the mask is not set."""
+def load(ref: Any, place: tuple[Any, ...], mask: Any, *, volatile: bool = False) -> Any:
+    """Entries of an array; 0 where the mask is not set. What is volatile is loaded anew each time."""
     from jax.experimental.pallas import triton
 
-    return triton.load(ref.at[place], mask=mask, other=0)
+    return triton.load(ref.at[place], mask=mask, other=0, volatile=volatile)
 
 
 def load_tile(matrix: Any, places: tuple[Any, Any], shape: tuple[Any, Any], turned: bool) -> Any:
