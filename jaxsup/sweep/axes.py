@@ -94,7 +94,7 @@ def make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
 
     Raises:
         ValueError: the name is taken, a field is unknown, or there are no values, or unequally many
-            of them, or too many.
+            of them, or too many, or one of them twice.
     """
     _check_name(experiment, name)
     scannable = field_names(experiment)
@@ -119,7 +119,27 @@ def make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
         text, advice = f"{max(lengths.values())} of them", "make several sweeps of it"
         expected = f"at most {MOST_SETTINGS} values"
         raise fail(f"axes.{name}", expected, text, advice, described=True)
-    return Axis(name, {field: _as_values(column) for field, column in fields.items()})
+    axis = Axis(name, {field: _as_values(column) for field, column in fields.items()})
+    if [*fields] == [name]:
+        _check_distinct(axis)
+    return axis
+
+
+def _check_distinct(axis: Axis) -> None:
+    """Check that an axis of one field has no value twice: it would be trained twice, alike.
+
+    Joint axes may: they are a list of cases, of which several designs have one in common.
+    """
+    (values,) = axis.fields.values()
+    seen: dict[Any, int] = {}
+    for position, value in enumerate(values):
+        # What has no hash, an array or an object of one's own, is taken for another one.
+        with contextlib.suppress(TypeError):
+            first = seen.setdefault(value, position)
+            if first != position:
+                text = f"{value!r} at positions {first} and {position}"
+                advice = "drop one of them; seeds repeat a setting with other draws"
+                raise fail(f"axes.{axis.name}", "values that differ", text, advice, described=True)
 
 
 def _as_values(column: Any) -> tuple[Any, ...]:

@@ -54,7 +54,7 @@ class Sweep:
 
     Raises:
         ValueError: an unknown field, an empty or ragged axis, a value that the experiment
-            refuses, or no seeds.
+            refuses, a value that comes twice, or no seeds.
 
     >>> import jaxsup
     >>> base = jaxsup.Experiment(

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 from sweep_cases import FIRST, LATER, assert_simulated, linear, relu, run
 
 import jaxsup
@@ -206,3 +207,23 @@ def test_arrays_of_numbers_can_be_scanned():
             single = jaxsup.run(jaxsup.Sweep(alone, {}, seeds=1))
             losses = together.loss.isel({f"features.{field}": place, "seed": 0})
             np.testing.assert_allclose(losses, single.loss.isel(seed=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        (
+            {"student.latent": np.geomspace(1, 8, 9).astype(int)},
+            "axes.student.latent: expected values that differ; got 1 at positions 0 and 1",
+        ),
+        ({"features.exponent": [1, 1.5, 1.0]}, "got 1.0 at positions 0 and 2"),
+        ({"student": [jaxsup.Student(2), jaxsup.Student(2)]}, "positions 0 and 1"),
+    ],
+)
+def test_a_setting_that_comes_twice_is_refused(axes: dict[str, Any], message: str) -> None:
+    assert_one_line_error(lambda: jaxsup.Sweep(relu(), axes), message)
+
+
+def test_a_joint_axis_lists_cases_which_may_come_twice():
+    pair = {"a": [1.1, 1.1, 1.1], "b": [0.0, 1.0, 0.0]}
+    assert jaxsup.Sweep(relu(), {"pair": pair}).shape == (3,)

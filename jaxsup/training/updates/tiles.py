@@ -66,7 +66,7 @@ def first_row(tile: Tile) -> Any:
 
 
 def load(ref: Any, place: tuple[Any, ...], mask: Any, *, volatile: bool = False) -> Any:
-    """Entries of an array; 0 where the mask is not set. What is volatile is loaded anew each time."""
+    """Entries of an array; 0 where the mask is not set. Volatile ones are not kept for later."""
     from jax.experimental.pallas import triton
 
     return triton.load(ref.at[place], mask=mask, other=0, volatile=volatile)
