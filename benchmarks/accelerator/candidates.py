@@ -77,6 +77,7 @@ _SIZES = (
 _OPTIONS: dict[str, dict[str, str | bool | int]] = {
     "as in use": {},
     "no kernels tried out": {"xla_gpu_autotune_level": 0},
+    "kernels tried out, unchecked": {"xla_gpu_autotune_level": 1},
     "the loop as one graph": {
         "xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUSTOM_CALL,CUDNN,"
         "DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL"

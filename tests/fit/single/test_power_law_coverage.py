@@ -1,7 +1,7 @@
 """Coverage of the intervals of power-law fits, by the protocol of scripts/coverage_of_intervals.py.
 
 The bounds are those that are claimed, 93% to 97%, widened to what the binomial law of so many
-trials leaves with a probability of 3e-5 on each side: of 500, 88% to 99.6%. Where noise is
+trials leaves with a probability of 3e-5 on each side: of 400, 87.5% to 99.8%. Where noise is
 correlated over a large part of a log-spaced record most fits leave the correlation open, and the
 widest interval holds the exponent.
 """
@@ -53,10 +53,8 @@ def test_intervals_cover(script, row):
 
 # A few of the rows of the page of methods; the script measures all.
 SLOW = [
-    *[("1..2,000", rho, 0.1, 1, "automatic") for rho in (0.0, 0.9, 0.99)],
+    *[("1..2,000", rho, 0.1, 1, "automatic") for rho in (0.0, 0.9)],
     *[("1..2,000", rho, 0.1, 1, "given") for rho in (0.0, 0.9, 0.99)],
-    ("80 log-spaced", 0.0, 0.1, 1, "automatic"),
-    ("80 log-spaced", 0.9, 0.03, 3, "automatic"),
     ("1..2,000", 0.99, 0.03, 10, "automatic"),
 ]
 
@@ -64,12 +62,11 @@ SLOW = [
 @pytest.mark.slow
 @pytest.mark.parametrize("row", SLOW)
 def test_intervals_cover_in_many_trials(script, row):
-    assert_covers(script, row, 500)
+    assert_covers(script, row, 400)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rho", [0.9, 0.99])
-def test_long_correlation_on_few_points_is_open(script, rho):
-    coverage = measure(script, ("80 log-spaced", rho, 0.01, 1, "automatic"), 500)
+def test_long_correlation_on_few_points_is_open(script):
+    coverage = measure(script, ("80 log-spaced", 0.99, 0.01, 1, "automatic"), 400)
     assert coverage.unsure > 0.9 * coverage.found
     assert coverage.within >= stats.binom.ppf(3e-5, coverage.unsure, 0.93)
