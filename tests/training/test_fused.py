@@ -12,6 +12,8 @@ from jax.extend.random import threefry_2x32
 
 import jaxsup
 from jaxsup._internal.precision import products_on
+from jaxsup.sweep.programs import plan_programs
+from jaxsup.sweep.store.schema import Layout
 from jaxsup.training.sampling.arrivals import prepare_sampler
 from jaxsup.training.sampling.plan import plan_sparse, sparse_level
 from jaxsup.training.state import start
@@ -74,6 +76,9 @@ def test_what_there_is_no_room_for_is_dropped_by_both():
         np.testing.assert_allclose(own, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
 
 
+PADDED = jaxsup.Student(5, core_scale=0.3, bias_scale=0.2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
@@ -86,12 +91,15 @@ def test_what_there_is_no_room_for_is_dropped_by_both():
             "importance": 0.9,
             "batch_size": 16,
         },
+        {"student": PADDED, "batch_size": 8},
     ],
-    ids=["relu", "no bias", "linear, dense"],
+    ids=["relu", "no bias", "linear, dense", "padded"],
 )
 def test_the_kernel_gives_the_gradient_of_the_other_updates(changes):
     case = experiment(**changes)
     update = choose_update(case)
+    if case.student is PADDED:
+        case = eqx.tree_at(lambda e: e.student, case, case.student.padded(7))
     assert fused.unfit_network(case, update.prepare(case, case.batch_size).plan) is None
     tables = update.prepare(case, case.batch_size)
 
@@ -145,3 +153,12 @@ def test_only_cards_that_run_it_are_given_the_kernel():
     with jax.enable_x64(True):
         assert update.on(case, card()) is update
         assert products_on(card(), "float32") == "highest"
+
+
+def test_padded_networks_are_trained_by_the_kernel_and_the_dataset_says_what_trains_them():
+    """Two widths as one: both are padded to the larger, which may be too large for the kernel."""
+    for latents, fits in (([5, 12], True), ([5, 40], False)):
+        sweep = jaxsup.Sweep(experiment(), {"student.latent": latents}, 1)
+        (program,) = plan_programs(sweep, 1)
+        assert program.update.on(program.example, card()).fused == fits
+        assert ("kernels" in Layout(sweep, [program]).products(card())) == fits

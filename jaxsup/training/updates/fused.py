@@ -55,7 +55,8 @@ def unfit_device(device: Any) -> str | None:
 def unfit_network(experiment: Experiment, plan: SparsePlan) -> str | None:
     """Why a network has no place in a kernel, or is not of its kind, for people; None: it has."""
     student = experiment.student
-    if type(student) is not Student or student.learns_embedding or not student.core:
+    # Of its own class, or padded with rows of zeros, as no sparse update takes others.
+    if not isinstance(student, Student) or student.learns_embedding or not student.core:
         return "W learns, or there is no core"
     if student.embedding == "identity":
         return "W is the identity"
