@@ -89,11 +89,6 @@ def own_float32() -> Iterator[None]:
         yield
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Whether a device had not enough memory for what it was asked."""
-    return "RESOURCE_EXHAUSTED" in str(error)
-
-
 def per_unit(work: Callable[[int], float], seconds: float) -> float:
     """Seconds of one of the repetitions that `work` does, by the fastest of a few trials."""
     count = calibrate(work, seconds)

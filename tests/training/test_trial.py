@@ -105,17 +105,34 @@ def test_a_trial_may_begin_while_something_is_traced():
     assert seen[0] < 1e-6
 
 
-def test_a_shortage_of_memory_is_no_fault_of_the_kernels():
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 64 bytes.",
+        "INTERNAL: Failed to load in-memory CUBIN: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+    ],
+)
+def test_a_shortage_of_memory_is_no_fault_of_the_kernels(text):
     """It is raised, for whoever makes room, and the kernels are tried again."""
     tries = []
 
     def find_error():
         tries.append(1)
         if len(tries) == 1:
-            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+            raise jax.errors.JaxRuntimeError(text)
         return 1e-7
 
     device = jax.local_devices()[0]
-    with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
+    with pytest.raises(MemoryError, match=f"^{text}: .* has no room to try kernels out$"):
         trial.fault_of_kernels("small", find_error, device)
     assert trial.fault_of_kernels("small", find_error, device) is None
+
+
+def test_a_kernel_too_large_for_a_multiprocessor_is_its_fault(caplog):
+    def find_error():
+        text = "RESOURCE_EXHAUSTED: Shared memory size limit exceeded: requested 20480"
+        raise jax.errors.JaxRuntimeError(text)
+
+    fault = trial.fault_of_kernels("small", find_error, jax.local_devices()[0])
+    assert "Shared memory" in (fault or "")
+    assert "Shared memory" in caplog.text
