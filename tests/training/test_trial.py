@@ -9,6 +9,7 @@ import pytest
 import jaxsup
 from jaxsup.training.updates import (
     choose_update,
+    fused,
     fused_draws,
     fused_trial,
     gathered,
@@ -16,6 +17,7 @@ from jaxsup.training.updates import (
     halved_trial,
     halves,
     sparse,
+    tiles,
     trial,
 )
 from jaxsup.training.updates.tiles import Tile
@@ -35,6 +37,12 @@ def test_right_kernels_pass_and_the_batch_is_a_batch():
     assert np.array_equal(np.asarray(batch.columns()).T[: len(x)], x)
     assert (np.diff(np.asarray(batch.row)) >= 0).all()
     assert 1 < len(x) < batch.rows
+
+
+def test_the_trial_of_small_networks_has_programs_of_as_many_warps_as_any():
+    sides = [tuple(map(tiles.side_of, case[:2])) for case in fused_trial._CASES]
+    assert {fused._warps(latent, count) for count, latent in sides} == {1, 2}
+    assert max(latent * count for count, latent in sides) == fused._MOST_ENTRIES
 
 
 def test_wrong_kernels_are_seen(monkeypatch):
