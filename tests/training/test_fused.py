@@ -1,6 +1,7 @@
 """Gradients in two kernels, interpreted: draws and numbers are those of the other updates."""
 
 import dataclasses
+import sys
 
 import equinox as eqx
 import jax
@@ -144,6 +145,9 @@ def test_only_cards_that_run_it_are_given_the_kernel():
         "rocm": card(version="rocm 7"),
         "old": card(capability="7.5"),
     }
+    assert update.on(case, card(capability="9.0a")).fused
+    assert update.on(case, card(capability="12.1")).fused
+    others |= {text: card(capability=text) for text in ("", "gfx942", "unknown")}
     for other in others.values():
         assert update.on(case, other) is update
         assert products_on(other, "float32") == "highest"
@@ -162,3 +166,12 @@ def test_padded_networks_are_trained_by_the_kernel_and_the_dataset_says_what_tra
         (program,) = plan_programs(sweep, 1)
         assert program.update.on(program.example, card()).fused == fits
         assert ("kernels" in Layout(sweep, [program]).products(card())) == fits
+
+
+@pytest.mark.parametrize("name", ["jax.experimental.pallas", "jax.experimental.pallas.triton"])
+def test_a_jax_without_the_backend_trains_by_the_other_updates(name, monkeypatch):
+    """As a later version has it: the backend is gone, or all of Pallas is elsewhere."""
+    for module in [module for module in sys.modules if module.startswith(name)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, name, None)
+    assert "no Triton" in (fused.unfit_device(card()) or "")

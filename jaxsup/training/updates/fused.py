@@ -47,9 +47,11 @@ def unfit_device(device: Any) -> str | None:
         return "no card of NVIDIA's with a compute capability of 8 or more"
     if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
         return "numbers are float64"
-    if importlib.util.find_spec("jax.experimental.pallas.triton") is None:
-        return "this version of JAX has no Triton backend"
-    return None
+    try:
+        there = importlib.util.find_spec("jax.experimental.pallas.triton")
+    except ModuleNotFoundError:  # not even what it would be a part of
+        there = None
+    return None if there else "this version of JAX has no Triton backend"
 
 
 def unfit_network(experiment: Experiment, plan: SparsePlan) -> str | None:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-from jaxsup._internal.precision import products_on
+from jaxsup._internal.precision import capability_of, products_on
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
@@ -105,7 +105,7 @@ def unfit(experiment: Experiment, device: Any) -> str | None:
 def unfit_card(device: Any) -> str | None:
     """Why a device runs no kernels of halves, for people; None: it does."""
     reason = unfit_device(device)
-    if reason is None and float(device.compute_capability) // 1 != _CAPABILITY:
+    if reason is None and capability_of(device) // 1 != _CAPABILITY:
         return f"tiles were tried on compute capability {_CAPABILITY} alone"
     return reason
 
