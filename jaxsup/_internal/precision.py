@@ -49,7 +49,7 @@ def has_tensor_float(device: Any) -> bool:
 
 
 def capability_of(device: Any) -> float:
-    """The compute capability of a card of NVIDIA's, 9 of "9.0" and of "9.0a"; 0 where none is told."""
+    """The compute capability of a card of NVIDIA's, as of "9.0" or "9.0a"; 0 where none is told."""
     number = re.match(r"\d+(\.\d+)?", str(getattr(device, "compute_capability", "")))
     return float(number[0]) if number else 0.0
 

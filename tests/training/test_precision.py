@@ -135,7 +135,7 @@ class Filtered(jaxsup.SGD):
     ("changes", "gradient"),
     [
         ({"teacher": Teacher(transformed, lambda count: None)}, "highest"),
-        ({"optimizer": Filtered(0.1)}, "TF32_TF32_F32_X3"),
+        ({"optimizer": Filtered(0.1)}, "TF32_TF32_F32_X3"),  # pyright: ignore[reportCallIssue]
     ],
     ids=["teacher", "optimizer"],
 )

@@ -155,7 +155,7 @@ def training_products(experiment: Experiment, device: Any) -> str:
     """How a device multiplies while it differentiates a loss, as JAX names it.
 
     Passes of fewer bits are products of float32 matrices alone: JAX gives convolutions the device's
-    own, and takes whole and complex numbers for float32. So what a user wrote is not asked for them.
+    own, and takes whole and complex numbers for float32. What a user wrote is not asked for them.
 
     Arguments:
         experiment: what is trained.
