@@ -38,8 +38,8 @@ _CAPABILITY = 9
 # Entries of W from which on products surely take longer than what else there is to do. (Twice as
 # fast as without it at 2^18, on an H200; smaller ones were not measured.)
 _FEWEST_ENTRIES = 2**17
-# A tile of a product with W^T has 128 columns: with fewer than half of them, the empty ones take more
-# than halves save.
+# A tile of a product with W^T has 128 columns: where less than half of them are used, the others
+# take more than halves save.
 _FEWEST_LATENT = 64
 # The fastest of six each on an H200, for 64 networks of 1,024 features, K = 256, batch 1,024.
 _COLUMNS = Tile(2, 256, 1, 2, 1)
