@@ -87,7 +87,8 @@ def products(case: dict[str, Any]) -> Prepared:
     if jax.local_devices()[0].platform == "cpu":
         libraries["BLAS"] = functools.partial(_chain_in_blas, dtype)
     elif precision == "float32" and unfit_card(jax.local_devices()[0]) is None:
-        libraries["halves of float16"] = chain_of_halves
+        of_halves = functools.partial(chain_of_halves, devices=jax.local_devices())
+        libraries["halves of float16"] = of_halves
     peaks = {library: grow(make, case["side"], seconds / 8) for library, make in libraries.items()}
     library = max(peaks, key=lambda name: peaks[name].rate)
     arithmetic = dtype if x64 else f"{dtype}, {precision!r}"
@@ -130,8 +131,8 @@ def chain(
     return work, len(squares) * _WRITTEN_OUT * 2.0 * side**3
 
 
-def chain_of_halves(side: int) -> tuple[Callable[[int], float], float]:
-    """Products of squares in halves, on every device: each waits for the one before."""
+def chain_of_halves(side: int, devices: list[Any]) -> tuple[Callable[[int], float], float]:
+    """Products of squares in halves, on each of the devices: each waits for the one before."""
     import jax
     import jax.numpy as jnp
 
@@ -151,7 +152,6 @@ def chain_of_halves(side: int) -> tuple[Callable[[int], float], float]:
 
         return jax.lax.fori_loop(0, count, body, factor.unit)
 
-    devices = jax.local_devices()
     squares = [jax.device_put(_reflection(side, "float32"), device) for device in devices]
 
     def work(count: int) -> float:

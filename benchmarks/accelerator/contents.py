@@ -15,7 +15,7 @@ from benchmarks.accelerator import (
 from benchmarks.accelerator.stages import Stage
 
 STAGES = (
-    Stage("memory", "the plan against the peak that the device reports", engine.memory, 15, 60),
+    Stage("memory", "the plan against the peak that the device reports", engine.memory, 15, 90),
     Stage("gradients", "a step of every update against float64", gradients.find, 20, 75),
     Stage("sampler", "sparse samples against exact probabilities", laws.find, 10, 30),
     Stage("spectra", "spectra against NumPy in float64", decompositions.find, 15, 45),

@@ -124,14 +124,18 @@ def memory(surroundings: Surroundings) -> Iterator[Finding]:
 
     The plan is of arrays. While it tries kernels out, the compiler takes more, and gives it back.
     """
-    for name, flags, bound in (
-        ("peak over plan", "--xla_gpu_autotune_level=0", _SLACK),
-        ("peak over plan, kernels tried out", "", None),
+    for networks, flags, bound in (
+        ("middling", "--xla_gpu_autotune_level=0", _SLACK),
+        ("small", "--xla_gpu_autotune_level=0", _SLACK),
+        ("large", "--xla_gpu_autotune_level=0", _SLACK),
+        ("middling", "", None),
     ):
+        tried = "" if flags else ", kernels tried out"
+        name = f"{networks} networks: peak over plan{tried}"
         if surroundings.left < 0:
             yield Finding(name, note="not measured: out of time")
             continue
-        found = _peak_memory(flags)
+        found = _peak_memory(networks, flags)
         if not found:
             yield Finding(name, note="not available: this device does not report its memory")
             return
@@ -143,11 +147,11 @@ def memory(surroundings: Surroundings) -> Iterator[Finding]:
             yield at_most(name, peak / plan, bound, note=note)
 
 
-def _peak_memory(flags: str) -> dict[str, int]:
+def _peak_memory(networks: str, flags: str) -> dict[str, int]:
     """What a process of its own finds, under flags for the compiler."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
     own = {"XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    command = [sys.executable, "-m", "benchmarks.accelerator.peak_memory"]
+    command = [sys.executable, "-m", "benchmarks.accelerator.peak_memory", networks]
     process = subprocess.run(
         command, cwd=ROOT, env=os.environ | own, stdout=subprocess.PIPE, check=True, text=True
     )

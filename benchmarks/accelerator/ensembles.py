@@ -81,16 +81,12 @@ def own_float32() -> Iterator[None]:
         # What was traced outside, or is inside, would be taken for the same program.
         jax.clear_caches()
         stack.callback(jax.clear_caches)
-        stack.enter_context(mock.patch.object(distributed, "products_on", return_value="highest"))
+        itself = mock.patch.object(distributed, "training_products", return_value="highest")
+        stack.enter_context(itself)
         for update in (Gathered, Listed):
             itself = mock.patch.object(update, "on", lambda self, experiment, device: self)
             stack.enter_context(itself)
         yield
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether a device had not enough memory for what it was asked."""
-    return "RESOURCE_EXHAUSTED" in str(error)
 
 
 def per_unit(work: Callable[[int], float], seconds: float) -> float:

@@ -73,6 +73,10 @@ def cases() -> dict[str, Case]:
     large = jaxsup.Student(256, core_scale=0.05, bias_scale=0.2)
     middle = jaxsup.Student(64, core_scale=0.1, bias_scale=0.2)
     found["128 features, frozen"] = _sampled(middle, 128, batch_size=40)
+    # The largest, on either side, of those that two kernels train, by programs of two warps.
+    for count, latent in ((64, 32), (128, 16)):
+        student = jaxsup.Student(latent, core_scale=0.2, bias_scale=0.2)
+        found[f"{count} features, K = {latent}, frozen"] = _sampled(student, count)
     found["1024 features, frozen"] = _sampled(large, 1024, batch_size=1024)
     teacher = np.random.default_rng(1).normal(size=(_FEW, _FEW)) / _FEW**0.5
     found["a matrix as teacher"] = _sampled(students["frozen"], _FEW, teacher)

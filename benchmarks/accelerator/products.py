@@ -101,7 +101,7 @@ def _rate(name: str, side: int, surroundings: Surroundings) -> float:
     """Floating-point operations a second of squares."""
     devices = list(surroundings.devices)[:1]
     if name == HALVES:
-        work, units = peaks.chain_of_halves(side)
+        work, units = peaks.chain_of_halves(side, devices)
         return units / per_unit(work, 0.3)
     work, units = peaks.chain(_at(name, lambda x, square: x @ square), "float32", side, devices)
     return units / per_unit(work, 0.05 if surroundings.small else 0.3)

@@ -17,7 +17,6 @@ import jaxsup
 from benchmarks.accelerator.ensembles import (
     Ensemble,
     bottleneck_experiment,
-    out_of_memory,
     per_unit,
     small_case,
 )
@@ -26,6 +25,7 @@ from benchmarks.accelerator.stages import Surroundings
 from benchmarks.report import cores
 from benchmarks.turns import stopwatch
 from jaxsup._internal.precision import at_precision, products_on
+from jaxsup._internal.shortage import shortage_of
 from jaxsup.experiment.experiment import DATA_STREAM
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
 from jaxsup.training.state import advance, start
@@ -214,7 +214,7 @@ def filling(surroundings: Surroundings) -> Iterator[Finding]:
             ensemble = Ensemble(experiment, size, surroundings.devices)
             rates[size] = 1 / ensemble.step_seconds(0.05 if small else 0.3)
         except Exception as error:
-            if not (rates and out_of_memory(error)):
+            if not rates or shortage_of(error) is None:
                 raise
             yield Finding(f"{size:,} networks", note="do not fit in memory")
             break

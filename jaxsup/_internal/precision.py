@@ -4,6 +4,7 @@ What a function traces inside of these contexts has it, derivatives and what use
 """
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -44,7 +45,13 @@ def has_tensor_float(device: Any) -> bool:
     """Whether a device is a card of NVIDIA's with TensorFloat-32: compute capability 8 or more."""
     if device.platform != "gpu" or "cuda" not in str(device.client.platform_version).lower():
         return False
-    return float(getattr(device, "compute_capability", 0)) >= 8
+    return capability_of(device) >= 8
+
+
+def capability_of(device: Any) -> float:
+    """The compute capability of a card of NVIDIA's, as of "9.0" or "9.0a"; 0 where none is told."""
+    number = re.match(r"\d+(\.\d+)?", str(getattr(device, "compute_capability", "")))
+    return float(number[0]) if number else 0.0
 
 
 def full_precision(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

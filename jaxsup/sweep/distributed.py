@@ -14,7 +14,6 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax.stages import Wrapped
 from jaxtyping import Array, Bool, Int, Key, PRNGKeyArray, PyTree
 
-from jaxsup._internal.precision import products_on
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.sweep.mapped import Crowding
 from jaxsup.sweep.placement import Placement
@@ -30,6 +29,7 @@ from jaxsup.training.state import (
     start,
 )
 from jaxsup.training.updates import AbstractUpdate
+from jaxsup.training.updates.base import training_products
 
 
 class Inputs(NamedTuple):
@@ -211,7 +211,7 @@ def _advance(
             segment.first,
             segment.stop,
             tables=_whole_tables(experiment, inputs.update, tables).training,
-            products=products_on(device, experiment.precision),
+            products=training_products(experiment, device),
         )
         return drop_frozen(experiment, state)
 

@@ -17,11 +17,11 @@ import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.stages import Lowered, Traced
 
+from jaxsup._internal.shortage import shortage_of
 from jaxsup.sweep.compiled import kept_bytes, structure_of, trace_training
 from jaxsup.sweep.distributed import CROWDING, release
 from jaxsup.sweep.placement import shares_slots
 from jaxsup.sweep.programs import Program
-from jaxsup.sweep.shortage import shortage_of
 
 # What a compiled program takes whatever its size: threads, scratch of the matrix products.
 _RUNTIME = 24 * 2**20

@@ -10,13 +10,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxsup._internal.blas import one_blas_thread
+from jaxsup._internal.shortage import shortage_of
 from jaxsup._internal.validation import check_number, check_positive_integer
 from jaxsup.sweep.capacities import Capacity, plan_capacities
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.keys import pinned_stream
 from jaxsup.sweep.programs import Program, plan_programs
 from jaxsup.sweep.run import task_of
-from jaxsup.sweep.shortage import shortage_of
 from jaxsup.sweep.store.schema import Layout
 from jaxsup.sweep.task import TaskRun
 from jaxsup.sweep.trainer import Trainer, update_cost

@@ -102,6 +102,7 @@ def run(
             not hold one network a device, or `initial` does not fit the sweep.
         FileExistsError: `store` is there already and `resume` is not set.
         BlockingIOError: another process trains into `store` now.
+        MemoryError: a device has no room to try kernels out, before anything is trained.
         OSError: `store` cannot be written, or was moved while it was filled.
         Stopped: `stop` said so; what is whole is in the store.
         KeyboardInterrupt: Ctrl-C; what was done is in the store, if there is one, and the message

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsup._internal.shortage import shortage_of
 from jaxsup._internal.validation import fail
 from jaxsup.sweep.callbacks import Callbacks, Saves
 from jaxsup.sweep.lanes import Lanes
@@ -23,8 +24,6 @@ from jaxsup.sweep.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-# How runtimes and libraries of accelerators say it, beside MemoryError.
-_SHORTAGES = ("RESOURCE_EXHAUSTED", "OUT_OF_MEMORY", "out of memory", "Out of memory")
 _AGAIN = "checkpoint of a part: %s; this part starts again"
 # Letters of an error that are repeated.
 _LONGEST = 120
@@ -144,14 +143,6 @@ class PieceTrainer:
                 del pieces.starts[piece]
         pieces.cut(shape, self.trainer.compiler.mesh.size)
         self._shapes[id(pieces.task.program)] = shape
-
-
-def shortage_of(error: Exception) -> str | None:
-    """What an error says of too little memory, in one line; None where it is another one."""
-    text = " ".join(str(error).split())
-    if isinstance(error, MemoryError):
-        return text or "MemoryError"
-    return text if any(word in text for word in _SHORTAGES) else None
 
 
 def sharing_advice(device: Any) -> str:

@@ -141,7 +141,9 @@ def advance(
         learned, frozen = eqx.partition(state.parameters, trainable)
         batch_key = jax.random.fold_in(data_key, step)
         gradient = update.gradient(experiment, tables, learned, frozen, batch_key)
-        updates, moments = transformation.update(gradient, state.moments, learned)  # pyright: ignore[reportArgumentType]
+        # What an optimizer of a user's multiplies need be no matrices, see `training_products`.
+        with jax.default_matmul_precision(PRECISIONS[experiment.precision]):  # pyright: ignore[reportArgumentType]
+            updates, moments = transformation.update(gradient, state.moments, learned)  # pyright: ignore[reportArgumentType]
         new = eqx.apply_updates(learned, updates)
         squares = jax.tree.map(jnp.square, gradient)
         finite = _all_finite((new, moments, squares)) & (state.status == FINISHED)

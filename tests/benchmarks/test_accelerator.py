@@ -1,5 +1,6 @@
 """The check of an accelerator: its clock, its journal, and that its checks can fail."""
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -10,6 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
+from cards import card
 from update_cases import plain_gradient, split
 
 from benchmarks.accelerator import (
@@ -25,7 +27,8 @@ from benchmarks.accelerator.journal import Finding, Journal, at_least, at_most
 from benchmarks.accelerator.stages import Stage, Surroundings, run_stages
 from benchmarks.comparison import Row, Spread
 from jaxsup.experiment.experiment import initial_parameters
-from jaxsup.training.updates import choose_update
+from jaxsup.training.updates import choose_update, fused, gathered, sparse
+from jaxsup.training.updates.tiles import side_of
 
 HERE = {"jax": "1.2", "device": "slide rule"}
 
@@ -194,10 +197,21 @@ def test_formulas_are_what_automatic_differentiation_gives(name):
     assert compared
 
 
-def test_the_gradients_take_every_update():
+def test_the_gradients_take_every_update(monkeypatch):
     kinds = {choose_update(case.experiment).kind for case in gradients.cases().values()}
     assert kinds == {"tied", "population", "gathered", "listed", "dense"}
     assert set(gradients.QUICK) <= set(gradients.cases())
+    # And every kind of kernels that cards of NVIDIA's have.
+    for module in (sparse, gathered):
+        monkeypatch.setattr(module, "fault_of_kernels", lambda *arguments: None)
+    ways = collections.Counter()
+    for experiment, _ in gradients.cases().values():
+        update = choose_update(experiment).on(experiment, card())
+        ways["halves"] += getattr(update, "halved", False)
+        if getattr(update, "fused", False):
+            latent, count = experiment.student.latent, experiment.features.count
+            ways[f"{fused._warps(side_of(latent), side_of(count))} warps"] += 1
+    assert {way for way, number in ways.items() if number} == {"halves", "1 warps", "2 warps"}
 
 
 def test_a_gradient_that_is_off_by_little_is_seen():

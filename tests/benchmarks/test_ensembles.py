@@ -15,20 +15,20 @@ from jaxsup.training.updates.listed import Listed
 
 
 def test_the_same_ensemble_is_traced_anew_inside_and_outside(monkeypatch):
-    asked, own = [], distributed.products_on
+    asked, own = [], distributed.training_products
 
-    def noted(device, precision):
-        asked.append(precision)
-        return own(device, precision)
+    def noted(experiment, device):
+        asked.append(experiment.precision)
+        return own(experiment, device)
 
-    monkeypatch.setattr(distributed, "products_on", noted)
+    monkeypatch.setattr(distributed, "training_products", noted)
     experiment, devices = bottleneck_experiment(small_case(small=True)), jax.local_devices()[:1]
     usual = Listed.on
     Ensemble(experiment, 2, devices)
     assert asked == ["float32"]
     with own_float32():
         Ensemble(experiment, 2, devices)
-        inside = distributed.products_on
+        inside = distributed.training_products
         assert isinstance(inside, mock.Mock)
         assert inside.call_count == 1
         assert Listed.on is not usual

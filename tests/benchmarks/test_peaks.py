@@ -115,3 +115,24 @@ def test_the_case_hands_its_precision_to_all():
     case = dataclasses.replace(bottleneck.CASES["small"], precision="fast")
     sweep = bottleneck.make_sweep(case, 4, 2, jaxsup.Record())
     assert sweep.experiment.precision == "fast"
+
+
+def test_products_of_halves_are_counted_on_the_devices_that_make_them(monkeypatch):
+    """One of several: what the others do not do is not its rate."""
+    import jax
+
+    from jaxsup.training.updates import halves
+
+    made = []
+
+    def product(a, b, **options):
+        made.append(options)
+        return a.high.astype("float32") @ b.high.astype("float32")
+
+    monkeypatch.setattr(halves, "product", product)
+    devices = jax.local_devices()
+    for some in (devices[:1], devices):
+        work, units = peaks.chain_of_halves(16, some)
+        assert units == len(some) * 4 * 2.0 * 16**3
+        assert work(1) > 0
+    assert made

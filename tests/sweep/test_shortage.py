@@ -14,8 +14,9 @@ from helpers import assert_one_line_error
 from scarce_memory import PLACES, hold_at_most
 from sweep_cases import assert_same_bits, rate_sweep, run, trained_parts
 
+from jaxsup._internal.shortage import shortage_of
 from jaxsup.sweep import compiled, shortage
-from jaxsup.sweep.shortage import sharing_advice, shortage_of, smaller_shape
+from jaxsup.sweep.shortage import sharing_advice, smaller_shape
 
 RATES = [0.1, 1e9, 0.3]  # one diverges
 SWEEP = rate_sweep(RATES)
@@ -121,6 +122,8 @@ def test_another_error_is_not_taken_for_it(monkeypatch):
         ("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.", True),
         ("INTERNAL: CUDA_ERROR_OUT_OF_MEMORY: out of memory", True),
         ("INTERNAL: Failed to launch", False),
+        # Of a kernel, as for an H200 with 16 KiB: halves of a part ask for as much.
+        ("RESOURCE_EXHAUSTED: Shared memory size limit exceeded: requested 20480", False),
         ("INVALID_ARGUMENT: a shape", False),
     ],
 )

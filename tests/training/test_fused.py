@@ -1,6 +1,7 @@
 """Gradients in two kernels, interpreted: draws and numbers are those of the other updates."""
 
 import dataclasses
+import sys
 
 import equinox as eqx
 import jax
@@ -12,6 +13,8 @@ from jax.extend.random import threefry_2x32
 
 import jaxsup
 from jaxsup._internal.precision import products_on
+from jaxsup.sweep.programs import plan_programs
+from jaxsup.sweep.store.schema import Layout
 from jaxsup.training.sampling.arrivals import prepare_sampler
 from jaxsup.training.sampling.plan import plan_sparse, sparse_level
 from jaxsup.training.state import start
@@ -74,6 +77,9 @@ def test_what_there_is_no_room_for_is_dropped_by_both():
         np.testing.assert_allclose(own, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
 
 
+PADDED = jaxsup.Student(5, core_scale=0.3, bias_scale=0.2)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
@@ -86,12 +92,15 @@ def test_what_there_is_no_room_for_is_dropped_by_both():
             "importance": 0.9,
             "batch_size": 16,
         },
+        {"student": PADDED, "batch_size": 8},
     ],
-    ids=["relu", "no bias", "linear, dense"],
+    ids=["relu", "no bias", "linear, dense", "padded"],
 )
 def test_the_kernel_gives_the_gradient_of_the_other_updates(changes):
     case = experiment(**changes)
     update = choose_update(case)
+    if case.student is PADDED:
+        case = eqx.tree_at(lambda e: e.student, case, case.student.padded(7))
     assert fused.unfit_network(case, update.prepare(case, case.batch_size).plan) is None
     tables = update.prepare(case, case.batch_size)
 
@@ -136,6 +145,10 @@ def test_only_cards_that_run_it_are_given_the_kernel():
         "rocm": card(version="rocm 7"),
         "old": card(capability="7.5"),
     }
+    for capability in ("9.0a", "12.1"):
+        there = update.on(case, card(capability=capability))
+        assert there == dataclasses.replace(update, fused=True)
+    others |= {text: card(capability=text) for text in ("", "gfx942", "unknown")}
     for other in others.values():
         assert update.on(case, other) is update
         assert products_on(other, "float32") == "highest"
@@ -145,3 +158,23 @@ def test_only_cards_that_run_it_are_given_the_kernel():
     with jax.enable_x64(True):
         assert update.on(case, card()) is update
         assert products_on(card(), "float32") == "highest"
+
+
+def test_padded_networks_are_trained_by_the_kernel_and_the_dataset_says_what_trains_them():
+    """Two widths as one: both are padded to the larger, which may be too large for the kernel."""
+    for latents, fits in (([5, 12], True), ([5, 40], False)):
+        sweep = jaxsup.Sweep(experiment(), {"student.latent": latents}, 1)
+        (program,) = plan_programs(sweep, 1)
+        update = program.update
+        expected = dataclasses.replace(update, fused=fits)
+        assert update.on(program.example, card()) == expected
+        assert ("kernels" in Layout(sweep, [program]).products(card())) == fits
+
+
+@pytest.mark.parametrize("name", ["jax.experimental.pallas", "jax.experimental.pallas.triton"])
+def test_a_jax_without_the_backend_trains_by_the_other_updates(name, monkeypatch):
+    """As a later version has it: the backend is gone, or all of Pallas is elsewhere."""
+    for module in [module for module in sys.modules if module.startswith(name)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, name, None)
+    assert "no Triton" in (fused.unfit_device(card()) or "")

@@ -150,6 +150,10 @@ def test_what_is_not_finite_makes_a_gradient_that_is_not(value):
         ({"student": jaxsup.Student(256, "learned")}, "W learns"),
         ({"student": jaxsup.Student(512, "identity")}, "W is the identity"),
         ({"student": jaxsup.Student(24)}, "fewer than 131072 entries"),
+        (
+            {"features": jaxsup.PowerLawFeatures(4096, 1.2), "student": jaxsup.Student(32)},
+            "fewer than 64 rows",
+        ),
         ({"precision": "fast"}, "products are the device's own"),
     ],
 )

@@ -7,15 +7,20 @@ import re
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from cards import card
+from foreign_classes import Teacher
 from update_cases import LARGE, SMALL, STUDENTS, experiment
 
 import jaxsup
+from jaxsup._internal.precision import PRODUCTS
 from jaxsup.experiment.features import GroupedFeatures, HierarchicalFeatures
 from jaxsup.experiment.observables import OBSERVABLE_NAMES, Observable
 from jaxsup.training.state import advance, observe, start
 from jaxsup.training.updates import choose_update
+from jaxsup.training.updates.base import training_products
 
 PLATFORMS = ("cuda", "tpu")
 PRODUCT = re.compile(r"stablehlo\.(?:dot_general|dot|convolution)\b.*")
@@ -103,6 +108,50 @@ def test_float32_in_three_passes_is_in_every_product_that_trains():
     assert lines
     passes = "lhs_precision_type = tf32", "num_primitive_operations = 3", "accumulation_type = f32"
     assert all(word in line for line in lines for word in passes)
+
+
+def transformed(x):
+    """The real part of a transform and back, times a filter: no products of float32 matrices."""
+    count = x.shape[1]
+    phases = np.exp(2j * np.pi * np.outer(np.arange(count), np.arange(count)) / count)
+    there = jnp.asarray(phases / count**0.5, jnp.complex64)
+    filtered = jax.vmap(lambda row: jnp.convolve(row, jnp.ones(3), mode="same"))(x)
+    return jnp.real((filtered.astype(jnp.complex64) @ there) @ there.conj().T)
+
+
+class Filtered(jaxsup.SGD):
+    """Descends a gradient that it has filtered."""
+
+    def direction(self):
+        def update(gradient, state, parameters=None):
+            del parameters
+            return jax.tree.map(lambda g: transformed(g.reshape(1, -1)).reshape(g.shape), gradient)
+
+        plain = super().direction()
+        return plain._replace(update=lambda *args: plain.update(update(*args), *args[1:]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "gradient"),
+    [
+        ({"teacher": Teacher(transformed, lambda count: None)}, "highest"),
+        ({"optimizer": Filtered(0.1)}, "TF32_TF32_F32_X3"),  # pyright: ignore[reportCallIssue]
+    ],
+    ids=["teacher", "optimizer"],
+)
+def test_passes_are_asked_of_no_product_that_users_wrote(changes, gradient):
+    """JAX gives convolutions none at all, and drops what is imaginary."""
+    case = experiment(STUDENTS["frozen"], SMALL, **changes)
+    update, key, products = choose_update(case), jax.random.key(0), training_products(case, card())
+    assert products == gradient
+    assert update.products(case, card("cpu")) == PRODUCTS["highest"]
+    state = jax.eval_shape(functools.partial(start, case), key)
+    train = functools.partial(advance, case, update, first=0, stop=2, products=products)
+    traced = jax.jit(lambda key, state: train(key, state)).trace(key, state)
+    lines = PRODUCT.findall(traced.lower(lowering_platforms=("cuda",)).as_text())
+    others = [line for line in lines if "convolution" in line or "complex" in line]
+    assert {"complex" in line for line in others} == {True, False}
+    assert all(line.upper().count("HIGHEST") == 2 for line in others)
 
 
 def test_observables_are_at_full_precision():

@@ -9,6 +9,7 @@ import pytest
 import jaxsup
 from jaxsup.training.updates import (
     choose_update,
+    fused,
     fused_draws,
     fused_trial,
     gathered,
@@ -16,6 +17,7 @@ from jaxsup.training.updates import (
     halved_trial,
     halves,
     sparse,
+    tiles,
     trial,
 )
 from jaxsup.training.updates.tiles import Tile
@@ -35,6 +37,12 @@ def test_right_kernels_pass_and_the_batch_is_a_batch():
     assert np.array_equal(np.asarray(batch.columns()).T[: len(x)], x)
     assert (np.diff(np.asarray(batch.row)) >= 0).all()
     assert 1 < len(x) < batch.rows
+
+
+def test_the_trial_of_small_networks_has_programs_of_as_many_warps_as_any():
+    sides = [tuple(map(tiles.side_of, case[:2])) for case in fused_trial._CASES]
+    assert {fused._warps(latent, count) for count, latent in sides} == {1, 2}
+    assert max(latent * count for count, latent in sides) == fused._MOST_ENTRIES
 
 
 def test_wrong_kernels_are_seen(monkeypatch):
@@ -105,17 +113,34 @@ def test_a_trial_may_begin_while_something_is_traced():
     assert seen[0] < 1e-6
 
 
-def test_a_shortage_of_memory_is_no_fault_of_the_kernels():
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 64 bytes.",
+        "INTERNAL: Failed to load in-memory CUBIN: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+    ],
+)
+def test_a_shortage_of_memory_is_no_fault_of_the_kernels(text):
     """It is raised, for whoever makes room, and the kernels are tried again."""
     tries = []
 
     def find_error():
         tries.append(1)
         if len(tries) == 1:
-            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+            raise jax.errors.JaxRuntimeError(text)
         return 1e-7
 
     device = jax.local_devices()[0]
-    with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
+    with pytest.raises(MemoryError, match=f"^{text}: .* has no room to try kernels out$"):
         trial.fault_of_kernels("small", find_error, device)
     assert trial.fault_of_kernels("small", find_error, device) is None
+
+
+def test_a_kernel_too_large_for_a_multiprocessor_is_its_fault(caplog):
+    def find_error():
+        text = "RESOURCE_EXHAUSTED: Shared memory size limit exceeded: requested 20480"
+        raise jax.errors.JaxRuntimeError(text)
+
+    fault = trial.fault_of_kernels("small", find_error, jax.local_devices()[0])
+    assert "Shared memory" in (fault or "")
+    assert "Shared memory" in caplog.text

@@ -126,7 +126,7 @@ class Layout:
     def products(self, device: Any) -> str:
         """How a device multiplies while it trains, in words."""
         return "; ".join(
-            dict.fromkeys(each.update.products(each.first, device) for each in self._programs)
+            dict.fromkeys(each.update.products(each.example, device) for each in self._programs)
         )
 
     def _precisions(self) -> list[str]:

@@ -7,9 +7,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from jaxsup._internal.precision import PRODUCTS, products_on
+from jaxsup._internal.precision import PRECISIONS, PRODUCTS, products_on
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
+from jaxsup.experiment.tables import is_outside
 
 
 class SampleErrors(NamedTuple):
@@ -137,7 +138,7 @@ class AbstractUpdate(eqx.Module):
             experiment: what is trained.
             device: what computes.
         """
-        return PRODUCTS[products_on(device, experiment.precision)]
+        return PRODUCTS[training_products(experiment, device)]
 
     def covering(self, other: "AbstractUpdate") -> "AbstractUpdate":
         """The update of the same class that has room for both: their settings share a program."""
@@ -148,3 +149,19 @@ class AbstractUpdate(eqx.Module):
         """What its numbers depend on beside the experiment, for batches of so many samples."""
         del samples
         return {"update": self.kind, "version": self.version}
+
+
+def training_products(experiment: Experiment, device: Any) -> str:
+    """How a device multiplies while it differentiates a loss, as JAX names it.
+
+    Passes of fewer bits are products of float32 matrices alone: JAX gives convolutions the device's
+    own, and takes whole and complex numbers for float32. What a user wrote is not asked for them.
+
+    Arguments:
+        experiment: what is trained.
+        device: what computes.
+    """
+    parts = experiment.features, experiment.teacher, experiment.student
+    if experiment.precision == "float32" and any(map(is_outside, parts)):
+        return PRECISIONS["float32"]
+    return products_on(device, experiment.precision)

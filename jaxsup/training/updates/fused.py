@@ -47,15 +47,18 @@ def unfit_device(device: Any) -> str | None:
         return "no card of NVIDIA's with a compute capability of 8 or more"
     if jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
         return "numbers are float64"
-    if importlib.util.find_spec("jax.experimental.pallas.triton") is None:
-        return "this version of JAX has no Triton backend"
-    return None
+    try:
+        there = importlib.util.find_spec("jax.experimental.pallas.triton")
+    except ModuleNotFoundError:  # not even what it would be a part of
+        there = None
+    return None if there else "this version of JAX has no Triton backend"
 
 
 def unfit_network(experiment: Experiment, plan: SparsePlan) -> str | None:
     """Why a network has no place in a kernel, or is not of its kind, for people; None: it has."""
     student = experiment.student
-    if type(student) is not Student or student.learns_embedding or not student.core:
+    # Of its own class, or padded with rows of zeros, as no sparse update takes others.
+    if not isinstance(student, Student) or student.learns_embedding or not student.core:
         return "W learns, or there is no core"
     if student.embedding == "identity":
         return "W is the identity"

@@ -20,9 +20,11 @@ from jaxsup.training.sampling.plan import plan_sparse, sparse_level
 from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.trial import exact_gradient, largest_error
 
-# No side is a power of two, and the last tile of samples is partly full. Of the first batch samples
-# are drawn by half of a warp, of the second they and their arrivals in two turns.
-_NETWORKS, _FEATURES, _LATENT, _BATCHES = 3, 50, 12, (20, 70)
+_NETWORKS = 3
+# Features, latent dimensions and samples. The number of features is no power of two, and the last
+# tile of samples is partly full. The first is a warp's, its samples are drawn by half of one; the
+# second, as large as any, is for two warps, its samples and arrivals are drawn in two turns.
+_CASES = (50, 12, 20), (100, 16, 70)
 _CHANNEL_EXPONENT = 0.3
 
 
@@ -34,16 +36,16 @@ def error_of_fused(*, interpret: bool = False) -> float:
     Arguments:
         interpret: whether JAX interprets the kernel.
     """
-    return max(_error_on(batch, interpret=interpret) for batch in _BATCHES)
+    return max(_error_of(*case, interpret=interpret) for case in _CASES)
 
 
-def _error_on(batch: int, *, interpret: bool) -> float:
-    """The largest error on batches of one size."""
-    features = PowerLawFeatures(_FEATURES, 1.2)
+def _error_of(count: int, latent: int, batch: int, *, interpret: bool) -> float:
+    """The largest error of networks of one size."""
+    features = PowerLawFeatures(count, 1.2)
     experiment = Experiment(
         features,
         DiagonalTeacher(_CHANNEL_EXPONENT),
-        Student(_LATENT, core_scale=0.3, bias_scale=0.2),
+        Student(latent, core_scale=0.3, bias_scale=0.2),
         SGD(0.1),
         batch_size=batch,
     )
@@ -59,7 +61,7 @@ def _error_on(batch: int, *, interpret: bool) -> float:
         return gradient, tables.draw(key).columns()
 
     gradients, columns = jax.jit(jax.vmap(train))(learned, frozen, keys)
-    gains, errors = np.arange(1.0, _FEATURES + 1) ** -_CHANNEL_EXPONENT, []
+    gains, errors = np.arange(1.0, count + 1) ** -_CHANNEL_EXPONENT, []
     for network in range(_NETWORKS):
         own, found = jax.tree.map(lambda a: a[network], (parameters, gradients))  # noqa: B023
         x = np.asarray(columns[network], np.float64).T

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-from jaxsup._internal.precision import products_on
+from jaxsup._internal.precision import capability_of, products_on
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
@@ -38,6 +38,9 @@ _CAPABILITY = 9
 # Entries of W from which on products surely take longer than what else there is to do. (Twice as
 # fast as without it at 2^18, on an H200; smaller ones were not measured.)
 _FEWEST_ENTRIES = 2**17
+# A tile of a product with W^T has 128 columns: where less than half of them are used, the others
+# take more than halves save.
+_FEWEST_LATENT = 64
 # The fastest of six each on an H200, for 64 networks of 1,024 features, K = 256, batch 1,024.
 _COLUMNS = Tile(2, 256, 1, 2, 1)
 _SLOPES = Tile(64, 128, 32, 4, 4)
@@ -99,13 +102,15 @@ def unfit(experiment: Experiment, device: Any) -> str | None:
         return "W is the identity"
     if experiment.features.count * student.latent < _FEWEST_ENTRIES:
         return f"W has fewer than {_FEWEST_ENTRIES} entries"
+    if student.latent < _FEWEST_LATENT:
+        return f"W has fewer than {_FEWEST_LATENT} rows"
     return unfit_card(device)
 
 
 def unfit_card(device: Any) -> str | None:
     """Why a device runs no kernels of halves, for people; None: it does."""
     reason = unfit_device(device)
-    if reason is None and float(device.compute_capability) // 1 != _CAPABILITY:
+    if reason is None and capability_of(device) // 1 != _CAPABILITY:
         return f"tiles were tried on compute capability {_CAPABILITY} alone"
     return reason
 

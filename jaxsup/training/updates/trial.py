@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.precision import products_on
+from jaxsup._internal.shortage import shortage_of
 from jaxsup.experiment.students import StudentParameters
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def fault_of_kernels(
         device: one that runs such kernels.
 
     Raises:
-        JaxRuntimeError: the device had no memory for the trial.
+        MemoryError: the device had no memory for the trial.
     """
     key = networks, device.device_kind
     if key not in _FAULTS:
@@ -57,8 +58,10 @@ def _try(error_of_kernels: Callable[[], float], device: Any) -> str | None:
         with jax.default_device(device), jax.default_matmul_precision(products):  # pyright: ignore[reportArgumentType]
             error = error_of_kernels()
     except Exception as problem:  # of whatever kind a compiler raises
-        if isinstance(problem, MemoryError) or "RESOURCE_EXHAUSTED" in str(problem):
-            raise  # that is no fault of the kernels: whoever trains makes room and tries again
+        shortage = shortage_of(problem)
+        if shortage is not None:
+            # That is no fault of the kernels: whoever trains makes room and tries again.
+            raise MemoryError(f"{shortage}: {device} has no room to try kernels out") from None
         return f"{type(problem).__name__}: {' '.join(str(problem).split())[:200]}"
     return None if error <= _BOUND else f"a gradient was off by {error:.2g} of its largest entry"
 
