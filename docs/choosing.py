@@ -24,7 +24,7 @@
 # | scaling sweep, N = 1000, batch 2048 | 3.7 ms | 970 thousand |
 # | one-active loss, N = 256, K = 32, float64 | 156 µs | 23 million |
 #
-# The real size of the transition, 390 networks of 1,024 features for 30,000 steps, takes ten minutes of
+# The real size of the transition, 390 networks of 1,024 features for 30,000 steps, takes seven minutes of
 # one H100 and is nothing for two cores (`jaxsup reproduce transition --scale paper`). At its quick scale
 # it takes minutes on two cores.
 #
