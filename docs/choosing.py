@@ -59,6 +59,7 @@ for update, reason in explain_update(experiment).items():
 # |---|---|---|
 # | tied | ReLU autoencoders on one active feature, exact gradient | `gradient="exact"`, `OneActiveFeatures` |
 # | population | linear students, and other closed forms, exact gradient | `gradient="exact"`, known moments |
+# | finite-set | training sets | `training_set=T` |
 # | gathered | large students on sparse samples | 128 features or more, a diagonal teacher, an activation with a gate |
 # | listed | sparse samples | few active features, a diagonal or matrix teacher |
 # | dense | everything, classes of your own among it | `gradient="sampled"` |
