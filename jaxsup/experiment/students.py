@@ -215,8 +215,9 @@ class Student(AbstractStudent):
             return self.outputs(parameters, x)
         hidden = self._hidden(parameters, x)
         noise = sample_rows(key, hidden.shape[1], hidden.shape[0]).T
-        sigma = jnp.asarray(self.hidden_noise, hidden.dtype)
-        return self._read_out(parameters, hidden + sigma * noise)
+        # None on padding: its rows of W and V, which are 0, would learn from it.
+        sigma = jnp.asarray(self.hidden_noise, hidden.dtype) * self._in_use(hidden.dtype)
+        return self._read_out(parameters, hidden + sigma[None, :] * noise)
 
     def _hidden(
         self, parameters: StudentParameters, x: Float[Array, "batch features"]
