@@ -24,7 +24,7 @@
 # | scaling sweep, N = 1000, batch 2048 | 3.7 ms | 970 thousand |
 # | one-active loss, N = 256, K = 32, float64 | 156 µs | 23 million |
 #
-# The real size of the transition, 390 networks of 1,024 features for 30,000 steps, takes ten minutes of
+# The real size of the transition, 390 networks of 1,024 features for 30,000 steps, takes seven minutes of
 # one H100 and is nothing for two cores (`jaxsup reproduce transition --scale paper`). At its quick scale
 # it takes minutes on two cores.
 #
@@ -59,6 +59,7 @@ for update, reason in explain_update(experiment).items():
 # |---|---|---|
 # | tied | ReLU autoencoders on one active feature, exact gradient | `gradient="exact"`, `OneActiveFeatures` |
 # | population | linear students, and other closed forms, exact gradient | `gradient="exact"`, known moments |
+# | finite-set | training sets | `training_set=T` |
 # | gathered | large students on sparse samples | 128 features or more, a diagonal teacher, an activation with a gate |
 # | listed | sparse samples | few active features, a diagonal or matrix teacher |
 # | dense | everything, classes of your own among it | `gradient="sampled"` |

@@ -92,5 +92,7 @@ def main(figure: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("write: python examples/absolute_values.py FIGURE.png")
     jax.config.update("jax_num_cpu_devices", 2)
     main(sys.argv[1])

@@ -105,5 +105,7 @@ def main(figure: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("write: python examples/memorization.py FIGURE.png")
     jax.config.update("jax_num_cpu_devices", 2)
     main(sys.argv[1])

@@ -16,7 +16,8 @@ Every figure of `jaxsup reproduce` holds published statements to measured number
 intervals. The verdict follows by one rule (`jaxsup.reproduce.claims`): *agrees* where the whole
 interval lies in the published range, its tolerance included; *differs* where the two have no point
 in common; *not claimed* where the interval reaches across an end of the range or is wider than what
-it is to decide, where the source gives no number, or where nothing could be measured. A verdict is
+it is to decide; and, each with its reason, where the source gives no number or does not say of
+what, where nothing could be measured, or where the experiment is too small to decide. A verdict is
 of the experiment at the scale that is named: "differs" on a laptop is no refutation of a larger
 one. Where a source says a thing without a number, the reading that stands for it here is in the
 column of what was published.

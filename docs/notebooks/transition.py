@@ -163,7 +163,7 @@ peaks = steepest(local, dataset["optimizer.learning_rate"])
 # %% [markdown]
 # Beside it belongs the same number at a size that takes an accelerator: N = 1,024, 30,000 steps,
 # 5 seeds. The file `docs/data/transition-paper.json` is what `jaxsup reproduce transition --scale
-# paper` wrote in ten minutes on one H100. This cell finds it in a checkout. The linear control
+# paper` wrote in seven minutes on one H100. This cell finds it in a checkout. The linear control
 # has a closed form at that size too, and is computed here.
 
 # %%

@@ -20,8 +20,8 @@ from jaxsup.experiment.transformations import AbstractAdam, AbstractRatedOptimiz
 class SGD(AbstractRatedOptimizer):
     """Gradient descent, theta <- theta - eta v with v <- momentum v + g.
 
-    A momentum of 0 that is known when the object is made keeps no velocity (``momentum`` reads
-    None); a traced or positive one does.
+    A momentum that is written as 0 keeps no velocity (``momentum`` reads None); a positive one
+    does, and an array of JAX's, whatever it holds.
 
     Arguments:
         learning_rate: eta >= 0.

@@ -53,11 +53,12 @@ class Record(Configuration):
             one's own classes (`jaxsup.Observable`). Those of the geometry and of the response
             (`jaxsup.training.observables.geometry`, `response`) decompose a K x K matrix for every
             network, at the recorded steps only.
-        parameter_steps: steps after which the parameters are kept.
+        parameter_steps: steps after which the parameters are kept; they are recorded as well.
         evaluation_samples: number of samples >= 1 of the loss estimate where the population loss
-            has no closed form. They are drawn once a seed, apart from the training data, and the
-            same at every recorded step, so that a curve is smooth. The standard error of each
-            estimate is recorded as ``loss_stderr``. None: as many as `samples` says.
+            has no closed form, rounded up to whole blocks of one size, of at most 256. They are
+            drawn once a seed, apart from the training data, and the same at every recorded step, so
+            that a curve is smooth. The standard error of each estimate is recorded as
+            ``loss_stderr``. None: as many as `samples` says.
         cluster_tolerance: eigenvalues of F closer than this share of the largest, in [0, 1), are
             one eigenspace (for ``localization``, ``eigenspaces``, ``tightness``). None: that of
             `jaxsup.spectral`, 1e-4, which suits weights that have converged; gradient noise splits

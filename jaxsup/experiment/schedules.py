@@ -150,7 +150,7 @@ class LinearSchedule(AbstractWarmupSchedule):
     """Learning-rate factor: linear from 0 to 1 in `warmup` steps, then linear to `final`.
 
     Arguments:
-        final: factor >= 0 at the last step.
+        final: factor >= 0 that the rate falls to: that of an update T, one after the last.
         warmup: number of steps >= 0 of the linear rise.
 
     Raises:
@@ -168,7 +168,7 @@ class LinearSchedule(AbstractWarmupSchedule):
         check_number("optimizer.schedule.final", self.final, "give the last factor", low=0)
 
     def decay(self, count: _Count, steps: Float[Array, ""]) -> Float[Array, ""]:
-        """1 + (final - 1) s, s the share of the run that is over."""
+        """1 + (final - 1) s, s the share of the steps after the warm-up that are over."""
         final = jnp.asarray(self.final, count.dtype)
         return 1 + (final - 1) * jnp.minimum(count / steps, 1)
 
@@ -178,7 +178,7 @@ class WarmupCosine(AbstractWarmupSchedule):
 
     Arguments:
         warmup: number of steps >= 0 of the linear rise.
-        final: factor >= 0 at the last step.
+        final: factor >= 0 that the rate falls to: that of an update T, one after the last.
 
     Raises:
         ValueError: an argument is outside of its range.
@@ -195,7 +195,7 @@ class WarmupCosine(AbstractWarmupSchedule):
         check_number("optimizer.schedule.final", self.final, "give the last factor", low=0)
 
     def decay(self, count: _Count, steps: Float[Array, ""]) -> Float[Array, ""]:
-        """final + (1 - final) (1 + cos(pi s)) / 2, s the share of the run that is over."""
+        """final + (1 - final) (1 + cos(pi s)) / 2, s the share of those after the warm-up."""
         final = jnp.asarray(self.final, count.dtype)
         return final + (1 - final) * 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(count / steps, 1)))
 

@@ -70,8 +70,9 @@ class Student(AbstractStudent):
         bias_mean: mean of the bias's start.
         hidden_noise: sigma >= 0 of noise in the hidden layer, phi(V^T (B W x + sigma n) + c) with
             n standard normal, drawn anew for each sample. It is part of the network: in training
-            and in the recorded loss alike, which for a linear student it raises by sigma^2 / 2
-            ||V||_F^2. None: no noise. Networks with noise, be it 0, are trained by plain updates.
+            and in the recorded loss alike, which for a linear student it raises by sigma^2
+            sum_i w_i |v_i|^2, w the weights of the loss (1/2 sigma^2 ||V||_F^2 by default). None:
+            no noise. Networks with noise, be it 0, are trained by plain updates.
 
     Raises:
         ValueError: an argument is outside of its range, nothing would be learned, a randomness is
@@ -214,8 +215,9 @@ class Student(AbstractStudent):
             return self.outputs(parameters, x)
         hidden = self._hidden(parameters, x)
         noise = sample_rows(key, hidden.shape[1], hidden.shape[0]).T
-        sigma = jnp.asarray(self.hidden_noise, hidden.dtype)
-        return self._read_out(parameters, hidden + sigma * noise)
+        # None on padding: its rows of W and V, which are 0, would learn from it.
+        sigma = jnp.asarray(self.hidden_noise, hidden.dtype) * self._in_use(hidden.dtype)
+        return self._read_out(parameters, hidden + sigma[None, :] * noise)
 
     def _hidden(
         self, parameters: StudentParameters, x: Float[Array, "batch features"]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from jaxsup._internal.validation import check_positive_integer, fail
+from jaxsup._internal.validation import check_positive_integer, fail, is_integer
 from jaxsup.fit.numbers import check_count, read_numbers
 from jaxsup.fit.single.result import PowerLawFit
 
@@ -127,7 +127,7 @@ def from_share(hits: int, trials: int) -> Estimate:
     from scipy import stats
 
     check_positive_integer("trials", trials, "count at least one")
-    if not 0 <= hits <= trials:
+    if not is_integer(hits) or not 0 <= hits <= trials:
         raise fail("hits", f"a count in 0..{trials}", hits, "count hits among the trials")
     interval = stats.binomtest(hits, trials).proportion_ci(_LEVEL, method="exact")
     share = hits / trials

@@ -78,6 +78,7 @@ def bottleneck_solution(
     check_shape("W", W_, ("latent", "features"), "vmap over several")
     check_values("W", W_, "finite numbers", "pass finite weights")
     check_shape("teacher", A, (W_.shape[1], W_.shape[1]), "match the columns of W")
+    check_values("teacher", A, "finite numbers", "pass a finite A")
     check_moment(moment, W_.shape[1])
     core = initial_weights(start, (W_.shape[0], W_.shape[0]), W_.dtype)
     solution, gamma = _solve_modes(W_, moment, A, as_rate(learning_rate, W_.dtype), core)

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsup._internal.validation import Values, fail, is_traced
 from jaxsup.experiment.activations import Identity
-from jaxsup.experiment.experiment import Experiment, initial_parameters
+from jaxsup.experiment.experiment import Experiment, check_experiment, initial_parameters
 from jaxsup.experiment.features import (
     AbstractFeatures,
     CorrelatedFeatures,
@@ -65,6 +65,7 @@ def loss_curve(
     >>> [f"{float(loss):.5f}" for loss in curve]
     ['0.36759', '0.00247', '0.00001']
     """
+    check_experiment(experiment)
     optimizer = _check(experiment)
     features, student = experiment.features, experiment.student
     count = features.count

@@ -9,6 +9,7 @@ from jaxsup.theory.arguments import (
     check_eigenvalues,
     check_moment,
     check_shape,
+    check_values,
     initial_weights,
 )
 from jaxsup.theory.modes import decay_curve, product
@@ -51,6 +52,7 @@ def diagonal_loss_curve(
     moment, gains_ = as_floats(variances, gains)
     check_shape("variances", moment, ("features",), "call full_loss_curve if they are correlated")
     check_shape("gains", gains_, moment.shape, "give each feature its gain")
+    check_values("gains", gains_, "finite numbers", "pass finite gains")
     check_moment(moment, moment.size)
     gap = gains_ - initial_weights(start, gains_.shape, moment.dtype)
     return decay_curve(0.5 * moment * gap**2, moment, learning_rate, steps, dynamics)
@@ -91,6 +93,7 @@ def full_loss_curve(
     """
     moment, A = as_floats(second_moment, teacher)
     check_shape("teacher", A, ("outputs", "features"), "use jnp.diag for a diagonal one")
+    check_values("teacher", A, "finite numbers", "pass a finite A")
     check_moment(moment, A.shape[1])
     gap = A - initial_weights(start, A.shape, A.dtype)
     if moment.ndim == 2:
@@ -119,7 +122,7 @@ def augment_with_bias(
         The two matrices; inputs = features + 1.
 
     Raises:
-        ValueError: shapes do not match, C is not symmetric, or its diagonal is out of range.
+        ValueError: shapes do not match, C is not symmetric, or a value is out of range.
 
     >>> augment_with_bias([2.0], [1.0], [[3.0]])[0].tolist()
     [[2.0, 1.0], [1.0, 1.0]]
@@ -127,6 +130,8 @@ def augment_with_bias(
     moment, m, A = as_floats(second_moment, mean, teacher)
     check_shape("teacher", A, ("outputs", "features"), "use jnp.diag for a diagonal one")
     check_shape("mean", m, A.shape[1:], "pass E[x]")
+    check_values("teacher", A, "finite numbers", "pass a finite A")
+    check_values("mean", m, "finite numbers", "pass E[x]")
     check_moment(moment, m.size)
     dense = jnp.diag(moment) if moment.ndim == 1 else moment
     augmented = jnp.block([[dense, m[:, None]], [m[None, :], jnp.ones((1, 1), m.dtype)]])

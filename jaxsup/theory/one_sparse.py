@@ -52,6 +52,7 @@ def one_sparse_errors_from_gram(
     check_shape("bias", bias_, gram_.shape[:1], "give each output one bias")
     gains_ = jnp.ones_like(bias_) if gains is None else gains_
     check_shape("gains", gains_, bias_.shape, "give each feature its gain")
+    _check_finite(gram=gram_, bias=bias_, gains=gains_)
     errors = _ERROR[values](gram_, bias_[:, None], jnp.diag(gains_))
     if frequencies is None:
         return jnp.mean(errors, axis=1)
@@ -127,4 +128,15 @@ def one_sparse_loss(
     weights = ones if importance is None else feature_weights("importance", importance, bias_)
     targets = ones if gains is None else jnp.asarray(gains).astype(bias_.dtype)
     check_shape("gains", targets, bias_.shape, "give each feature its gain")
+    _check_finite(W=W_, bias=bias_, gains=targets)
     return tied_loss(_RESPOND[values], W_, bias_, weights, f, targets)
+
+
+def _check_finite(**arrays: Float[Array, "..."]) -> None:
+    """Check that concrete arrays, by their names, are finite: no response to NaN is an active one.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, array in arrays.items():
+        check_values(name, array, "finite numbers", "leave out runs that diverged")

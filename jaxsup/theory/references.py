@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.display import fields_in_short
+from jaxsup._internal.validation import check_number
 from jaxsup.experiment.features import GaussianFeatures, PowerLawFeatures
 from jaxsup.experiment.optimizers import SGD
 from jaxsup.experiment.students import Student
@@ -126,9 +127,17 @@ def start_up(a: float, b: float, rate: float, tolerance: float = START_UP_TOLERA
     Returns:
         The step t; infinity where the flow stays further away up to s = 1e8.
 
+    Raises:
+        ValueError: an argument is outside of its range.
+
     >>> [round(start_up(a, 0.5, 0.5)) for a in (1.5, 3.0)]
     [25, 65]
     """
+    check_number("a", a, "pass a of i^-a", low=0, low_open=True)
+    check_number("a + 2b", a + 2 * b, "raise a or b", low=1, low_open=True)
+    check_number("rate", rate, "pass eta times E[x_1^2]", low=0, low_open=True)
+    ends: dict[str, Any] = {"low": 0, "high": 1, "low_open": True, "high_open": True}
+    check_number("tolerance", tolerance, "give a share of alpha, such as 0.02", **ends)
     alpha = (a + 2 * b - 1) / a
     return max(_flow_start_up(a, b, tolerance) / (2 * rate), (alpha + 1) / (4 * tolerance))
 

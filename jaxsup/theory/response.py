@@ -29,7 +29,10 @@ def _active_interval(
     kink = -bias / divisor
     start = jnp.where(at_start, 0, jnp.where(at_end, kink, 1))
     stop = jnp.where(at_start & ~at_end, kink, 1)
-    length = jnp.where(at_end, jnp.where(at_start, 1, end / divisor), jnp.where(at_start, kink, 0))
+    idle = jnp.where(end <= 0, 0, end)  # NaN of NaN, which is no response that is silent
+    length = jnp.where(
+        at_end, jnp.where(at_start, 1, end / divisor), jnp.where(at_start, kink, idle)
+    )
     first = jnp.where(at_start, -bias, target * start)
     last = jnp.where(at_end, target - end, target * stop)
     return start, stop, length, first, last

@@ -16,8 +16,8 @@ from jaxsup._internal.validation import check_number
 from jaxsup.theory.response import uniform_error
 
 _NODES = 32
-"""Gauss-Legendre nodes of the one integral that is left; the integrand has kinks in its third
-derivative only."""
+"""Gauss-Legendre nodes of the one integral that is left; the integrand has kinks in its second
+derivative, where an output falls silent, and in its third."""
 
 
 def two_feature_losses(density: ArrayLike, importance: ArrayLike) -> Float[np.ndarray, "3 ..."]:

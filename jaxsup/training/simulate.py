@@ -94,7 +94,8 @@ def simulate(
 
     Raises:
         ValueError: what is no experiment, or no key of the kind that gives every replica its own
-            numbers; sparse samples were asked for and do not suit; `initial` is of another student.
+            numbers; sparse samples were asked for and do not suit; `update` is none, or that of
+            another experiment; `initial` is of another student.
 
     >>> import jax, jaxsup
     >>> experiment = jaxsup.Experiment(
@@ -110,6 +111,8 @@ def simulate(
     if update is None:
         update = choose_update(experiment)
         _warn_if_traced(experiment)
+    else:
+        _check_update(experiment, update)
     return _simulate(experiment, update, key, initial_arrays(experiment, initial))
 
 
@@ -130,6 +133,25 @@ def check_key(key: object) -> None:
     kind = str(jax.random.key_impl(key))
     if kind != KEY_KIND:
         raise fail(name, f"a key of the kind {KEY_KIND!r}", kind, advice)
+
+
+def _check_update(experiment: Experiment, update: object) -> None:
+    """Check that `update` is one that is exact for the experiment, as far as it is known.
+
+    Raises:
+        ValueError: it is not.
+    """
+    name, advice = "update", "leave it out, or take that of choose_update(experiment)"
+    if not isinstance(update, AbstractUpdate):
+        raise fail(name, "an update", update, advice)
+    reason = update.unsuitable(experiment)
+    if reason == TRACED:
+        return
+    if reason is None and update.evaluation not in (None, experiment.closed_form):
+        reason = f"the loss has not the {update.evaluation} closed form"
+    if reason is not None:
+        expected, text = "one of this experiment", f"{update.kind!r}, though {reason}"
+        raise fail(name, expected, text, advice, described=True)
 
 
 def _warn_if_traced(experiment: Experiment) -> None:

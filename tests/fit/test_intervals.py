@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import assert_one_line_error
+from helpers import assert_one_line_error, untyped
 from scipy.special import bdtr, bdtrc
 
 from jaxsup.fit.intervals import (
@@ -187,3 +187,10 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_a_one_line_error(case: str) -> None:
     assert_one_line_error(*BAD[case])
+
+
+@untyped
+def test_half_a_hit_is_none():
+    hits: object = 1.5
+    match = r"hits: expected a count in 0\.\.2; got 1.5"
+    assert_one_line_error(lambda: from_share(hits, 2), match)  # pyright: ignore[reportArgumentType]

@@ -129,3 +129,12 @@ def test_a_transformation_with_a_key_of_its_own_is_stored(tmp_path: Path) -> Non
     jaxsup.run(noisy(0), store, resume=True)
     with pytest.raises(ValueError, match=r"expected the sweep that it holds; got .*trace"):
         jaxsup.run(noisy(1), store, resume=True)
+
+
+def test_networks_with_noise_say_how_it_reaches_them() -> None:
+    """They were other networks where they were padded, and no other store has to know of it."""
+    identities = [
+        program_identity(plan_programs(sweep(student=student), 2)[0])
+        for student in (jaxsup.Student(4), jaxsup.Student(4, hidden_noise=0.1))
+    ]
+    assert [identity.get("noise") for identity in identities] == [None, 2]

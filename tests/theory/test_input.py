@@ -3,13 +3,14 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_one_line_error
+from helpers import assert_one_line_error, untyped
 
 from jaxsup import theory
 from jaxsup.theory.asymptotics import asymptotic_amplitude, asymptotic_loss
 from jaxsup.theory.bottleneck import bottleneck_floor, bottleneck_loss_curve, bottleneck_solution
 from jaxsup.theory.linear import augment_with_bias, diagonal_loss_curve, full_loss_curve
 from jaxsup.theory.one_sparse import one_sparse_errors, one_sparse_errors_from_gram
+from jaxsup.theory.references import start_up
 
 EYE, ONES = np.eye(3), np.ones(3)
 BAD_INPUTS = {
@@ -159,6 +160,38 @@ BAD_INPUTS = {
         lambda: theory.one_sparse_loss(EYE, ONES, importance=-ONES),
         "importance: expected finite numbers >= 0; got -1.0; pass",
     ),
+    "nan gains": (
+        lambda: diagonal_loss_curve(ONES, [1.0, np.nan, 1.0], 0.1, 1),
+        "gains: expected finite numbers; got nan",
+    ),
+    "nan teacher": (
+        lambda: full_loss_curve(ONES, np.full((3, 3), np.nan), 0.1, 1),
+        "teacher: expected finite numbers; got nan",
+    ),
+    "infinite teacher of a bottleneck": (
+        lambda: bottleneck_floor(EYE[:2], ONES, np.full((3, 3), np.inf)),
+        "teacher: expected finite numbers; got inf",
+    ),
+    "nan mean": (
+        lambda: augment_with_bias(ONES, [0.0, np.nan, 0.0], EYE),
+        "mean: expected finite numbers; got nan",
+    ),
+    "diverged W": (
+        lambda: theory.one_sparse_loss(EYE * np.nan, ONES),
+        "W: expected finite numbers; got nan; leave out runs that diverged",
+    ),
+    "diverged bias": (
+        lambda: theory.one_sparse_loss(EYE, ONES * np.nan),
+        "bias: expected finite numbers; got nan",
+    ),
+    "diverged Gram matrix": (
+        lambda: one_sparse_errors_from_gram(EYE * np.nan, ONES),
+        "gram: expected finite numbers; got nan",
+    ),
+    "start-up of a rising law": (lambda: start_up(-1.5, 0.5, 1.0), "a: expected .* > 0; got -1.5"),
+    "start-up without a law": (lambda: start_up(1.5, -0.5, 1.0), r"a \+ 2b: expected .* > 1"),
+    "start-up at rest": (lambda: start_up(1.5, 0.5, 0.0), "rate: expected .* > 0; got 0.0"),
+    "start-up without end": (lambda: start_up(1.5, 0.5, 1.0, 0.0), "tolerance: expected .* > 0"),
 }
 
 
@@ -176,3 +209,10 @@ def test_results_have_the_dtype_of_the_arrays(x64):
     curve = bottleneck_loss_curve(W, bias, jnp.eye(2, dtype=jnp.float32), 0.1, np.arange(3))
     assert curve.dtype == jnp.float32
     assert theory.one_sparse_loss([[1, 1]], [0, 0]).dtype == jnp.float64
+
+
+@untyped
+def test_what_is_no_experiment_has_no_loss_curve():
+    experiment: object = None
+    match = "experiment: expected an Experiment; got None; write jaxsup.Experiment"
+    assert_one_line_error(lambda: theory.loss_curve(experiment, [1]), match)  # pyright: ignore[reportArgumentType]

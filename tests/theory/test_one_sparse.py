@@ -171,3 +171,19 @@ def test_one_sparse_is_the_same_under_jit_and_vmap():
     looped = jnp.stack([theory.one_sparse_loss(w, c) for w, c in zip(W, bias, strict=True)])
     batched = jax.jit(jax.vmap(theory.one_sparse_loss))(W, bias)
     np.testing.assert_allclose(batched, looped, rtol=1e-6)
+
+
+@pytest.mark.parametrize("values", ["unit", "one"])
+def test_a_network_that_has_diverged_has_no_loss(values):
+    """NaN is no response that stays silent, for which the loss would be 1/3."""
+    W, bias = jnp.stack([jnp.eye(3), jnp.full((3, 3), jnp.nan)]), jnp.zeros(3)
+    loss = jax.vmap(lambda W: theory.one_sparse_loss(W, bias, values=values))
+    errors = jax.vmap(lambda W: one_sparse_errors(W, bias, values=values))
+    slopes = jax.vmap(jax.grad(lambda W: theory.one_sparse_loss(W, bias, values=values)))
+    for found in (loss(W), errors(W), slopes(W)):
+        finite = np.isfinite(np.asarray(found).reshape(2, -1))
+        assert finite[0].all()
+        assert not finite[1].any()
+    assert np.isnan(
+        jax.jit(lambda c: theory.one_sparse_loss(W[0], c, values=values))(bias * np.nan)
+    )

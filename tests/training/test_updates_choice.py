@@ -3,11 +3,13 @@
 import jax
 import numpy as np
 import pytest
+from factories import relu_experiment
+from helpers import assert_one_line_error, untyped
 from update_cases import LARGE, SMALL, STUDENTS, experiment
 
 import jaxsup
 from jaxsup.experiment.activations import ACTIVATIONS
-from jaxsup.training.updates import Gathered, Listed, choose_update, explain_update
+from jaxsup.training.updates import Dense, Gathered, Listed, choose_update, explain_update
 
 
 def test_the_choice_and_its_reasons():
@@ -76,3 +78,39 @@ def test_each_update_takes_the_activations_it_is_proven_for_and_refuses_others_b
     law = jaxsup.OneActiveFeatures(LARGE)
     exact = jaxsup.Experiment(law, jaxsup.DiagonalTeacher(0.0), student, jaxsup.SGD(0.1))
     assert exact.closed_form == {"identity": "linear", "relu": "one-active"}.get(name)
+
+
+def test_simulate_takes_no_update_of_another_experiment():
+    """A ReLU student is not trained, nor recorded, by the closed form of a linear one."""
+    gaussian, law = jaxsup.GaussianFeatures(6, 1.0), jaxsup.PowerLawFeatures(256, 1.5)
+    teacher, sgd, key = jaxsup.DiagonalTeacher(0.0), jaxsup.SGD(0.1), jax.random.key(0)
+    relu = jaxsup.Experiment(gaussian, teacher, jaxsup.Student(3), sgd, steps=2)
+    linear = jaxsup.Experiment(
+        gaussian, teacher, jaxsup.Student(3, activation="identity"), sgd, steps=2, gradient="exact"
+    )
+    for update, reason in (
+        (choose_update(linear), "'population', though gradients are sampled"),
+        (Dense("linear"), "'dense', though the loss has not the linear closed form"),
+    ):
+        assert_one_line_error(lambda u=update: jaxsup.simulate(relu, key, u), reason)
+    assert jaxsup.simulate(relu, key, Dense(None)).loss.size == 3
+    # What is known outside of a trace may be handed in.
+    sparse = jaxsup.Experiment(law, teacher, jaxsup.Student(8), sgd, steps=1)
+    update = choose_update(sparse)
+    assert update.kind == "gathered"
+
+    def run(exponent):
+        scanned = jaxsup.PowerLawFeatures(256, exponent)
+        return jaxsup.simulate(
+            jaxsup.Experiment(scanned, teacher, jaxsup.Student(8), sgd, steps=1), key, update
+        )
+
+    assert np.isfinite(jax.vmap(run)(np.asarray([1.5, 1.6], np.float32)).loss).all()
+
+
+@untyped
+def test_the_name_of_an_update_is_none():
+    relu, update = relu_experiment(), "dense"
+    match = "update: expected an update; got 'dense'; leave it out"
+    run = lambda: jaxsup.simulate(relu, jax.random.key(0), update)  # noqa: E731 # pyright: ignore[reportArgumentType]
+    assert_one_line_error(run, match)

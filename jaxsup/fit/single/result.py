@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.display import Shown
+from jaxsup._internal.validation import check_number
 from jaxsup.fit.numbers import read_numbers
 from jaxsup.fit.single.refusals import Refusal
 
@@ -66,9 +67,18 @@ class PowerLawFit(Shown):
     refusal: Refusal | None = None
 
     def predict(self, steps: ArrayLike) -> Float[np.ndarray, "..."]:
-        """floor + amplitude * steps^-exponent, shaped like `steps` (> 0); NaN where not `found`."""
+        """floor + amplitude * steps^-exponent, shaped like `steps`; NaN where not `found`.
+
+        Arguments:
+            steps: update counts >= 0; the law is infinite at 0.
+
+        Raises:
+            ValueError: one is negative, or no number.
+        """
         numbers, _ = read_numbers("steps", steps)
-        return np.asarray(self.floor + self.amplitude * numbers**-self.exponent)
+        check_number("steps", numbers[~np.isnan(numbers)], "count updates from 0", low=0)
+        with np.errstate(divide="ignore"):
+            return np.asarray(self.floor + self.amplitude * numbers**-self.exponent)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON-safe values: tuples as lists, not finite as None, refusal by name."""

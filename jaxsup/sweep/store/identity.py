@@ -16,6 +16,9 @@ from jaxsup.sweep.programs import Program
 from jaxsup.training.evaluation import evaluation_blocks
 from jaxsup.training.state import advance, observe, start
 
+# Version of what noise in the hidden layer reaches: 1 was in padded dimensions as well.
+_NOISE = 2
+
 
 def identity_of(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """What the numbers of a dataset depend on, by name, as its attributes tell.
@@ -100,6 +103,8 @@ def program_identity(program: Program) -> dict[str, Any]:
     identity: dict[str, Any] = {"training": update.identity(experiment.batch_size)}
     sampled = {**update.identity(drawn), "samples": blocks * drawn}
     identity["evaluation"] = update.evaluation or sampled
+    if getattr(experiment.student, "hidden_noise", None) is not None:
+        identity["noise"] = _NOISE
     if is_outside(experiment):
         identity["trace"] = trace_digest(program)
     return identity

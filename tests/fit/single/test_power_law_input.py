@@ -93,6 +93,8 @@ def test_masked_steps_have_no_prediction():
     fit = fit_power_law(LOG_STEPS, LOG_STEPS**-0.5)
     steps = np.ma.masked_array([1.0, 4.0, 100.0], [False, True, False])
     np.testing.assert_allclose(fit.predict(steps), [1.0, np.nan, 0.1])
+    assert fit.predict(0) == np.inf
+    assert_one_line_error(lambda: fit.predict([1, -1]), "steps: expected .* >= 0; got -1")
     assert_one_line_error(
         lambda: fit.predict(1 + 2j), "steps: .* real numbers; got dtype complex128"
     )
