@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # With JAX's float64 on, the tests of what users run so: closed forms, spectra, geometry, tables of
-# fits, and the updates that training is made of. (Fits themselves are NumPy in float64 anyway.)
-# Without the slow ones: they are more cases of the same, and of what does not depend on the type.
+# fits beside the theory, and the updates that training is made of. (Fits themselves are NumPy in
+# float64 anyway, and nulls are spectra of drawn matrices.) Without the slow ones: they are more
+# cases of the same, and of what does not depend on the type.
 # Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,5 +10,7 @@ export JAX_ENABLE_X64=1
 exec bash scripts/test.sh \
     tests/experiment/test_feature*.py tests/experiment/test_students.py \
     tests/experiment/test_teachers.py tests/experiment/test_optimizers.py \
-    tests/experiment/test_extremes.py tests/fit/tables tests/geometry tests/spectral tests/theory \
-    tests/training/test_updates*.py "$@"
+    tests/experiment/test_extremes.py tests/fit/tables/test_exponents.py \
+    tests/fit/tables/test_theory_columns.py tests/geometry tests/spectral tests/theory \
+    tests/training/test_updates*.py \
+    --ignore=tests/spectral/test_nulls.py "$@"

@@ -64,8 +64,7 @@ QUICK = (4, 7)
             chunk,
             marks=pytest.mark.compiler if (count, chunk) == QUICK else pytest.mark.slow,
         )
-        for count in (1, 2, 4)
-        for chunk in (1, 7, 64, None)
+        for count, chunk in ((1, 7), (1, None), (2, 1), (2, 64), QUICK, (4, None))
     ],
 )
 def test_devices_and_chunks_change_nothing(reference, count, chunk):
