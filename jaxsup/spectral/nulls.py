@@ -38,6 +38,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
+from jaxsup._internal.keys import check_key
 from jaxsup._internal.validation import check_choice, check_positive_integer
 from jaxsup.spectral.arrays import check_tolerances, or_one, safe_sqrt
 from jaxsup.spectral.frame import feature_norms
@@ -134,6 +135,7 @@ def sample_null(
     """
     check_choice("null", null, NULLS)
     check_positive_integer("samples", samples, "give the number of matrices")
+    check_key(key, None)
     check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
     norms = feature_norms(W)
     latent, tolerances = np.shape(W)[0], (relative_tolerance, rank_tolerance)

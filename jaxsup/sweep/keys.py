@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Integer, Key
 
-from jaxsup.training.simulate import KEY_KIND
+from jaxsup._internal.keys import KEY_KIND
 
 STREAM = f"{KEY_KIND}, partitionable"
 """Which numbers follow from a key: part of a store's fingerprint."""

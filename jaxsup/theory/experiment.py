@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxsup._internal.keys import check_key
 from jaxsup._internal.validation import Values, fail, is_traced
 from jaxsup.experiment.activations import Identity
 from jaxsup.experiment.experiment import Experiment, check_experiment, initial_parameters
@@ -66,6 +67,8 @@ def loss_curve(
     ['0.36759', '0.00247', '0.00001']
     """
     check_experiment(experiment)
+    if key is not None:
+        check_key(key)
     optimizer = _check(experiment)
     features, student = experiment.features, experiment.student
     count = features.count

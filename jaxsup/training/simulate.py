@@ -9,15 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from jaxsup._internal.display import named
+from jaxsup._internal.keys import check_key
 from jaxsup._internal.validation import fail, is_traced
 from jaxsup.experiment.experiment import Experiment, check_experiment
 from jaxsup.experiment.initial import initial_arrays
 from jaxsup.training.sampling.plan import TRACED
 from jaxsup.training.state import DIVERGED, State, advance, observe, start
 from jaxsup.training.updates import AbstractUpdate, choose_update, explain_update
-
-KEY_KIND = "threefry2x32"
-"""The generator of random numbers that gives the same alone and in a batch."""
 
 
 class Trajectory(eqx.Module):
@@ -114,25 +112,6 @@ def simulate(
     else:
         _check_update(experiment, update)
     return _simulate(experiment, update, key, initial_arrays(experiment, initial))
-
-
-def check_key(key: object) -> None:
-    """Check that `key` is one typed key whose numbers do not depend on what is computed beside it.
-
-    Raises:
-        ValueError: it is not.
-    """
-    name, advice = "key", "write jax.random.key(0, impl='threefry2x32')"
-    dtype = getattr(key, "dtype", None)
-    if dtype is None or not jnp.issubdtype(dtype, jax.dtypes.prng_key):
-        raise fail(name, "a typed key", key, advice)
-    assert isinstance(key, jax.Array)
-    if key.shape:
-        text = f"keys of shape {key.shape}"
-        raise fail(name, "one key", text, "use jax.vmap over several", described=True)
-    kind = str(jax.random.key_impl(key))
-    if kind != KEY_KIND:
-        raise fail(name, f"a key of the kind {KEY_KIND!r}", kind, advice)
 
 
 def _check_update(experiment: Experiment, update: object) -> None:

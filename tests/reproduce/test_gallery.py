@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from helpers import assert_one_line_error
 
 from jaxsup.cli.reproduce import ReproduceCommand
 from jaxsup.reproduce import reproduce
-from jaxsup.reproduce.analysis import crossings
+from jaxsup.reproduce.analysis import crossings, exact_curves
 from jaxsup.reproduce.figures import (
     anatomy,
     localization,
@@ -81,6 +82,19 @@ def test_deviations_are_of_one_student_from_one_prediction() -> None:
     differences = no_superposition.deviations(records, "identity", "theory_limit")
     np.testing.assert_allclose(differences, [0.1], rtol=1e-12)
     assert not no_superposition.deviations(records, "relu", "exact").size
+
+
+def test_an_exact_curve_that_bends_is_read_over_the_window_of_the_fit() -> None:
+    steps = np.arange(10, 1001)
+    bent = np.where(steps < 100, 100.0 / steps, (100.0 / steps) ** 2)
+    dims = "kind", "teacher.exponent", "features.exponent"
+    windows = {"window_first": [10.0, 100.0, 100.0], "window_last": [99.0, 1000.0, 1000.0]}
+    table = xr.Dataset(
+        {name: (dims, np.reshape(ends, (3, 1, 1))) for name, ends in windows.items()}
+        | {"found": (dims, np.reshape([True, True, False], (3, 1, 1)))}
+    )
+    slopes = exact_curves.exact_slopes(table, steps, bent[None, None])
+    np.testing.assert_allclose(slopes.ravel(), [1.0, 2.0, np.nan], rtol=0.02)
 
 
 def test_represented_features_are_longer_than_half_of_the_longest() -> None:

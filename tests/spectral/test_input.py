@@ -189,3 +189,10 @@ def test_large_integers_are_not_cut_to_32_bits():
 
 def test_a_mask_that_hides_nothing_is_no_mask():
     assert int(spectral.decompose(np.ma.masked_array(np.eye(3))).rank) == 3
+
+
+@untyped
+@pytest.mark.parametrize("key", [0, np.zeros(2, np.uint32), jax.random.split(jax.random.key(0))])
+def test_nulls_are_drawn_by_one_typed_key(key):
+    message = "key: expected (a typed|one) key; got "
+    assert_one_line_error(lambda: sample_null(key, np.eye(3)), message)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from helpers import assert_one_line_error, untyped
 
+import jaxsup
 from jaxsup import theory
 from jaxsup.theory.asymptotics import asymptotic_amplitude, asymptotic_loss
 from jaxsup.theory.bottleneck import bottleneck_floor, bottleneck_loss_curve, bottleneck_solution
@@ -216,3 +217,16 @@ def test_what_is_no_experiment_has_no_loss_curve():
     experiment: object = None
     match = "experiment: expected an Experiment; got None; write jaxsup.Experiment"
     assert_one_line_error(lambda: theory.loss_curve(experiment, [1]), match)  # pyright: ignore[reportArgumentType]
+
+
+@untyped
+def test_what_is_no_key_is_told_by_closed_forms_too() -> None:
+    experiment = jaxsup.Experiment(
+        jaxsup.GaussianFeatures(4, 2.0),
+        jaxsup.DiagonalTeacher(0.5),
+        jaxsup.Student(2, activation="identity", bias=False),
+        jaxsup.SGD(0.5),
+    )
+    key: object = 0
+    curve = lambda: theory.loss_curve(experiment, [0, 1], key=key)  # noqa: E731  # pyright: ignore[reportArgumentType]
+    assert_one_line_error(curve, "key: expected a typed key; got 0; write jax.random.key")

@@ -6,8 +6,8 @@ channel importance (b) decide the exponent.
 
 Here: W = I, sparse power-law data of density 1, stochastic gradients, once with the linear student
 of the theory and once with ReLU and bias. Beside each measured exponent stand two predictions: the
-law for infinitely many features, and the same fit made to the exact linear curve with the N
-features there are (`jaxsup.theory.loss_curve`). Where they part, N is what bends the curve.
+law for infinitely many features, and the slope over the same window of the exact linear curve with
+the N features there are (`jaxsup.theory.loss_curve`). Where they part, N is what bends the curve.
 
 With W = I a ReLU output whose own core entry starts negative, as half of them do, gets no gradient
 from its feature alone: it learns late or never, and the loss stalls. The report says how many of
@@ -19,9 +19,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from jaxsup import (
     SGD,
@@ -31,15 +30,14 @@ from jaxsup import (
     Record,
     Student,
     Sweep,
-    fit_power_law,
     measure_exponents,
     plot,
-    theory,
 )
 from jaxsup.fit import intervals
 from jaxsup.fit.tables.exponents import exponents_to_records, format_exponents
 from jaxsup.plot.style import COLORS, GUIDE, MARKERS, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
+from jaxsup.reproduce.analysis.exact_curves import Curves, Steps, exact_curve, exact_slopes
 from jaxsup.reproduce.figure import Records
 from jaxsup.reproduce.registry import FIGURES
 
@@ -57,10 +55,6 @@ COMMON = 16
 _STUDENTS = ("identity", "relu")
 _NAMES = {"identity": "linear student", "relu": "ReLU student, bias"}
 """What the picture calls them."""
-
-
-Steps = Int[np.ndarray, " steps"]
-Curves = Float[np.ndarray, "b a steps"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,17 +77,6 @@ SCALES = {
         1024, (1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0), (0.0, 0.25, 0.5, 1.0), 30_000, 256, 8, 65536
     ),
 }
-
-
-def exact_curve(sweep: Sweep, a: float, b: float, steps: Steps) -> Float[np.ndarray, " steps"]:
-    """Loss of the exact linear student at this N and step size."""
-    base = sweep.experiment
-    experiment = dataclasses.replace(
-        base,
-        features=dataclasses.replace(base.features, exponent=a),
-        teacher=DiagonalTeacher(b),
-    )
-    return np.asarray(theory.loss_curve(experiment, steps, key=jax.random.key(0)))
 
 
 def unlearned(dataset: xr.Dataset) -> Float[np.ndarray, "*settings"]:
@@ -124,7 +107,8 @@ def _root_mean_square(values: Float[np.ndarray, " settings"]) -> float:
 def draw_against_theory(table: xr.Dataset, ax: Axes) -> Axes:
     """Measured exponents against (a + 2b - 1)/a, with intervals and the line of equality.
 
-    Open crosses: the same fit of the exact curve at this N, where the table has ``exact``.
+    Crosses: slopes of the exact curves at this N over the windows of the first student's fits,
+    where the table has ``exact``.
 
     Arguments:
         table: result of `jaxsup.measure_exponents` with the students along its
@@ -152,8 +136,9 @@ def draw_against_theory(table: xr.Dataset, ax: Axes) -> Axes:
         )
         reach += [*x, *y]
     if "exact" in table:
-        x, y = table["theory_limit"].isel(kind=0).values.ravel(), table["exact"].values.ravel()
-        ax.plot(x, y, "x", color=GUIDE, markersize=6, label="exact linear curve, this N")
+        first = table.isel(kind=0)
+        x, y = first["theory_limit"].values.ravel(), first["exact"].values.ravel()
+        ax.plot(x, y, "x", color=GUIDE, markersize=6, label="exact linear curve, same windows")
         reach += [*x, *y[np.isfinite(y)]]
     high = 1.08 * max(reach)
     ax.plot([0, high], [0, high], color=GUIDE, linewidth=0.9, label="(a + 2b - 1)/a", zorder=1)
@@ -210,11 +195,11 @@ class NoSuperposition(AbstractFigure[Scale]):
         curves = np.array(
             [[exact_curve(sweep, x, y, steps) for x in a.tolist()] for y in b.tolist()]
         )
-        fits = [
-            [fit_power_law(steps[late], curve[late]).exponent for curve in row] for row in curves
-        ]
-        table["exact"] = (table["exponent"].dims[1:], np.array(fits))
-        table["exact"].attrs["long_name"] = "exponent of the exact linear curve at this N, K = N"
+        table["exact"] = (
+            table["exponent"].dims,
+            exact_slopes(table, steps[late], curves[..., late]),
+        )
+        table["exact"].attrs["long_name"] = "slope of the exact linear curve, this N and window"
         records = exponents_to_records(table)
         stuck = unlearned(dataset)
         for record, share in zip(records, stuck.ravel().tolist(), strict=True):
@@ -264,7 +249,7 @@ class NoSuperposition(AbstractFigure[Scale]):
             name = "linear student" if student == "identity" else "ReLU student with bias"
             for prediction, words in (
                 ("theory_limit", "(a + 2b - 1)/a"),
-                ("exact", "the sum over N modes"),
+                ("exact", "the sum over N modes, same window"),
             ):
                 off = deviations(records, student, prediction)
                 enough = off.size > 1

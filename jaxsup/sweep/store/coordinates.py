@@ -9,10 +9,11 @@ import jax
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from jaxsup._internal.keys import KEY_KIND
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.tables import to_table
 from jaxsup.sweep.grid import Sweep
-from jaxsup.sweep.keys import KEY_KIND, seed_keys
+from jaxsup.sweep.keys import seed_keys
 
 # (long name, units) of the fields that scans are made of; others carry their path.
 _FIELD_LABELS = {
