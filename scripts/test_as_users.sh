@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # As users run it: programs compiled at the usual level of optimization, no types checked at run
-# time. What rests on the compiler (the marker `compiler`) is tested so, and that bad input is still
-# told in one line; commands never check types, and are left out of that.
+# time. What rests on the compiler (the marker `compiler`) is tested so, and that arguments of wrong
+# types are told in one line (`untyped`), where the tests' own checker would answer first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export JAXSUP_TYPECHECK=0
 XLA_FLAGS="" bash scripts/test.sh -m compiler tests/training tests/sweep
-mapfile -t commands < <(grep -l "^import commands$\|^from commands import" tests/cli/test_*.py)
-bash scripts/test.sh tests -k bad_input "${commands[@]/#/--ignore=}"
+exec bash scripts/test.sh -m untyped tests

@@ -1,6 +1,5 @@
 """The form of every error message, for all test files."""
 
-import os
 import re
 from collections.abc import Callable
 
@@ -33,8 +32,5 @@ def assert_one_line_error(
     assert_error_form(str(caught.value))
 
 
-untyped = pytest.mark.skipif(
-    os.environ.get("JAXSUP_TYPECHECK") != "0",
-    reason="the type checker of the test run answers first; scripts/test_as_users.sh runs it",
-)
+untyped = pytest.mark.untyped
 """Marks tests of arguments whose types are wrong: users have no type checker."""

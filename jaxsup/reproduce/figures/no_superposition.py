@@ -35,7 +35,7 @@ from jaxsup import (
 )
 from jaxsup.fit import intervals
 from jaxsup.fit.tables.exponents import exponents_to_records, format_exponents
-from jaxsup.plot.style import COLORS, GUIDE, MARKERS, styled
+from jaxsup.plot.style import COLORS, GUIDE, MARKERS, add_legend, styled
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published
 from jaxsup.reproduce.analysis.exact_curves import Curves, Steps, exact_curve, exact_slopes
 from jaxsup.reproduce.figure import Records
@@ -144,9 +144,9 @@ def draw_against_theory(table: xr.Dataset, ax: Axes) -> Axes:
     ax.plot([0, high], [0, high], color=GUIDE, linewidth=0.9, label="(a + 2b - 1)/a", zorder=1)
     ax.set(xlim=(0, high), ylim=(0, high))
     ax.set_aspect("equal", adjustable="box")
-    ax.set_xlabel("(a + 2b - 1)/a, theory for infinitely many features")
+    ax.set_xlabel("(a + 2b - 1)/a, infinitely many features")
     ax.set_ylabel("measured training exponent α")
-    ax.legend(loc="upper left")
+    add_legend(ax, where="below")
     return ax
 
 
