@@ -28,6 +28,7 @@ def dataset(exercise: ModuleType) -> xr.Dataset:
     return exercise.train(SEEDS)
 
 
+@pytest.mark.slow
 def test_pairs_become_what_the_exercise_says(exercise: ModuleType, dataset: xr.Dataset) -> None:
     """Nine of ten pairs, in 16 networks of each kind; independent ones as chance has it."""
     table = exercise.shares(dataset)

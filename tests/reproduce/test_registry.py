@@ -79,7 +79,13 @@ def test_the_figures_are_listed_before_jax_is_loaded() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", TRAINED)
+# Its paper scale has 5,100 settings that differ in more than numbers: each is made and checked.
+MANY = "universality"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n == MANY else ()) for n in TRAINED]
+)
 def test_every_figure_has_three_scales_that_are_valid(name: str) -> None:
     figure = FIGURES[name]
     assert isinstance(figure, AbstractFigure)
