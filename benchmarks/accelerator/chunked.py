@@ -2,9 +2,9 @@
 
 It computes what `jaxsup.training.updates.fused` does, for larger W too. Samples are the rows of its
 products: tensor cores take sixteen. Compiled for an H200 it spills nothing at 64/16, where the
-kernel in use spills some 150 bytes a thread, takes a quarter of its shared memory, and spills some
-20 bytes at 128/64, where that one does not fit at all. `--only candidates` times both: what is
-faster on a card belongs in the package, and the other is to go.
+kernel in use spills some 150 bytes a thread, and some 20 bytes at 128/64, where that one was slower
+than the other updates. `--only candidates` times both: what is faster on a card belongs in the
+package, and the other is to go.
 """
 
 import functools

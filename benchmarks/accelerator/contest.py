@@ -80,8 +80,12 @@ def compared(
         elif surroundings.left < 0:
             yield Finding(name, note="not measured: out of time")
         else:
-            trained = program(*given)
-            cost = per_unit(functools.partial(_repeated, program, given), seconds) / _STEPS
+            try:
+                trained = jax.block_until_ready(program(*given))
+                cost = per_unit(functools.partial(_repeated, program, given), seconds) / _STEPS
+            except Exception as error:  # of whatever kind a device raises
+                yield refused(name, error)
+                continue
             note = f"{1e9 * cost / networks:.4g} ns a network-step, gradient and a plain step"
             yield Finding(name, value=1e6 * cost, unit="us an update of all", note=note)
             if expected is None:
@@ -154,5 +158,6 @@ def _error(trained: Any, expected: Any, first: Any) -> float:
 
 
 def refused(name: str, error: BaseException) -> Finding:
+    """What a compiler or a device would not do, and its own words for it."""
     reason = " ".join(str(error).split())[:160]
     return Finding(name, note=f"refused: {type(error).__name__}: {reason}")

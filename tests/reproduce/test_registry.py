@@ -72,19 +72,15 @@ def test_every_figure_is_the_one_of_its_file(name: str) -> None:
 
 
 def test_the_figures_are_listed_before_jax_is_loaded() -> None:
-    code = (
-        "import sys; from jaxsup.reproduce import figure_titles; "
-        "assert len(figure_titles()) > 10; assert 'jax' not in sys.modules"
-    )
+    code = "import sys; from jaxsup.reproduce import figure_titles as titles; "
+    code += "assert len(titles()) > 10; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# Its paper scale has 5,100 settings that differ in more than numbers: each is made and checked.
-MANY = "universality"
-
-
+# The paper scale of universality has 5,100 settings, each of which is made and checked.
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow if n == MANY else ()) for n in TRAINED]
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n == "universality")) for n in TRAINED],
 )
 def test_every_figure_has_three_scales_that_are_valid(name: str) -> None:
     figure = FIGURES[name]

@@ -95,7 +95,7 @@ def test_outliers_hardly_move_the_law() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_the_published_refit() -> None:
-    """Of 50 data sets, 95% intervals hold each parameter in 90% to 99%, but for chance (1e-4).
+    """Of 50 data sets, 95% intervals hold each parameter in 90% or more, but for chance (1e-4).
 
     With 55 points each, for the time that it takes; of 200 sets with 243 points and 200 resamples
     they held it in 93% to 95%.
@@ -107,8 +107,7 @@ def test_intervals_cover_the_published_refit() -> None:
         found = fit.to_dict()
         for name, value in REFIT.items():
             hits[name] += found[name]["low"] <= value <= found[name]["high"]
-    low, high = stats.binom.ppf(1e-4, 50, 0.9), stats.binom.ppf(1 - 1e-4, 50, 0.99)
-    assert all(low <= count <= high for count in hits.values()), hits
+    assert min(hits.values()) >= stats.binom.ppf(1e-4, 50, 0.9), hits
 
 
 def test_intervals_cover_on_few_data_sets() -> None:
