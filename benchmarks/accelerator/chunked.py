@@ -10,19 +10,15 @@ package, and the other is to go.
 import functools
 from typing import Any, NamedTuple
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Key
 
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.students import Student, StudentParameters
-from jaxsup.experiment.teachers import DiagonalTeacher
-from jaxsup.training.losses import loss_weights
+from jaxsup.experiment.students import StudentParameters
 from jaxsup.training.sampling.arrivals import SparseSampler
 from jaxsup.training.sampling.plan import SparsePlan
-from jaxsup.training.updates.fused_draws import fused_draws
+from jaxsup.training.updates.fused import gradient_by
 from jaxsup.training.updates.tiles import load, side_of, store_at
 
 
@@ -63,40 +59,10 @@ def chunked_gradient(
         key: of the batch.
         interpret: whether JAX interprets the kernels, on any device.
     """
-    from jax.experimental import pallas
-    from jax.experimental.pallas import triton
-
-    parameters = eqx.combine(learned, frozen)
-    student, count = experiment.student, tables.count
-    assert isinstance(student, Student)
-    assert isinstance(experiment.teacher, DiagonalTeacher)
-    assert parameters.core is not None
-    weights = loss_weights(count, experiment.importance, experiment.reduction)
-    scale = weights * (2.0 / tables.plan.batch)
-    bias = jnp.zeros_like(scale) if parameters.bias is None else parameters.bias
-    gated = student.activation.gate == "positive"
-    options = None
-    if not interpret:
-        options = triton.CompilerParams(num_warps=chunks.warps, num_stages=1)
-    core, slope = pallas.pallas_call(
-        functools.partial(_kernel, plan=tables.plan, gated=gated, chunks=chunks),
-        out_shape=(
-            jax.ShapeDtypeStruct(parameters.core.shape, parameters.core.dtype),
-            jax.ShapeDtypeStruct(bias.shape, bias.dtype),
-        ),
-        compiler_params=options,
-        interpret=interpret,
-        name="chunked_gradient",
-    )(
-        *fused_draws(tables, key, interpret=interpret),
-        parameters.embedding,
-        parameters.core,
-        bias,
-        scale,
-        experiment.teacher.gains(count),
+    kernel = functools.partial(_kernel, chunks=chunks)
+    return gradient_by(
+        *(kernel, chunks.warps, experiment, tables, learned, frozen, key), interpret=interpret
     )
-    gradient = eqx.tree_at(lambda g: g.core, learned, core)
-    return gradient if learned.bias is None else eqx.tree_at(lambda g: g.bias, gradient, slope)
 
 
 def _kernel(

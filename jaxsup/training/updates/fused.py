@@ -97,8 +97,29 @@ def fused_gradient(
         key: of the batch.
         interpret: whether JAX interprets the kernel, on any device: for tests.
     """
+    student = experiment.student
+    assert isinstance(student, Student)
+    warps = _warps(side_of(student.latent), side_of(tables.count))
+    return gradient_by(
+        *(_kernel, warps, experiment, tables, learned, frozen, key), interpret=interpret
+    )
+
+
+def gradient_by(
+    kernel: Any,
+    warps: int,
+    experiment: Experiment,
+    tables: SparseSampler,
+    learned: StudentParameters,
+    frozen: StudentParameters,
+    key: Key[Array, ""],
+    *,
+    interpret: bool,
+) -> StudentParameters:
+    """The gradient by a kernel of so many warps that reads what `_kernel` reads."""
     # Not when the package is imported: only where there is such a card.
     from jax.experimental import pallas
+    from jax.experimental.pallas import triton
 
     parameters = eqx.combine(learned, frozen)
     student, count = experiment.student, tables.count
@@ -109,13 +130,14 @@ def fused_gradient(
     scale = weights * (2.0 / tables.plan.batch)
     bias = jnp.zeros_like(scale) if parameters.bias is None else parameters.bias
     gated = student.activation.gate == "positive"
+    options = None if interpret else triton.CompilerParams(num_warps=warps, num_stages=1)
     core, slope = pallas.pallas_call(
-        functools.partial(_kernel, plan=tables.plan, gated=gated),
+        functools.partial(kernel, plan=tables.plan, gated=gated),
         out_shape=(
             jax.ShapeDtypeStruct(parameters.core.shape, parameters.core.dtype),
             jax.ShapeDtypeStruct(bias.shape, bias.dtype),
         ),
-        compiler_params=None if interpret else _parameters(student.latent, count),
+        compiler_params=options,
         interpret=interpret,
         name="sparse_gradient",
     )(
@@ -190,13 +212,6 @@ def _kernel(
     core_sum, bias_sum = lax.fori_loop(0, (occupied + _ROWS - 1) // _ROWS, tile, start)
     store_at(core_slope, (k[:, None], k[None, :]), core_sum, square)
     store_at(bias_slope, (n,), bias_sum, n < count)
-
-
-def _parameters(latent: int, count: int) -> Any:
-    from jax.experimental.pallas import triton
-
-    warps = _warps(side_of(latent), side_of(count))
-    return triton.CompilerParams(num_warps=warps, num_stages=1)
 
 
 def _warps(latent: int, count: int) -> int:
