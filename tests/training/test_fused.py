@@ -125,11 +125,12 @@ def test_the_kernel_gives_the_gradient_of_the_other_updates(changes):
         ({"teacher": jaxsup.MatrixTeacher(np.eye(48))}, "the teacher is not diagonal"),
         ({"features": jaxsup.PowerLawFeatures(48, 1.2, values="symmetric")}, "may be 0"),
         ({"student": jaxsup.Student(40)}, "more than 2048 entries"),
+        ({"batch_size": 1025}, "more than 1024 samples"),
     ],
 )
 def test_what_the_kernel_was_not_proven_for_is_refused(changes, reason):
     case = experiment(**changes)
-    plan = choose_update(experiment()).prepare(experiment(), 40).plan
+    plan = choose_update(experiment()).prepare(experiment(), case.batch_size).plan
     assert reason in (fused.unfit_network(case, plan) or "")
     assert not getattr(choose_update(case).on(case, card()), "fused", False)
 

@@ -34,6 +34,9 @@ from jaxsup.training.updates.tiles import load, side_of, store_at
 # H200 the kernel, when it drew as well, took 27 ns for 64 x 16 (the other way: 59); for 128 x 64
 # both took longer than the other way.
 _MOST_ENTRIES = 2048
+# Of a batch, which one program takes tile by tile: of few networks, the other updates' programs
+# fill a card, and this one's do not. Batches of 64 were measured.
+_MOST_SAMPLES = 1024
 # Samples a tile, and entries of W a warp holds: of seven pairs the fastest on an H200. Larger tiles
 # spill more; warps of one program wait for each other.
 _ROWS = 16
@@ -73,6 +76,8 @@ def unfit_network(experiment: Experiment, plan: SparsePlan) -> str | None:
         return "values of active features may be 0"
     if side_of(features.count) * side_of(student.latent) > _MOST_ENTRIES:
         return f"W has more than {_MOST_ENTRIES} entries"
+    if plan.batch > _MOST_SAMPLES:
+        return f"a batch has more than {_MOST_SAMPLES} samples"
     if plan.deepest > MOST_DEEP:
         return f"more than {MOST_DEEP} arrivals in a sample"
     return None
