@@ -4,6 +4,5 @@
 # types are told in one line (`untyped`), where the tests' own checker would answer first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export JAXSUP_TYPECHECK=0
-XLA_FLAGS="" bash scripts/test.sh -m compiler tests/training tests/sweep
-exec bash scripts/test.sh -m untyped tests
+export JAXSUP_TYPECHECK=0 XLA_FLAGS=
+exec bash scripts/test.sh -m "compiler or untyped" tests "$@"

@@ -42,17 +42,23 @@ def split(case, parameters):
 
 
 def plain_gradient(case, x, learned, frozen):
-    """The gradient of the loss on samples x [batch, features] by automatic differentiation."""
+    """The gradient of the loss on samples x [batch, features] by automatic differentiation.
+
+    Of several batches [batches, batch, features] the gradient of each.
+    """
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (learned, frozen))
         weights = loss_weights(case.features.count, case.importance, case.reduction)
 
-        def loss(learned):
+        def loss(learned, x):
             parameters = eqx.combine(learned, wide[1])
-            errors = sampled_errors(case.student, case.teacher, parameters, jnp.asarray(x))
+            errors = sampled_errors(case.student, case.teacher, parameters, x)
             return jnp.sum(weights * errors)
 
-        return jax.tree.map(np.asarray, jax.grad(loss)(wide[0]))
+        differentiate = jax.grad(loss)
+        if x.ndim == 3:
+            differentiate = jax.vmap(differentiate, (None, 0))
+        return jax.tree.map(np.asarray, jax.jit(differentiate)(wide[0], jnp.asarray(x)))
 
 
 def all_samples(batch):

@@ -80,7 +80,7 @@ def test_the_figures_are_listed_before_jax_is_loaded() -> None:
 # The paper scale of universality has 5,100 settings, each of which is made and checked.
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[pytest.mark.slow] * (n == "universality")) for n in TRAINED],
+    [pytest.param(n, marks=[pytest.mark.extended] * (n == "universality")) for n in TRAINED],
 )
 def test_every_figure_has_three_scales_that_are_valid(name: str) -> None:
     figure = FIGURES[name]
@@ -113,13 +113,9 @@ def test_figures_use_public_names_only() -> None:
                 assert {alias.name for alias in node.names} <= set(dir(owner)), path
 
 
-# Going on from a dataset is the same for all figures, and these measure it for ten seconds.
-MEASURED_LONG = ("capacity", "frontier")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in TRAINED if name != "transition"])
-def test_a_figure_at_its_smallest_and_again_from_its_dataset(name: str, tmp_path: Path) -> None:
+def test_a_figure_at_its_smallest(name: str, tmp_path: Path) -> None:
     report = reproduce.reproduce(name, "smoke", tmp_path / "out")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert written == sorted(["dataset.zarr", f"{name}.json", f"{name}.png", f"{name}.txt"])
@@ -127,11 +123,16 @@ def test_a_figure_at_its_smallest_and_again_from_its_dataset(name: str, tmp_path
     assert table == report.to_dict()
     assert table["claims"]
     assert (tmp_path / "out" / f"{name}.txt").read_text() == "\n".join(report.lines()) + "\n"
+
+
+# Going on is the same for all figures, whatever they measure.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["energy-levels", "no-superposition", "toy-intro"])
+def test_a_figure_again_from_its_dataset(name: str, tmp_path: Path) -> None:
+    report = reproduce.reproduce(name, "smoke", tmp_path / "out")
     once_more = functools.partial(reproduce.reproduce, name, "smoke", tmp_path / "out")
     assert_one_line_error(once_more, "expected a new folder", FileExistsError)
     told: list[object] = []
-    if name in MEASURED_LONG:
-        return
     again = once_more(resume=True, progress=told.append)
     assert again.lines() == report.lines()
     assert not told  # nothing was trained

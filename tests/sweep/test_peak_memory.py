@@ -47,14 +47,19 @@ CASES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the peak")
 @pytest.mark.parametrize(
     ("case", "sampling", "devices"),
     [
-        *((case, "auto", 2) for case in CASES),
-        ("learned", "dense", 2),
-        ("frozen", "auto", 16),
+        pytest.param("many seeds", "auto", 2, marks=pytest.mark.slow),
+        pytest.param("large batch", "auto", 2, marks=pytest.mark.slow),
+        pytest.param("learned", "dense", 2, marks=pytest.mark.slow),
+        pytest.param("frozen", "auto", 16, marks=pytest.mark.slow),
+        pytest.param("frozen", "auto", 2, marks=pytest.mark.extended),
+        pytest.param("learned", "auto", 2, marks=pytest.mark.extended),
+        pytest.param("population", "auto", 2, marks=pytest.mark.extended),
+        pytest.param("one by one", "auto", 2, marks=pytest.mark.extended),
+        pytest.param("records", "auto", 2, marks=pytest.mark.extended),
     ],
 )
 def test_the_count_is_within_a_quarter_of_the_peak(case, sampling, devices):

@@ -52,15 +52,15 @@ def test_intervals_cover(script, row):
 
 
 # A few of the rows of the page of methods; the script measures all.
-SLOW = [
+MORE = [
     *[("1..2,000", rho, 0.1, 1, "automatic") for rho in (0.0, 0.9)],
     *[("1..2,000", rho, 0.1, 1, "given") for rho in (0.0, 0.9, 0.99)],
     ("1..2,000", 0.99, 0.03, 10, "automatic"),
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("row", SLOW)
+@pytest.mark.extended
+@pytest.mark.parametrize("row", MORE)
 def test_intervals_cover_in_many_trials(script, row):
     assert_covers(script, row, 400)
 

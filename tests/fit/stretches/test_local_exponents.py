@@ -78,8 +78,13 @@ def test_intervals_cover(seeds, correlation, low, high):
     assert low <= share_covered(STEPS, False, seeds, correlation, 80) <= high
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bent", [False, True])
+@pytest.mark.parametrize(
+    "bent",
+    [
+        pytest.param(True, marks=pytest.mark.slow),
+        pytest.param(False, marks=pytest.mark.extended),
+    ],
+)
 @pytest.mark.parametrize("every", [False, True])
 def test_intervals_cover_in_bends(bent, every):
     """The table of docs/methods/exponents.md: 150 curves each, of 80 steps or of every step."""
