@@ -46,7 +46,7 @@ Image("decoder.png", width=760)
 
 # %% [markdown]
 # Beside each number stands what a random matrix shows of it: with Gaussian entries, and with W's
-# norms kept and its directions redrawn. A saturation of 0.985 is what any 768 x 50,257 matrix has.
+# norms kept and its directions redrawn. A saturation of 0.985 is what a random 768 x 50,257 matrix has.
 # [How spectra are measured](methods/spectra.md) says what each number means and needs,
 # [Names of geometries](methods/geometries.md) how a name is found.
 #

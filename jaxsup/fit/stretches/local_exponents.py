@@ -58,7 +58,7 @@ def local_exponent(
 
     At each bin a line is fitted by least squares with the weights 1 - (d / h)^2 (Epanechnikov's
     kernel), d the distance in log10 t and h the bandwidth. h is larger where there would be fewer
-    than two bins beside the one in the middle, and where the curve ends the line is one-sided.
+    than four bins beside the one in the middle, and where the curve ends the line is one-sided.
 
     Arguments:
         steps: [steps], update counts >= 0, increasing; step 0 is left out (log 0).
