@@ -6,10 +6,10 @@
 # page was built.
 #
 # ```bash
-# jaxsup spectrum model.safetensors --out table.png                      # every matrix; --tensor 'encoder.*' for some
-# jaxsup spectrum model.safetensors --tensor wte.weight --labels vocab.txt --neighbors cat --out wte.png
-# jaxsup spectrum decoder.npy --features 0:1000 --cluster-cosine 0.8     # geometry of subsets and clusters
-# jaxsup spectrum early.safetensors late.safetensors --tensor wte.weight # angles, eigenspaces, matched features
+# jaxsup spectrum model.safetensors --out table.png  # every matrix; --tensor 'encoder.*': some
+# jaxsup spectrum model.safetensors --tensor wte.weight --labels vocab.txt --neighbors cat
+# jaxsup spectrum decoder.npy --features 0:1000 --cluster-cosine 0.8  # subsets and clusters
+# jaxsup spectrum early.safetensors late.safetensors --tensor wte.weight  # what both share
 # ```
 #
 # ## One matrix
