@@ -12,6 +12,7 @@ from jaxsup.geometry import shapes
 from jaxsup.plot.diagnosis import diagnosis_figure
 from jaxsup.plot.spectra import spectral_measures
 from jaxsup.reproduce.toys.elhage import notebook_scale
+from jaxsup.training.sampling.plan import plan_sparse
 from jaxsup.weights.coherence import random_mean_cosine
 from jaxsup.weights.features.inspection import Questions, inspect_features
 from jaxsup.weights.features.ranking import rank_features
@@ -41,6 +42,8 @@ CASES: dict[str, tuple[Callable, str]] = {
     "features of its matrix": (jaxsup.DiagonalTeacher(1.0).matrix_for, f"count: {COUNT}"),
     "updates of a record": (jaxsup.Record().schedule, f"total: {COUNT}"),
     "instances": (lambda x: notebook_scale(5, 2, x), f"instances: {COUNT}"),
+    "samples of a plan": (lambda x: plan_sparse(1, x), f"batch: {COUNT}"),
+    "level of a plan": (lambda x: plan_sparse(x, 64), "level: expected an integer; got"),
     "eigenspace": (jaxsup.spectral.decompose(W).projector, "eigenspace: expected an integer; got"),
     "features of a subset": (lambda x: classify_subset(W, [x, x], represented=ALL), MASK),
     "classified clusters": (
