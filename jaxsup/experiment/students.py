@@ -72,7 +72,7 @@ class Student(AbstractStudent):
             n standard normal, drawn anew for each sample. It is part of the network: in training
             and in the recorded loss alike, which for a linear student it raises by sigma^2
             sum_i w_i |v_i|^2, w the weights of the loss (1/2 sigma^2 ||V||_F^2 by default). None:
-            no noise. Networks with noise, be it 0, are trained by plain updates.
+            no noise. Noise, be it 0, leaves out the listed and the gathered update.
 
     Raises:
         ValueError: an argument is outside of its range, nothing would be learned, a randomness is
