@@ -112,6 +112,8 @@ figure
 # with superposition is rarely one power law: `jaxsup.fit.measure_regimes` cuts it into stretches.
 
 # %%
+from jaxsup.training.updates import choose_update
+
 experiment = jaxsup.Experiment(
     jaxsup.PowerLawFeatures(64, exponent=1.5),
     jaxsup.DiagonalTeacher(exponent=0.0),
@@ -121,7 +123,7 @@ experiment = jaxsup.Experiment(
     steps=3000,
 )
 sweep = jaxsup.Sweep(experiment, seeds=5)
-print(jaxsup.training.updates.choose_update(experiment).describe())
+print(choose_update(experiment).describe())
 dataset = jaxsup.run(sweep)
 regimes = jaxsup.fit.measure_regimes(dataset)
 print(jaxsup.fit.tables.regime_tables.format_regimes(regimes))

@@ -55,11 +55,11 @@ class Student(AbstractStudent):
             W = I, K = N, no superposition; ``"learned"``: W learned, read out by its transpose;
             ``"untied"``: W and the readout V learned apart.
         core: whether there is a learned K x K core B (without: B = I).
-        core_scale: standard deviation of the core's start; 0 = zero start.
+        core_scale: standard deviation >= 0 of the core's start; 0 = zero start.
         activation: phi, an `AbstractActivation` or the name of one: ``"relu"``, ``"identity"``,
             ``"leaky-relu"``, ``"gelu"``, ``"abs"``.
         bias: whether there is a learned output bias c.
-        bias_scale: standard deviation of the bias's start.
+        bias_scale: standard deviation >= 0 of the bias's start.
         embedding_scale: None: columns of W (and V) start with unit norm in random directions;
             a number: entries start as independent normals of that standard deviation.
         randomness: r in [0, 1]: columns of W (and V) start as those of (1 - r) O + r G,
