@@ -108,7 +108,7 @@ figure
 # ### With superposition
 #
 # Fewer latent dimensions than features, a ReLU at the output, and samples instead of the exact
-# gradient. This is the setting of which the [transition](gallery/index.md) is about, small. A curve
+# gradient: the setting of the [transition](gallery/index.md#the-transition), small. A curve
 # with superposition is rarely one power law: `jaxsup.fit.measure_regimes` cuts it into stretches.
 
 # %%
