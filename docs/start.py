@@ -109,7 +109,8 @@ figure
 #
 # Fewer latent dimensions than features, a ReLU at the output, and samples instead of the exact
 # gradient: the setting of the [transition](gallery/index.md#the-transition), small. A curve
-# with superposition is rarely one power law: `jaxsup.fit.measure_regimes` cuts it into stretches.
+# with superposition is rarely one power law: `jaxsup.fit.measure_regimes` cuts it into stretches,
+# and marks the first and the last power law.
 
 # %%
 from jaxsup.training.updates import choose_update
