@@ -113,6 +113,7 @@ figure
 # and marks the first and the last power law.
 
 # %%
+from jaxsup.fit.tables.regime_tables import format_regimes
 from jaxsup.training.updates import choose_update
 
 experiment = jaxsup.Experiment(
@@ -127,7 +128,7 @@ sweep = jaxsup.Sweep(experiment, seeds=5)
 print(choose_update(experiment).describe())
 dataset = jaxsup.run(sweep)
 regimes = jaxsup.fit.measure_regimes(dataset)
-print(jaxsup.fit.tables.regime_tables.format_regimes(regimes))
+print(format_regimes(regimes))
 
 # %% [markdown]
 # ### One network

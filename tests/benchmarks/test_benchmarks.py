@@ -14,6 +14,7 @@ import pytest
 from benchmarks import bottleneck, comparison, devices, first_result, held_out, report, turns
 from benchmarks.__main__ import NAMES
 from benchmarks.accelerator import contents, speed
+from benchmarks.accelerator.stages import Surroundings
 from benchmarks.comparison import Row, Spread
 
 
@@ -240,8 +241,8 @@ def test_curves_are_compared_before_anything_is_timed(monkeypatch):
     assert not turned
 
 
-def test_the_example_of_an_accelerator_is_the_sweep_that_its_title_names(monkeypatch):
+def test_the_example_of_an_accelerator_is_the_sweep_that_its_title_names(monkeypatch, tmp_path):
     (stage,) = (stage for stage in contents.STAGES if stage.name == "example")
     monkeypatch.setattr(speed, "read_sweep", lambda file: pytest.fail(f"reads {file}"))
     with pytest.raises(pytest.fail.Exception, match=stage.title.split()[-1]):
-        next(stage.run(None))
+        next(stage.run(Surroundings(tmp_path, True, [], 0.0)))
