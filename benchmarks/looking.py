@@ -70,7 +70,7 @@ def cases(*, tiny: bool) -> dict[str, Any]:
 
     if tiny:
         return {"8/2/8": sweep(bottleneck(8, 2, 8, 4), 2, 2)}
-    found = {"quick start": quick_start()}
+    found = {"examples/transition.toml": example()}
     for steps in (1_000, 20_000):
         for count, latent, batch, seeds in (
             (64, 16, 64, 16),
@@ -94,7 +94,7 @@ def cases(*, tiny: bool) -> dict[str, Any]:
     return found
 
 
-def quick_start() -> Any:
+def example() -> Any:
     """The sweep of `examples/transition.toml` with 16 seeds, its samples by default."""
     import jaxsup
     from jaxsup.sweep.tables import read_sweep

@@ -25,7 +25,7 @@
 # | one-active loss, N = 256, K = 32, float64 | 156 µs | 23 million |
 #
 # The real size of the transition, 390 networks of 1,024 features for 30,000 steps, takes seven minutes of
-# one H100 and is nothing for two cores (`jaxsup reproduce transition --scale paper`). At its quick scale
+# one H100 and is too much for two cores (`jaxsup reproduce transition --scale paper`). At its quick scale
 # it takes minutes on two cores.
 #
 # - Compilation is a few seconds a program. Many networks of one structure are cheaper than few of

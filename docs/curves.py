@@ -84,7 +84,7 @@ import jaxsup
 
 fit = jaxsup.fit_power_law(steps, losses, window=(1000, 50_000))
 print(fit.exponent, fit.interval, fit.window)
-print(fit.correlation_open, fit.widest)  # whether the record tells the interval
+print(fit.correlation_open, fit.widest)  # whether the record leaves it open
 found = jaxsup.fit.regimes(steps, losses)
 for stretch in found.stretches:
     print(stretch.kind, stretch.window, stretch.exponent)

@@ -108,10 +108,14 @@ figure
 # ### With superposition
 #
 # Fewer latent dimensions than features, a ReLU at the output, and samples instead of the exact
-# gradient. This is the setting of which the [transition](gallery/index.md) is about, small. A curve
-# with superposition is rarely one power law: `jaxsup.fit.measure_regimes` cuts it into stretches.
+# gradient: the setting of the [transition](gallery/index.md#the-transition), small. A curve
+# with superposition is rarely one power law: `jaxsup.fit.measure_regimes` cuts it into stretches,
+# and marks the first and the last power law.
 
 # %%
+from jaxsup.fit.tables.regime_tables import format_regimes
+from jaxsup.training.updates import choose_update
+
 experiment = jaxsup.Experiment(
     jaxsup.PowerLawFeatures(64, exponent=1.5),
     jaxsup.DiagonalTeacher(exponent=0.0),
@@ -121,10 +125,10 @@ experiment = jaxsup.Experiment(
     steps=3000,
 )
 sweep = jaxsup.Sweep(experiment, seeds=5)
-print(jaxsup.training.updates.choose_update(experiment).describe())
+print(choose_update(experiment).describe())
 dataset = jaxsup.run(sweep)
 regimes = jaxsup.fit.measure_regimes(dataset)
-print(jaxsup.fit.tables.regime_tables.format_regimes(regimes))
+print(format_regimes(regimes))
 
 # %% [markdown]
 # ### One network

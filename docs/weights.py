@@ -6,10 +6,10 @@
 # page was built.
 #
 # ```bash
-# jaxsup spectrum model.safetensors --out table.png                      # every matrix; --tensor 'encoder.*' for some
-# jaxsup spectrum model.safetensors --tensor wte.weight --labels vocab.txt --neighbors cat --out wte.png
-# jaxsup spectrum decoder.npy --features 0:1000 --cluster-cosine 0.8     # geometry of subsets and clusters
-# jaxsup spectrum early.safetensors late.safetensors --tensor wte.weight # angles, eigenspaces, matched features
+# jaxsup spectrum model.safetensors --out table.png  # every matrix; --tensor 'encoder.*': some
+# jaxsup spectrum model.safetensors --tensor wte.weight --labels vocab.txt --neighbors cat
+# jaxsup spectrum decoder.npy --features 0:1000 --cluster-cosine 0.8  # subsets and clusters
+# jaxsup spectrum early.safetensors late.safetensors --tensor wte.weight  # what both share
 # ```
 #
 # ## One matrix
@@ -46,7 +46,7 @@ Image("decoder.png", width=760)
 
 # %% [markdown]
 # Beside each number stands what a random matrix shows of it: with Gaussian entries, and with W's
-# norms kept and its directions redrawn. A saturation of 0.985 is what any 768 x 50,257 matrix has.
+# norms kept and its directions redrawn. A saturation of 0.985 is what a random 768 x 50,257 matrix has.
 # [How spectra are measured](methods/spectra.md) says what each number means and needs,
 # [Names of geometries](methods/geometries.md) how a name is found.
 #

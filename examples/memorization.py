@@ -2,7 +2,7 @@
 
     python examples/memorization.py FIGURE.png
 
-Two hidden dimensions, 100 sparse features, and training sets of T samples (`training_set`, drawn
+Two latent dimensions, 100 sparse features, and training sets of T samples (`training_set`, drawn
 once a seed; a smaller set is the beginning of a larger one). With few samples the network gives
 each of them a direction of its own and learns nothing of the features: the loss on the set
 vanishes, that on the law does not. With many samples a few features get directions. Between, the

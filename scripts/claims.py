@@ -113,7 +113,9 @@ def page(sections: list[str]) -> str:
         "",
     ]
     # Those of one figure at several scales stay in their order.
-    return "\n".join([*head, *sorted(sections, key=_name_of)]).rstrip() + "\n"
+    names = [*map(_name_of, sections)]
+    named = [_headed(part, names.count(_name_of(part)) > 1) for part in sections]
+    return "\n".join([*head, *sorted(named, key=_name_of)]).rstrip() + "\n"
 
 
 def kept_sections(text: str, commands: set[str]) -> list[str]:
@@ -129,7 +131,13 @@ def _command_of(section: str) -> str:
 
 
 def _name_of(section: str) -> str:
-    return section.partition("\n")[0].removeprefix("## ")
+    return section.partition("\n")[0].removeprefix("## ").partition(",")[0]
+
+
+def _headed(section: str, several: bool) -> str:
+    """The section, its scale in its heading where its figure has several: links name one."""
+    scale = f", {_command_of(section).rpartition(' ')[2]}" if several else ""
+    return "\n".join([f"## {_name_of(section)}{scale}", *section.split("\n")[1:]])
 
 
 def main() -> None:

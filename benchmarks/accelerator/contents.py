@@ -27,7 +27,7 @@ STAGES = (
     Stage("profile", "where the time of a 64/16/64 update goes", profile.ablation, 20, 60),
     Stage("kernels", "what the device does in an update", kernels.find, 15, 50),
     Stage("filling", "how many networks fill the devices", profile.filling, 20, 60),
-    Stage("quick-start", "the quick start's sweep", speed.quick_start, 20, 40),
+    Stage("example", "the sweep of examples/transition.toml", speed.example, 20, 40),
     Stage("company", "several processes on one device", company.find, 25, 60),
     Stage("rival", "the eager loop in the same arithmetic", speed.rival, 60, 100),
     Stage("candidates", "kernels that may take the place of others", candidates.gradients, 30, 60),

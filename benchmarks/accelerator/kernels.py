@@ -62,7 +62,7 @@ def find(surroundings: Surroundings) -> Iterator[Finding]:
 def _cases(*, small: bool) -> Iterator[tuple[str, jaxsup.Experiment, int]]:
     case = small_case(small=small)
     yield case.name, bottleneck_experiment(case), case.networks
-    # As the quick start's sweep has them.
+    # As the sweep of examples/transition.toml has them.
     middling = jaxsup.Experiment(
         jaxsup.PowerLawFeatures(128, 1.5),
         jaxsup.DiagonalTeacher(0.0),

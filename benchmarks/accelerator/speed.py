@@ -1,4 +1,4 @@
-"""Shares of the roofline, the quick start, the eager loop, and a figure at paper scale."""
+"""Shares of the roofline, a sweep of the examples, the eager loop, and a figure at paper scale."""
 
 import dataclasses
 import importlib.util
@@ -69,8 +69,8 @@ def _share(name: str, row: bottleneck.Row) -> Finding:
     return Finding(f"{name}: share", None, reached, None, "%", note)
 
 
-def quick_start(surroundings: Surroundings) -> Iterator[Finding]:
-    """The sweep of the quick start, as `jaxsup.run` trains it: few, middling networks."""
+def example(surroundings: Surroundings) -> Iterator[Finding]:
+    """The sweep of `examples/transition.toml`, by `jaxsup.run`: few, middling networks."""
     sweep = read_sweep(ROOT / "examples" / "transition.toml")
     if surroundings.small:
         experiment = dataclasses.replace(sweep.experiment, steps=20)

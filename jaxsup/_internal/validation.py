@@ -115,6 +115,47 @@ def check_positive_integer(name: str, value: object, do: str, *, most: int = MOS
         raise fail(name, f"a positive integer of at most {most}", value, do)
 
 
+def check_integer(name: str, value: object, do: str, *, low: int, high: int | None = None) -> None:
+    """Check that `value` is an integer from `low` on, by its type too.
+
+    Arguments:
+        name: argument, by its dotted path.
+        value: what came.
+        do: advice, an imperative.
+        low: smallest number.
+        high: largest number; None: any.
+
+    Raises:
+        ValueError: it is none, or outside.
+    """
+    if not isinstance(value, int | np.integer) or not is_integer(value) or value < low:
+        raise fail(name, f"an integer >= {low}", value, do)
+    if high is not None and value > high:
+        raise fail(name, f"an integer of at most {high}", value, do)
+
+
+def feature_indices(name: str, values: Values, count: int) -> np.ndarray:
+    """Indices of some of `count` features, as an array of integers of one axis.
+
+    Arguments:
+        name: argument, by its dotted path.
+        values: integers from 0 to `count` - 1; there may be none.
+        count: how many features there are.
+
+    Raises:
+        ValueError: an index is no integer by its type (a mask holds none), or is not there.
+    """
+    array = np.asarray(values).reshape(-1)
+    expected = f"features 0..{count - 1}"
+    if array.size and array.dtype.kind not in "iu":
+        do = "count from 0; numpy.flatnonzero has those of a mask"
+        raise fail(name, expected, f"dtype {array.dtype}", do, described=True)
+    outside = array[(array < 0) | (array >= count)]
+    if outside.size:
+        raise fail(name, expected, int(outside[0]), "count from 0")
+    return array.astype(int)
+
+
 def check_boolean(name: str, value: object) -> None:
     """Check that `value` is True or False: text and numbers are neither.
 

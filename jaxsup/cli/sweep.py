@@ -32,7 +32,7 @@ class SweepCommand:
       jaxsup sweep examples/transition.toml --out runs/transition --resume
       jaxsup sweep examples/exponents.toml --out runs/exponents --seeds 16 --json
       jaxsup sweep examples/exponents.toml --out runs/short --set steps=2000
-      jaxsup sweep examples/transition.toml --out runs/further --initial runs/transition
+      jaxsup sweep examples/pairs.toml --out runs/further --initial runs/pairs
       jaxsup sweep examples/transition.toml --dry-run
 
     The TOML file describes one experiment and the axes to scan; the files in examples/ explain

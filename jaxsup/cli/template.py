@@ -10,7 +10,7 @@ TEMPLATE = """\
 #
 # Every key is an argument of the class of the same name in the Python package. Keys that are
 # commented out with their default may be left out. `jaxsup list` tells what else there is, and
-# `jaxsup sweep {file} --out {out} --set steps=100` changes a key for one run.
+# `jaxsup sweep {file} --out {out} --set batch_size=64` changes a key for one run.
 
 seeds = 4               # seeds 0..3, or a list like [3, 7]: start, data and evaluation samples
 steps = 400             # updates

@@ -46,7 +46,7 @@ class Experiment(Configuration):
             `OneActiveFeatures` with a diagonal teacher.
         record: what to record and when.
         reduction: ``"half_sum"``, ``"sum"`` or ``"mean"``, see `jaxsup.training.losses`.
-        importance: weight of each feature in the loss: r for r^(i-1), or an array [features].
+        importance: weight >= 0 of each feature in the loss: r for r^(i-1), or an array [features].
         sampling: how samples are drawn: ``"sparse"``: as lists of active features, for
             `PowerLawFeatures`, `SparseFeatures`, groups and trees with few features active;
             ``"dense"``: feature by feature, for any law; ``"auto"``: the first where it pays. The

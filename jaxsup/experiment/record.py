@@ -121,9 +121,13 @@ class Record(Configuration):
     def schedule(self, total: int) -> Int[np.ndarray, " records"]:
         """The recorded steps of a run of `total` updates: increasing, from 0 to `total`.
 
+        Raises:
+            ValueError: `total` is no positive integer.
+
         >>> Record(points=5).schedule(1000).tolist()
         [0, 1, 10, 100, 1000]
         """
+        check_positive_integer("total", total, "give the number of updates")
         if self.steps is not None:
             chosen = np.asarray([0, *self.steps])
         elif self.spacing == "linear":

@@ -55,11 +55,11 @@ class Student(AbstractStudent):
             W = I, K = N, no superposition; ``"learned"``: W learned, read out by its transpose;
             ``"untied"``: W and the readout V learned apart.
         core: whether there is a learned K x K core B (without: B = I).
-        core_scale: standard deviation of the core's start; 0 = zero start.
+        core_scale: standard deviation >= 0 of the core's start; 0 = zero start.
         activation: phi, an `AbstractActivation` or the name of one: ``"relu"``, ``"identity"``,
             ``"leaky-relu"``, ``"gelu"``, ``"abs"``.
         bias: whether there is a learned output bias c.
-        bias_scale: standard deviation of the bias's start.
+        bias_scale: standard deviation >= 0 of the bias's start.
         embedding_scale: None: columns of W (and V) start with unit norm in random directions;
             a number: entries start as independent normals of that standard deviation.
         randomness: r in [0, 1]: columns of W (and V) start as those of (1 - r) O + r G,
@@ -72,7 +72,7 @@ class Student(AbstractStudent):
             n standard normal, drawn anew for each sample. It is part of the network: in training
             and in the recorded loss alike, which for a linear student it raises by sigma^2
             sum_i w_i |v_i|^2, w the weights of the loss (1/2 sigma^2 ||V||_F^2 by default). None:
-            no noise. Networks with noise, be it 0, are trained by plain updates.
+            no noise. Noise, be it 0, leaves out the listed and the gathered update.
 
     Raises:
         ValueError: an argument is outside of its range, nothing would be learned, a randomness is

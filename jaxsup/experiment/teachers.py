@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsup._internal.validation import Scalar, Values, as_numbers, check_number, fail
+from jaxsup._internal.validation import (
+    Scalar,
+    Values,
+    as_numbers,
+    check_number,
+    check_positive_integer,
+    fail,
+)
 from jaxsup.experiment.activations import AbstractActivation, as_activation
 from jaxsup.experiment.configuration import Configuration, check_exponent, check_growth
 
@@ -69,7 +76,12 @@ class DiagonalTeacher(AbstractTeacher):
         check_growth("teacher.exponent", self.exponent, advice, power=power, base=count)
 
     def gains(self, count: int) -> Float[Array, " features"]:
-        """A_ii = i^-b."""
+        """A_ii = i^-b.
+
+        Raises:
+            ValueError: `count` is no positive integer.
+        """
+        check_positive_integer("count", count, "give the number of features N")
         dtype = jnp.result_type(float)
         index = jnp.arange(1, count + 1, dtype=dtype)
         return jnp.exp(-jnp.asarray(self.exponent, dtype) * jnp.log(index))

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy.typing import ArrayLike
 
-from jaxsup._internal.validation import check_positive_integer, fail, is_integer
-from jaxsup.fit.numbers import check_count, read_numbers
+from jaxsup._internal.validation import check_integer, check_positive_integer, fail, is_integer
+from jaxsup.fit.numbers import read_numbers
 from jaxsup.fit.single.result import PowerLawFit
 
 _LEVEL = 0.95
@@ -184,8 +184,8 @@ def from_bootstrap(
     """
     from scipy.special import ndtri, stdtrit
 
-    check_count("resamples", resamples, 1, "take 1000")
-    check_count("seed", seed, 0, "give a natural number")
+    check_integer("resamples", resamples, "take 1000", low=1)
+    check_integer("seed", seed, "give a natural number", low=0)
     values = np.asanyarray(samples)  # a statistic respects masks, which resampling keeps
     if values.ndim == 0 or len(values) < 2:
         raise fail("samples", "two or more", values.size, "repeat the measurement")

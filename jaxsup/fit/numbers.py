@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from numpy.typing import ArrayLike
 
-from jaxsup._internal.validation import fail, is_integer
+from jaxsup._internal.validation import fail
 
 _EXPECTED = "an array of real numbers"
 
@@ -57,22 +57,6 @@ def check_real(name: str, array: Shaped[np.ndarray, "..."]) -> None:
     if array.size and not real:
         do = "convert it with numpy.asarray(..., float) if that is what it means"
         raise fail(name, _EXPECTED, f"dtype {array.dtype}", do, described=True)
-
-
-def check_count(name: str, value: object, least: int, do: str) -> None:
-    """Raise unless `value` is a whole number of at least `least`, by its type too.
-
-    Arguments:
-        name: what it is called in the error.
-        value: what came.
-        least: smallest number.
-        do: advice, an imperative.
-
-    Raises:
-        ValueError: it is none, or smaller.
-    """
-    if not isinstance(value, int | np.integer) or not is_integer(value) or value < least:
-        raise fail(name, f"an integer >= {least}", value, do)
 
 
 def _join(values: Sequence[object]) -> np.ndarray:

@@ -46,7 +46,8 @@ def classify(
             4 tolerance count as equal and those below 2 tolerance as zero, so a random matrix of
             a few features may hold accidental orthogonal ones if this is large. 1e-3 suits weights
             that have converged in float32; those that still carry gradient noise want 1e-2 to 5e-2.
-        zero_tolerance: a feature with ||w_i|| <= zero_tolerance max_j ||w_j|| is not represented.
+        zero_tolerance: in (0, 1); a feature with ||w_i|| <= zero_tolerance max_j ||w_j|| is not
+            represented.
         max_features: components of more features are "irregular" by their size alone.
         max_pairs: pairs of features that may be compared; all N^2 take seconds for 20,000 features
             and hours for 10^6, unless the first thousand rows show that all are one component.

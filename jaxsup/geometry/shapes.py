@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.validation import check_positive_integer
+
 Points: TypeAlias = Float[np.ndarray, "latent points"]
 
 _GOLDEN = (1.0 + math.sqrt(5.0)) / 2.0
@@ -23,7 +25,12 @@ def simplex(n: int) -> Points:
 
 
 def polygon(n: int) -> Points:
-    """n corners of the regular n-gon on the unit circle."""
+    """n corners of the regular n-gon on the unit circle.
+
+    Raises:
+        ValueError: n is no positive integer.
+    """
+    check_positive_integer("n", n, "give the number of corners")
     angles = 2.0 * np.pi * np.arange(n) / n
     return np.stack([np.cos(angles), np.sin(angles)])
 
@@ -32,7 +39,11 @@ def antiprism(n: int, height: float = 0.6) -> Points:
     """2 n corners: those of a regular 2n-gon, alternately raised and lowered by `height`.
 
     The cycle scheme of 2 n points with idempotents E_1 + E_n; tight for height = sqrt(1/2).
+
+    Raises:
+        ValueError: n is no positive integer.
     """
+    check_positive_integer("n", n, "give half the number of corners")
     return np.vstack([polygon(2 * n), height * (-1.0) ** np.arange(2 * n)])
 
 

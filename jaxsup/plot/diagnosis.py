@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 
-from jaxsup._internal.validation import fail
+from jaxsup._internal.validation import fail, is_integer
 from jaxsup.plot.geometry import (
     cosine_histogram,
     feature_geometry,
@@ -97,7 +97,7 @@ def choose_component(diagnosis: Diagnosis, position: int | None) -> int | None:
     """
     components = diagnosis.geometry.components
     if position is not None:
-        if not 0 <= position < len(components):
+        if not is_integer(position) or not 0 <= position < len(components):
             expected = f"0..{len(components) - 1}" if components else "none, as there is no feature"
             raise fail(
                 "component", expected, position, "count from 0, in the order of the features"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup._internal.validation import fail
+from jaxsup._internal.validation import fail, feature_indices
 from jaxsup.plot.style import COLOR_MAP, COLORS, GUIDE, NEW, add_legend, styled
 
 if TYPE_CHECKING:
@@ -95,10 +95,8 @@ def spectral_measures(
         ValueError: a feature is not there, or the matrix has no eigenspace.
     """
     measures = np.asarray(spectrum.measures, np.float64)
-    rows = list(range(len(measures))) if features is None else [int(i) for i in features]
-    for feature in rows:
-        if not 0 <= feature < len(measures):
-            raise fail("features", f"indices 0..{len(measures) - 1}", feature, "count from 0")
+    chosen = range(len(measures)) if features is None else features
+    rows = feature_indices("features", chosen, len(measures)).tolist()
     if not measures.shape[1]:
         text, do = "a zero matrix", "draw another matrix"
         raise fail("spectrum", "an eigenspace", text, do, described=True)

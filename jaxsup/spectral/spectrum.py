@@ -7,12 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.display import named
-from jaxsup._internal.validation import is_traced
+from jaxsup._internal.validation import fail, is_traced
 from jaxsup.spectral.arrays import (
     as_array,
     check_tolerances,
@@ -146,7 +145,9 @@ class FrameSpectrum(eqx.Module):
 
     @in_own_precision
     def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "latent latent"]:
-        """P_k, the projector on one eigenspace, whatever its basis; zero past `count`."""
+        """P_k, the projector on an eigenspace (an integer), whatever its basis; 0 past `count`."""
+        if not jnp.issubdtype(jnp.result_type(eigenspace), jnp.integer):
+            raise fail("eigenspace", "an integer", eigenspace, "count from 0")
         inside = jnp.where((self.labels == eigenspace)[None, :], self.basis, 0.0)
         inside = jnp.where(eigenspace < self.count, inside, 0.0)
         return exact_product(inside, inside.T)
@@ -166,7 +167,9 @@ class FrameSpectrum(eqx.Module):
         )
 
     def __getitem__(self, index: Any) -> "FrameSpectrum":
-        """One replica (or a slice of them) of a batched spectrum."""
+        """One replica (or a slice of them) of a batched spectrum; IndexError past the last."""
+        if not is_traced(index):
+            np.broadcast_to(0, self.rank.shape)[index]  # raises, where JAX takes the last
         return jax.tree.map(lambda leaf: leaf[index], self)
 
 
@@ -214,8 +217,7 @@ def decompose(
     W = as_array(W)
     check_tolerances(relative_tolerance=relative_tolerance, rank_tolerance=rank_tolerance)
     spectrum = decompose_compiled(W, relative_tolerance, rank_tolerance)
-    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(spectrum))
-    return spectrum if traced else spectrum.trim()
+    return spectrum if is_traced(spectrum) else spectrum.trim()
 
 
 def decompose_padded(
@@ -231,7 +233,6 @@ def decompose_padded(
     tolerances = [jnp.asarray(x).astype(V.dtype) for x in (relative_tolerance, rank_tolerance)]
     S = smaller_product(V)
     values, labels, basis, coordinates = eigen_coordinates(V, S, tolerances)
-
     size = len(values)
     member = (labels[:, None] == jnp.arange(size)[None, :]).astype(V.dtype)
     sizes = jnp.sum(member, axis=0)

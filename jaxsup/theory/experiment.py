@@ -43,8 +43,8 @@ def loss_curve(
     Sampled training follows the same curve as the batch grows.
 
     Arguments:
-        experiment: made of the package's own features, teacher, student and SGD; its ``loss`` may
-            be sampled or population. A reduction other than 1/2 sum scales the loss and with it the
+        experiment: made of the package's own features, teacher, student and SGD; its ``gradient``
+            may be either. A reduction other than 1/2 sum scales the loss and with it the
             effective learning rate.
         steps: update counts >= 0, of any shape.
         key: the key of `jaxsup.simulate`, which settles W and the start. Without it the core and

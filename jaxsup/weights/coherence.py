@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import gammaln
 
+from jaxsup._internal.validation import check_positive_integer
 from jaxsup.spectral.overlap import mean_squared_cosine_on_host, welch_bound
 
 # Multiply-adds that the coherence may cost before it is cut down to a bound: below a second on two
@@ -87,9 +88,13 @@ def random_mean_cosine(latent: int) -> float:
 
     About sqrt(2 / (pi K)); the root mean square is 1 / sqrt(K).
 
+    Raises:
+        ValueError: K is no positive integer.
+
     >>> round(random_mean_cosine(2), 4), round(random_mean_cosine(3), 4)
     (0.6366, 0.5)
     """
+    check_positive_integer("latent", latent, "give the latent dimension K")
     return math.exp(gammaln(latent / 2) - gammaln((latent + 1) / 2)) / math.sqrt(math.pi)
 
 

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from jaxsup._internal.display import html_table, html_text
+from jaxsup._internal.validation import feature_indices
 from jaxsup.geometry import Geometry, classify
 from jaxsup.spectral import FrameSpectrum
 from jaxsup.spectral.arrays import check_tolerances
@@ -31,7 +32,6 @@ from jaxsup.weights.spectrum_text import (
 # Multiply-adds that splitting the features into components may cost: some half a minute.
 _GEOMETRY_WORK = 3e11
 _LOCALIZED = 0.99  # participation ratio from which a feature counts as being on one eigenspace
-
 
 _EACH = (
     "norms",
@@ -92,10 +92,15 @@ class Diagnosis:
         )
 
     def to_dict(self, features: Sequence[int] = ()) -> dict[str, Any]:
-        """All of it as JSON-safe values; the spectral measures of the chosen features only."""
+        """All of it as JSON-safe values; the spectral measures of the chosen features only.
+
+        Raises:
+            ValueError: a feature is not there.
+        """
         spectrum, law = self.spectrum, self.measures.law
         plain = ("eigenvalues", "multiplicities", "spreads", "tightness", "raw_eigenvalues")
         latent, count = self.matrix.shape
+        chosen = feature_indices("features", features, count).tolist()
         certificate = self.certificate
         return {
             "features": count,
@@ -122,7 +127,7 @@ class Diagnosis:
                 **{name: np.asarray(getattr(spectrum, name)).tolist() for name in _EACH},
                 **{name: each.tolist() for name, each in self.measures.per_feature.items()},
             },
-            "measures": {str(i): np.asarray(spectrum.measures[i]).tolist() for i in features},
+            "measures": {str(i): np.asarray(spectrum.measures[i]).tolist() for i in chosen},
             "geometry": self.geometry.to_dict(),
             "certificate": None
             if certificate is None

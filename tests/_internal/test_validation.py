@@ -37,3 +37,24 @@ def test_a_choice_of_the_user_is_quoted():
     message = "kind: expected one of 'sgd', 'adam'; got 'a dam'; did you mean 'adam'[?]"
     with pytest.raises(ValueError, match=message):
         validation.check_choice("kind", "a dam", ("sgd", "adam"))
+
+
+def test_integers_have_ends():
+    validation.check_integer("n", 4, "take 4", low=4, high=4)
+    for value, message in (
+        (3, "n: expected an integer >= 4; got 3; take 4"),
+        (5, "n: expected an integer of at most 4; got 5; take 4"),
+        (4.0, "n: expected an integer >= 4; got 4.0; take 4"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            validation.check_integer("n", value, "take 4", low=4, high=4)
+
+
+def test_indices_of_features_are_integers_that_are_there():
+    assert validation.feature_indices("features", [], 3).tolist() == []
+    assert validation.feature_indices("features", range(3), 3).tolist() == [0, 1, 2]
+    assert validation.feature_indices("features", np.asarray([2], np.uint8), 3).dtype == int
+    with pytest.raises(ValueError, match=r"features 0\.\.2; got dtype bool; count from 0; nump"):
+        validation.feature_indices("features", [True, False, True], 3)
+    with pytest.raises(ValueError, match=r"features: expected features 0\.\.2; got -1; count"):
+        validation.feature_indices("features", [0, -1], 3)

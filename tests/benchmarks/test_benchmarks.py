@@ -13,6 +13,8 @@ import pytest
 
 from benchmarks import bottleneck, comparison, devices, first_result, held_out, report, turns
 from benchmarks.__main__ import NAMES
+from benchmarks.accelerator import contents, speed
+from benchmarks.accelerator.stages import Surroundings
 from benchmarks.comparison import Row, Spread
 
 
@@ -237,3 +239,10 @@ def test_curves_are_compared_before_anything_is_timed(monkeypatch):
     with pytest.raises(SystemExit, match=r"work, c differ by 0\.2, allowed 0\.1: not the same"):
         turns.take_turns("contest", ("a", "b", "c"), {}, 2, check=notes, apart=False)
     assert not turned
+
+
+def test_the_example_of_an_accelerator_is_the_sweep_that_its_title_names(monkeypatch, tmp_path):
+    (stage,) = (stage for stage in contents.STAGES if stage.name == "example")
+    monkeypatch.setattr(speed, "read_sweep", lambda file: pytest.fail(f"reads {file}"))
+    with pytest.raises(pytest.fail.Exception, match=stage.title.split()[-1]):
+        next(stage.run(Surroundings(tmp_path, True, [], 0.0)))

@@ -13,6 +13,8 @@ from helpers import assert_error_form
 
 import jaxsup as package
 from jaxsup.cli.listing import settings_of
+from jaxsup.cli.sweep import SweepCommand
+from jaxsup.sweep.amendments import amend_sweep, parse_amendment
 from jaxsup.sweep.tables import read_sweep, sweep_to_tables
 
 
@@ -32,6 +34,20 @@ def test_the_file_runs(tmp_path: Path) -> None:
     assert bool(dataset["complete"].all())
     assert not dataset["status"].values.any()
     assert (loss[..., -1] < loss[..., 0]).all()
+
+
+def test_the_change_of_a_key_that_it_names_is_one(tmp_path: Path) -> None:
+    jaxsup("init", "first.toml", cwd=tmp_path)
+    text = (tmp_path / "first.toml").read_text()
+    (change,) = re.findall(r"--set (\S+)` changes", text)
+    amended = amend_sweep(tomllib.loads(text), [parse_amendment(change)])
+    assert f"{amended.experiment.batch_size}" == change.removeprefix("batch_size=") != "32"
+
+
+def test_what_the_help_begins_another_sweep_from_keeps_its_last_parameters() -> None:
+    (first,) = re.findall(r"sweep (\S+) .*--initial", SweepCommand.__doc__ or "")
+    experiment = read_sweep(Path(__file__).parents[2] / first).experiment
+    assert experiment.record.parameter_steps[-1] == experiment.steps
 
 
 def test_every_key_of_its_classes_is_explained(tmp_path: Path) -> None:

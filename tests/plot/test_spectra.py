@@ -141,7 +141,7 @@ def test_features_eigenspaces_and_components_that_are_not_there_are_refused() ->
     _, ax = plot.new_figure()
     assert_one_line_error(
         lambda: spectral_measures(diagnosis.spectrum, ax, features=[8]),
-        r"features: expected indices 0..7; got 8",
+        r"features: expected features 0..7; got 8",
     )
     assert_one_line_error(
         lambda: spectral_measures(spectral.decompose(np.zeros((2, 3))), ax),

@@ -195,8 +195,11 @@ def test_the_page_of_claims_says_what_the_reports_hold(tmp_path: Path) -> None:
         assert page[page.index("## a-figure") :].strip() in kept
         assert kept.index("## a-figure") < kept.index("## b-figure")
     (tmp_path / "b-figure.json").write_text(json.dumps({**other, "scale": "paper"}))
-    subprocess.run([*command, "--keep"], check=True)
+    for _ in range(2):
+        subprocess.run([*command, "--keep"], check=True)
     both = (tmp_path / "page.md").read_text()
+    heads = [line for line in both.splitlines() if line.startswith("## ")]
+    assert sorted(heads) == ["## a-figure", "## b-figure, paper", "## b-figure, quick"]
     assert "4 claims of 2 figures: 3 agrees, 1 differs, 0 not claimed." in both
     assert "b-figure --scale quick`" in both
     assert "b-figure --scale paper`" in both

@@ -169,6 +169,9 @@ def test_the_plateau_is_where_dimensions_per_feature_stay_near_a_half() -> None:
 BAD = {
     "no instances": (lambda: toys.instance_densities(0), "instances: expected a positive integer"),
     "no sizes": (lambda: toys.one_active(sizes=()), r"sizes: expected at least one pair \(N, K\)"),
+    "no latent dimension": (lambda: toys.elhage_geometry(latent=0), "latent: expected a positive"),
+    "no features": (lambda: toys.elhage_introduction(features=-30), "features: expected a posi"),
+    "no width": (lambda: toys.width_scaling(latents=(0,)), "latents: expected a positive integer"),
     "density above one": (
         lambda: toys.two_feature_phases(densities=[0.5, 1.5], importances=[1.0]),
         r"densities: expected probabilities in \(0, 1\]; got \[0.5, 1.5\]",

@@ -123,3 +123,12 @@ def test_a_diverged_replica_stays_alone():
         assert np.all(np.isnan(batch.capacities[i]))
         assert batch.rank[i] == 0
     same(batch[1].trim(), spectral.decompose(Ws[1]))
+
+
+def test_a_batch_ends_after_its_last_replica():
+    batch = spectral.decompose_batch(np.stack([polygon(5), 2 * polygon(5)]).astype(np.float32))
+    assert [round(float(one.raw_eigenvalues[0]), 2) for one in batch] == [2.5, 10.0]
+    with pytest.raises(IndexError, match="index 2 is out of bounds for axis 0 with size 2"):
+        batch[2]
+    one = jax.jit(lambda index: batch[index].raw_eigenvalues)(1)
+    np.testing.assert_allclose(one, batch[1].raw_eigenvalues)

@@ -201,6 +201,11 @@ def test_the_largest_features_come_in_the_order_of_the_matrix() -> None:
     assert largest_features(diagnose(W)) == [0, 1, 2, 3]
 
 
+def test_measures_of_features_that_are_not_there_are_refused() -> None:
+    match = r"features: expected features 0\.\.4; got 5; count from 0"
+    assert_one_line_error(lambda: diagnose(polygon(5)).to_dict([0, 5]), match)
+
+
 @pytest.mark.parametrize("peak", [1e16, 1e-16])
 def test_entries_whose_squares_leave_the_range_are_refused(peak: float) -> None:
     assert_one_line_error(

@@ -51,7 +51,12 @@ def check_count(count: object) -> None:
 
 
 def power_law(count: int, exponent: Scalar, *, normalize: bool) -> Float[Array, " features"]:
-    """i^-a for i = 1..N, divided by its sum if asked."""
+    """i^-a for i = 1..N, divided by its sum if asked.
+
+    Raises:
+        ValueError: `count` is no integer from 1 to 2^24.
+    """
+    check_count(count)
     dtype = jnp.result_type(float)
     logs = -jnp.asarray(exponent, dtype) * jnp.log(jnp.arange(1, count + 1, dtype=dtype))
     if not normalize:

@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.validation import (
     check_boolean,
+    check_integer,
     check_number,
     check_positive_integer,
     fail,
 )
 from jaxsup.fit.intervals import Estimate
-from jaxsup.fit.numbers import check_count
 from jaxsup.fit.scaling.results import ScalingFit, ScalingTerm, positive_numbers
 from jaxsup.fit.scaling.robust import Design, minimize, objective, predict
 
@@ -77,7 +77,7 @@ def fit_scaling(
     check_positive_integer("resamples", resamples, "give a number of fits")
     if resamples < 50:
         raise fail("resamples", "at least 50", resamples, "intervals want hundreds")
-    check_count("seed", seed, 0, "give a natural number")
+    check_integer("seed", seed, "give a natural number", low=0)
     losses = positive_numbers("loss", loss)
     axes = {
         name: _axis(name, values, losses)

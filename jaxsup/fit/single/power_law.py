@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.blas import one_blas_thread
-from jaxsup._internal.validation import check_boolean, check_number, fail
+from jaxsup._internal.validation import MOST, check_boolean, check_integer, check_number, fail
 from jaxsup.fit.curves import Curve, Losses, bin_curve, read_losses
-from jaxsup.fit.numbers import check_count
 from jaxsup.fit.single.jumps import find_jump
 from jaxsup.fit.single.least_squares import Fits, fit_log_loss
 from jaxsup.fit.single.record_noise import noise_of_curve, noise_of_fit
@@ -71,7 +70,7 @@ def fit_power_law(
         floor: fit c as well, which may be negative.
         min_decades: shortest window, in decades of steps, > 0; one more is asked for with a floor.
         max_drift: largest accepted drift of the local slope as a fraction of the exponent, > 0.
-        points_per_decade: bins per decade, >= 4.
+        points_per_decade: bins per decade, an integer >= 4.
         confidence: level of the interval, in (0, 1).
         resamples: draws of noise under which the window is chosen again, >= 2.
         bootstrap_seed: seed of their generator, >= 0. The order of the seeds does not matter.
@@ -222,11 +221,11 @@ def _check_options(
     """Raise unless every option is within its range."""
     check_number("min_decades", min_decades, "ask for about 1", low=0, low_open=True)
     check_number("max_drift", max_drift, "give a fraction of the exponent", low=0, low_open=True)
-    check_number("points_per_decade", points_per_decade, "take 16", low=4)
+    check_integer("points_per_decade", points_per_decade, "take 16", low=4, high=MOST)
     do = "give a fraction such as 0.95"
     check_number("confidence", confidence, do, low=0, high=1, low_open=True, high_open=True)
-    check_count("resamples", resamples, 2, "take 200")
-    check_count("bootstrap_seed", bootstrap_seed, 0, "give a natural number")
+    check_integer("resamples", resamples, "take 200", low=2)
+    check_integer("bootstrap_seed", bootstrap_seed, "give a natural number", low=0)
 
 
 def read_window(window: Sequence[SupportsFloat] | None) -> tuple[float, ...] | None:

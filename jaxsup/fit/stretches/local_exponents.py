@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.display import fields_in_short
-from jaxsup._internal.validation import check_number
+from jaxsup._internal.validation import MOST, check_integer, check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, group_curves, read_losses
 from jaxsup.fit.stretches.bin_noise import measure_noise, scatter_inflation, seed_deviations
 
@@ -58,14 +58,14 @@ def local_exponent(
 
     At each bin a line is fitted by least squares with the weights 1 - (d / h)^2 (Epanechnikov's
     kernel), d the distance in log10 t and h the bandwidth. h is larger where there would be fewer
-    than two bins beside the one in the middle, and where the curve ends the line is one-sided.
+    than four bins beside the one in the middle, and where the curve ends the line is one-sided.
 
     Arguments:
         steps: [steps], update counts >= 0, increasing; step 0 is left out (log 0).
         loss: [steps] or [seeds, steps]. In 2-D a seed with NaN or infinity is left out; in 1-D
             those entries are. The (mean) curve ends before its first value <= 0.
         bandwidth: h, in decades of steps, > 0.
-        points_per_decade: bins per decade, >= 4.
+        points_per_decade: bins per decade, an integer >= 4.
         confidence: level of the intervals, in (0, 1).
 
     Returns:
@@ -104,7 +104,7 @@ class LocalOptions(NamedTuple):
             ValueError: one is not.
         """
         check_number("bandwidth", self.bandwidth, "take about 0.35", low=0, low_open=True)
-        check_number("points_per_decade", self.points_per_decade, "take 16", low=4)
+        check_integer("points_per_decade", self.points_per_decade, "take 16", low=4, high=MOST)
         ends = {"low": 0, "high": 1, "low_open": True, "high_open": True}
         check_number("confidence", self.confidence, "give a fraction such as 0.95", **ends)
 

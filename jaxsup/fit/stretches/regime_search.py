@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from jaxsup._internal.blas import one_blas_thread
-from jaxsup._internal.validation import check_number
+from jaxsup._internal.validation import MOST, check_integer, check_number
 from jaxsup.fit.curves import Curve, Losses, bin_curve, group_curves, read_losses
 from jaxsup.fit.stretches.bin_noise import (
     Noise,
@@ -70,7 +70,7 @@ class RegimeOptions(NamedTuple):
         """
         fraction = "give a fraction of the exponent"
         check_number("penalty", self.penalty, "take 3", low=0, low_open=True)
-        check_number("points_per_decade", self.points_per_decade, "take 16", low=4)
+        check_integer("points_per_decade", self.points_per_decade, "take 16", low=4, high=MOST)
         check_number("min_decades", self.min_decades, "ask for about 0.5", low=0, low_open=True)
         check_number("max_drift", self.max_drift, fraction, low=0, low_open=True)
         check_number("flat", self.flat, "take about 0.05", low=0)
@@ -126,7 +126,7 @@ def regimes(
         loss: [steps] or [seeds, steps]. In 2-D a seed with NaN or infinity is left out and counted;
             in 1-D those entries are. The (mean) curve ends before its first value <= 0.
         penalty: price of a piece in noise variances, over the log of the number of bins, > 0.
-        points_per_decade: bins per decade, >= 4.
+        points_per_decade: bins per decade, an integer >= 4.
         min_decades: shortest power law or plateau, in decades of steps, > 0.
         max_drift: largest change of a power law's local exponent from end to end that noise does
             not explain, as a fraction of the exponent, > 0.

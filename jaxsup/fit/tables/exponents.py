@@ -85,8 +85,9 @@ def measure_exponents(
             `jaxsup.theory.references.start_up` has it from a, b, the learning rate and the largest
             second moment. Where that start-up is not known, the warm-up of a scheduled rate is left
             out, or nothing: without power laws of data and teacher, with optimizers other than
-            plain SGD at one constant rate, for students without a core, on training sets, and with
-            given starts. Nothing is left out where `window` is given.
+            plain SGD at one constant rate, for students without a core or with noise, for weighted
+            losses, on training sets, and with given starts. Nothing is left out where `window` is
+            given.
         floor: fit a floor c as well.
         confidence: level of the interval.
 

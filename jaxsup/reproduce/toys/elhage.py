@@ -47,7 +47,13 @@ def notebook_scale(features: int, latent: int, instances: int) -> float:
 
     Arguments:
         features, latent, instances: N, K and the number of densities.
+
+    Raises:
+        ValueError: one is no positive integer.
     """
+    check_positive_integer("features", features, "give the number of features N")
+    check_positive_integer("latent", latent, "give the width K")
+    check_positive_integer("instances", instances, "give the number of densities")
     return sqrt(2.0 / (latent * (features + instances)))
 
 

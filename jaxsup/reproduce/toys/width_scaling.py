@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxsup._internal.validation import fail
+from jaxsup._internal.validation import check_positive_integer, fail
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features import PowerLawFeatures
 from jaxsup.experiment.optimizers import NormAdamW
@@ -56,6 +56,8 @@ def width_scaling(
     """
     if not len(latents):
         raise fail("latents", "at least one width K", list(latents), "give one")
+    for latent in latents:
+        check_positive_integer("latents", latent, "give widths K")
     decays = np.linspace(-1, 1, 10).tolist() if decays is None else list(decays)
     exponents = np.linspace(1, 2, 9).tolist() if exponents is None else list(exponents)
     default = Record(points=12, parameter_steps=(steps,), evaluation_samples=65_536)

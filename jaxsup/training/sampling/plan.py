@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from jaxsup._internal.validation import is_traced
+from jaxsup._internal.validation import check_positive_integer, fail, is_integer, is_traced
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.features.registry import FEATURES
 from jaxsup.training.sampling.laws import (
@@ -144,11 +144,17 @@ def plan_sparse(level: int, batch: int) -> SparsePlan:
         level: a sample has at most 2^(level / 4) arrivals on average.
         batch: samples >= 1.
 
+    Raises:
+        ValueError: one is no integer, or there is no sample.
+
     >>> plan_sparse(1, 256)
     SparsePlan(batch=256, rate=1.189207115002721, arrivals=438, rows=227, usual=193, deepest=17)
     """
     from scipy import stats
 
+    check_positive_integer("batch", batch, "give a number of samples")
+    if not is_integer(level):
+        raise fail("level", "an integer", level, "take that of `sparse_level`")
     rate = _LEVEL**level
     share = UNLIKELY / 3
     # isf gives the smallest number that is exceeded with at most this probability.

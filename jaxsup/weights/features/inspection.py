@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxsup._internal.display import fields_in_short
+from jaxsup._internal.validation import feature_indices
 from jaxsup.weights.diagnosis import Diagnosis
 from jaxsup.weights.features.labels import Labels
 from jaxsup.weights.features.neighbors import Neighbors, nearest
@@ -168,6 +169,9 @@ def inspect_features(
         ValueError: a feature is not there, or a number is out of range.
     """
     labels = labels or Labels.numbered(diagnosis.matrix.shape[1])
+    for name in ("neighbors", "neighborhoods"):
+        asked = [feature for feature, _ in getattr(questions, name)]
+        feature_indices(name, asked, diagnosis.matrix.shape[1])
     W, represented = diagnosis.matrix, np.asarray(diagnosis.spectrum.represented)
     common = {"represented": represented, "tolerance": diagnosis.geometry.tolerance}
     near: dict[int, Neighbors | None] = {

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.display import fields_in_short
+from jaxsup._internal.validation import check_integer
 from jaxsup.spectral import FrameSpectrum
 from jaxsup.weights.features.labels import Labels
 
@@ -79,7 +80,11 @@ def rank_features(spectrum: FrameSpectrum, count: int = 10) -> Ranking:
     Arguments:
         spectrum: of the matrix.
         count: how many features of each end; those that are not represented are listed whole.
+
+    Raises:
+        ValueError: `count` is no integer >= 0.
     """
+    check_integer("count", count, "give a number of features", low=0)
     represented: Bool[np.ndarray, " features"] = np.asarray(spectrum.represented)
     present = np.flatnonzero(represented)
     lists = {}

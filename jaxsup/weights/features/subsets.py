@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.display import fields_in_short
-from jaxsup._internal.validation import check_number, fail
+from jaxsup._internal.validation import check_integer, check_number, fail, feature_indices
 from jaxsup.geometry import Geometry, classify
 from jaxsup.geometry.components import orthogonal_components
 from jaxsup.weights.features.labels import Labels
@@ -125,14 +125,9 @@ def classify_subset(
     Raises:
         ValueError: there is no feature, one is not there, or the tolerance is out of range.
     """
-    chosen = np.asarray(features, dtype=int).reshape(-1)
-    count = W.shape[1]
-    if not chosen.size or chosen.min() < 0 or chosen.max() >= count:
-        text = f"{chosen.size} of them"
-        if chosen.size:
-            text += f" from {chosen.min()} to {chosen.max()}"
-        expected, do = f"features 0..{count - 1}", "count from 0"
-        raise fail("features", expected, text, do, described=True)
+    chosen = feature_indices("features", features, W.shape[1])
+    if not chosen.size:
+        raise fail("features", "at least one", "none of them", "count from 0", described=True)
     rising = np.unique(chosen)
     present = rising[represented[rising]]
     dead = rising[~represented[rising]]
@@ -194,13 +189,14 @@ def find_clusters(
         cosine: the threshold, in (0, 1).
         represented: [features], which columns the whole matrix represents.
         tolerance: noise to forgive; see `jaxsup.geometry.classify`.
-        classified: how many clusters, the largest, are classified, each on its own.
+        classified: how many clusters, the largest, are classified, each on its own; 0: none.
         full: compare all pairs whatever their number; otherwise beyond 4e12 multiply-adds, unless
             the first thousand features show one cluster, none are compared.
 
     Raises:
-        ValueError: the threshold or the tolerance is out of range.
+        ValueError: the threshold, the tolerance or `classified` is out of range.
     """
+    check_integer("classified", classified, "give a number of clusters", low=0)
     check_number(
         "cosine", cosine, "give a size such as 0.8", low=0, high=1, low_open=True, high_open=True
     )

@@ -62,6 +62,7 @@ BAD = {
         {"points_per_decade": 3},
         "points_per_decade: expected .* >= 4; got 3; take 16",
     ),
+    "bins beyond number": ({"points_per_decade": 10**400}, "an integer of at most 2147483647; got"),
     "confidence 0": ({"confidence": 0.0}, "confidence: .* > 0 and < 1; got 0.0; give a fraction"),
     "confidence in percent": (
         {"confidence": 95.0},

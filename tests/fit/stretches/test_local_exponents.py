@@ -123,7 +123,7 @@ def test_seeds_that_are_not_finite_are_counted():
     ("options", "expected"),
     [
         ({"bandwidth": 0}, "bandwidth: expected a finite number > 0"),
-        ({"points_per_decade": 3}, "points_per_decade: expected a finite number >= 4"),
+        ({"points_per_decade": 3}, "points_per_decade: expected an integer >= 4; got 3; take 16"),
         ({"confidence": 1}, "confidence: expected a finite number > 0 and < 1"),
     ],
 )

@@ -174,7 +174,6 @@ def test_results_are_json_and_text():
     ("option", "value", "expected"),
     [
         ("penalty", 0, "> 0"),
-        ("points_per_decade", 3, ">= 4"),
         ("min_decades", 0, "> 0"),
         ("max_drift", 0, "> 0"),
         ("flat", -0.1, ">= 0"),
@@ -187,6 +186,8 @@ def test_options_outside_their_ranges_are_told(option, value, expected):
         lambda: regimes(STEPS, 1 / STEPS, **{option: value}),
         f"{option}: expected a finite number {expected}; got {value}",
     )
+    expected = "points_per_decade: expected an integer >= 4; got 3; take 16"
+    assert_one_line_error(lambda: regimes(STEPS, 1 / STEPS, points_per_decade=3), expected)
 
 
 MODES = np.arange(1, 65.0) ** -1.5

@@ -113,7 +113,10 @@ def test_nothing_asked_is_nothing_said() -> None:
 @pytest.mark.parametrize(
     ("questions", "message"),
     [
-        (Questions(features=[47]), r"features: expected features 0\.\.46; got 1 of them from 47"),
+        (Questions(features=[47]), r"features: expected features 0\.\.46; got 47; count from 0"),
+        (Questions(neighbors=[(47, 2)]), r"neighbors: expected features 0\.\.46; got 47"),
+        (Questions(neighborhoods=[(-1, 2)]), r"neighborhoods: expected features 0\.\.46; got -1"),
+        (Questions(listed=-1), "count: expected an integer >= 0; got -1"),
         (Questions(cluster_cosine=1.0), "cosine: expected a finite number > 0 and < 1"),
         (Questions(neighbors=[(40, 0)]), "count: expected a positive integer"),
         (Questions(neighborhoods=[(40, 0)]), "count: expected a positive integer"),

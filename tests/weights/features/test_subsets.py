@@ -118,14 +118,14 @@ def test_clusters_that_cost_too_much_are_left_out(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        ([], "got 0 of them"),
-        ([3, 100], "got 2 of them from 3 to 100"),
-        ([-1], "got 1 of them from -1 to -1"),
+        ([], "at least one; got none of them"),
+        ([3, 100], r"features 0\.\.99; got 100"),
+        ([-1], r"features 0\.\.99; got -1"),
     ],
 )
 def test_features_that_are_not_there(features: list[int], message: str) -> None:
     W = crowd()
-    match = rf"features: expected features 0\.\.99; {message}; count from 0"
+    match = f"features: expected {message}; count from 0"
     assert_one_line_error(lambda: classify_subset(W, features, represented=alive(W)), match)
 
 
