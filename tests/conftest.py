@@ -2,9 +2,8 @@
 
 Compilation is most of the suite's time: programs are compiled without LLVM's optimizations and by
 XLA's older emitter of loops, which takes less than half as long, and in one piece, which costs less
-where several workers share the cores; here and in the commands that tests start. What one process
-has compiled, the others of the run read. Products of NumPy and SciPy keep to one thread, for the
-same reason. Variables that make the run a user's:
+where several workers share the cores; here and in the commands that tests start. Products of
+NumPy and SciPy keep to one thread, for the same reason. Variables that make the run a user's:
 
     XLA_FLAGS=            programs compiled at the usual level
     JAXSUP_TYPECHECK=0    no checks of shapes and types at run time
@@ -22,17 +21,10 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import types
 
 # Read when NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Read when JAX is imported; by workers and commands too, which inherit it. Gone with the run.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    _PROGRAMS = tempfile.TemporaryDirectory(prefix="jaxsup-programs-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _PROGRAMS.name
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jax
 import matplotlib

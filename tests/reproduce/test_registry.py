@@ -113,8 +113,18 @@ def test_figures_use_public_names_only() -> None:
                 assert {alias.name for alias in node.names} <= set(dir(owner)), path
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in TRAINED if name != "transition"])
+# They are measured for half a minute; test_capacity.py and test_frontier.py measure the same.
+LONG = ("capacity", "frontier")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.extended if name in LONG else pytest.mark.slow)
+        for name in TRAINED
+        if name != "transition"
+    ],
+)
 def test_a_figure_at_its_smallest(name: str, tmp_path: Path) -> None:
     report = reproduce.reproduce(name, "smoke", tmp_path / "out")
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
