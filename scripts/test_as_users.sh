@@ -5,4 +5,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export JAXSUP_TYPECHECK=0 XLA_FLAGS=
-exec bash scripts/test.sh -m "compiler or untyped" tests "$@"
+mapfile -t files < <(grep -rlE --include='test_*.py' 'mark\.(compiler|untyped)' tests)
+exec bash scripts/test.sh -m "(compiler or untyped) and not extended" "${files[@]}" "$@"

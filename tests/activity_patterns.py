@@ -27,8 +27,10 @@ QUICK = ("correlated", "anticorrelated", "ragged trees", "any frequencies", "tre
 
 
 def quick(names: Iterable[str]) -> list[Any]:
-    """Cases of a test, those that are not `QUICK` marked as slow."""
-    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names]
+    """Cases of a test, those that are not `QUICK` marked as extended."""
+    return [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.extended) for name in names
+    ]
 
 
 def pattern_probabilities(law: AbstractFeatures) -> np.ndarray:

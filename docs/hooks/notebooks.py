@@ -111,6 +111,8 @@ def execute(notebook: Any, name: str) -> None:
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        # Two programs share the cores: threads of a product would wait for each other at full load.
+        "OPENBLAS_NUM_THREADS": "1",
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "TERM": "dumb",

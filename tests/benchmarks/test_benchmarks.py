@@ -148,6 +148,7 @@ def test_without_pytorch_one_line_says_how_to_get_it(monkeypatch):
         devices.use_torch()
 
 
+@pytest.mark.slow
 def test_unavoidable_products_are_counted():
     """B p, W^T h and their two derivatives: 4 K (K + N) operations a sample that is not empty."""
     import jax

@@ -3,6 +3,7 @@
 from unittest import mock
 
 import jax
+import pytest
 
 from benchmarks.accelerator.ensembles import (
     Ensemble,
@@ -14,6 +15,7 @@ from jaxsup.sweep import distributed
 from jaxsup.training.updates.listed import Listed
 
 
+@pytest.mark.slow
 def test_the_same_ensemble_is_traced_anew_inside_and_outside(monkeypatch):
     asked, own = [], distributed.training_products
 

@@ -44,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_table_names_the_file_and_what_it_holds(folder: Path) -> None:
     done = spectrum_elsewhere("w.npy", "--out", "w.png", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")

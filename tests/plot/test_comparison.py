@@ -26,6 +26,7 @@ def texts(figure) -> list[str]:
     return [text.get_text() for ax in figure.axes for text in ax.texts]
 
 
+@pytest.mark.slow
 def test_eigenspaces_are_cells_and_the_lines_are_the_data(tmp_path: Path) -> None:
     turned = rotation(np.random.default_rng(1), 7) @ FRAME
     found = compare(FRAME, turned)

@@ -58,6 +58,7 @@ def numbers_of(W: np.ndarray) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 def test_the_table_is_that_of_the_definitions(dataset: xr.Dataset) -> None:
     rows = capacity_table.measure_rows(dataset)
     assert [(row.latent, row.sparsity) for row in rows] == [(4, 0), (4, 0.5), (9, 0), (9, 0.5)]

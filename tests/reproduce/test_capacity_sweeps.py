@@ -63,7 +63,7 @@ def test_few_features_have_fewer_widths() -> None:
     assert widths == tuple(range(1, 9))
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_scaled_down_sweeps_train() -> None:
     small: dict[str, Any] = {"steps": 50, "batch_size": 16, "seeds": 2}
     for sweep, sizes in (

@@ -129,6 +129,7 @@ def seeds_of(scatter: float) -> Float[np.ndarray, "seeds widths rates records"]:
     return np.concatenate([start, curves], axis=3)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_exponents_and_widen_with_the_scatter_of_seeds() -> None:
     compute, _ = power_laws()
     measured = [
@@ -145,6 +146,7 @@ def test_intervals_hold_the_exponents_and_widen_with_the_scatter_of_seeds() -> N
     assert 0 < reach[0] < reach[1]
 
 
+@pytest.mark.slow
 def test_a_step_size_that_diverged_is_no_candidate_and_one_seed_has_no_interval() -> None:
     compute, loss = power_laws()
     seeds = seeds_of(0.0)

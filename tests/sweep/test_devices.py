@@ -64,6 +64,7 @@ print(jaxsup.run(sweep).attrs["device_count"])
 """
 
 
+@pytest.mark.slow
 def test_what_is_written_before_a_run_leaves_jax_unused() -> None:
     """Making experiments and sweeps starts no backend: the run is JAX's first use."""
     assert output(RUN) == ["3"]

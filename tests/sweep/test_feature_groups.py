@@ -40,7 +40,7 @@ def test_every_setting_has_the_update_of_its_own_experiment() -> None:
     "name",
     [
         pytest.param("correlated", marks=pytest.mark.slow),
-        pytest.param("anticorrelated", marks=pytest.mark.slow),
+        pytest.param("anticorrelated", marks=pytest.mark.extended),
         "trees",
     ],
 )

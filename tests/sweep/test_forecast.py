@@ -50,6 +50,7 @@ def forecast_of(sweep: jaxsup.Sweep, **options: float) -> Forecast:
     return forecast(sweep, jax.local_devices()[:1], chunk=5, **options)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.slow
 def test_it_counts_what_a_run_does(
     sweep: jaxsup.Sweep, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

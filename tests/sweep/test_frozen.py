@@ -25,6 +25,7 @@ def sweep(axes, count: int = 40) -> jaxsup.Sweep:
     return jaxsup.Sweep(experiment, axes, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rates", [[0.3], [0.1, 0.3]], ids=["one setting", "settings"])
 def test_tables_of_the_host_are_those_of_the_devices(rates, monkeypatch):
     """As on an accelerator, but for the numbers' rounding there."""

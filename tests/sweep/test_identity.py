@@ -44,9 +44,9 @@ def test_how_many_programs_train_a_sweep_is_not_part_of_it() -> None:
     [
         (Listed, "version", 2),
         pytest.param(plan, "_LEVEL", 2**0.5, marks=pytest.mark.slow),
-        pytest.param(plan, "_FEWEST_FEATURES", 64, marks=pytest.mark.slow),
-        pytest.param(plan, "_MOST_ARRIVALS", 0.5, marks=pytest.mark.slow),
-        pytest.param(plan, "UNLIKELY", 1e-9, marks=pytest.mark.slow),
+        pytest.param(plan, "_FEWEST_FEATURES", 64, marks=pytest.mark.extended),
+        pytest.param(plan, "_MOST_ARRIVALS", 0.5, marks=pytest.mark.extended),
+        pytest.param(plan, "UNLIKELY", 1e-9, marks=pytest.mark.extended),
     ],
 )
 def test_a_store_is_not_filled_by_other_updates(
@@ -116,6 +116,7 @@ def test_a_constant_inside_of_a_compiled_function_is_part_of_it(
         jaxsup.run(sweep(teacher=Constant()), store, resume=True)
 
 
+@pytest.mark.slow
 def test_a_transformation_with_a_key_of_its_own_is_stored(tmp_path: Path) -> None:
     """The key is among the program's constants, and is no array of NumPy."""
 

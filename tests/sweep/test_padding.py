@@ -87,6 +87,7 @@ def test_padded_widths_equal_exact_ones(case):
         assert np.isfinite(rows[:2][..., :2]).all()
 
 
+@pytest.mark.slow
 def test_kept_parameters_do_not_depend_on_the_padding():
     base = linear(jaxsup.Student(3, "learned"), record=Record(points=3, parameter_steps=(4, 8)))
     sweep = jaxsup.Sweep(base, {"student.latent": [2, 3, 5]}, seeds=2)

@@ -51,8 +51,8 @@ CASES = {
 @pytest.mark.parametrize(
     ("case", "sampling", "devices"),
     [
-        pytest.param("many seeds", "auto", 2, marks=pytest.mark.slow),
-        pytest.param("large batch", "auto", 2, marks=pytest.mark.slow),
+        pytest.param("many seeds", "auto", 2, marks=pytest.mark.extended),
+        pytest.param("large batch", "auto", 2, marks=pytest.mark.extended),
         pytest.param("learned", "dense", 2, marks=pytest.mark.slow),
         pytest.param("frozen", "auto", 16, marks=pytest.mark.slow),
         pytest.param("frozen", "auto", 2, marks=pytest.mark.extended),

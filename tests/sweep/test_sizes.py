@@ -123,6 +123,7 @@ def test_what_is_no_sweep_is_a_one_line_error():
     assert_one_line_error(lambda: jaxsup.Sweep(linear(), [1.0]), match)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.slow
 def test_axes_may_be_called_as_columns_of_the_tables_of_fits():
     """Every column and dimension of every table: the axis is then told apart."""
     axes = {"point": {"features.exponent": [1.0, 2.0]}}

@@ -62,7 +62,9 @@ QUICK = (4, 7)
         pytest.param(
             count,
             chunk,
-            marks=pytest.mark.compiler if (count, chunk) == QUICK else pytest.mark.slow,
+            marks={QUICK: pytest.mark.compiler, (2, 1): pytest.mark.slow}.get(
+                (count, chunk), pytest.mark.extended
+            ),
         )
         for count, chunk in ((1, 7), (1, None), (2, 1), (2, 64), QUICK, (4, None))
     ],
@@ -195,8 +197,13 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("coordinated", [True, False])
+@pytest.mark.parametrize(
+    "coordinated",
+    [
+        pytest.param(True, marks=pytest.mark.slow),
+        pytest.param(False, marks=pytest.mark.extended),
+    ],
+)
 def test_two_processes_fill_one_store(reference, tmp_path, coordinated):
     path = tmp_path / "store"
     port = free_port() if coordinated else "none"

@@ -113,7 +113,7 @@ QUICK = {"diagonal", "bottleneck, bias at rest", "trees"}
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.extended) for name in CASES],
 )
 def test_simulation_follows_the_closed_form(x64: None, name: str) -> None:
     trained = experiment(**CASES[name])

@@ -18,6 +18,7 @@ LAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 def test_every_way_gives_the_same_sums_and_derivative(law):
     features = LAWS[law]

@@ -62,6 +62,7 @@ def test_lists_hold_the_sampler_s_batch(density, batch):
     assert np.array_equal(x, tables.draw(jax.random.key(5)).columns())
 
 
+@pytest.mark.slow
 def test_what_there_is_no_room_for_is_dropped_by_both():
     """Sizes that hardly any batch exceeds, made so small that this one does."""
     case = experiment()

@@ -45,7 +45,7 @@ def laws(*names):
     """Laws to be tested, all but two of them in the whole run only."""
     quick = ("a = 1.1", "dense")
     return [
-        pytest.param(name, marks=() if name in quick else pytest.mark.slow)
+        pytest.param(name, marks=() if name in quick else pytest.mark.extended)
         for name in names or LAWS
     ]
 

@@ -127,6 +127,7 @@ def test_batches_are_drawn_from_the_set_all_alike() -> None:
     assert (np.abs(counts - 150) < 53).all()
 
 
+@pytest.mark.slow
 def test_sizes_of_sets_are_an_axis() -> None:
     sweep = jaxsup.Sweep(autoencoder(3), {"training_set": [3, 20]}, seeds=2)
     assert sweep.structural == (True,)

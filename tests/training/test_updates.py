@@ -37,13 +37,13 @@ def cases():
     for case in experiments():
         (trained,) = case.values
         assert isinstance(trained, jaxsup.Experiment)
-        marks = pytest.mark.compiler if case.id in QUICK else pytest.mark.slow
+        marks = pytest.mark.compiler if case.id in QUICK else pytest.mark.extended
         yield pytest.param(trained, choose_update(trained), id=case.id, marks=marks)
     for count in (SMALL, LARGE):
         trained = experiment(jaxsup.Student(7, core_scale=0.3, bias_scale=0.2), count)
         padded = eqx.tree_at(lambda e: e.student, trained, trained.student.padded(12))
         name = f"padded, {count}"
-        marks = pytest.mark.compiler if name in QUICK else pytest.mark.slow
+        marks = pytest.mark.compiler if name in QUICK else pytest.mark.extended
         yield pytest.param(padded, choose_update(trained), id=name, marks=marks)
 
 
@@ -85,9 +85,15 @@ def test_tiles_give_the_same(case, update, one_by_one):
     test_sparse_errors_are_those_of_the_plain_loss(case, in_tiles(update))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("embedding", ["random", "learned"])
-@pytest.mark.parametrize("density", [pytest.param(1.0, marks=pytest.mark.compiler), 1e-3])
+@pytest.mark.parametrize(
+    ("embedding", "density"),
+    [
+        pytest.param("random", 1.0, marks=[pytest.mark.slow, pytest.mark.compiler]),
+        pytest.param("learned", 1.0, marks=[pytest.mark.extended, pytest.mark.compiler]),
+        pytest.param("random", 1e-3, marks=pytest.mark.extended),
+        pytest.param("learned", 1e-3, marks=pytest.mark.slow),
+    ],
+)
 def test_batches_in_tiles_are_their_members(embedding, density, one_by_one):
     """Two seeds with samples of their own, which three settings share: each as if alone."""
     features = jaxsup.PowerLawFeatures(LARGE, 1.2, density)

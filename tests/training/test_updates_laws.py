@@ -41,7 +41,9 @@ QUICK = {"pairs", "trees"}
 
 
 def cases():
-    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in CASES]
+    return [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.extended) for name in CASES
+    ]
 
 
 @pytest.mark.parametrize("name", cases())

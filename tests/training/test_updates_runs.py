@@ -15,8 +15,13 @@ from jaxsup.experiment.record import Record
 from jaxsup.training.updates import choose_update
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [SMALL, LARGE])
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(SMALL, marks=pytest.mark.extended),
+        pytest.param(LARGE, marks=pytest.mark.slow),
+    ],
+)
 def test_runs_on_sparse_and_dense_samples_have_one_law(count):
     """Mean losses over 96 seeds of two samplings, at every recorded step: two-sided z tests."""
     curves = {}

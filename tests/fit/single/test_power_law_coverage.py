@@ -65,7 +65,7 @@ def test_intervals_cover_in_many_trials(script, row):
     assert_covers(script, row, 400)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_long_correlation_on_few_points_is_open(script):
     coverage = measure(script, ("80 log-spaced", 0.99, 0.01, 1, "automatic"), 400)
     assert coverage.unsure > 0.9 * coverage.found

@@ -14,7 +14,7 @@ def test_most_of_some_curves_are_read_right(make):
     assert sum(reading.right for _, reading in readings) >= 58, summarize(readings)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("make", [two_laws, one_law])
 def test_at_least_95_percent_of_500_curves_are_read_right(make):
     readings = read_many(make, WHOLE, seed=271828)
