@@ -5,5 +5,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export JAXSUP_TYPECHECK=0 XLA_FLAGS=
-mapfile -t files < <(grep -rlE --include='test_*.py' 'mark\.(compiler|untyped)' tests)
-exec bash scripts/test.sh -m "(compiler or untyped) and not extended" "${files[@]}" "$@"
+exec bash scripts/test.sh -m "(compiler or untyped) and not extended" tests "$@"
