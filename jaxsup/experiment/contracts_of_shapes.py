@@ -16,6 +16,7 @@ from jaxtyping import PyTree
 
 from jaxsup._internal.validation import fail
 from jaxsup.experiment.abstract_student import AbstractStudent
+from jaxsup.experiment.contracts_of_names import check_parameter_names
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.moments import check_moment_shapes
 from jaxsup.experiment.observables import Network, Observable
@@ -70,7 +71,8 @@ def check_student(student: AbstractStudent, count: int) -> None:
 
     Raises:
         ValueError: parameters are no arrays of real numbers, those with names of the package have
-            other shapes, none is learned, or outputs have another shape.
+            other shapes, a dataset has no place for one, none is learned, or outputs have another
+            shape.
     """
     foreign: list[Any] = []
 
@@ -92,6 +94,7 @@ def check_student(student: AbstractStudent, count: int) -> None:
         expected = "parameters that are arrays of real numbers, and one to learn"
         raise fail("student", expected, text, advice, described=True)
     _check_known_arrays(student, parameters, count)
+    check_parameter_names(student, parameters, count)
     x = _samples(count)
     outputs = _trace("student", "outputs", lambda s, p, x: s.outputs(p, x), student, parameters, x)
     _check_rows("student", "outputs", outputs, count)

@@ -1,4 +1,4 @@
-"""Methods of one's own compute the same whenever they are traced: several programs are made of them."""
+"""Methods of one's own compute the same at every call: several programs are made of them."""
 
 import itertools
 from typing import Any
