@@ -1,7 +1,6 @@
 """What a traced function computes, as one text: the same wherever, and whenever, it is traced."""
 
 import hashlib
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,15 +8,15 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from jaxsup._internal.text import without_addresses
+
 
 def digest_of(traced: ClosedJaxpr) -> str:
     """SHA-256 of a traced function: its equations, and the arrays that it holds.
 
     Another version of JAX may trace the same function differently.
     """
-    # Functions are printed with the address that they have in this process.
-    text = re.sub(r" at 0x[0-9a-f]+", "", str(traced))
-    digest = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(without_addresses(str(traced)).encode())
     for constant in traced.consts:
         digest.update(_numbers_of(constant).tobytes())
     for constant in _inner_constants(traced.jaxpr):

@@ -9,6 +9,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
+import optax
 
 from jaxsup._internal.aliases import find_name
 from jaxsup._internal.validation import fail
@@ -23,6 +24,7 @@ from jaxsup.experiment.observables import (
 )
 from jaxsup.experiment.students import Student
 from jaxsup.experiment.tables import is_outside
+from jaxsup.experiment.transformations import OptaxOptimizer
 
 MOST_SETTINGS = 10**7
 """Largest number of settings of a sweep, and of seeds."""
@@ -145,7 +147,13 @@ def _check_distinct(axis: Axis) -> None:
 def _as_values(column: Any) -> tuple[Any, ...]:
     if isinstance(column, np.ndarray) and column.ndim == 1:
         return tuple(column.tolist())
-    return tuple(item.item() if isinstance(item, np.generic) else item for item in column)
+    return tuple(map(_as_value, column))
+
+
+def _as_value(item: Any) -> Any:
+    if isinstance(item, optax.GradientTransformation):
+        return OptaxOptimizer(item)
+    return item.item() if isinstance(item, np.generic) else item
 
 
 def _check_name(experiment: Experiment, name: object) -> None:

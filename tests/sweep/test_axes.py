@@ -3,8 +3,11 @@
 import json
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from helpers import assert_one_line_error
 from sweep_cases import FIRST, LATER, assert_simulated, linear, relu, run
@@ -227,3 +230,31 @@ def test_a_setting_that_comes_twice_is_refused(axes: dict[str, Any], message: st
 def test_a_joint_axis_lists_cases_which_may_come_twice():
     pair = {"a": [1.1, 1.1, 1.1], "b": [0.0, 1.0, 0.0]}
     assert jaxsup.Sweep(relu(), {"pair": pair}).shape == (3,)
+
+
+class Through(jaxsup.AbstractTeacher):
+    """y = function(x); a dataset tells functions by their names."""
+
+    function: Any = eqx.field(static=True, default=jnp.tanh)
+
+    def targets(self, x):
+        return self.function(x)
+
+
+def test_objects_that_read_alike_are_told_apart():
+    """Their exponents, and theory beside them, too: transformations of optax have no entries."""
+    functions = [lambda x: x, lambda x: 2 * x, jnp.tanh]
+    axes = {"teacher.function": functions, "optimizer": [optax.sgd(0.1), optax.sgd(0)]}
+    dataset = run(jaxsup.Sweep(relu(teacher=Through()), axes))
+    labels = [json.loads(text) for text in dataset["teacher.function"].values]
+    lambdas = f"{__name__}:{functions[0].__qualname__}"
+    assert labels == [f"#0: {lambdas}", f"#1: {lambdas}", "jax.numpy:tanh"]
+    rules = [json.loads(text) for text in dataset["optimizer"].values]
+    assert rules == [{"kind": "optax", "#": 0}, {"kind": "optax", "#": 1}]
+    assert np.isnan(jaxsup.measure_exponents(dataset)["theory_limit"]).all()
+
+
+def test_objects_that_are_alike_are_told_alike():
+    cases = {"teacher": [Through(), Through()], "optimizer.learning_rate": [0.1, 0.2]}
+    dataset = run(jaxsup.Sweep(relu(teacher=Through()), {"case": cases}))
+    assert len(set(dataset["teacher"].values)) == 1
