@@ -177,9 +177,11 @@ def _import_class(field: str, name: str, *, imports: bool) -> type[Any]:
         owner: Any = importlib.import_module(module)
         for attribute in path.split("."):
             owner = getattr(owner, attribute)
-    except (ImportError, AttributeError) as error:
-        advice = f"put the module on PYTHONPATH ({error})"
-        raise fail(f"{field}.kind", "a class that can be imported", name, advice) from None
+    except Exception as error:  # whatever a module of a user raises
+        found = isinstance(error, ImportError | AttributeError)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        advice = f"{'put the module on PYTHONPATH' if found else 'mend it'} ({reason})"
+        raise fail(f"{field}.kind", "a class that can be imported", name, advice) from error
     if not (isinstance(owner, type) and issubclass(owner, eqx.Module)):
         raise fail(f"{field}.kind", "a configuration class", name, "subclass one of jaxsup's")
     return owner
