@@ -14,6 +14,7 @@ from sweep_cases import FIRST, LATER, assert_simulated, linear, relu, run
 
 import jaxsup
 from jaxsup.experiment.record import Record
+from jaxsup.sweep.store.coordinates import coordinates_of
 from jaxsup.sweep.tables import sweep_from_tables, sweep_to_tables
 
 
@@ -258,3 +259,19 @@ def test_objects_that_are_alike_are_told_alike():
     cases = {"teacher": [Through(), Through()], "optimizer.learning_rate": [0.1, 0.2]}
     dataset = run(jaxsup.Sweep(relu(teacher=Through()), {"case": cases}))
     assert len(set(dataset["teacher"].values)) == 1
+
+
+def test_objects_with_large_arrays_are_told_by_their_sizes():
+    """In two rows as in one; those that read alike by their places."""
+    matrices = [np.eye(8), np.eye(8)[::-1], 2 * np.eye(8)]
+    laws = [jaxsup.SparseFeatures(np.full(8, 0.25)), jaxsup.SparseFeatures(np.full(9, 0.25))]
+    teachers = jaxsup.Sweep(relu(), {"teacher": [jaxsup.MatrixTeacher(A) for A in matrices]})
+    coordinates = coordinates_of(teachers, np.arange(2), np.arange(0))
+    told = [json.loads(text) for text in coordinates["teacher"][1]]
+    assert [table["matrix"] for table in told] == [f"8 x 8 numbers, 0 to {n}" for n in (1, 1, 2)]
+    assert [table.get("#") for table in told] == [0, 1, None]
+    coordinates = coordinates_of(
+        jaxsup.Sweep(relu(), {"features": laws}), np.arange(2), np.arange(0)
+    )
+    told = [json.loads(text)["probabilities"] for text in coordinates["features"][1]]
+    assert told == [[0.25] * 8, "9 numbers, 0.25 to 0.25"]

@@ -1,5 +1,6 @@
 """The coordinates of a sweep's dataset: what is scanned, seeds with their keys, recorded steps."""
 
+import contextlib
 import dataclasses
 import json
 import operator
@@ -113,11 +114,23 @@ def _text(place: int, value: Any) -> str:
     if isinstance(value, str):
         return value
     table = to_table(value)
-    numbers = np.asarray(table) if isinstance(table, list) else np.zeros(0)
+    told = _in_short(table)
+    shortened = isinstance(table, list) and isinstance(told, str)
+    return f"#{place}: {told}" if shortened else json.dumps(told)
+
+
+def _in_short(table: Any) -> Any:
+    """A table with arrays of many numbers told by their sizes and ranges."""
+    if isinstance(table, dict):
+        return {name: _in_short(entry) for name, entry in table.items()}
+    numbers = np.zeros(0)
+    if isinstance(table, list):
+        with contextlib.suppress(ValueError):  # rows of other lengths
+            numbers = np.asarray(table)
     if numbers.size > _FEW_NUMBERS and numbers.dtype.kind in "iuf":
         shape = " x ".join(f"{size:,}" for size in numbers.shape)
-        return f"#{place}: {shape} numbers, {numbers.min():.3g} to {numbers.max():.3g}"
-    return json.dumps(table)
+        return f"{shape} numbers, {numbers.min():.3g} to {numbers.max():.3g}"
+    return table
 
 
 def _ratio(sweep: Sweep) -> dict[str, Any]:
