@@ -106,6 +106,9 @@ def program_identity(program: Program) -> dict[str, Any]:
         identity["noise"] = _NOISE
     if is_outside(experiment):
         identity["trace"] = trace_digest(program)
+        # Functions are told by their names alone: which settings have them is told here.
+        settings = program.points.astype(np.int64).tobytes()
+        identity["settings"] = hashlib.sha256(settings).hexdigest()
     return identity
 
 
