@@ -73,7 +73,7 @@ class Around(jaxsup.AbstractStudent):
     """An autoencoder whose scale follows from the number of a part of the package's."""
 
     latent: int = eqx.field(static=True, default=3)
-    activation: jaxsup.AbstractActivation = LeakyReLU(0.5)
+    activation: LeakyReLU = LeakyReLU(0.5)
     scale: float = eqx.field(init=False)
 
     def __post_init__(self):

@@ -50,7 +50,9 @@ def test_an_array_of_other_dimensions_in_another_setting_is_a_one_line_error(ord
 
 
 def test_an_observable_of_other_dimensions_in_another_setting_is_a_one_line_error():
-    records = [jaxsup.Record(points=2, observables=(Part(3, dims=d),)) for d in ((), ("entry",))]
+    records = [
+        jaxsup.Record(points=2, observables=(Part(size=3, dims=d),)) for d in ((), ("entry",))
+    ]
     match = r"^array part: expected the dimensions \(\) in all settings; got \('entry',\)"
     assert_one_line_error(lambda: run({"record": records}), match)
 
@@ -62,7 +64,9 @@ def test_an_axis_called_as_an_array_or_its_dimension_is_a_one_line_error(name):
     assert_one_line_error(lambda: run(axes), match)
 
 
-@pytest.mark.parametrize("part", [Part(3, dims=("W",)), Part(3, name="W_1", dims=("entry",))])
+@pytest.mark.parametrize(
+    "part", [Part(size=3, dims=("W",)), Part(size=3, name="W_1", dims=("entry",))]
+)
 def test_a_dimension_called_as_an_array_is_a_one_line_error(part):
     match = r"^array \w+: expected dimensions that are no arrays; got 'W(_1)?'; call one of them"
     assert_one_line_error(lambda: run({}, part), match)
@@ -70,4 +74,4 @@ def test_a_dimension_called_as_an_array_is_a_one_line_error(part):
 
 def test_an_observable_without_entries_is_a_one_line_error():
     match = r"^observable part: expected values; got values of shape \(0,\); return NaN"
-    assert_one_line_error(lambda: run({}, Part(0)), match)
+    assert_one_line_error(lambda: run({}, Part(size=0)), match)

@@ -151,7 +151,7 @@ class Other(jaxsup.AbstractStudent):
 
 
 def test_arrays_of_a_student_in_another_class_say_nothing_of_an_identity() -> None:
-    start = Other().init_parameters(None, 3)
+    start = Other().init_parameters(jax.random.key(0), 3)
     network = Network(start, jnp.zeros(3), jnp.zeros(()), Other())
     names = ("response_capacities", "response_spectrum", *NAMES, *OF_W, "rank", "capacities")
     shapes = {"response_capacities": 3, "response_spectrum": 2, "capacities": 3}
