@@ -74,7 +74,7 @@ class Around(jaxsup.AbstractStudent):
 
     latent: int = eqx.field(static=True, default=3)
     activation: LeakyReLU = LeakyReLU(0.5)
-    scale: float = eqx.field(init=False)
+    scale: Any = eqx.field(init=False)
 
     def __post_init__(self):
         self.scale = 1 + self.activation.slope
