@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 import optax
 
@@ -234,10 +235,18 @@ def _check_positions(
 
 def _is_filled_in(experiment: Experiment, changes: Mapping[str, Any], made: Experiment) -> bool:
     """Whether an experiment is the one before with the numbers put into its fields."""
-    filled = experiment
-    for field, value in changes.items():
-        filled = eqx.tree_at(operator.attrgetter(field), filled, value)
-    return bool(eqx.tree_equal(filled, made))
+    before, after = (
+        {field: operator.attrgetter(field)(e) for field in changes} for e in (experiment, made)
+    )
+    (old, structure), (new, other) = (jax.tree.flatten(e) for e in (experiment, made))
+    if structure != other or not all(_same(after[f], value) for f, value in changes.items()):
+        return False
+    changed = sum(not _same(*pair) for pair in zip(old, new, strict=True))
+    return changed == sum(not _same(before[field], after[field]) for field in changes)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or bool(eqx.tree_equal(one, other))
 
 
 def is_structural(experiment: Experiment, axis: Axis) -> bool:
