@@ -154,8 +154,9 @@ Image("runs/groups/groups.png", width=760)
 # edited does not go on in the same store, nor do an axis' objects in another order. What a
 # `jax.pure_callback` computes outside of JAX cannot be seen: edit it, and give it a store of its own.
 #
-# In one process, JAX compiles a class once: where its methods use a function or a number from outside of
-# it that a notebook defines anew, run the cell of the class again as well.
+# In one process `jaxsup.simulate` compiles a class once: where its methods use a function or a number
+# from outside of it that a notebook defines anew, run the cell of the class again as well.
+# `jaxsup.run` sees such a change.
 #
 # ## In the package itself
 #
