@@ -21,8 +21,10 @@
 # `jaxsup.Experiment` traces the methods, as a compiled program does, and says in one line what cannot
 # be trained: another shape or dtype than asked for, a choice by `if` on a number, parameters or a state
 # of an optimizer that are no arrays, updates of other shapes than the parameters, complex observables,
-# a field that is NaN. `moments()` and `matrix_for(count)` say how losses are computed exactly: their
-# numbers have to be finite, no variance negative, and the matrix that of `targets`.
+# a field that is NaN, a method that computes something else when it is called again (`np.random`, a
+# state). `moments()` and `matrix_for(count)` say how losses are computed exactly: their numbers have to
+# be finite, no variance negative, the matrix that of `targets`, and the moments those of a few thousand
+# samples, where these can tell. A key that is drawn from twice is not seen (`jax_debug_key_reuse` is).
 #
 # The code of this page is `examples/own_classes.py`, which is run by the tests, and cells that were run
 # when the page was built.
@@ -30,8 +32,8 @@
 # ## Fields
 #
 # These classes are `equinox.Module`s: write fields as in a dataclass. A field with a number can be
-# scanned by an axis in one program. Sizes and names are structure: mark them
-# `eqx.field(static=True)`, and functions as well.
+# scanned by an axis in one program, also where the class makes other fields of it. Sizes and names are
+# structure: mark them `eqx.field(static=True)`, and functions as well; arrays never.
 #
 # ## An activation
 #
@@ -39,7 +41,8 @@
 # --8<-- "examples/own_classes.py:activation"
 # ```
 #
-# The axis `"student.activation.threshold"` scans it.
+# The axis `"student.activation.threshold"` scans it. Training differentiates `__call__`; a slope that
+# is not its derivative is written there, by `jax.custom_jvp`.
 #
 # ## A feature law
 #
@@ -55,7 +58,7 @@
 #
 # Its parameters are a module of their own, with arrays or None in its fields. Fields called
 # `embedding`, `readout`, `core` and `bias` are taken for what they are in `jaxsup.Student`: the first
-# two are [latent, features], the third [latent, latent].
+# two are [latent, features], the third [latent, latent]. Each array has a name of its own in a dataset.
 #
 # ```python
 # --8<-- "examples/own_classes.py:student"
@@ -148,8 +151,12 @@ Image("runs/groups/groups.png", width=760)
 # ## Stores
 #
 # What a foreign class computes is part of a store's fingerprint, by what it traces to. A class that was
-# edited does not go on in the same store. What a `jax.pure_callback` computes outside of JAX cannot be
-# seen: edit it, and give it a store of its own.
+# edited does not go on in the same store, nor do an axis' objects in another order. What a
+# `jax.pure_callback` computes outside of JAX cannot be seen: edit it, and give it a store of its own.
+#
+# In one process `jaxsup.simulate` compiles a class once: where its methods use a function or a number
+# from outside of it that a notebook defines anew, run the cell of the class again as well.
+# `jaxsup.run` sees such a change.
 #
 # ## In the package itself
 #

@@ -7,7 +7,7 @@ import jaxsup
 
 
 def relu_experiment(
-    student: jaxsup.Student | None = None,
+    student: jaxsup.AbstractStudent | None = None,
     optimizer: Any = None,
     **changes: Any,
 ) -> jaxsup.Experiment:

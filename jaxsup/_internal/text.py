@@ -29,3 +29,12 @@ def plain_name(text: str) -> str:
     """
     line = plain_text(text.replace("\t", r"\t").replace("\n", r"\n"))
     return line if line and line == line.strip() else f"'{line}'"
+
+
+def without_addresses(text: str) -> str:
+    """What Python writes of an object, the same in every process.
+
+    >>> without_addresses("<function f at 0x7f4501852200>")
+    '<function f>'
+    """
+    return re.sub(r" at 0x[0-9a-f]+", "", text)

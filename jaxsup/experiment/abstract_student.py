@@ -1,7 +1,7 @@
 """What a student is: how it starts, what it computes, and which of its arrays are learned."""
 
 import abc
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -78,7 +78,18 @@ class AbstractStudent(Configuration):
         del width
         return None
 
+    def dims_of(self, name: str, ndim: int) -> tuple[str, ...]:
+        """The dimensions in a dataset of the array of this name, with so many axes."""
+        own = tuple(f"{name}_{axis}" for axis in range(ndim))
+        return type(self).parameter_dims.get(name, own)
+
     @property
     def latent_in_use(self) -> Int[Array, ""] | int:
         """K, without padding."""
         return self.latent
+
+
+def named_leaves(parameters: PyTree) -> list[tuple[str, Any]]:
+    """The arrays of a student's parameters, each with the name that it has in a dataset."""
+    leaves = jax.tree_util.tree_leaves_with_path(parameters)
+    return [(jax.tree_util.keystr(path, simple=True, separator="_"), leaf) for path, leaf in leaves]

@@ -8,29 +8,43 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsup._internal.validation import Scalar, check_choice, check_number, fail
-from jaxsup.experiment.configuration import Configuration
+from jaxsup.experiment.configuration import Configuration, is_foreign_class
 
 
 class AbstractActivation(Configuration):
     """phi, entry by entry. A class of one's own gives `__call__`; the rest follows from it.
+
+    Training differentiates `__call__`: a slope of one's own, as of a step that learns as if it were
+    a ramp, is written there, by `jax.custom_jvp`.
 
     Attributes:
         kind: name in a TOML file.
         gate: what the gathered update relies on (`jaxsup.training.updates.gathered`): ``"open"``:
             phi(z) = z everywhere; ``"positive"``: phi(z) = z where z > 0, and 0 elsewhere; None:
             neither. With a gate, phi' is 0 or 1 and phi phi' = phi.
+
+    Raises:
+        ValueError: a class from outside of the package has a derivative of its own.
     """
 
     section: ClassVar[str] = "activation"
     kind: ClassVar[str]
     gate: ClassVar[Literal["open", "positive"] | None] = None
 
+    def __check_init__(self) -> None:
+        for name in ("derivative", "pull_back"):
+            owner = next(kind for kind in type(self).__mro__ if name in vars(kind))
+            if is_foreign_class(owner):
+                text, advice = f"one of {owner.__name__}", "write it in __call__ by jax.custom_jvp"
+                expected = f"no {name}() of one's own, as training differentiates __call__"
+                raise fail("activation", expected, text, advice, described=True)
+
     @abc.abstractmethod
     def __call__(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """phi(z)."""
 
     def derivative(self, z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """phi'(z): by automatic differentiation, unless a class knows better."""
+        """phi'(z): by automatic differentiation, unless a class of the package knows better."""
         return jax.jvp(self, (z,), (jnp.ones_like(z),))[1]
 
     def pull_back(

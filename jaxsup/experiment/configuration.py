@@ -75,14 +75,24 @@ def _check_foreign(path: str, value: Any, *, static: bool) -> None:
     if isinstance(value, Configuration):
         return
     for leaf in jax.tree.leaves(value):
-        dtype = getattr(leaf, "dtype", None)
-        array = isinstance(leaf, jax.Array) or (dtype is not None and dtype.kind in "biufcV")
-        if not static and not array and not isinstance(leaf, bool | int | float | complex):
-            do = f"write {path.rpartition('.')[2]}: ... = eqx.field(static=True)"
+        name = path.rpartition(".")[2]
+        if static and isinstance(leaf, jax.Array | np.ndarray):
+            do = f"write {name}: Array without static=True, or make a tuple of it"
+            text = f"an array of a shape {np.shape(leaf)}"
+            raise fail(path, "a static field without arrays", text, do, described=True)
+        if not static and not _is_leaf(leaf):
+            do = f"write {name}: ... = eqx.field(static=True)"
             raise fail(path, "a static field, or numbers", leaf, do)
-        numbers = is_numeric(leaf) and not is_integer(leaf) and not is_traced(leaf)
-        if numbers and np.isnan(np.asarray(leaf, np.float64)).any():
+        told = _is_leaf(leaf) and is_numeric(leaf) and not is_traced(leaf)
+        if told and not is_integer(leaf) and np.isnan(np.asarray(leaf, np.float64)).any():
             raise fail(path, "numbers, without NaN", leaf, "give a number")
+
+
+def _is_leaf(value: object) -> bool:
+    """Whether a compiled program takes it: a number, or an array of numbers or of keys."""
+    dtype = None if isinstance(value, type) else getattr(value, "dtype", None)
+    array = isinstance(value, jax.Array) or (dtype is not None and dtype.kind in "biufcV")
+    return array or isinstance(value, bool | int | float | complex)
 
 
 def _is_long(value: object) -> bool:

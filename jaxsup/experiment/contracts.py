@@ -9,10 +9,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from jaxsup._internal.validation import is_traced
 from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.closed_forms import closed_form
 from jaxsup.experiment.configuration import array_fields, is_foreign_class
-from jaxsup.experiment.contracts_of_numbers import check_linear_teacher
+from jaxsup.experiment.contracts_of_numbers import check_linear_teacher, check_sampled_moments
 from jaxsup.experiment.contracts_of_shapes import (
     check_law,
     check_observable,
@@ -21,7 +22,7 @@ from jaxsup.experiment.contracts_of_shapes import (
     check_teacher,
 )
 from jaxsup.experiment.features import AbstractFeatures
-from jaxsup.experiment.moments import check_moments
+from jaxsup.experiment.moments import Moments, check_moments
 from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.teachers import AbstractTeacher
 from jaxsup.experiment.transformations import AbstractOptimizer, OptaxOptimizer
@@ -32,8 +33,8 @@ Parts = tuple[AbstractFeatures, AbstractTeacher, AbstractStudent, AbstractOptimi
 def check_contracts(parts: Parts, observables: Sequence[object], steps: int) -> None:
     """Raise unless the methods of foreign classes return what they are asked for.
 
-    They are traced, as a compiled program traces them: no sample is drawn, nothing is trained.
-    What says how a loss is computed exactly, moments and matrices, is computed where it is used.
+    They are traced, as a compiled program traces them: nothing is trained. What says how a loss is
+    computed exactly, moments and matrices, is computed where it is used, and held to samples.
 
     Arguments:
         parts: law, teacher, student and optimizer.
@@ -63,8 +64,18 @@ def check_contracts(parts: Parts, observables: Sequence[object], steps: int) -> 
     if exact and closed_form(features, teacher, student) == "linear":
         if _is_foreign(features) and (moments := features.moments()) is not None:
             check_moments(moments)
+            _check_sampled_once(features, moments)
         if _is_foreign(teacher):
             check_linear_teacher(teacher, features.count)
+
+
+def _check_sampled_once(features: AbstractFeatures, moments: Moments) -> None:
+    """Hold the moments of a law's first numbers to its samples: a sweep has many others."""
+    law = jax.tree.structure(features), str(moments.mean.dtype)
+    if law not in _SAMPLED and not is_traced((features, moments)):
+        check_sampled_moments(features, moments)
+        _SAMPLED.append(law)
+        del _SAMPLED[:-_MOST_REMEMBERED]
 
 
 def _check_shapes(
@@ -82,7 +93,9 @@ def _check_shapes(
 
 
 # The experiments of a sweep have few structures, and may be many.
-_check_shapes_once = functools.lru_cache(maxsize=64)(_check_shapes)
+_MOST_REMEMBERED = 64
+_check_shapes_once = functools.lru_cache(maxsize=_MOST_REMEMBERED)(_check_shapes)
+_SAMPLED: list[Any] = []  # laws whose moments were held to samples, whatever their fields hold
 
 
 def _is_foreign(part: eqx.Module) -> bool:

@@ -1,14 +1,23 @@
-"""Whether the matrix of a foreign teacher is that of its targets."""
+"""Whether what a loss is computed from exactly is that of a foreign class's samples and targets."""
+
+import itertools
 
 import jax
 import numpy as np
 
 from jaxsup._internal.validation import fail, is_traced
+from jaxsup.experiment.features import AbstractFeatures
+from jaxsup.experiment.moments import Moments, mean_squares
 from jaxsup.experiment.teachers import AbstractTeacher
 
 _PROBES = 4
 # Of sum_j |A_ij x_j|: far above the rounding of any order of sums in float32.
 _TOLERANCE = 1e-3
+# Samples, and numbers in them, at most: some 50 ms.
+_DRAWN, _NUMBERS = 2**14, 2**20
+# Standard errors that a mean may be off, and samples at least that count in it. Of values nearly
+# without a mean a few are most of the sum, and what none shows is many times the largest.
+_ERRORS, _FEWEST, _LARGEST = 8.0, 100.0, 50.0
 
 
 def check_linear_teacher(teacher: AbstractTeacher, count: int) -> None:
@@ -37,3 +46,37 @@ def check_linear_teacher(teacher: AbstractTeacher, count: int) -> None:
         text = f"{got} for feature {feature}{'' if sample else ' at x = 0'}"
         advice = "return A of y = A x, or None where it is not linear"
         raise fail("teacher", "targets() to be matrix_for() times x", text, advice, described=True)
+
+
+def check_sampled_moments(features: AbstractFeatures, moments: Moments) -> None:
+    """Check that `moments` are those of the law's samples, as far as a few thousand tell.
+
+    With v a direction at random, and that of m = E[x], the means of v . x, (v . x)^2 and |x|^2 are
+    held to v . m, v^T C v and tr C: what is doubled or left out shows, a percent does not.
+
+    Raises:
+        ValueError: one is off by more than eight standard errors.
+    """
+    samples = max(1, min(_DRAWN, _NUMBERS // features.count))
+    x = features.sample_batch(jax.random.key(0), samples)
+    if is_traced((x, moments)):
+        return
+    x, mean = np.asarray(x, np.float64), np.asarray(moments.mean, np.float64)
+    directions = np.stack([np.random.default_rng(0).normal(size=features.count), mean])
+    quadratics = moments.row_quadratics(jax.numpy.asarray(directions, moments.mean.dtype))
+    told = [float(np.sum(mean_squares(moments))), *directions @ mean, *np.asarray(quadratics)]
+    along = directions @ x.T
+    drawn = [np.sum(x**2, axis=1), *along, *along**2]
+    of = [
+        ("|x|^2", ""),
+        *itertools.product(("v . x", "(v . x)^2"), (", v at random", ", v = E[x]")),
+    ]
+    for (name, v), values, expected in zip(of, drawn, told, strict=True):
+        squares, off = np.sum(values**2), abs(values.mean() - expected) * samples
+        few = squares**2 <= _FEWEST * np.sum(values**4)
+        chance = max(_ERRORS * values.std() * samples**0.5, _LARGEST * np.abs(values).max())
+        if off > chance and not few:
+            text = f"{expected:.4g} for that of {name}, {values.mean():.4g} in samples{v}"
+            advice = "return E[x] and E[x x^T], no covariance, or None where they are not known"
+            says = "moments() to be means of sample_batch()"
+            raise fail("features", says, text, advice, described=True)

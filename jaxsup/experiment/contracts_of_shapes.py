@@ -1,4 +1,8 @@
-"""What methods of foreign classes return, by shapes and dtypes: they are traced, not run."""
+"""What methods of foreign classes return, by shapes and dtypes: they are traced, not run.
+
+Each is traced twice: a compiled program is made of one trace, and several programs train, evaluate
+and go on with a network, so that all have to be of the same function.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,15 +16,16 @@ from jaxtyping import PyTree
 
 from jaxsup._internal.validation import fail
 from jaxsup.experiment.abstract_student import AbstractStudent
+from jaxsup.experiment.contracts_of_names import check_parameter_names
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.moments import check_moment_shapes
 from jaxsup.experiment.observables import Network, Observable
 from jaxsup.experiment.teachers import AbstractTeacher
+from jaxsup.experiment.traces import digest_of
 from jaxsup.experiment.transformations import AbstractOptimizer
 
-# More than one, and different from any usual number of features.
-_SAMPLES = 3
 _ROWS = "return a row a sample, a column a feature; activations act entry by entry"
+_REPEATABLE = "draw by jax.random from a key, and keep no state: np.random is asked once a program"
 _TRACEABLE = "compute with jax.numpy: jnp.where for choices, static fields for sizes and names"
 
 
@@ -32,7 +37,7 @@ def check_law(features: AbstractFeatures) -> None:
     """
 
     def draw(features: AbstractFeatures, key: Any) -> Any:
-        return features.sample_batch(key, _SAMPLES)
+        return features.sample_batch(key, _sample_count(features.count))
 
     samples = _trace("features", "sample_batch", draw, features, _key())
     _check_rows("features", "sample_batch", samples, features.count)
@@ -66,7 +71,8 @@ def check_student(student: AbstractStudent, count: int) -> None:
 
     Raises:
         ValueError: parameters are no arrays of real numbers, those with names of the package have
-            other shapes, none is learned, or outputs have another shape.
+            other shapes, a dataset has no place for one, none is learned, or outputs have another
+            shape.
     """
     foreign: list[Any] = []
 
@@ -88,6 +94,7 @@ def check_student(student: AbstractStudent, count: int) -> None:
         expected = "parameters that are arrays of real numbers, and one to learn"
         raise fail("student", expected, text, advice, described=True)
     _check_known_arrays(student, parameters, count)
+    check_parameter_names(student, parameters, count)
     x = _samples(count)
     outputs = _trace("student", "outputs", lambda s, p, x: s.outputs(p, x), student, parameters, x)
     _check_rows("student", "outputs", outputs, count)
@@ -196,19 +203,27 @@ def _trace(name: str, method: str, call: Callable[..., Any], *arguments: Any) ->
     """Shapes and dtypes of what a method returns.
 
     Raises:
-        ValueError: it raises, or returns what no compiled program can.
+        ValueError: it raises, returns what no compiled program can, or computes something else
+            when it is called again.
     """
+    method = method if " " in method or method.endswith(")") else f"{method}()"
     try:
-        return jax.eval_shape(call, *arguments)
+        # Each of its own function: JAX would remember the first.
+        traced, shapes = jax.make_jaxpr(lambda *a: call(*a), return_shape=True)(*arguments)
+        again = jax.make_jaxpr(lambda *a: call(*a))(*arguments)
     except Exception as error:  # whatever a foreign class raises
         reason = next(iter(str(error).splitlines()), "")
-        method = method if " " in method or method.endswith(")") else f"{method}()"
         expected, text = f"{method} that can be traced", f"{type(error).__name__}: {reason}"
         raise fail(name, expected, text, _TRACEABLE, described=True) from error
+    if digest_of(traced) != digest_of(again):
+        expected, text = f"{method} to compute the same at every call", "something else at the next"
+        raise fail(name, expected, text, _REPEATABLE, described=True)
+    return shapes
 
 
 def _check_rows(name: str, method: str, result: Any, count: int) -> None:
-    _check_array(name, f"{method}() of {_SAMPLES} samples", result, (_SAMPLES, count), _ROWS)
+    samples = _sample_count(count)
+    _check_array(name, f"{method}() of {samples} samples", result, (samples, count), _ROWS)
 
 
 def _check_array(name: str, what: str, result: Any, shape: tuple[int, ...], advice: str) -> None:
@@ -226,8 +241,13 @@ def _key() -> Any:
     return jax.eval_shape(lambda: jax.random.key(0))
 
 
+def _sample_count(count: int) -> int:
+    """Samples that are asked about: more than one, and not as many as there are features."""
+    return 3 if count != 3 else 4
+
+
 def _samples(count: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((_SAMPLES, count), jnp.result_type(float))
+    return jax.ShapeDtypeStruct((_sample_count(count), count), jnp.result_type(float))
 
 
 def _learned(student: AbstractStudent, parameters: PyTree) -> PyTree:

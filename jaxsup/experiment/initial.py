@@ -9,13 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from jaxsup._internal.validation import as_numbers, check_number, fail
+from jaxsup.experiment.abstract_student import named_leaves
 from jaxsup.experiment.experiment import Experiment, initial_parameters
 
 
 def named_arrays(parameters: PyTree) -> dict[str, Any]:
     """The arrays of a student's parameters by the name that they have in a dataset."""
-    leaves = jax.tree_util.tree_leaves_with_path(parameters)
-    return {jax.tree_util.keystr(path, simple=True, separator="_"): leaf for path, leaf in leaves}
+    return dict(named_leaves(parameters))
 
 
 def start_shapes(experiment: Experiment) -> dict[str, tuple[int, ...]]:

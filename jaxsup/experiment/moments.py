@@ -108,11 +108,7 @@ def check_moments(moments: Moments) -> None:
     if not all(np.isfinite(np.asarray(array)).all() for array in jax.tree.leaves(moments)):
         text, advice = "some that are not", "remove them"
         raise fail("features", "moments() of finite numbers", text, advice, described=True)
-    terms = [np.asarray(moments.diagonal, np.float64), np.asarray(moments.factor, np.float64) ** 2]
-    if moments.dense is not None:
-        terms.append(np.diagonal(np.asarray(moments.dense, np.float64)))
-    if moments.blocks is not None:
-        terms.append(np.repeat(moments.blocks, moments.mean.size // moments.blocks.size))
+    terms = _terms_of_squares(moments)
     variance = np.sum(terms, axis=0) - np.asarray(moments.mean, np.float64) ** 2
     size = np.sum(np.abs(terms), axis=0)
     if np.any(variance < -_ROUNDING * size):
@@ -120,3 +116,18 @@ def check_moments(moments: Moments) -> None:
         text = f"{variance[feature]:.4g} of feature {feature}"
         advice = "return second moments E[x x^T], not less than the squares of the means"
         raise fail("features", "moments() with variances >= 0", text, advice, described=True)
+
+
+def mean_squares(moments: Moments) -> Float[np.ndarray, " features"]:
+    """C_ii = E[x_i^2] in float64, without forming C."""
+    return np.sum(_terms_of_squares(moments), axis=0)
+
+
+def _terms_of_squares(moments: Moments) -> list[Float[np.ndarray, " features"]]:
+    """What C_ii is the sum of."""
+    terms = [np.asarray(moments.diagonal, np.float64), np.asarray(moments.factor, np.float64) ** 2]
+    if moments.dense is not None:
+        terms.append(np.diagonal(np.asarray(moments.dense, np.float64)))
+    if moments.blocks is not None:
+        terms.append(np.repeat(moments.blocks, moments.mean.size // moments.blocks.size))
+    return terms

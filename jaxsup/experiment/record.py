@@ -25,8 +25,9 @@ from jaxsup.experiment.observables import (
 MOST_RECORDS = 10**6
 """Largest number of steps that a run records."""
 
-# A folder of every store, which no variable may be called.
-_JOURNAL = "journal"
+JOURNAL = "journal"
+"""A folder of every store, which no variable may be called."""
+
 # What evaluating a loss by default takes of a run's time, and in how many samples.
 _LOOKING = 0.15
 _FEWEST_SAMPLES, _MOST_SAMPLES, _STRIDE = 128, 4096, 64
@@ -164,7 +165,7 @@ def _check_observable(observable: object) -> None:
         check_choice("record.observables", observable, OBSERVABLE_NAMES)
         return
     name, dims = observable.name, observable.dims
-    if not isinstance(name, str) or not name.isidentifier() or name == _JOURNAL:
+    if not isinstance(name, str) or not name.isidentifier() or name == JOURNAL:
         advice = "call it by a word of letters, digits and _"
         raise fail("record.observables", "an observable with a name", name, advice)
     if name in (*OBSERVABLE_NAMES, *DATASET_NAMES, *DIMENSIONS):

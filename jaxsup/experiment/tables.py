@@ -18,7 +18,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+import optax
 
+from jaxsup._internal.text import without_addresses
 from jaxsup._internal.validation import as_numbers, fail, suggest
 from jaxsup.experiment.activations import ACTIVATIONS
 from jaxsup.experiment.configuration import check_types
@@ -79,18 +81,37 @@ def object_from_table(field: str, value: Any, *, imports: bool = False) -> Any:
 
 
 def to_table(value: Any) -> Any:
-    """A configuration object as a table; numbers, names and lists as they are."""
+    """A configuration object as a table; numbers, names and lists as they are.
+
+    What no table holds, such as a function, is told by its name or as Python writes it: only
+    classes from outside of the package have such fields, and no table makes one of these again
+    that its user did not write.
+    """
     if isinstance(value, eqx.Module):
         return _module_to_table(value)
     if isinstance(value, Mapping):
-        return {key: to_table(item) for key, item in value.items()}
-    if hasattr(value, "_fields"):  # an optax transformation: functions without a name
+        return {str(key): to_table(item) for key, item in value.items()}
+    if isinstance(value, optax.GradientTransformation):  # functions without a name
         return None
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         return [to_table(item) for item in value]
-    if callable(value) and not hasattr(value, "dtype"):
+    if isinstance(value, set | frozenset):
+        return sorted((to_table(item) for item in value), key=repr)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, jax.Array | np.ndarray | np.generic):
+        return _array_to_table(value)
+    if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}:{value.__qualname__}"
-    return np.asarray(value).tolist() if hasattr(value, "dtype") else value
+    return without_addresses(repr(value))
+
+
+def _array_to_table(value: jax.Array | np.ndarray | np.generic) -> Any:
+    """An array as lists of numbers; of complex ones, as text."""
+    if jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key):
+        value = jax.random.key_data(value)  # pyright: ignore[reportArgumentType]
+    numbers = np.asarray(value).tolist()
+    return str(numbers) if np.iscomplexobj(value) else numbers
 
 
 def is_outside(value: eqx.Module) -> bool:
@@ -156,9 +177,11 @@ def _import_class(field: str, name: str, *, imports: bool) -> type[Any]:
         owner: Any = importlib.import_module(module)
         for attribute in path.split("."):
             owner = getattr(owner, attribute)
-    except (ImportError, AttributeError) as error:
-        advice = f"put the module on PYTHONPATH ({error})"
-        raise fail(f"{field}.kind", "a class that can be imported", name, advice) from None
+    except Exception as error:  # whatever a module of a user raises
+        found = isinstance(error, ImportError | AttributeError)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        advice = f"{'put the module on PYTHONPATH' if found else 'mend it'} ({reason})"
+        raise fail(f"{field}.kind", "a class that can be imported", name, advice) from error
     if not (isinstance(owner, type) and issubclass(owner, eqx.Module)):
         raise fail(f"{field}.kind", "a configuration class", name, "subclass one of jaxsup's")
     return owner

@@ -13,6 +13,7 @@ from jaxsup._internal.paths import local_path
 from jaxsup._internal.validation import fail
 from jaxsup.plot import save_figure
 from jaxsup.reproduce.claims import NOT_CLAIMED, format_claims
+from jaxsup.reproduce.contracts import check_figure, check_findings, to_json
 from jaxsup.reproduce.figure import AbstractFigure, AbstractWeightsFigure, Findings
 from jaxsup.reproduce.registry import find_figure
 from jaxsup.sweep.progress import Progress, show_progress
@@ -45,7 +46,7 @@ class Report(NamedTuple):
             "scale": self.scale,
             "seconds": self.seconds,
             "claims": [claim.to_dict() for claim in self.findings.claims],
-            "records": self.findings.records,
+            "records": to_json(self.name, self.findings.records),
         }
 
     def lines(self) -> list[str]:
@@ -70,25 +71,26 @@ def reproduce(
     Arguments:
         figure: one of `jaxsup.reproduce.figure_titles`, or a figure of your own.
         scale: one of the figure's `scales`.
-        out: folder; must not exist yet unless `resume` is set.
+        out: folder; must be new or empty unless `resume` is set.
         weights: result of `jaxsup.weights.read_weights`, for a figure about them.
         resume: go on with the dataset that is there; what is whole is measured again only.
         progress, stop: as `jaxsup.run` takes them.
 
     Raises:
-        ValueError: no such figure or scale, `out` holds another sweep, or weights are missing or
-            not asked for.
+        ValueError: no such figure or scale, `out` holds another sweep, weights are missing or not
+            asked for, or a figure of your own gives something else than findings.
         OSError: `out` is there already, or cannot be written.
         Stopped: `stop` said so; what is whole is in the dataset.
     """
     out = local_path(out)
     if isinstance(figure, str):
         figure = find_figure(figure)
+    check_figure(figure)
     size = figure.scale(scale)
     _check_weights(figure, weights)
     check_store(out, join=resume)
     _check_files(out, figure.name)
-    out.mkdir(parents=True, exist_ok=resume)
+    out.mkdir(parents=True, exist_ok=True)
     if isinstance(figure, AbstractFigure):
         findings, seconds = _train_and_measure(figure, size, out, resume, progress, stop)
     else:
@@ -96,6 +98,7 @@ def reproduce(
         assert weights is not None
         findings = figure.inspect(weights, size)
         seconds = {"training": 0.0, "measuring": time.perf_counter() - start}
+    check_findings(figure.name, findings)
     rounded = {key: round(duration, 2) for key, duration in seconds.items()}
     report = Report(figure.name, figure.title, scale, findings, rounded)
     _write(report, out)

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
+import optax
 
 from jaxsup._internal.aliases import find_name
 from jaxsup._internal.validation import fail
-from jaxsup.experiment.configuration import check_types
+from jaxsup.experiment.configuration import check_types, is_foreign_class
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
 from jaxsup.experiment.observables import (
@@ -23,6 +25,7 @@ from jaxsup.experiment.observables import (
 )
 from jaxsup.experiment.students import Student
 from jaxsup.experiment.tables import is_outside
+from jaxsup.experiment.transformations import OptaxOptimizer
 
 MOST_SETTINGS = 10**7
 """Largest number of settings of a sweep, and of seeds."""
@@ -56,6 +59,9 @@ def replace_fields(owner: Any, changes: Mapping[str, Any]) -> Any:
     Arguments:
         owner: an experiment, or a part of one.
         changes: the new values; those of a part and of its fields may come together.
+
+    Raises:
+        ValueError: a value is refused, or a class of one's own cannot be made of its fields.
     """
     grouped: dict[str, dict[str, Any]] = {}
     for path, value in changes.items():
@@ -65,8 +71,16 @@ def replace_fields(owner: Any, changes: Mapping[str, Any]) -> Any:
     for name, inner in grouped.items():
         part = inner.pop("") if "" in inner else getattr(owner, name)
         new[name] = replace_fields(part, inner) if inner else part
-    check_types(getattr(owner, "section", ""), type(owner), new)
-    return dataclasses.replace(owner, **new)
+    section = getattr(owner, "section", "")
+    check_types(section, type(owner), new)
+    try:
+        return dataclasses.replace(owner, **new)
+    except TypeError as error:
+        if not is_foreign_class(type(owner)):
+            raise
+        expected = f"a {type(owner).__name__} that is made of its fields"
+        advice = "let __init__ take each field, and write eqx.field(init=False) for what it makes"
+        raise fail(section, expected, f"{error}", advice, described=True) from error
 
 
 def field_names(experiment: Experiment) -> list[str]:
@@ -145,7 +159,13 @@ def _check_distinct(axis: Axis) -> None:
 def _as_values(column: Any) -> tuple[Any, ...]:
     if isinstance(column, np.ndarray) and column.ndim == 1:
         return tuple(column.tolist())
-    return tuple(item.item() if isinstance(item, np.generic) else item for item in column)
+    return tuple(map(_as_value, column))
+
+
+def _as_value(item: Any) -> Any:
+    if isinstance(item, optax.GradientTransformation):
+        return OptaxOptimizer(item)
+    return item.item() if isinstance(item, np.generic) else item
 
 
 def _check_name(experiment: Experiment, name: object) -> None:
@@ -174,26 +194,31 @@ def check_overlap(axes: Sequence[Axis]) -> None:
             raise fail("axes", "fields that do not contain each other", f"{outer}, {inner}", advice)
 
 
-def check_values(experiment: Experiment, axis: Axis) -> None:
+def check_values(experiment: Experiment, axis: Axis) -> bool:
     """Check the values of an axis of numbers: all at once, and one by one where that fails.
+
+    Returns:
+        Whether all that they change is these fields: a class from outside of the package may
+        convert what it is given, or make other fields of it.
 
     Raises:
         ValueError: the experiment refuses one of them.
     """
     owners = [
-        operator.attrgetter(f"{f}".rpartition(".")[0] or "student")(experiment) for f in axis.fields
+        getattr(experiment, f.partition(".")[0] if "." in f else "student") for f in axis.fields
     ]
     own = not any(is_outside(owner) for owner in owners)
-    _check_positions(experiment, axis, 0, axis.size, own=own)
+    return _check_positions(experiment, axis, 0, axis.size, own=own)
 
 
 def _check_positions(
     experiment: Experiment, axis: Axis, first: int, stop: int, *, own: bool
-) -> None:
+) -> bool:
     """Check the values from `first` to `stop` by halves, so that it takes few calls to find one."""
     if stop - first == 1:
-        replace_fields(experiment, {field: values[first] for field, values in axis.fields.items()})
-        return
+        changes = {field: values[first] for field, values in axis.fields.items()}
+        made = replace_fields(experiment, changes)
+        return own or _is_filled_in(experiment, changes, made)
     if own:
         # A class of the package takes arrays, as `vmap` would give it; an array of importances
         # means another thing, but what holds for the ends of their range holds for all.
@@ -202,10 +227,26 @@ def _check_positions(
             for end in (np.min, np.max):
                 ends = {f: end(columns[f]).item() for f in columns if f == "importance"}
                 replace_fields(experiment, {**columns, **ends})
-            return
+            return True
     middle = (first + stop) // 2
-    _check_positions(experiment, axis, first, middle, own=own)
-    _check_positions(experiment, axis, middle, stop, own=own)
+    left = _check_positions(experiment, axis, first, middle, own=own)
+    return _check_positions(experiment, axis, middle, stop, own=own) and left
+
+
+def _is_filled_in(experiment: Experiment, changes: Mapping[str, Any], made: Experiment) -> bool:
+    """Whether an experiment is the one before with the numbers put into its fields."""
+    before, after = (
+        {field: operator.attrgetter(field)(e) for field in changes} for e in (experiment, made)
+    )
+    (old, structure), (new, other) = (jax.tree.flatten(e) for e in (experiment, made))
+    if structure != other or not all(_same(after[f], value) for f, value in changes.items()):
+        return False
+    changed = sum(not _same(*pair) for pair in zip(old, new, strict=True))
+    return changed == sum(not _same(before[field], after[field]) for field in changes)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or bool(eqx.tree_equal(one, other))
 
 
 def is_structural(experiment: Experiment, axis: Axis) -> bool:

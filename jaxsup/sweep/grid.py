@@ -50,7 +50,7 @@ class Sweep:
 
     Attributes:
         structural: which axes change more than numbers that a compiled program takes as arguments:
-            sizes, names, or how updates are computed.
+            sizes, names, how updates are computed, or what a class of one's own makes of a number.
 
     Raises:
         ValueError: an unknown field, an empty or ragged axis, a value that the experiment
@@ -79,9 +79,11 @@ class Sweep:
         check_overlap(self.axes)
         self.structural = tuple(is_structural(experiment, axis) for axis in self.axes)
         self._check_size()
-        for axis, fixed in zip(self.axes, self.structural, strict=True):
-            if not fixed:
-                check_values(experiment, axis)
+        self.structural = tuple(
+            fixed or not check_values(experiment, axis)
+            for axis, fixed in zip(self.axes, self.structural, strict=True)
+        )
+        self._check_size()
         if self._mixes_updates():
             laws = [any(f.startswith("features.") for f in axis.fields) for axis in self.axes]
             self.structural = tuple(map(operator.or_, self.structural, laws))

@@ -7,6 +7,7 @@ programs.
 
 import dataclasses
 import functools
+import itertools
 import operator
 from collections.abc import Iterator
 
@@ -93,7 +94,7 @@ def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
     updates: dict[object, AbstractUpdate] = {}
     for points, experiment in sweep.structures():
         update = functools.reduce(lambda a, b: a.covering(b), sweep.updates(points, experiment))
-        padded = _padded(experiment, experiment.features.count)
+        padded = _padded(sweep, experiment, experiment.features.count)
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(padded))
         name = jax.tree.structure(padded), shapes, type(update)
         groups.setdefault(name, []).append((points, experiment))
@@ -101,18 +102,19 @@ def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
     return [
         _stack(sweep, members_of_width, updates[name])
         for name, members in groups.items()
-        for members_of_width in _split(members, widths)
+        for members_of_width in _split(sweep, members, widths)
     ]
 
 
-def _padded(experiment: Experiment, width: int) -> Experiment:
+def _padded(sweep: Sweep, experiment: Experiment, width: int) -> Experiment:
     """The same student held in `width` latent dimensions, where that can be done.
 
-    Optimizers and observables of the package leave the rows of zeros alone. Others may take a mean
-    over all entries, and are given the network as it is.
+    Optimizers and observables of the package leave the rows of zeros alone, but for Adam without
+    eps, which divides 0 by 0. Others may take a mean over all entries, and are given the network as
+    it is.
     """
     others = [item for item in experiment.record.observables if isinstance(item, Observable)]
-    if others or is_outside(experiment.optimizer):
+    if others or is_outside(experiment.optimizer) or _divides_by_zero(sweep, experiment):
         return experiment
     student = experiment.student.padded(width)
     if student is None:
@@ -121,7 +123,14 @@ def _padded(experiment: Experiment, width: int) -> Experiment:
     return eqx.tree_at(lambda e: e.student, experiment, student)
 
 
-def _split(members: "_Members", widths: int) -> Iterator["_Members"]:
+def _divides_by_zero(sweep: Sweep, experiment: Experiment) -> bool:
+    """Whether the optimizer's eps is 0 to the dtype's smallest, in any setting."""
+    scanned = [axis.fields.get("optimizer.eps", ()) for axis in sweep.axes]
+    eps = getattr(experiment.optimizer, "eps", 1.0), *itertools.chain(*scanned)
+    return min(eps) < float(jax.numpy.finfo(jax.numpy.result_type(float)).tiny)
+
+
+def _split(sweep: Sweep, members: "_Members", widths: int) -> Iterator["_Members"]:
     """Members by compiled width; those that share one K need no padding."""
     latents = sorted({experiment.student.latent for _, experiment in members})
     weights = {
@@ -131,7 +140,7 @@ def _split(members: "_Members", widths: int) -> Iterator["_Members"]:
     for group in choose_widths(latents, [weights[k] for k in latents], count, widths):
         chosen = [(points, e) for points, e in members if e.student.latent in group]
         if len(group) > 1:
-            chosen = [(points, _padded(e, max(group))) for points, e in chosen]
+            chosen = [(points, _padded(sweep, e, max(group))) for points, e in chosen]
         yield chosen
 
 

@@ -18,6 +18,7 @@ from jaxsup._internal.validation import check_number, check_positive_integer, fa
 from jaxsup.sweep.callbacks import Callbacks, Stopped
 from jaxsup.sweep.capacities import plan_capacities
 from jaxsup.sweep.devices import chosen_devices
+from jaxsup.sweep.edited import forget_edited
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.interruption import keep_on_interrupt, tell_on_interrupt
 from jaxsup.sweep.keys import pinned_stream
@@ -128,6 +129,7 @@ def run(
     programs = plan_programs(sweep, widths if plan is None else plan.widths)
     if initial is not None:
         programs = with_initial(programs, read_initial(sweep, programs, initial))
+    forget_edited(programs)
     layout, capacities = Layout(sweep, programs), None
     if plan is None or chunk is not None or memory is not None:
         capacities = _choose_capacities(programs, sweep, devices, chunk, memory)

@@ -4,11 +4,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from factories import relu_experiment
 from helpers import assert_one_line_error
 from scipy import special
 
 import jaxsup
-from jaxsup.experiment.activations import ACTIVATIONS, as_activation, is_built_in
+from jaxsup.experiment.activations import (
+    ACTIVATIONS,
+    AbstractActivation,
+    ReLU,
+    as_activation,
+    is_built_in,
+)
 
 Z = np.concatenate([np.linspace(-6, 6, 101), [1e-8, -1e-8, 30.0, -30.0]])
 # phi and phi' in float64, written out.
@@ -97,3 +104,28 @@ def test_bad_input_is_a_one_line_error():
     assert_one_line_error(lambda: jaxsup.LeakyReLU(float("nan")), message)
     names = "activation: expected one of 'relu', .*; got 'rleu'; did you mean 'relu'"
     assert_one_line_error(lambda: as_activation("rleu"), names)
+
+
+@pytest.mark.parametrize("name", ["derivative", "pull_back"])
+@pytest.mark.parametrize("base", [AbstractActivation, ReLU])
+def test_a_derivative_that_nobody_would_ask_for_is_a_one_line_error(base, name):
+    """Training differentiates `__call__`."""
+
+    def step(self, z, *slope):
+        return jnp.ones_like(z)
+
+    kind = type("Step", (base,), {"__call__": lambda self, z: jnp.sign(z), name: step})
+    match = rf"^activation: expected no {name}\(\) of one's own, .*; got one of Step; .*custom_jvp"
+    assert_one_line_error(kind, match)
+
+
+def test_a_slope_of_ones_own_is_written_in_call():
+    class Ramp(ReLU):
+        def __call__(self, z):
+            step = jax.custom_jvp(jnp.sign)
+            step.defjvp(lambda primals, tangents: (step(*primals), tangents[0]))
+            return step(z)
+
+    student = jaxsup.Student(3, core_scale=0.5, activation=Ramp())
+    run = jaxsup.simulate(relu_experiment(student), jax.random.key(0))
+    assert np.ptp(run.loss) > 0

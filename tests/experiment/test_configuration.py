@@ -1,6 +1,10 @@
 """Every field holds what its annotation says, from tables and in Python, and may hold arrays."""
 
 import dataclasses
+import enum
+import json
+import pathlib
+import warnings
 from functools import partial
 from typing import Any
 
@@ -15,7 +19,7 @@ from trials.bad_inputs import fields_of_tables, table_with
 
 import jaxsup
 from jaxsup.experiment.configuration import Configuration, check_growth
-from jaxsup.experiment.tables import experiment_from_table
+from jaxsup.experiment.tables import experiment_from_table, to_table
 
 pytestmark = pytest.mark.usefixtures("x32")
 
@@ -165,3 +169,56 @@ def test_a_configuration_without_annotations_it_knows_is_free():
         anything: Any = None
 
     assert Loose("text").anything == "text"
+
+
+class Static(jaxsup.AbstractTeacher):
+    """A teacher with anything in a static field."""
+
+    held: Any = eqx.field(static=True)
+
+    def targets(self, x):
+        return x
+
+
+@pytest.mark.parametrize("array", [np.ones(3), jnp.ones(3), (np.ones(3),)])
+def test_an_array_in_a_static_field_is_a_one_line_error(array):
+    """JAX compares such fields, and cannot compare arrays."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # equinox's own, of arrays alone
+        match = r"^teacher\.held: expected a static field without arrays; .*\(3,\); write held: A"
+        assert_one_line_error(lambda: Static(array), match)
+
+
+class Kind(enum.Enum):
+    """A choice."""
+
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        (frozenset("ba"), ["a", "b"]),
+        (Kind.ONE, "<Kind.ONE: 1>"),
+        (np.dtype("float32"), "dtype('float32')"),
+        (jnp.float32, "jax.numpy:float32"),
+        (np.float64, "numpy:float64"),
+        (pathlib.PurePosixPath("a"), "PurePosixPath('a')"),
+        (partial(max, 1), "functools.partial(<built-in function max>, 1)"),
+        (range(2), [0, 1]),
+        (1j, "1j"),
+        (b"a", "b'a'"),
+    ],
+    ids=str,
+)
+def test_what_no_table_holds_is_told_as_text(held, told):
+    experiment = relu_experiment(teacher=Static(held))
+    assert json.loads(json.dumps(to_table(experiment)))["teacher"]["held"] == told
+
+
+def test_a_key_is_told_by_its_words():
+    class Keyed(Static):
+        key: Any = None
+
+    words = jax.random.key_data(jax.random.key(3)).tolist()
+    assert to_table(Keyed(1, jax.random.key(3)))["key"] == words

@@ -111,7 +111,7 @@ LAWS = {
     "mistake": (Law(draw=failing), r"^features: .* can be traced; got KeyError: "),
     "random of numpy": (
         Law(draw=lambda key, batch, p: jnp.asarray(np.random.rand(batch, COUNT), float)),  # noqa: NPY002
-        r"^features: expected sample_batch\(\) to draw from its key; .*jax\.random",
+        r"^features: expected sample_batch\(\) to compute the same at every call; .*jax\.random",
     ),
     "inner function": (
         Law(draw=lambda key, batch, p: jax.jit(lambda key: jnp.full((batch, COUNT), p))(key)),
@@ -268,3 +268,14 @@ jaxsup.Experiment(Law(6), jaxsup.DiagonalTeacher(0.0), jaxsup.Student(3), jaxsup
 jax.config.update("jax_num_cpu_devices", 3)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_rows_and_columns_are_told_apart_where_there_are_three_features():
+    class Turned(jaxsup.AbstractFeatures):
+        count: int = eqx.field(static=True, default=3)
+
+        def sample_batch(self, key, batch):
+            return jax.random.normal(key, (self.count, batch))
+
+    match = r"^features: expected sample_batch\(\) of 4 samples to have the shape \(4, 3\)"
+    assert_one_line_error(lambda: relu_experiment(features=Turned()), match)

@@ -1,5 +1,8 @@
 """Moments and matrices of one's own that are not those of the law and the targets are told."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,6 +10,9 @@ from factories import linear_experiment
 from foreign_classes import COUNT, Law, Teacher
 from helpers import assert_one_line_error, untyped
 
+import jaxsup
+from jaxsup.experiment.contracts_of_numbers import check_sampled_moments
+from jaxsup.experiment.features import GroupedFeatures, OneActiveFeatures
 from jaxsup.experiment.moments import Moments
 
 
@@ -16,6 +22,26 @@ def moments(**changes):
     return Moments(**{"mean": zero, "diagonal": zero + 1, "factor": zero, **changes})
 
 
+class Heavy(Law):
+    """Student's t with three degrees of freedom: x^2 has the mean 3 and no variance."""
+
+    def sample_batch(self, key, batch):
+        return jax.random.t(key, 3.0, (batch, COUNT))
+
+    def moments(self):
+        return moments(diagonal=jnp.full(COUNT, 3.0))
+
+
+LAWS = (
+    jaxsup.PowerLawFeatures(2000, 1.1, 1e-3),
+    jaxsup.SparseFeatures(np.full(3, 1e-6)),
+    jaxsup.GaussianFeatures(1, 0.0),
+    jaxsup.CorrelatedFeatures(np.full((2, 2), 1.0)),
+    GroupedFeatures(24, 3, "correlated", 0.2),
+    GroupedFeatures(24, 3, "anticorrelated", 0.2),
+    OneActiveFeatures(8, 1.0),
+    Heavy(),
+)
 MOMENTS = {
     "negative": ({"diagonal": -jnp.ones(COUNT)}, r"variances >= 0; got -1 of feature 0"),
     "mean": ({"mean": 2 * jnp.ones(COUNT)}, r"variances >= 0; got -3 of feature 0"),
@@ -61,5 +87,52 @@ def test_what_is_right_is_accepted():
     law = Law(known=lambda: moments(diagonal=0.25 * jnp.ones(COUNT)), p=0.5)
     teacher = Teacher(matrix=lambda count: 2 * jnp.eye(count))
     assert linear_experiment(features=law, teacher=teacher).closed_form == "linear"
-    signs = moments(diagonal=-jnp.ones(COUNT), factor=jnp.full(COUNT, 2.0))
-    assert linear_experiment(features=Law(known=lambda: signs)).closed_form == "linear"
+    parts = moments(diagonal=-jnp.ones(COUNT), dense=2 * jnp.eye(COUNT))
+    assert linear_experiment(features=Law(known=lambda: parts, p=1.0)).closed_form == "linear"
+
+
+def correlated(key, batch, p):
+    """p (n_0 + n_i): C = p^2 (1 + I)."""
+    n = jax.random.normal(key, (batch, COUNT + 1))
+    return p * (n[:, :1] + n[:, 1:])
+
+
+SHIFTED = {"draw": lambda key, batch, p: 1 + p * jax.random.normal(key, (batch, COUNT))}
+DRAWN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "independent": ({}, {"diagonal": jnp.full(COUNT, 0.25)}),
+    "shifted": (SHIFTED, {"mean": jnp.ones(COUNT), "factor": jnp.ones(COUNT)}),
+    "correlated": ({"draw": correlated}, {"dense": jnp.full((COUNT, COUNT), 0.25)}),
+}
+
+
+@pytest.mark.parametrize("case", DRAWN)
+def test_moments_are_those_of_samples(case):
+    """p = 1/2: variances are 1/4."""
+    fields, changes = DRAWN[case]
+    known = moments(**{"diagonal": jnp.full(COUNT, 0.25), **changes})
+    assert linear_experiment(features=Law(known=lambda: known, **fields)).closed_form == "linear"
+
+
+@pytest.mark.parametrize(
+    ("case", "changes"),
+    [
+        ("independent", {"diagonal": jnp.full(COUNT, 0.3)}),
+        ("independent", {"mean": jnp.full(COUNT, 0.1)}),
+        ("shifted", {"factor": jnp.zeros(COUNT), "diagonal": jnp.ones(COUNT)}),
+        ("shifted", {"mean": jnp.zeros(COUNT)}),
+        ("correlated", {"dense": jnp.eye(COUNT) / 4}),
+    ],
+)
+def test_moments_that_are_not_those_of_samples_are_a_one_line_error(case, changes):
+    """A variance or a mean of its own, a covariance for E[x x^T], no correlation."""
+    fields, right = DRAWN[case]
+    known = moments(**{"diagonal": jnp.full(COUNT, 0.25), **right, **changes})
+    match = r"^features: expected moments\(\) to be means of sample_batch\(\); got .* in samples.*"
+    law = Law(known=lambda: known, **fields)
+    assert_one_line_error(lambda: linear_experiment(features=law), match)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: type(law).__name__)
+def test_laws_of_the_package_are_held_to_be_right(law):
+    """Rare features, and a heavy tail, of which a few thousand samples tell little."""
+    check_sampled_moments(law, law.moments())

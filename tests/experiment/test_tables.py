@@ -1,11 +1,14 @@
 """Sweeps from TOML and back."""
 
 import json
+import re
+import sys
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 from table_cases import BASE, experiment, write
 
 import jaxsup
@@ -184,3 +187,28 @@ def test_objects_are_axes(tmp_path):
     sweep = read_sweep(write(tmp_path, text))
     assert isinstance(sweep.experiment_at((1, 0)).optimizer, jaxsup.Adam)
     assert sweep_to_tables(sweep_from_tables(sweep_to_tables(sweep))) == sweep_to_tables(sweep)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "match"),
+    [
+        (
+            "own_law:Law",
+            "import nowhere_at_all",
+            r"put the module on PYTHONPATH \(ModuleNotFound.*\)",
+        ),
+        ("own_law:Law", "Law = 1 / 0", r"mend it \(ZeroDivisionError: division by zero\)"),
+        ("own_law:Law", "def law(:", r"mend it \(SyntaxError: .*\)"),
+        (":Law", "", r"mend it \(ValueError: Empty module name\)"),
+        ("..own_law:Law", "", r"mend it \(TypeError: .*\)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_a_one_line_error(
+    kind, text, match, tmp_path, monkeypatch
+):
+    (tmp_path / "own_law.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_law", raising=False)
+    table = {**to_table(experiment()), "features": {"kind": kind}}
+    start = rf"^features\.kind: expected a class that can be imported; got '{re.escape(kind)}'; "
+    assert_one_line_error(lambda: experiment_from_table(table, imports=True), f"{start}{match}$")

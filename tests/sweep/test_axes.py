@@ -3,14 +3,18 @@
 import json
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from helpers import assert_one_line_error
 from sweep_cases import FIRST, LATER, assert_simulated, linear, relu, run
 
 import jaxsup
 from jaxsup.experiment.record import Record
+from jaxsup.sweep.store.coordinates import coordinates_of
 from jaxsup.sweep.tables import sweep_from_tables, sweep_to_tables
 
 
@@ -227,3 +231,47 @@ def test_a_setting_that_comes_twice_is_refused(axes: dict[str, Any], message: st
 def test_a_joint_axis_lists_cases_which_may_come_twice():
     pair = {"a": [1.1, 1.1, 1.1], "b": [0.0, 1.0, 0.0]}
     assert jaxsup.Sweep(relu(), {"pair": pair}).shape == (3,)
+
+
+class Through(jaxsup.AbstractTeacher):
+    """y = function(x); a dataset tells functions by their names."""
+
+    function: Any = eqx.field(static=True, default=jnp.tanh)
+
+    def targets(self, x):
+        return self.function(x)
+
+
+def test_objects_that_read_alike_are_told_apart():
+    """Their exponents, and theory beside them, too: transformations of optax have no entries."""
+    functions = [lambda x: x, lambda x: 2 * x, jnp.tanh]
+    axes = {"teacher.function": functions, "optimizer": [optax.sgd(0.1), optax.sgd(0)]}
+    dataset = run(jaxsup.Sweep(relu(teacher=Through()), axes))
+    labels = [json.loads(text) for text in dataset["teacher.function"].values]
+    lambdas = f"{__name__}:{functions[0].__qualname__}"
+    assert labels == [f"#0: {lambdas}", f"#1: {lambdas}", "jax.numpy:tanh"]
+    rules = [json.loads(text) for text in dataset["optimizer"].values]
+    assert rules == [{"kind": "optax", "#": 0}, {"kind": "optax", "#": 1}]
+    assert np.isnan(jaxsup.measure_exponents(dataset)["theory_limit"]).all()
+
+
+def test_objects_that_are_alike_are_told_alike():
+    cases = {"teacher": [Through(), Through()], "optimizer.learning_rate": [0.1, 0.2]}
+    dataset = run(jaxsup.Sweep(relu(teacher=Through()), {"case": cases}))
+    assert len(set(dataset["teacher"].values)) == 1
+
+
+def test_objects_with_large_arrays_are_told_by_their_sizes():
+    """In two rows as in one; those that read alike by their places."""
+    matrices = [np.eye(8), np.eye(8)[::-1], 2 * np.eye(8)]
+    laws = [jaxsup.SparseFeatures(np.full(8, 0.25)), jaxsup.SparseFeatures(np.full(9, 0.25))]
+    teachers = jaxsup.Sweep(relu(), {"teacher": [jaxsup.MatrixTeacher(A) for A in matrices]})
+    coordinates = coordinates_of(teachers, np.arange(2), np.arange(0))
+    told = [json.loads(text) for text in coordinates["teacher"][1]]
+    assert [table["matrix"] for table in told] == [f"8 x 8 numbers, 0 to {n}" for n in (1, 1, 2)]
+    assert [table.get("#") for table in told] == [0, 1, None]
+    coordinates = coordinates_of(
+        jaxsup.Sweep(relu(), {"features": laws}), np.arange(2), np.arange(0)
+    )
+    told = [json.loads(text)["probabilities"] for text in coordinates["features"][1]]
+    assert told == [[0.25] * 8, "9 numbers, 0.25 to 0.25"]

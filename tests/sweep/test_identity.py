@@ -139,3 +139,23 @@ def test_networks_with_noise_say_how_it_reaches_them() -> None:
         for student in (jaxsup.Student(4), jaxsup.Student(4, hidden_noise=0.1))
     ]
     assert [identity.get("noise") for identity in identities] == [None, 2]
+
+
+def test_objects_that_read_alike_do_not_change_places(tmp_path: Path) -> None:
+    """Transformations of optax have no entries to tell them by."""
+
+    def mixed(*order: int, joint: bool = False) -> jaxsup.Sweep:
+        optimizers = [(slow, fast)[place] for place in order]
+        rates = {"teacher.exponent": [0.1 * n for n in range(len(order))]} if joint else {}
+        cases = {"optimizer": optimizers, **rates}
+        return jaxsup.Sweep(sweep().experiment, {"case": cases} if joint else cases)
+
+    slow, fast = optax.sgd(0.1), optax.sgd(0.4)
+    for name, order, other, joint in (
+        ("alone", (0, 1), (1, 0), False),
+        ("paired", (0, 1, 0, 1), (0, 1, 1, 0), True),
+    ):
+        jaxsup.run(mixed(*order, joint=joint), tmp_path / name)
+        jaxsup.run(mixed(*order, joint=joint), tmp_path / name, resume=True)
+        with pytest.raises(ValueError, match=r"the sweep that it holds; got another one"):
+            jaxsup.run(mixed(*other, joint=joint), tmp_path / name, resume=True)

@@ -127,3 +127,16 @@ def test_what_may_feel_padding_is_given_none(optimizer, observables):
     sweep = jaxsup.Sweep(base, {"student.latent": [2, 5]}, seeds=1)
     assert [program.width for program in plan_programs(sweep, 1)] == [2, 5]
     assert_simulated(run(sweep, widths=1), sweep)
+
+
+@pytest.mark.parametrize("eps", [[1e-8, 0.0], [1e-40, 1e-8], None])
+def test_adam_without_eps_is_given_no_padding(eps):
+    """0 / 0 of a row that is not there would end the run."""
+    optimizer = jaxsup.Adam(0.01, eps=1e-8 if eps else 0.0)
+    student = jaxsup.Student(3, "learned", core=False, bias=False)
+    axes = {"student.latent": [2, 3], **({"optimizer.eps": eps} if eps else {})}
+    sweep = jaxsup.Sweep(linear(student, optimizer=optimizer), axes)
+    assert len(plan_programs(sweep, 1)) == 2
+    dataset = run(sweep, widths=1)
+    assert (dataset["status"] == 0).all()
+    assert_simulated(dataset, sweep)

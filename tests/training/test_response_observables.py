@@ -1,5 +1,6 @@
 """Geometry of the response V^T B W, held against dense float64 numpy and against that of W."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -135,6 +136,35 @@ def test_a_response_of_zero_has_no_geometry_and_one_of_another_class_none() -> N
     network = network_of(W, None)
     network.parameters = {"embedding": jnp.asarray(W)}
     assert np.isnan(measure(network)).all()
+
+
+class Other(jaxsup.AbstractStudent):
+    """A student of another class with the arrays of `Student`, which mean something else."""
+
+    latent: int = eqx.field(static=True, default=2)
+
+    def init_parameters(self, key, count):
+        return StudentParameters(None, None, jnp.eye(2), None)
+
+    def outputs(self, parameters, x):
+        return x
+
+
+def test_arrays_of_a_student_in_another_class_say_nothing_of_an_identity() -> None:
+    start = Other().init_parameters(jax.random.key(0), 3)
+    network = Network(start, jnp.zeros(3), jnp.zeros(()), Other())
+    names = ("response_capacities", "response_spectrum", *NAMES, *OF_W, "rank", "capacities")
+    shapes = {"response_capacities": 3, "response_spectrum": 2, "capacities": 3}
+    for name in names:
+        values = OBSERVABLES[name].measure(network)
+        assert values.size == shapes.get(name, 1), name
+        assert np.isnan(values).all(), name
+
+
+def test_an_observable_of_ones_own_may_share_by_any_name() -> None:
+    network = network_of(np.eye(2, 3, dtype=np.float32), None)
+    assert network.once("spectrum", lambda: 1) == network.once("response_geometry", lambda: 1)
+    assert np.isfinite(measure(network, (*NAMES, *OF_W))).all()
 
 
 def test_the_tolerance_of_the_record_is_that_of_the_response() -> None:

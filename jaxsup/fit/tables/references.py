@@ -114,10 +114,17 @@ def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     b = _exponent_of(table, "teacher", ("diagonal",))
     limit = ((a + 2 * b - 1) / a.where(a > 0)).broadcast_like(like)
     tables = json.loads(table.attrs.get("configuration", "{}"))
-    descends = _of_each(table, "optimizer", lambda entry: entry.get("kind", "sgd") == "sgd")
-    limit = limit.where((limit > 0) & descends & _is_plain(table, tables)).transpose(*like.dims)
+    descends = _of_each(table, "optimizer", _descends)
+    quiet = _of_each(table, "student", lambda entry: "hidden_noise" not in entry)
+    plain = descends & quiet & _is_plain(table, tables)
+    limit = limit.where((limit > 0) & plain).transpose(*like.dims)
     label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
     return limit.reset_coords(drop=True).assign_attrs(long_name=label)
+
+
+def _descends(entry: Mapping[str, Any]) -> bool:
+    """Whether an optimizer is SGD at a constant rate."""
+    return entry.get("kind", "sgd") == "sgd" and "schedule" not in entry
 
 
 def _is_plain(table: xr.Dataset, configuration: Mapping[str, Any]) -> bool:

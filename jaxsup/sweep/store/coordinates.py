@@ -1,10 +1,12 @@
 """The coordinates of a sweep's dataset: what is scanned, seeds with their keys, recorded steps."""
 
+import contextlib
 import dataclasses
 import json
 import operator
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -86,7 +88,25 @@ def _labels(
         declared = whole and _is_whole(experiment, field)
         return np.asarray(values, None if declared else np.float64)
     texts = [_text(place, value) for place, value in enumerate(values)]
-    return np.asarray(texts, object)
+    told = [
+        _numbered(place, text) if _is_like_another(place, texts, values) else text
+        for place, text in enumerate(texts)
+    ]
+    return np.asarray(told, object)
+
+
+def _is_like_another(place: int, texts: list[str], values: tuple[Any, ...]) -> bool:
+    """Whether a value reads like another one that it is not: functions are told by their names."""
+    return any(
+        text == texts[place] and not eqx.tree_equal(value, values[place])
+        for text, value in zip(texts, values, strict=True)
+    )
+
+
+def _numbered(place: int, text: str) -> str:
+    """A value's text with its place: JSON as before, of which a table keeps its entries."""
+    table = json.loads(text)
+    return json.dumps({**table, "#": place} if isinstance(table, dict) else f"#{place}: {table}")
 
 
 def _text(place: int, value: Any) -> str:
@@ -94,11 +114,23 @@ def _text(place: int, value: Any) -> str:
     if isinstance(value, str):
         return value
     table = to_table(value)
-    numbers = np.asarray(table) if isinstance(table, list) else np.zeros(0)
+    told = _in_short(table)
+    shortened = isinstance(table, list) and isinstance(told, str)
+    return f"#{place}: {told}" if shortened else json.dumps(told)
+
+
+def _in_short(table: Any) -> Any:
+    """A table with arrays of many numbers told by their sizes and ranges."""
+    if isinstance(table, dict):
+        return {name: _in_short(entry) for name, entry in table.items()}
+    numbers = np.zeros(0)
+    if isinstance(table, list):
+        with contextlib.suppress(ValueError):  # rows of other lengths
+            numbers = np.asarray(table)
     if numbers.size > _FEW_NUMBERS and numbers.dtype.kind in "iuf":
         shape = " x ".join(f"{size:,}" for size in numbers.shape)
-        return f"#{place}: {shape} numbers, {numbers.min():.3g} to {numbers.max():.3g}"
-    return json.dumps(table)
+        return f"{shape} numbers, {numbers.min():.3g} to {numbers.max():.3g}"
+    return table
 
 
 def _ratio(sweep: Sweep) -> dict[str, Any]:

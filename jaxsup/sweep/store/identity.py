@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from jaxsup.experiment.tables import is_outside
+from jaxsup.experiment.traces import digest_of
 from jaxsup.sweep.keys import seed_keys
 from jaxsup.sweep.programs import Program
 from jaxsup.training.evaluation import evaluation_blocks
@@ -107,6 +106,9 @@ def program_identity(program: Program) -> dict[str, Any]:
         identity["noise"] = _NOISE
     if is_outside(experiment):
         identity["trace"] = trace_digest(program)
+        # Functions are told by their names alone: which settings have them is told here.
+        settings = program.points.astype(np.int64).tobytes()
+        identity["settings"] = hashlib.sha256(settings).hexdigest()
     return identity
 
 
@@ -114,7 +116,7 @@ def trace_digest(program: Program) -> str:
     """SHA-256 of what one replica computes: its start, an update, and what is recorded.
 
     Classes from outside of the package, and transformations of optax, have no version: what they
-    trace to stands for them. Another version of JAX may trace the same class differently.
+    trace to stands for them.
     """
     experiment, update = program.first, program.update
 
@@ -122,38 +124,4 @@ def trace_digest(program: Program) -> str:
         state = advance(experiment, update, key, start(experiment, key), 0, 1)
         return state, observe(experiment, update, key, state)
 
-    traced = jax.make_jaxpr(replica)(seed_keys(np.arange(1))[0])
-    # Functions are printed with the address that they have in this process.
-    text = re.sub(r" at 0x[0-9a-f]+", "", str(traced))
-    digest = hashlib.sha256(text.encode())
-    for constant in traced.consts:
-        digest.update(_numbers_of(constant).tobytes())
-    for constant in _inner_constants(traced.jaxpr):
-        numbers = _numbers_of(constant)
-        digest.update(f"{numbers.dtype}{numbers.shape}".encode() + numbers.tobytes())
-    return digest.hexdigest()
-
-
-def _numbers_of(constant: Any) -> np.ndarray:
-    """The numbers of a constant, which may be a key of random numbers."""
-    if jax.numpy.issubdtype(constant.dtype, jax.dtypes.prng_key):
-        constant = jax.random.key_data(constant)
-    return np.asarray(constant)
-
-
-def _inner_constants(jaxpr: Jaxpr) -> Iterator[Any]:
-    """Arrays in functions that a program calls, as `jax.jit` leaves them: they are not printed."""
-    for equation in jaxpr.eqns:
-        for operand in equation.invars:
-            if isinstance(operand, Literal) and np.ndim(operand.val):
-                yield operand.val
-        # Parameters hold functions alone, in lists (branches), and in tuples.
-        leaves = jax.tree.leaves(
-            equation.params, is_leaf=lambda leaf: isinstance(leaf, ClosedJaxpr | Jaxpr)
-        )
-        for leaf in leaves:
-            if isinstance(leaf, ClosedJaxpr):
-                yield from leaf.consts
-                yield from _inner_constants(leaf.jaxpr)
-            elif isinstance(leaf, Jaxpr):
-                yield from _inner_constants(leaf)
+    return digest_of(jax.make_jaxpr(replica)(seed_keys(np.arange(1))[0]))

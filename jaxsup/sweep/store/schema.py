@@ -8,22 +8,18 @@ from __future__ import annotations
 import functools
 import json
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
-from jaxsup._internal.validation import fail
-from jaxsup.experiment.initial import named_arrays
 from jaxsup.sweep.grid import Sweep
-from jaxsup.sweep.keys import STREAM, seed_keys
+from jaxsup.sweep.keys import STREAM
 from jaxsup.sweep.programs import Program
 from jaxsup.sweep.store.coordinates import coordinates_of
 from jaxsup.sweep.store.identity import fingerprint_of, program_identity
+from jaxsup.sweep.store.variables import RecordedArrays, Variable
 from jaxsup.sweep.tables import sweep_to_tables
-from jaxsup.training.observables import observables_of
-from jaxsup.training.state import observe, start
 from jaxsup.training.updates import explain_update
 
 if TYPE_CHECKING:
@@ -33,16 +29,6 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 4
 PENDING = -1
 """Value of ``status`` for a network that has not been trained yet."""
-
-
-class Variable(NamedTuple):
-    """An array of the dataset: (axes..., seed) come before the dimensions named here."""
-
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    fill: float | int | bool
-    attrs: dict[str, Any]
 
 
 class Layout:
@@ -164,7 +150,8 @@ class Layout:
         }
 
     def _variables(self, programs: list[Program]) -> dict[str, Variable]:
-        arrays = _Arrays({"step": len(self.steps), "kept_step": len(self.kept)})
+        sizes = {"step": len(self.steps), "kept_step": len(self.kept)}
+        arrays = RecordedArrays(sizes, {axis.name for axis in self.sweep.axes})
         for program in programs:
             arrays.add_program(program)
         variables = arrays.variables()
@@ -184,71 +171,6 @@ class Layout:
 def dtype_name() -> str:
     """The type of real numbers that JAX computes with now."""
     return str(np.dtype(jax.numpy.result_type(float)))
-
-
-class _Arrays:
-    """The recorded arrays of several programs, each as large as the largest of them."""
-
-    def __init__(self, sizes: dict[str, int]) -> None:
-        self.sizes = sizes
-        self.labels: dict[str, tuple[tuple[str, ...], str, str]] = {}
-
-    def add_program(self, program: Program) -> None:
-        """Take in what a program's networks record and keep."""
-        experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
-        state = eqx.filter_eval_shape(start, experiment, key)
-        records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
-        estimated, finite = program.update.evaluation is None, experiment.training_set is not None
-        recorded = observables_of(experiment.record, estimated=estimated, finite=finite)
-        for name, observable in recorded.items():
-            shape = records[name].shape
-            if len(shape) != len(observable.dims):
-                expected = f"{len(observable.dims)} dimensions, {observable.dims}"
-                advice = "name a dimension for each axis of what measure() returns"
-                text = f"values of shape {shape}"
-                raise fail(f"observable {name}", expected, text, advice, described=True)
-            own = {"feature": experiment.features.count, "latent": experiment.student.latent}
-            for dim, size in zip(observable.dims, shape, strict=True):
-                if size != own.get(dim, size):
-                    advice = f"a dimension of other sizes wants a name other than {dim!r}"
-                    text = f"values of shape {shape}"
-                    expected = f"{own[dim]} of them along {dim!r}"
-                    raise fail(f"observable {name}", expected, text, advice, described=True)
-            self._add(
-                name, ("step", *observable.dims), shape, observable.long_name, observable.units
-            )
-        if experiment.record.parameter_steps:
-            for name, leaf in named_arrays(state.parameters).items():
-                if name in records:
-                    text, advice = f"an observable {name!r}", "call the observable otherwise"
-                    expected = "a name other than those of the student's arrays"
-                    raise fail("record.observables", expected, text, advice, described=True)
-                dims = experiment.student.parameter_dims.get(
-                    name, tuple(f"{name}_{axis}" for axis in range(leaf.ndim))
-                )
-                label = f"{name} at the kept steps"
-                self._add(name, ("kept_step", *dims), leaf.shape, label, "1")
-
-    def _add(
-        self, name: str, dims: tuple[str, ...], shape: tuple[int, ...], label: str, units: str
-    ) -> None:
-        self.labels[name] = dims, label, units
-        for dim, size in zip(dims[1:], shape, strict=True):
-            self.sizes[dim] = max(self.sizes.get(dim, 0), size)
-
-    def variables(self) -> dict[str, Variable]:
-        """The variables by name."""
-        real = np.dtype(jax.numpy.result_type(float))
-        return {
-            name: Variable(
-                dims,
-                tuple(self.sizes[dim] for dim in dims),
-                real,
-                math.nan,
-                {"long_name": label, "units": units},
-            )
-            for name, (dims, label, units) in self.labels.items()
-        }
 
 
 def _evaluation(program: Program) -> str:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxsup._internal.serial import one_at_a_time
 from jaxsup.experiment.observables import Network
-from jaxsup.experiment.students import StudentParameters
+from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.spectral import FrameSpectrum, decompose
 from jaxsup.spectral.spectrum import CLUSTER_TOLERANCE
 
@@ -21,7 +21,7 @@ def embedding_of(network: Network) -> Float[Array, "latent features"]:
 
 def spectrum_of(network: Network) -> FrameSpectrum:
     """The spectrum of F = W W^T, decomposed once for all observables; W is not the identity."""
-    return network.once("spectrum", lambda: decompose_frame(network, embedding_of(network)))
+    return network.once("jaxsup.spectrum", lambda: decompose_frame(network, embedding_of(network)))
 
 
 def decompose_frame(network: Network, R: Float[Array, "latent features"]) -> FrameSpectrum:
@@ -31,9 +31,15 @@ def decompose_frame(network: Network, R: Float[Array, "latent features"]) -> Fra
     return one_at_a_time(lambda R: decompose(R, relative_tolerance=tolerance))(R)
 
 
+def is_student(network: Network) -> bool:
+    """Whether it is a `Student` with its arrays: where one is None there, it is the identity."""
+    own = isinstance(network.parameters, StudentParameters)
+    return own and isinstance(network.student, Student)
+
+
 def _is_identity(network: Network) -> bool:
     """Whether W = I by the student's configuration."""
-    return isinstance(network.parameters, StudentParameters) and network.array("embedding") is None
+    return is_student(network) and network.array("embedding") is None
 
 
 def without_padding(network: Network, values: Float[Array, " latent"]) -> Float[Array, " latent"]:

@@ -34,10 +34,14 @@ from jaxtyping import Array, Float
 
 from jaxsup._internal.serial import one_at_a_time
 from jaxsup.experiment.observables import Network, Observable
-from jaxsup.experiment.students import StudentParameters
 from jaxsup.spectral import FrameSpectrum
 from jaxsup.spectral.arrays import exact_product, or_one, safe_sqrt
-from jaxsup.training.observables.frames import decompose_frame, mean_over, without_padding
+from jaxsup.training.observables.frames import (
+    decompose_frame,
+    is_student,
+    mean_over,
+    without_padding,
+)
 from jaxsup.training.observables.network import Measured
 
 _singular_values = one_at_a_time(jnp.linalg.svdvals)
@@ -61,7 +65,7 @@ def _factors(network: Network) -> tuple[Array | None, Array | None, Array | None
 
 def _response_spectrum(network: Network) -> Float[Array, " latent"]:
     """Singular values of V^T B W through two triangles: those of R_V B R_W^T, V^T = Q_V R_V."""
-    if not isinstance(network.parameters, StudentParameters):
+    if not is_student(network):
         return jnp.full(network.student.latent, jnp.nan, network.errors.dtype)
     V, inner, W = _factors(network)
     if inner is None:
@@ -74,7 +78,7 @@ def _response_spectrum(network: Network) -> Float[Array, " latent"]:
 
 def _response_capacities(network: Network) -> Float[Array, " features"]:
     """M_ii^2 / sum_j M_ij^2, without forming M where K < N."""
-    if not isinstance(network.parameters, StudentParameters):
+    if not is_student(network):
         return jnp.full_like(network.errors, jnp.nan)
     V, inner, W = _factors(network)
     if V is None or W is None:
@@ -111,10 +115,10 @@ def _of_response(measure: Callable[[FrameSpectrum], Array]) -> Callable[[Network
 
     def measure_scalar(network: Network) -> Array:
         dtype = network.errors.dtype
-        if not isinstance(network.parameters, StudentParameters):
+        if not is_student(network):
             return jnp.asarray(jnp.nan, dtype)
         spectrum = network.once(
-            "response_geometry", lambda: decompose_frame(network, _frame(network))
+            "jaxsup.response", lambda: decompose_frame(network, _frame(network))
         )
         return measure(spectrum).astype(dtype)
 

@@ -12,6 +12,7 @@ import xarray as xr
 import jaxsup
 from jaxsup.experiment.tables import to_table
 from jaxsup.fit.tables.exponents import exponents_to_records, format_exponents
+from jaxsup.fit.tables.references import theory_limit
 from jaxsup.theory.references import LinearReference, linear_reference, start_up
 
 EXPERIMENT = jaxsup.Experiment(
@@ -241,3 +242,19 @@ def test_of_more_features_than_can_be_solved_the_exponent_is_measured() -> None:
     assert np.isnan(table["theory"])
     assert table["fit_after"] > 0
     assert table["exponent"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("section", ["optimizer", "student"])
+def test_an_object_of_an_axis_has_no_limit_that_its_own_entries_exclude(section: str) -> None:
+    """A rate that changes, and noise in the hidden layer, of one setting of several."""
+    changes = {
+        "optimizer": {"schedule": jaxsup.WarmupCosine(warmup=10)},
+        "student": {"hidden_noise": 0.1},
+    }
+    plain = getattr(EXPERIMENT, section)
+    objects = [plain, dataclasses.replace(plain, **changes[section])]
+    texts = np.asarray([json.dumps(to_table(item)) for item in objects], object)
+    attributes = {"configuration": json.dumps(to_table(EXPERIMENT))}
+    table = xr.Dataset(coords={section: texts}, attrs=attributes)
+    limit = theory_limit(table, xr.DataArray(np.zeros(2), dims=[section]))
+    np.testing.assert_allclose(limit, [1.0, math.nan])
