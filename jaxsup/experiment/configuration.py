@@ -70,6 +70,15 @@ def is_foreign_class(kind: type) -> bool:
     return not kind.__module__.startswith("jaxsup.")
 
 
+def has_foreign_part(part: eqx.Module) -> bool:
+    """Whether its class, or that of a part of it, is from outside of the package."""
+    fields = dataclasses.fields(part)  # pyright: ignore[reportArgumentType]
+    values = [getattr(part, field.name) for field in fields]
+    return is_foreign_class(type(part)) or any(
+        has_foreign_part(value) for value in values if isinstance(value, eqx.Module)
+    )
+
+
 def _check_foreign(path: str, value: Any, *, static: bool) -> None:
     """Check a field that no class of the package checks: what a program takes, and no NaN."""
     if isinstance(value, Configuration):

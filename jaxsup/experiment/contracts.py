@@ -1,19 +1,21 @@
 """Whether classes from outside of the package keep what their methods are asked for."""
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from jaxsup._internal.validation import is_traced
 from jaxsup.experiment.abstract_student import AbstractStudent
 from jaxsup.experiment.closed_forms import closed_form
-from jaxsup.experiment.configuration import array_fields, is_foreign_class
-from jaxsup.experiment.contracts_of_numbers import check_linear_teacher, check_sampled_moments
+from jaxsup.experiment.configuration import array_fields, has_foreign_part
+from jaxsup.experiment.contracts_of_numbers import (
+    check_linear_teacher,
+    check_probabilities,
+    check_sampled_moments,
+)
 from jaxsup.experiment.contracts_of_shapes import (
     check_law,
     check_observable,
@@ -46,7 +48,7 @@ def check_contracts(parts: Parts, observables: Sequence[object], steps: int) -> 
     """
     features, teacher, student, optimizer = parts
     own = tuple(item for item in observables if isinstance(item, Observable))
-    foreign = any(map(_is_foreign, parts)) or isinstance(optimizer, OptaxOptimizer)
+    foreign = any(map(has_foreign_part, parts)) or isinstance(optimizer, OptaxOptimizer)
     # Arrays for numbers stand for many experiments: what trains one of them is not their methods.
     if not (foreign or own) or any(True for part in parts for _ in array_fields(part)):
         return
@@ -60,12 +62,13 @@ def check_contracts(parts: Parts, observables: Sequence[object], steps: int) -> 
     else:
         _check_shapes_once(*known)
     # Elsewhere nobody reads these numbers, and JAX stays unused: its devices are not chosen yet.
-    exact = _is_foreign(features) or _is_foreign(teacher)
+    exact = has_foreign_part(features) or has_foreign_part(teacher)
     if exact and closed_form(features, teacher, student) == "linear":
-        if _is_foreign(features) and (moments := features.moments()) is not None:
+        check_probabilities(features)  # told before what follows from them
+        if has_foreign_part(features) and (moments := features.moments()) is not None:
             check_moments(moments)
             _check_sampled_once(features, moments)
-        if _is_foreign(teacher):
+        if has_foreign_part(teacher):
             check_linear_teacher(teacher, features.count)
 
 
@@ -96,12 +99,3 @@ def _check_shapes(
 _MOST_REMEMBERED = 64
 _check_shapes_once = functools.lru_cache(maxsize=_MOST_REMEMBERED)(_check_shapes)
 _SAMPLED: list[Any] = []  # laws whose moments were held to samples, whatever their fields hold
-
-
-def _is_foreign(part: eqx.Module) -> bool:
-    """Whether its class, or that of a part of it, is from outside of the package."""
-    fields = dataclasses.fields(part)  # pyright: ignore[reportArgumentType]
-    values = [getattr(part, field.name) for field in fields]
-    return is_foreign_class(type(part)) or any(
-        _is_foreign(value) for value in values if isinstance(value, eqx.Module)
-    )

@@ -1,16 +1,25 @@
-"""Whether what a loss is computed from exactly is that of a foreign class's samples and targets."""
+"""Whether numbers that methods of foreign classes return can be.
+
+A matrix is held to its targets, moments to samples, probabilities to their range, and a few
+samples, targets and outputs at the start are to be numbers at all: else every network would end as
+diverged.
+"""
 
 import itertools
+from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from jaxsup._internal.validation import fail, is_traced
+from jaxsup.experiment.abstract_student import AbstractStudent
+from jaxsup.experiment.configuration import array_fields, has_foreign_part, is_foreign_class
 from jaxsup.experiment.features import AbstractFeatures
 from jaxsup.experiment.moments import Moments, mean_squares
 from jaxsup.experiment.teachers import AbstractTeacher
 
-_PROBES = 4
+_PROBES, _SAMPLES = 4, 16
 # Of sum_j |A_ij x_j|: far above the rounding of any order of sums in float32.
 _TOLERANCE = 1e-3
 # Samples, and numbers in them, at most: some 50 ms.
@@ -80,3 +89,68 @@ def check_sampled_moments(features: AbstractFeatures, moments: Moments) -> None:
             advice = "return E[x] and E[x x^T], no covariance, or None where they are not known"
             says = "moments() to be means of sample_batch()"
             raise fail("features", says, text, advice, described=True)
+
+
+def check_probabilities(features: AbstractFeatures) -> None:
+    """Check the ``probabilities`` of a foreign law, where it has any: numbers from 0 to 1.
+
+    Raises:
+        ValueError: one is outside of this range, NaN or complex.
+    """
+    p: Any = getattr(features, "probabilities", None)
+    if not is_foreign_class(type(features)) or callable(p) or is_traced(p):
+        return
+    found: Any = np.asarray(p).ravel()
+    if found.dtype.kind not in "iufc":  # none, or another thing of this name
+        return
+    right = np.isreal(found) & (found.real >= 0) & (found.real <= 1)
+    if found.dtype.kind == "c" or not right.all():
+        feature = int(np.argmin(right))
+        text = f"{found[feature]:.4g} of feature {feature}"
+        advice = "return the probability with which each is active"
+        name = "features.probabilities"
+        raise fail(name, "real numbers from 0 to 1", text, advice, described=True)
+
+
+def check_numbers(
+    features: AbstractFeatures, teacher: AbstractTeacher, student: AbstractStudent
+) -> None:
+    """Check what foreign classes compute before the first update: none of it may be NaN.
+
+    Samples and targets are to be finite. Outputs of a student may overflow: that is a network that
+    diverges, beside others that need not.
+
+    Raises:
+        ValueError: a law, a teacher or a student returns NaN, a law or teacher what is infinite, or
+            a law has probabilities that cannot be.
+    """
+    parts = features, teacher, student
+    many = any(True for part in parts for _ in array_fields(part))
+    if not any(map(has_foreign_part, parts)) or is_traced(parts) or many:
+        return
+    # The numbers of one experiment, also where it is trained inside of a trace.
+    with jax.ensure_compile_time_eval():
+        check_probabilities(features)
+        key = jax.random.key(0)
+        x = features.sample_batch(key, _SAMPLES)
+        _check_all("features", "sample_batch()", x, finite=True)
+        _check_all("teacher", "targets()", teacher.targets(x), finite=True)
+        parameters = student.init_parameters(key, features.count)
+        _check_all("student", "init_parameters()", parameters)
+        outputs = student.noisy_outputs(parameters, x, key)
+        _check_all("student", "outputs()", outputs)
+
+
+def _check_all(name: str, method: str, values: PyTree, *, finite: bool = False) -> None:
+    """Check that numbers are none of them NaN, and finite if asked.
+
+    Raises:
+        ValueError: they are.
+    """
+    for array in map(np.asarray, jax.tree.leaves(values)):
+        right = np.isfinite(array) if finite else ~np.isnan(array)
+        if not right.all():
+            text = f"{array[~right][0]} among {array.size:,}"
+            expected = f"{method} of {'finite numbers' if finite else 'numbers, without NaN'}"
+            advice = "look for roots and logarithms of what is negative, or divisions by 0"
+            raise fail(name, expected, text, advice, described=True)

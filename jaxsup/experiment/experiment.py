@@ -23,6 +23,7 @@ from jaxsup.experiment.closed_forms import ClosedForm, closed_form
 from jaxsup.experiment.configuration import Configuration, array_fields, check_growth
 from jaxsup.experiment.contracts import check_contracts
 from jaxsup.experiment.features import AbstractFeatures
+from jaxsup.experiment.features.base import check_count
 from jaxsup.experiment.record import Record
 from jaxsup.experiment.teachers import AbstractTeacher
 from jaxsup.experiment.transformations import AbstractOptimizer, as_optimizer
@@ -135,6 +136,9 @@ class Experiment(Configuration):
 
     def _check_shapes(self) -> None:
         count = self.features.count
+        check_count(count)
+        advice = "give the number of latent dimensions K"
+        check_positive_integer("student.latent", self.student.latent, advice)
         self.student.check_features(count)
         self.teacher.check_features(count)
         self._check_sizes()

@@ -63,10 +63,19 @@ def checked_array(W: ArrayLike, rank: int) -> Float[Array | np.ndarray, "..."]:
     check_real(name, array)
     precision = np.dtype(jnp.result_type(float))
     if isinstance(array, jax.Array):
-        return array.astype(floating_type(array.dtype, precision))
+        array = array.astype(floating_type(array.dtype, precision))
+        if not isinstance(array, Tracer):
+            with jax.ensure_compile_time_eval():  # also for a constant inside jit
+                tops = np.asarray(jnp.max(jnp.abs(array), axis=(-2, -1)))
+            _check_range(name, tops, array.dtype)
+        return array
     if jnp.issubdtype(array.dtype, jnp.floating):
         precision = np.dtype(min(floating_type(array.dtype), precision, key=lambda x: x.itemsize))
-        _check_range(name, array, precision)
+        if array.dtype.itemsize < precision.itemsize:
+            array = array.astype(precision)  # whose limits are beyond those of narrow types
+        with np.errstate(invalid="ignore"):
+            tops = np.asarray(np.maximum(array.max(axis=(-2, -1)), -array.min(axis=(-2, -1))))
+        _check_range(name, tops, precision)
     with np.errstate(over="ignore"):  # of a replica that diverged
         return array.astype(precision, copy=False)
 
@@ -121,30 +130,38 @@ def check_finite(name: str, array: Array | np.ndarray) -> None:
         raise fail(name, "finite numbers", text, "leave out runs that diverged", described=True)
 
 
-def _check_range(name: str, array: np.ndarray, precision: np.dtype) -> None:
-    """Raise ValueError if a precision makes infinity or zero of the largest number of a matrix.
+def _check_range(name: str, tops: np.ndarray, precision: np.dtype) -> None:
+    """Raise ValueError if a precision makes infinity of the largest number of a matrix, or zeros.
 
-    What is below the smallest normal number counts as zero: processors are told to flush it.
+    What is below the smallest normal number counts as zero: processors are told to flush it. That
+    is to be no more of an entry than the rounding of the largest one.
+
+    Arguments:
+        name: of the matrix, or of a stack of them.
+        tops: the largest number of each, without its sign.
+        precision: what is computed with.
     """
     limits = jnp.finfo(precision)
-    if array.dtype.itemsize < precision.itemsize:
-        array = array.astype(precision)  # whose limits are beyond those of narrow types
+    least = float(limits.tiny) / float(limits.eps)
     with np.errstate(invalid="ignore"):
-        tops = np.maximum(array.max(axis=(-2, -1)), -array.min(axis=(-2, -1)))
         beyond = np.isfinite(tops) & (tops > float(limits.max))
-        below = (tops > 0) & (tops < float(limits.tiny))
+        below = (tops > 0) & (tops < least)
     if not (beyond.any() or below.any()):
         return
-    if array.ndim > 2:
+    if tops.ndim:
         index = int(np.argmax(beyond | below))
-        name, tops, beyond = f"{name}[{index}]", tops[index], beyond[index]
+        name, top, beyond = f"{name}[{index}]", tops[index], beyond[index]
+    else:
+        top = tops[()]
     expected = f"numbers up to {limits.max:.3g}, {precision}'s largest"
     if not beyond:
-        expected = f"a largest number of at least {limits.tiny:.3g}, {precision}'s smallest"
+        expected = (
+            f"a largest number of at least {least:.3g}, as {precision} ends at {limits.tiny:.3g}"
+        )
     do = "rescale the matrix"
-    if precision == np.float32 and array.dtype.itemsize > 4:
+    if precision == np.float32 and tops.dtype.itemsize > 4:
         do = f"{do}, or compute in float64"
-    raise fail(name, expected, str(tops), do, described=True)
+    raise fail(name, expected, str(top), do, described=True)
 
 
 def check_tolerances(**tolerances: ArrayLike | None) -> None:

@@ -38,8 +38,8 @@ class FrameSpectrum(eqx.Module):
     are real and the others zero; `trim` drops those. Features that are not represented have zero
     measures and what follows from them, but their leverage. A batch has its axis in front of every
     field, and is indexed before a property is taken. What has no unit is computed from W / scale
-    and right for entries of 1e-35 to 1e35 in float32, far beyond in float64; what is in units of
-    W^2 is zero or infinite where squares leave the range of the precision.
+    and right where the largest entry is of 1e-31 to 1e35 in float32, far beyond in float64; what is
+    in units of W^2 is zero or infinite where squares leave the range of the precision.
 
     Attributes:
         eigenvalues: distinct and non-zero, falling: the means of their clusters, in units of W^2.

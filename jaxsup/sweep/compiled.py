@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.stages import Compiled, Lowered, Traced
 from jaxtyping import Int, Integer, PyTree
 
+from jaxsup._internal.system import return_freed_memory
 from jaxsup.sweep.distributed import (
     CROWDING,
     Advanced,
@@ -91,6 +92,7 @@ class Compiler:
             options = kernel_options(self.mesh.devices.flat[0].platform, self.kernels)
             compiling = functools.partial(compiled_with, options=options)
             programs = _compile(placement, inputs, given or {}, compiling)
+            return_freed_memory()
             if CROWDING.calls_for_release():
                 self._programs.clear()
                 release()

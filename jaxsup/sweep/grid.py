@@ -4,7 +4,7 @@ import itertools
 import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,6 +33,20 @@ _MOST_LISTED = 6  # values of an axis that a notebook shows
 _MOST_COUNTED = 64  # structures that are looked at to be shown
 
 
+class Structure(NamedTuple):
+    """Points of a sweep whose experiments differ in numbers only.
+
+    Attributes:
+        points: flat indices into the grid, [points].
+        experiment: without the values of `Sweep.field_values`.
+        updates: of the points, each once.
+    """
+
+    points: Int[np.ndarray, " points"]
+    experiment: Experiment
+    updates: tuple[AbstractUpdate, ...]
+
+
 class Sweep:
     """An experiment, the axes to scan, and the seeds: what `jaxsup.run` trains.
 
@@ -51,6 +65,9 @@ class Sweep:
     Attributes:
         structural: which axes change more than numbers that a compiled program takes as arguments:
             sizes, names, how updates are computed, or what a class of one's own makes of a number.
+        structures: the experiments that differ in structure, with the points of each. Fields that
+            hold numbers that a program can take as arguments do not count as structure: their
+            values are filled in by `field_values`.
 
     Raises:
         ValueError: an unknown field, an empty or ragged axis, a value that the experiment
@@ -84,9 +101,11 @@ class Sweep:
             for axis, fixed in zip(self.axes, self.structural, strict=True)
         )
         self._check_size()
-        if self._mixes_updates():
+        self.structures = tuple(self._find_structures())
+        if any(len({type(u) for u in each.updates}) > 1 for each in self.structures):
             laws = [any(f.startswith("features.") for f in axis.fields) for axis in self.axes]
             self.structural = tuple(map(operator.or_, self.structural, laws))
+            self.structures = tuple(self._find_structures())
 
     def __len__(self) -> int:
         """Number of networks, as `replicas`."""
@@ -116,9 +135,8 @@ class Sweep:
         """Programs that `jaxsup.run` compiles; None where it takes long to tell."""
         from jaxsup.sweep.programs import plan_programs
 
-        fixed = zip(self.axes, self.structural, strict=True)
-        structures = math.prod(axis.size for axis, structural in fixed if structural)
-        return len(plan_programs(self, 2)) if structures <= _MOST_COUNTED else None
+        few = len(self.structures) <= _MOST_COUNTED
+        return len(plan_programs(self, 2)) if few else None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -139,12 +157,8 @@ class Sweep:
         """The axes as the constructor takes them."""
         return {axis.name: axis.fields.get(axis.name, axis.fields) for axis in self.axes}
 
-    def structures(self) -> Iterator[tuple[Int[np.ndarray, " points"], Experiment]]:
-        """The experiments that differ in structure, with the points (flat indices) of each.
-
-        Fields that hold numbers that a program can take as arguments do not count as structure:
-        their values are filled in by `field_values`.
-        """
+    def _find_structures(self) -> Iterator[Structure]:
+        """All structures, checked."""
         grid = np.arange(self.points).reshape(self.shape)
         ranges = [
             range(axis.size) if fixed else [slice(None)]
@@ -157,7 +171,9 @@ class Sweep:
                 if not isinstance(position, slice)
                 for field, values in axis.fields.items()
             }
-            yield np.atleast_1d(grid[index]).ravel(), replace_fields(self.experiment, changes)
+            points = np.atleast_1d(grid[index]).ravel()
+            experiment = replace_fields(self.experiment, changes)
+            yield Structure(points, experiment, tuple(self._updates(points, experiment)))
 
     def field_values(
         self, points: Int[np.ndarray, " points"]
@@ -171,7 +187,7 @@ class Sweep:
             for field, values in axis.fields.items()
         }
 
-    def updates(
+    def _updates(
         self, points: Int[np.ndarray, " points"], experiment: Experiment
     ) -> list[AbstractUpdate]:
         """The updates of the settings at `points`, which have the structure of `experiment`.
@@ -219,11 +235,6 @@ class Sweep:
             if count > most:
                 advice = "make several sweeps of it"
                 raise fail("axes", f"at most {most} {what}", count, advice)
-
-    def _mixes_updates(self) -> bool:
-        """Whether settings of one structure have different updates; checks all structures."""
-        kinds = [{type(u) for u in self.updates(*structure)} for structure in self.structures()]
-        return any(len(kinds_of_one) > 1 for kinds_of_one in kinds)
 
     def experiment_at(self, index: Sequence[int]) -> Experiment:
         """The experiment at one position along each axis."""

@@ -92,11 +92,13 @@ def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
     """
     groups: dict[object, list[tuple[np.ndarray, Experiment]]] = {}
     updates: dict[object, AbstractUpdate] = {}
-    for points, experiment in sweep.structures():
-        update = functools.reduce(lambda a, b: a.covering(b), sweep.updates(points, experiment))
-        padded = _padded(sweep, experiment, experiment.features.count)
-        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(padded))
-        name = jax.tree.structure(padded), shapes, type(update)
+    padded: dict[object, object] = {}
+    for points, experiment, found in sweep.structures:
+        update = functools.reduce(lambda a, b: a.covering(b), found)
+        own = _form(experiment)
+        if own not in padded:  # many settings of a joint axis have one form
+            padded[own] = _form(_padded(sweep, experiment, experiment.features.count))
+        name = padded[own], type(update)
         groups.setdefault(name, []).append((points, experiment))
         updates[name] = updates[name].covering(update) if name in updates else update
     return [
@@ -104,6 +106,12 @@ def plan_programs(sweep: Sweep, widths: int) -> list[Program]:
         for name, members in groups.items()
         for members_of_width in _split(sweep, members, widths)
     ]
+
+
+def _form(experiment: Experiment) -> object:
+    """What experiments of one compiled program have in common: all but their numbers."""
+    leaves, structure = jax.tree.flatten(experiment)
+    return structure, tuple(np.shape(leaf) for leaf in leaves)
 
 
 def _padded(sweep: Sweep, experiment: Experiment, width: int) -> Experiment:

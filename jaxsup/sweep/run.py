@@ -15,6 +15,7 @@ from jaxsup._internal.blas import one_blas_thread
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import check_assertions
 from jaxsup._internal.validation import check_number, check_positive_integer, fail
+from jaxsup.experiment.contracts_of_numbers import check_numbers
 from jaxsup.sweep.callbacks import Callbacks, Stopped
 from jaxsup.sweep.capacities import plan_capacities
 from jaxsup.sweep.devices import chosen_devices
@@ -100,7 +101,8 @@ def run(
 
     Raises:
         ValueError: an argument is outside of its range, the store holds another sweep, memory does
-            not hold one network a device, or `initial` does not fit the sweep.
+            not hold one network a device, `initial` does not fit the sweep, or a class from outside
+            of the package returns NaN at the start.
         FileExistsError: `store` is there already and `resume` is not set.
         BlockingIOError: another process trains into `store` now.
         MemoryError: a device has no room to try kernels out, before anything is trained.
@@ -127,6 +129,9 @@ def run(
     devices = mesh.devices.ravel().tolist()
     plan = read_plan(store) if store is not None else None
     programs = plan_programs(sweep, widths if plan is None else plan.widths)
+    for program in programs:
+        first = program.first
+        check_numbers(first.features, first.teacher, first.student)
     if initial is not None:
         programs = with_initial(programs, read_initial(sweep, programs, initial))
     forget_edited(programs)

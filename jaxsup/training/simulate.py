@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from jaxsup._internal.display import named
 from jaxsup._internal.keys import check_key
 from jaxsup._internal.validation import fail, is_traced
+from jaxsup.experiment.contracts_of_numbers import check_numbers
 from jaxsup.experiment.experiment import Experiment, check_experiment
 from jaxsup.experiment.initial import initial_arrays
 from jaxsup.training.sampling.plan import TRACED
@@ -93,7 +94,8 @@ def simulate(
     Raises:
         ValueError: what is no experiment, or no key of the kind that gives every replica its own
             numbers; sparse samples were asked for and do not suit; `update` is none, or that of
-            another experiment; `initial` is of another student.
+            another experiment; `initial` is of another student; a class from outside of the package
+            returns NaN at the start.
 
     >>> import jax, jaxsup
     >>> experiment = jaxsup.Experiment(
@@ -106,6 +108,7 @@ def simulate(
     """
     check_experiment(experiment)
     check_key(key)
+    check_numbers(experiment.features, experiment.teacher, experiment.student)
     if update is None:
         update = choose_update(experiment)
         _warn_if_traced(experiment)

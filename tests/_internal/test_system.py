@@ -1,5 +1,6 @@
 """Cores and memory against what the kernel and the process itself say."""
 
+import ctypes
 import os
 
 import numpy as np
@@ -46,3 +47,19 @@ def test_a_job_may_have_less_than_the_machine(monkeypatch: pytest.MonkeyPatch) -
     cores = system.available_cores()
     monkeypatch.setattr(system, "processors", lambda: cores + 0.1)
     assert system.available_cores() == cores
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="it is glibc's")
+def test_freed_memory_is_given_back() -> None:
+    """Of 100 MiB in pieces of 1 KiB all but the last piece is freed, below which the rest stays."""
+    library = ctypes.CDLL(None)
+    library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    pieces = [library.malloc(1024) for _ in range(100 * 1024)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, 1024)
+    for piece in pieces[:-1]:
+        library.free(piece)
+    before = system.resident_memory()
+    system.return_freed_memory()
+    assert before - system.resident_memory() > 50 * 2**20
+    library.free(pieces[-1])

@@ -1,12 +1,13 @@
-"""Moments and matrices of one's own that are not those of the law and the targets are told."""
+"""Numbers of one's own that cannot be, or are not those of the law and the targets, are told."""
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from factories import linear_experiment
+from factories import linear_experiment, relu_experiment
 from foreign_classes import COUNT, Law, Teacher
 from helpers import assert_one_line_error, untyped
 
@@ -136,3 +137,96 @@ def test_moments_that_are_not_those_of_samples_are_a_one_line_error(case, change
 def test_laws_of_the_package_are_held_to_be_right(law):
     """Rare features, and a heavy tail, of which a few thousand samples tell little."""
     check_sampled_moments(law, law.moments())
+
+
+class Skewed(jaxsup.PowerLawFeatures):
+    """A law of the package with probabilities of one's own."""
+
+    factor: Any = eqx.field(static=True, default=1.0)
+
+    @property
+    def probabilities(self):
+        return super().probabilities * self.factor
+
+
+class Scaled(jaxsup.AbstractStudent):
+    """V^T V x, V started by one function, its outputs changed by another."""
+
+    latent: Any = eqx.field(static=True, default=3)
+    begin: Any = eqx.field(static=True, default=lambda W: W)
+    end: Any = eqx.field(static=True, default=lambda z: z)
+
+    def init_parameters(self, key, count):
+        return {"V": self.begin(jax.random.normal(key, (3, count)))}
+
+    def outputs(self, parameters, x):
+        return self.end(x @ parameters["V"].T @ parameters["V"])
+
+
+class Root(jaxsup.AbstractActivation):
+    """NaN for what is negative."""
+
+    def __call__(self, z):
+        return jnp.sqrt(z)
+
+
+def drawing(function):
+    """A law that a function of normal numbers makes."""
+    return Law(draw=lambda key, batch, p: function(jax.random.normal(key, (batch, COUNT))))
+
+
+SIZES = {
+    "negative count": (
+        {"features": Law(count=-3)},
+        r"^features\.count: .*positive integer; got -3",
+    ),
+    "no count": ({"features": Law(count=0)}, r"^features\.count: .*positive integer; got 0"),
+    "negative latent": ({"student": Scaled(latent=-3)}, r"^student\.latent: .*integer; got -3"),
+    "text latent": ({"student": Scaled(latent="3")}, r"^student\.latent: .*; got '3'"),
+}
+NUMBERS = {
+    "nan samples": (
+        {"features": drawing(jnp.sqrt)},
+        r"^features: .*sample_batch\(\) of finite .*nan",
+    ),
+    "infinite samples": ({"features": drawing(lambda x: x / 0)}, r"^features: .* got -?inf among"),
+    "negative": (
+        {"features": Skewed(6, 1.1, factor=-1)},
+        r"^features\.probabilities: .*got -0\.4362 ",
+    ),
+    "above 1": (
+        {"features": Skewed(6, 1.1, factor=9)},
+        r"^features\.probabilities: .*got 3\.926 of",
+    ),
+    "nan targets": ({"teacher": Teacher(jnp.log)}, r"^teacher: .*targets\(\) of finite numbers"),
+    "start": ({"student": Scaled(begin=jnp.log)}, r"^student: .*init_parameters\(\) .*without NaN"),
+    "outputs": ({"student": Scaled(end=jnp.sqrt)}, r"^student: .*outputs\(\) of numbers, without"),
+    "activation": (
+        {"student": jaxsup.Student(3, core_scale=1.0, activation=Root())},
+        r"^student: .*outputs\(\) of numbers, without NaN; got nan among",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=untyped if n > 2 else ()) for n, case in enumerate(SIZES)]
+)
+def test_sizes_that_cannot_be_are_a_one_line_error(case):
+    """Not what follows from them: shapes, bounds of K."""
+    parts, match = SIZES[case]
+    assert_one_line_error(lambda: relu_experiment(**parts), match)
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_numbers_that_cannot_be_are_told_before_training(case):
+    """Else all networks end as diverged, or nothing is ever active."""
+    parts, match = NUMBERS[case]
+    experiment = relu_experiment(**parts)
+    assert_one_line_error(lambda: jaxsup.simulate(experiment, jax.random.key(0)), match)
+    assert_one_line_error(lambda: jaxsup.run(jaxsup.Sweep(experiment)), match)
+
+
+def test_an_overflow_of_outputs_is_a_network_that_diverges():
+    student: Any = Scaled(end=lambda z: jnp.exp(1e3 * z))
+    experiment = relu_experiment(student)
+    assert jaxsup.simulate(experiment, jax.random.key(0)).status == 1

@@ -21,11 +21,11 @@ BEYOND = {
     ),
     "small": (
         lambda: spectral.decompose(np.eye(3) * -1e-60),
-        r"W: expected a largest number of at least 1.18e-38, float32's smallest; got 1e-60; r",
+        r"W: expected a largest number of at least 9.86e-32, as float32 ends at 1.18e-38; got",
     ),
     "small single": (
         lambda: spectral.decompose(np.full((2, 2), 1e-40, np.float32)),
-        r"W: expected a largest number of at least 1.18e-38, .*; got 1e-40; rescale the matrix$",
+        r"W: expected a largest number of at least 9.86e-32, .*; got 1e-40; rescale the matrix$",
     ),
     "large in a stack": (
         lambda: spectral.decompose_batch(
@@ -35,11 +35,11 @@ BEYOND = {
     ),
     "small in a stack": (
         lambda: spectral.decompose_batch(np.ones((3, 2, 2)) * 1e-50),
-        r"Ws\[0\]: expected a largest number of at least 1.18e-38, .*; got 1e-50; rescale",
+        r"Ws\[0\]: expected a largest number of at least 9.86e-32, .*; got 1e-50; rescale",
     ),
     "small single in a stack": (
         lambda: spectral.decompose_batch(np.full((2, 2, 2), 1e-40, np.float32)),
-        r"Ws\[0\]: expected a largest number of at least 1.18e-38, .*; got 1e-40; rescale",
+        r"Ws\[0\]: expected a largest number of at least 9.86e-32, .*; got 1e-40; rescale",
     ),
     "certified": (lambda: spectral.certify(np.eye(3) * 1e-60), r"W: .*; got 1e-60; rescale"),
     "JAX's": (lambda: spectral.decompose(of_float64(np.eye(3) * 1e-60)), r"W: .*; got 1e-60; resc"),
@@ -55,10 +55,27 @@ def test_numbers_beyond_the_precision_are_refused_and_not_called_infinite_or_zer
     assert_one_line_error(*BEYOND[name])
 
 
+@pytest.mark.parametrize("library", [np, jnp])
+def test_what_is_small_is_right_as_long_as_it_is_taken(library, x32):
+    """Its smaller entries are subnormal, and so zero, below."""
+    W = np.random.default_rng(0).standard_normal((3, 5))
+    expected, W = spectral.decompose(W), W / np.abs(W).max()
+    found = spectral.decompose(library.asarray(W * 1e-31, np.float32))
+    np.testing.assert_allclose(found.capacities, expected.capacities, rtol=1e-5)
+    np.testing.assert_allclose(found.leverages, expected.leverages, rtol=1e-5)
+    small = library.asarray(W * 9e-32, np.float32)
+    assert_one_line_error(
+        lambda: spectral.decompose(small), r"W: .*; got 9e-32; rescale the matrix$"
+    )
+    assert_one_line_error(
+        lambda: spectral.decompose_batch(library.stack([small, small])), r"Ws\[0\]: .*; got 9e-32;"
+    )
+
+
 def test_numbers_beyond_double_precision_are_refused(x64):
     assert_one_line_error(
         lambda: spectral.decompose(np.eye(3) * 1e-310),
-        "W: expected a largest number of at least 2.23e-308, float64's smallest; got 1e-310; resc",
+        "W: expected a largest number of at least 1e-292, as float64 ends at 2.23e-308; got 1e-310",
     )
     if np.finfo(np.longdouble).max > np.finfo(np.float64).max:
         assert_one_line_error(

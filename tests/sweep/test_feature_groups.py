@@ -29,8 +29,7 @@ def test_every_setting_has_the_update_of_its_own_experiment() -> None:
         sweep = jaxsup.Sweep(base, axes)
         # Laws are structural axes where settings have different updates.
         assert sweep.structural == (True, True)
-        for points, experiment in sweep.structures():
-            (update,) = sweep.updates(points, experiment)
+        for _, experiment, (update,) in sweep.structures:
             assert update == choose_update(experiment)
             kinds.add(update.kind)
     assert kinds == {"listed", "dense"}

@@ -10,6 +10,7 @@ from sweep_cases import assert_simulated, linear, run
 import jaxsup
 from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.record import Record
+from jaxsup.sweep import grid, programs
 from jaxsup.sweep.programs import choose_widths, plan_programs
 
 
@@ -24,6 +25,30 @@ def test_one_structure_is_one_program():
         np.testing.assert_array_equal(np.sort(covered), np.arange(6))
     programs = plan_programs(jaxsup.Sweep(linear(), {"optimizer.momentum": [0.0, 0.5, 0.9]}), 2)
     assert len(programs) in (2, 3)  # plain descent keeps no velocity
+
+
+def test_each_setting_is_made_and_asked_once(monkeypatch):
+    """Neither for its update again nor, where settings share a form, for how it is padded."""
+    calls = dict.fromkeys(("replace_fields", "choose_update", "_padded"), 0)
+
+    def counted(module, name):
+        own = getattr(module, name)
+
+        def call(*args):
+            calls[name] += 1
+            return own(*args)
+
+        monkeypatch.setattr(module, name, call)
+
+    counted(grid, "replace_fields")
+    counted(grid, "choose_update")
+    counted(programs, "_padded")
+    axis = {"student.latent": [2, 2, 3, 3], "teacher.exponent": [0.0, 1.0, 0.0, 1.0]}
+    sweep = jaxsup.Sweep(linear(), {"setting": axis})
+    (program,) = plan_programs(sweep, 1)
+    np.testing.assert_array_equal(program.points, range(4))
+    # Once more for the example of the program; for the names of two forms, and each for its width.
+    assert calls == {"replace_fields": 4 + 1, "choose_update": 4, "_padded": 2 + 4}
 
 
 def test_widths_are_cut_where_padding_costs_least():

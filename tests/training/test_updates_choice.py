@@ -54,6 +54,15 @@ def test_the_choice_and_its_reasons():
     assert choose_update(experiment(count=LARGE, **linear)).evaluation == "linear"
 
 
+@pytest.mark.parametrize(("count", "most"), [(64, 8), (128, 8), (256, 16), (1024, 32)])
+def test_lists_are_drawn_up_to_a_share_of_the_features(count: int, most: int) -> None:
+    for rate, reason in ((0.99 * most, ""), (1.01 * most, f"arrivals a sample, more than {most}")):
+        law = jaxsup.SparseFeatures(np.full(count, -np.expm1(-rate / count)))
+        found = explain_update(relu_experiment(jaxsup.Student(8), features=law))["listed"]
+        assert found.endswith(reason)
+        assert bool(found) == bool(reason)
+
+
 @pytest.mark.parametrize(
     "features", [jaxsup.GaussianFeatures(64, 1.5), jaxsup.PowerLawFeatures(64, 1.5, density=50)]
 )

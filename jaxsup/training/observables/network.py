@@ -1,4 +1,9 @@
-"""Observables of the loss and of the sizes of arrays, and what makes one from a function."""
+"""Observables of the loss and of the sizes of arrays, and what makes one from a function.
+
+Norms are of what stands in phi(V^T B W x + c): where W = I, ||W||_F = sqrt(N), and where V = W,
+||V||_F = ||W||_F. They are NaN for an array that the student does not have: of no core, of no bias,
+and for students of other classes, of any array that goes by another name.
+"""
 
 from collections.abc import Callable
 
@@ -6,7 +11,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from jaxsup.experiment.hidden_layer import HiddenLayerParameters
 from jaxsup.experiment.observables import Network, Observable
+from jaxsup.experiment.students import StudentParameters
 
 
 class Measured(Observable):
@@ -25,7 +32,12 @@ class Measured(Observable):
 
 def _norm_of(name: str) -> Callable[[Network], Array]:
     def measure(network: Network) -> Array:
-        array = network.array(name)
+        array, parameters = network.array(name), network.parameters
+        if array is None and isinstance(parameters, StudentParameters | HiddenLayerParameters):
+            if name == "readout":  # V = W
+                return _norm_of("embedding")(network)
+            if name == "embedding":  # W = I
+                return jnp.sqrt(jnp.asarray(network.errors.size, network.errors.dtype))
         return jnp.asarray(jnp.nan) if array is None else jnp.sqrt(jnp.sum(array**2))
 
     return measure

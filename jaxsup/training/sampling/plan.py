@@ -32,7 +32,11 @@ _MOST_ACTIVE = 0.98
 _FEWEST_FEATURES = 32
 # A product of half a random word with the number of features fits into a word.
 _MOST_FEATURES = 2**16
-_FEATURES_AN_ARRIVAL = 8
+# On two cores of a CPU, over a dense step: with N/16 arrivals a sample, 0.9 to 1.2 where they are
+# listed and 1.2 to 1.5 where they are gathered; with N/32 0.8 to 1.2; with N/8 1.2 to 2, 2 to 3.1
+# (N = 64 to 256, K = N/4 and N/2, batches of 64 to 256, W frozen or learned). Small networks, which
+# have kernels of their own on an accelerator, keep N/8.
+_FEATURES_AN_ARRIVAL, _FEATURES_AN_ARRIVAL_OF_SMALL, _SMALL = 16, 8, 128
 _MOST_ARRIVALS = 32.0
 # No sample of `_MOST_ARRIVALS` on average has so many in 2^31 draws: that has a chance below 1e-80.
 _DEEPEST = 256
@@ -108,7 +112,9 @@ def laws_alike(
 
 
 def _most_listed(features: SparseLaw) -> float:
-    return min(_MOST_ARRIVALS, features.count / _FEATURES_AN_ARRIVAL)
+    small = features.count < _SMALL
+    each = _FEATURES_AN_ARRIVAL_OF_SMALL if small else _FEATURES_AN_ARRIVAL
+    return min(_MOST_ARRIVALS, features.count / each)
 
 
 def _levels(rates: Float[np.ndarray, " laws"]) -> Float[np.ndarray, " laws"]:
