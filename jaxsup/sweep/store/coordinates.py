@@ -88,19 +88,21 @@ def _labels(
         declared = whole and _is_whole(experiment, field)
         return np.asarray(values, None if declared else np.float64)
     texts = [_text(place, value) for place, value in enumerate(values)]
-    told = [
-        _numbered(place, text) if _is_like_another(place, texts, values) else text
-        for place, text in enumerate(texts)
-    ]
+    unclear = _unclear(texts, values)
+    told = [_numbered(n, text) if text in unclear else text for n, text in enumerate(texts)]
     return np.asarray(told, object)
 
 
-def _is_like_another(place: int, texts: list[str], values: tuple[Any, ...]) -> bool:
-    """Whether a value reads like another one that it is not: functions are told by their names."""
-    return any(
-        text == texts[place] and not eqx.tree_equal(value, values[place])
+def _unclear(texts: list[str], values: tuple[Any, ...]) -> set[str]:
+    """Texts that stand for values that differ: functions are told by their names."""
+    first: dict[str, Any] = {}
+    for text, value in zip(texts, values, strict=True):
+        first.setdefault(text, value)
+    return {
+        text
         for text, value in zip(texts, values, strict=True)
-    )
+        if not eqx.tree_equal(value, first[text])
+    }
 
 
 def _numbered(place: int, text: str) -> str:
