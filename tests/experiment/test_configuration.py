@@ -198,7 +198,7 @@ class Kind(enum.Enum):
 @pytest.mark.parametrize(
     ("held", "told"),
     [
-        (frozenset("ba"), ["a", "b"]),
+        pytest.param(frozenset("ba"), ["a", "b"], id="set"),
         (Kind.ONE, "<Kind.ONE: 1>"),
         (np.dtype("float32"), "dtype('float32')"),
         (jnp.float32, "jax.numpy:float32"),
