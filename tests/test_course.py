@@ -24,7 +24,7 @@ def example(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_few_samples_are_remembered_and_features_of_many_are_learned(tmp_path: Path) -> None:
     """The loss on the law has its hump between; directions are of samples, then of features.
 
@@ -53,7 +53,7 @@ def test_shares_of_a_pentagon_are_two_fifths() -> None:
     np.testing.assert_allclose(example("memorization").dimensionalities(pentagon), 0.4)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_neurons_compute_absolute_values_alone_or_share_them(tmp_path: Path) -> None:
     """Half as many features as neurons where all are active, more where they are rare."""
     values = example("absolute_values")

@@ -129,5 +129,6 @@ def _terms_of_squares(moments: Moments) -> list[Float[np.ndarray, " features"]]:
     if moments.dense is not None:
         terms.append(np.diagonal(np.asarray(moments.dense, np.float64)))
     if moments.blocks is not None:
-        terms.append(np.repeat(moments.blocks, moments.mean.size // moments.blocks.size))
+        blocks = np.asarray(moments.blocks, np.float64)
+        terms.append(np.repeat(blocks, moments.mean.size // blocks.size))
     return terms

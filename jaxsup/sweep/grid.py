@@ -65,9 +65,6 @@ class Sweep:
     Attributes:
         structural: which axes change more than numbers that a compiled program takes as arguments:
             sizes, names, how updates are computed, or what a class of one's own makes of a number.
-        structures: the experiments that differ in structure, with the points of each. Fields that
-            hold numbers that a program can take as arguments do not count as structure: their
-            values are filled in by `field_values`.
 
     Raises:
         ValueError: an unknown field, an empty or ragged axis, a value that the experiment
@@ -101,11 +98,11 @@ class Sweep:
             for axis, fixed in zip(self.axes, self.structural, strict=True)
         )
         self._check_size()
-        self.structures = tuple(self._find_structures())
-        if any(len({type(u) for u in each.updates}) > 1 for each in self.structures):
+        self._structures: tuple[Structure, ...] | None = tuple(self._find_structures())
+        if any(len({type(u) for u in each.updates}) > 1 for each in self._structures):
             laws = [any(f.startswith("features.") for f in axis.fields) for axis in self.axes]
             self.structural = tuple(map(operator.or_, self.structural, laws))
-            self.structures = tuple(self._find_structures())
+            self._structures = None  # many more, which not everybody asks for
 
     def __len__(self) -> int:
         """Number of networks, as `replicas`."""
@@ -156,6 +153,17 @@ class Sweep:
     def axis_table(self) -> dict[str, Any]:
         """The axes as the constructor takes them."""
         return {axis.name: axis.fields.get(axis.name, axis.fields) for axis in self.axes}
+
+    @property
+    def structures(self) -> tuple[Structure, ...]:
+        """The experiments that differ in structure, with the points of each.
+
+        Fields that hold numbers that a program can take as arguments do not count as structure:
+        their values are filled in by `field_values`.
+        """
+        if self._structures is None:
+            self._structures = tuple(self._find_structures())
+        return self._structures
 
     def _find_structures(self) -> Iterator[Structure]:
         """All structures, checked."""

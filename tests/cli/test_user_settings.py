@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_reproduce_and_plot_draw_whatever_matplotlib_is_set_to(tmp_path: Path) -> None:
     """`spectrum --out` is tested in test_spectrum.py."""
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")

@@ -71,7 +71,7 @@ def test_activations_are_independent_between_features_and_of_values():
     assert abs(values.mean() - 1) < 4.5 * np.sqrt(1 / 3 / values.size)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_rare_features_are_as_rare_as_stated():
     """p = 1e-9 in 2^26 draws: 0.07 expected, where a 23-bit uniform number would give 8."""
     features = jaxsup.PowerLawFeatures(1024, 0.0, density=1e-9, normalize=False)

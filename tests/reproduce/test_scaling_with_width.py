@@ -69,7 +69,7 @@ def test_dropped_features_cost_their_variance():
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_the_sign_of_the_decay_sets_how_many_features_are_represented():
     sweep = toys.width_scaling(
         features=40,

@@ -13,8 +13,8 @@ from jaxsup.reproduce.registry import figure_titles, find_figure
 
 TRAINED = [name for name in figure_titles() if isinstance(find_figure(name), AbstractFigure)]
 
-# They are measured for half a minute; test_capacity.py and test_frontier.py measure the same.
-LONG = ("capacity", "frontier")
+# They take the longest; their own files test what they measure.
+LONG = ("acceleration", "anatomy", "capacity", "formation", "frontier", "universality")
 
 
 @pytest.mark.parametrize(

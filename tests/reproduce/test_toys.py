@@ -64,7 +64,7 @@ def test_the_pentagon_is_a_critical_point_of_the_closed_form_loss(x64) -> None:
         assert float(jnp.abs(slope).max()) < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_random_starts_end_in_the_regular_pentagon_or_in_two_digons() -> None:
     dataset = jaxsup.run(toys.one_active(steps=2500, seeds=32))
     losses = dataset["loss"].isel(network=0, step=-1).values
@@ -125,7 +125,7 @@ def test_a_phase_is_the_nearest_direction_up_to_sign() -> None:
     np.testing.assert_array_equal(toy_phase_diagram.outcomes(0.05 * W), none)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_trained_phases_are_the_exact_ones_clear_of_the_boundaries() -> None:
     sweep = toys.two_feature_phases(
         densities=[0.1, 0.8], importances=[0.3, 3.0], steps=600, learning_rate=3e-2, seeds=4

@@ -122,7 +122,7 @@ def test_the_median_of_what_is_there(values, x64):
         assert not np.any(slope[jnp.isnan(values)])
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_the_median_line_has_the_derivative_of_its_differences(x64):
     """Some eigenspaces have too few features for a line."""
     rng = np.random.default_rng(4)

@@ -21,7 +21,7 @@ def layout(sweep: jaxsup.Sweep) -> Layout:
     return Layout(sweep, plan_programs(sweep, 2))
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(160, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [8, pytest.param(160, marks=pytest.mark.extended)])
 def test_every_replica_has_the_standard_error_of_its_own_simulation(count: int) -> None:
     """Dense and gathered samples, padded widths, settings that share their samples."""
     experiment = relu(features=jaxsup.PowerLawFeatures(count, 1.1, 1.0))

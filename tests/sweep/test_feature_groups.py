@@ -38,7 +38,7 @@ def test_every_setting_has_the_update_of_its_own_experiment() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("correlated", marks=pytest.mark.slow),
+        pytest.param("correlated", marks=pytest.mark.extended),
         pytest.param("anticorrelated", marks=pytest.mark.extended),
         "trees",
     ],
@@ -57,7 +57,7 @@ def test_every_network_of_a_sweep_is_its_own_run(name: str) -> None:
     assert (dataset.loss.values[0] != dataset.loss.values[1]).any()
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_relations_share_their_marginals_and_are_told_apart() -> None:
     """A scan of the relation is one axis of names: three programs, three different losses."""
     law = GroupedFeatures(6, 2, "correlated", 0.3)

@@ -73,7 +73,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "number",
     [
-        pytest.param(signal.SIGKILL, id="kill", marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, id="kill", marks=pytest.mark.extended),
         pytest.param(signal.SIGTERM, id="terminate", marks=pytest.mark.extended),
     ],
 )

@@ -28,7 +28,7 @@ def crowd(monkeypatch, crowded: bool):
     monkeypatch.setattr(Crowding, "calls_for_release", lambda self: crowded)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_what_is_given_up_is_given_back(monkeypatch):
     """Of three programs one is left, and the numbers are the same."""
     crowd(monkeypatch, False)

@@ -73,7 +73,8 @@ def compiler_bytes(program: Program, shape: tuple[int, int]) -> int:
 
 
 @pytest.mark.parametrize(
-    "kind", [*list(KINDS)[:2], *(pytest.param(k, marks=pytest.mark.slow) for k in list(KINDS)[2:])]
+    "kind",
+    [*list(KINDS)[:2], *(pytest.param(k, marks=pytest.mark.extended) for k in list(KINDS)[2:])],
 )
 def test_the_line_agrees_with_what_the_compiler_says_of_another_size(kind):
     """2 x 200 replicas, from a line through 2 and 64, and what packing adds."""

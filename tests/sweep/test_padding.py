@@ -71,7 +71,7 @@ def test_widths_are_cut_where_padding_costs_least():
 
 @pytest.mark.parametrize(
     "widths",
-    [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(4, marks=pytest.mark.slow)],
+    [pytest.param(1, marks=pytest.mark.extended), 2, pytest.param(4, marks=pytest.mark.extended)],
 )
 def test_any_number_of_padded_widths(widths):
     sweep = jaxsup.Sweep(linear(), {"student.latent": [2, 3, 5], "teacher.exponent": [0.0, 1.0]})
@@ -95,7 +95,7 @@ PADDED = {
 
 @pytest.mark.parametrize(
     "case",
-    ["learned", *(pytest.param(c, marks=pytest.mark.slow) for c in ("frozen", "untied"))],
+    ["learned", *(pytest.param(c, marks=pytest.mark.extended) for c in ("frozen", "untied"))],
 )
 def test_padded_widths_equal_exact_ones(case):
     student, optimizer = PADDED[case]

@@ -102,7 +102,7 @@ def test_memory_that_goes_meanwhile_costs_what_came_after_the_last_checkpoint(
     np.testing.assert_allclose(xr.open_zarr(path)["loss"], reference["loss"], rtol=5e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_dropped_replicas_have_no_place_in_a_piece_either(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "_COMPILING_WORTH", 0.0)
     path, record = tmp_path / "store", Record(points=8, spacing="linear", parameter_steps=(8,))

@@ -116,7 +116,7 @@ def test_a_diverged_replica_disturbs_no_other():
     assert reports[-1].diverged == 2
 
 
-@pytest.mark.parametrize("order", [(2, 0, 1), pytest.param((1, 2, 0), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("order", [(2, 0, 1), pytest.param((1, 2, 0), marks=pytest.mark.extended)])
 def test_any_order_of_axes(reference, order):
     names = list(AXES)
     axes = {names[i]: AXES[names[i]] for i in order}
@@ -125,13 +125,13 @@ def test_any_order_of_axes(reference, order):
     assert_close(dataset["loss"].transpose(*reference["loss"].dims), reference["loss"])
 
 
-@pytest.mark.parametrize("chunk", [pytest.param(1, marks=pytest.mark.slow), 7])
+@pytest.mark.parametrize("chunk", [pytest.param(1, marks=pytest.mark.extended), 7])
 def test_any_chunk(reference, chunk):
     dataset = run(jaxsup.Sweep(relu(), AXES, SEEDS), widths=1, chunk=chunk)
     assert_close(dataset["loss"], reference["loss"])
 
 
-@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.extended)])
 def test_any_number_of_devices(reference, count):
     devices = jax.local_devices()
     if len(devices) < 4:

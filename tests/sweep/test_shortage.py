@@ -166,7 +166,7 @@ print(dataset["loss"].values.tobytes().hex())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux limits and tells a process's memory")
 def test_a_limit_on_the_process_is_met_for_real():
     """512 networks that need 240 MB at once, and room for 200 MiB."""

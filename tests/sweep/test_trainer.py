@@ -62,7 +62,7 @@ QUICK = (4, 7)
         pytest.param(
             count,
             chunk,
-            marks={QUICK: pytest.mark.compiler, (2, 1): pytest.mark.slow}.get(
+            marks={QUICK: pytest.mark.compiler, (2, 1): pytest.mark.extended}.get(
                 (count, chunk), pytest.mark.extended
             ),
         )
@@ -91,7 +91,7 @@ def test_one_wild_replica_in_each_part_disturbs_no_other(reference, chunk):
     assert_close(dataset.drop_sel({"optimizer.learning_rate": WILD}), reference)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.compiler)])
 def test_diverged_replicas_are_dropped_and_the_rest_trained_on(monkeypatch, count):
     """Slots shrink by halves; a replica's results do not depend on when others are dropped."""

@@ -4,7 +4,7 @@ import pytest
 from trials import kills, starts
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_four_processes_start_at_a_barrier_twelve_times(tmp_path):
     """A race that one start in five loses is seen in 93% of runs; `scripts/faults.py` has more."""
     outcomes = list(starts.trials(tmp_path, count=4, seed=0))

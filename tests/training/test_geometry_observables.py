@@ -192,7 +192,7 @@ def test_a_feature_without_a_direction_counts_in_no_mean() -> None:
     assert measure("rank", nothing) == measure("saturation", nothing) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_padded_widths_record_what_exact_widths_do() -> None:
     base = experiment(jaxsup.Student(2, "learned", core_scale=0.5))
     padded = jaxsup.run(jaxsup.Sweep(base, {"student.latent": [2, 5]}), widths=1)
@@ -208,7 +208,7 @@ def test_padded_widths_record_what_exact_widths_do() -> None:
         np.testing.assert_allclose(values, value_alone, rtol=2e-4, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_batches_are_decomposed_one_at_a_time_on_a_cpu() -> None:
     """Two batched LAPACK calls at a time, from two devices, wait for each other for ever.
 

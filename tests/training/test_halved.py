@@ -125,7 +125,7 @@ def test_gradients_are_those_of_the_plain_update(name):
         np.testing.assert_allclose(own, theirs, rtol=0, atol=1e-6 * np.abs(theirs).max())
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_gradients_of_a_trained_network_are_those_of_the_plain_update():
     """Where z and y nearly cancel, the error of z counts: four times what a start is allowed."""
     case = experiment(optimizer=jaxsup.SGD(0.7))

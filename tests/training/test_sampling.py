@@ -164,7 +164,7 @@ def test_a_list_is_a_set_in_order_of_rows(name):
         np.testing.assert_array_equal(columns, x)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_the_numbers_do_not_depend_on_the_room():
     """More room, and a larger batch for the samples before it, change nothing that is there."""
     law = LAWS["a = 1.1"]

@@ -121,7 +121,7 @@ def test_large_laws_suit_and_are_lists_of_sets(name):
     assert 0 <= feature.min() <= feature.max() < law.count
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_the_numbers_do_not_depend_on_the_room():
     law, key = LARGE["trees"], jax.random.key(3)
     level = sparse_level(law)

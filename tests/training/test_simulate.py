@@ -93,7 +93,7 @@ def test_bottleneck_follows_its_modes_to_the_floor(precision):
         assert expected[-1] < 1.02 * floor
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_sampled_training_converges_to_the_population_run():
     """E |B_T - B_T^population|^2 ~ 1 / batch: slope -1 over batches 16 .. 1024.
 

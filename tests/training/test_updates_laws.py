@@ -88,7 +88,7 @@ def test_a_subclass_is_drawn_as_it_says():
     assert explain_update(case)["gathered"] == "Mine is known by its samples alone"
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("relation", ["correlated", "anticorrelated"])
 def test_exact_gradients_are_those_of_the_errors_of_many_samples(relation):
     """The mean gradient over 2^18 samples in float64: within 5 standard errors, from 64 batches."""

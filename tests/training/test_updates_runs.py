@@ -19,7 +19,7 @@ from jaxsup.training.updates import choose_update
     "count",
     [
         pytest.param(SMALL, marks=pytest.mark.extended),
-        pytest.param(LARGE, marks=pytest.mark.slow),
+        pytest.param(LARGE, marks=pytest.mark.extended),
     ],
 )
 def test_runs_on_sparse_and_dense_samples_have_one_law(count):

@@ -33,7 +33,7 @@ def fitted(values: np.ndarray) -> Tail:
     return tail
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("sample", [pareto, body_and_tail])
 def test_intervals_hold_the_exponent_as_often_as_they_say(sample) -> None:
     """384 values as of a spectrum: 95% of 200 samples within 3.3 standard errors, two-sided."""

@@ -93,7 +93,7 @@ def test_outliers_hardly_move_the_law() -> None:
         assert value == pytest.approx(REFIT[name], rel=1e-2), name
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_intervals_cover_the_published_refit() -> None:
     """Of 50 data sets, 95% intervals hold each parameter in 90% or more, but for chance (1e-4).
 

@@ -126,7 +126,7 @@ def test_autocorrelated_noise_widens_the_error():
     assert 1.6 < errors(red) / errors(white) < 3
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_interval_knows_how_far_its_own_fit_is_off():
     """Bins count alike, where entries of white noise should. Where the slopes differ, it is wide.
 
@@ -150,7 +150,7 @@ def test_interval_knows_how_far_its_own_fit_is_off():
     assert 0.88 <= np.mean(held[:150]) <= 0.994
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_widest_interval_covers_where_the_record_leaves_correlation_open():
     """80 log-spaced entries, rho = 0.99: the interval holds the exponent in some 91%."""
     t = np.geomspace(10, 1e5, 80)
@@ -233,7 +233,7 @@ def test_choosing_the_window_widens_the_interval():
     assert wider >= 15
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_error_with_a_floor_is_that_of_its_derivatives():
     """White noise on linear steps: alpha's error by the model's derivatives at the true values."""
     t, sigma = np.arange(1.0, 2001.0), 0.03

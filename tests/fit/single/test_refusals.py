@@ -175,7 +175,7 @@ def test_waves_are_named_with_their_period():
     assert swing == pytest.approx(0.1 * 2 * np.pi / 0.5 / np.log(10), rel=0.2)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("rho", [0.0, 0.9])
 def test_noise_is_seldom_called_structure(rho):
     """150 pure laws, expected 0.6% at most: 6 and more have a chance below 1e-3."""

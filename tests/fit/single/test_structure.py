@@ -76,7 +76,7 @@ def correlated(shape, rho, seed):
 @pytest.mark.parametrize(
     ("rho", "seeds"),
     [
-        pytest.param(0.99, 1, marks=pytest.mark.slow),
+        pytest.param(0.99, 1, marks=pytest.mark.extended),
         *(
             pytest.param(*case, marks=pytest.mark.extended)
             for case in [(0.0, 1), (0.0, 10), (0.9, 3), (0.99, 10)]

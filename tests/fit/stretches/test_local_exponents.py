@@ -81,7 +81,7 @@ def test_intervals_cover(seeds, correlation, low, high):
 @pytest.mark.parametrize(
     "bent",
     [
-        pytest.param(True, marks=pytest.mark.slow),
+        pytest.param(True, marks=pytest.mark.extended),
         pytest.param(False, marks=pytest.mark.extended),
     ],
 )

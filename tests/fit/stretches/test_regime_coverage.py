@@ -38,7 +38,7 @@ MORE = [(5, 0.5, 0.94), (5, 0.9, 0.8), (1, 0.9, 0.5)]
 @pytest.mark.parametrize(
     ("seeds", "correlation", "least"),
     [
-        *(pytest.param(*case, marks=pytest.mark.slow) for case in CORRELATED),
+        *(pytest.param(*case, marks=pytest.mark.extended) for case in CORRELATED),
         *(pytest.param(*case, marks=pytest.mark.extended) for case in MORE),
     ],
 )
