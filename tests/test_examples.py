@@ -37,7 +37,7 @@ def small(own: ModuleType) -> jaxsup.Sweep:
     return own.GroupsFigure().configure(own.Scale(12, 30, 2))
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_every_network_of_a_sweep_is_its_own_run(own: ModuleType) -> None:
     sweep = small(own)
     dataset = jaxsup.run(sweep)

@@ -205,8 +205,16 @@ def test_the_table_and_the_report(tmp_path, capsys):
     assert written["environment"]["cores"] == report.cores()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+LONG = ("bottleneck", "published_sweep", "scaling")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.extended if name in LONG else pytest.mark.slow)
+        for name in NAMES
+    ],
+)
 def test_every_script_runs(name, capsys, monkeypatch):
     """At a tiny size, in this process; curves are compared where PyTorch is installed."""
     module = importlib.import_module(f"benchmarks.{name}")

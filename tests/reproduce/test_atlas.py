@@ -76,7 +76,7 @@ def test_step_sizes_keep_conditions_equally_far_from_instability(
     assert Setting(**{**vars(REFERENCE), **changes}).rate == pytest.approx(rate, rel=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_setting_is_trained_as_it_says() -> None:
     figure = universality.Universality()
     sweep = figure.configure(universality.SCALES["quick"])

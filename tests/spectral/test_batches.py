@@ -94,6 +94,7 @@ def test_one_compilation_serves_all_values():
     assert len(traces) == 1
 
 
+@pytest.mark.slow
 def test_a_spectrum_in_float64_keeps_it_where_float64_is_not_the_default(x32):
     rng = np.random.default_rng(0)
     W = rng.normal(size=(6, 3)) @ rng.normal(size=(3, 10))

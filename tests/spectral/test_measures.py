@@ -232,6 +232,7 @@ def test_tight_frames_of_uneven_norms_obey_the_law(dtype, x64):
     np.testing.assert_allclose(summary.linear_law, 1, rtol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(5, 24), (24, 5)])
 def test_padded_equals_trimmed_and_vmapped_equals_looped(shape, x64):
     rng = np.random.default_rng(3)

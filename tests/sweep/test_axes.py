@@ -242,6 +242,7 @@ class Through(jaxsup.AbstractTeacher):
         return self.function(x)
 
 
+@pytest.mark.slow
 def test_objects_that_read_alike_are_told_apart():
     """Their exponents, and theory beside them, too: transformations of optax have no entries."""
     functions = [lambda x: x, lambda x: 2 * x, jnp.tanh]

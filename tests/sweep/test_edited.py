@@ -1,5 +1,6 @@
 """What a method reads from outside of its class is that of the call, as in a notebook."""
 
+import pytest
 from sweep_cases import assert_same_bits, relu, run
 
 import jaxsup
@@ -16,6 +17,7 @@ class Outside(jaxsup.AbstractTeacher):
         return GAIN * x + self.shift
 
 
+@pytest.mark.slow
 def test_what_is_edited_between_two_calls_is_trained(monkeypatch):
     def trained(shift=0.0):
         return run(jaxsup.Sweep(relu(teacher=Outside(shift)), {"optimizer.learning_rate": [0.1]}))

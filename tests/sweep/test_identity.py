@@ -101,6 +101,7 @@ def _edit(monkeypatch: pytest.MonkeyPatch, gains: np.ndarray, *, branch: bool = 
     monkeypatch.setitem(globals(), "_scaled", chosen if branch else inner)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("branch", [False, True])
 def test_a_constant_inside_of_a_compiled_function_is_part_of_it(
     branch: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -141,6 +142,7 @@ def test_networks_with_noise_say_how_it_reaches_them() -> None:
     assert [identity.get("noise") for identity in identities] == [None, 2]
 
 
+@pytest.mark.slow
 def test_objects_that_read_alike_do_not_change_places(tmp_path: Path) -> None:
     """Transformations of optax have no entries to tell them by."""
 

@@ -168,6 +168,7 @@ def test_a_store_that_goes_on_from_another_is_resumed_with_it(stored: Path, tmp_
     assert take_inventory(parts).attributes["initial_origin"] == f"the end of the sweep {source}"
 
 
+@pytest.mark.slow
 def test_the_command_starts_from_another_store(tmp_path: Path) -> None:
     file = tmp_path / "sweep.toml"
     file.write_text(

@@ -79,7 +79,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_full_disk_is_an_error_at_the_first_commit(tmp_path):
     """A limit on file sizes stands in for a full disk: the system refuses the write."""
     path = tmp_path / "store"

@@ -136,6 +136,7 @@ def test_gradients_of_a_trained_network_are_those_of_the_plain_update():
         np.testing.assert_allclose(own, theirs, rtol=0, atol=4e-6 * np.abs(theirs).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_what_is_not_finite_makes_a_gradient_that_is_not(value):
     case, key = experiment(), jax.random.key(3)

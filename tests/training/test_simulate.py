@@ -19,6 +19,7 @@ from jaxsup.training.state import start as start_of
 from jaxsup.training.updates import choose_update
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_identity_embedding_follows_the_closed_form(precision):
     """L(t) = 1/2 sum_i l_i A_ii^2 (1 - eta l_i)^(2t) at all recorded steps, 16 pairs (a, b)."""

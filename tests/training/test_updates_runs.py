@@ -46,7 +46,7 @@ def test_runs_on_sparse_and_dense_samples_have_one_law(count):
 
 
 @pytest.mark.compiler
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_run_is_the_same_jitted_vmapped_and_alone():
     """The law is looked at where its numbers are known, or by whoever hands on the update."""
     case = experiment(jaxsup.Student(12), SMALL, steps=20, batch_size=16)

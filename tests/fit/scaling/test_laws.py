@@ -121,7 +121,7 @@ def test_intervals_cover_on_few_data_sets() -> None:
     assert hits >= stats.binom.ppf(1e-3, 60, 0.9)
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_floor_of_zero_is_held_by_intervals_that_are_no_point() -> None:
     """24 data sets without a floor: 95% intervals that hold it in 85% have a width."""
     size = np.geomspace(1e6, 1e9, 12)

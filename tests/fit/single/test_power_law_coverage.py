@@ -46,7 +46,9 @@ QUICK = [
 ]
 
 
-@pytest.mark.parametrize("row", QUICK)
+@pytest.mark.parametrize(
+    "row", [QUICK[0], *(pytest.param(row, marks=pytest.mark.extended) for row in QUICK[1:])]
+)
 def test_intervals_cover(script, row):
     assert_covers(script, row, 200)
 

@@ -83,6 +83,7 @@ def assert_coverage(fits, exponent, confidence):
     assert confidence - bound <= inside <= confidence + bound
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("window", [None, (1, 1e4)], ids=["automatic", "given"])
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_interval_of_one_curve_covers(window, confidence):
