@@ -14,8 +14,6 @@ And one that makes this machine multiply as an accelerator does, unless it is to
     JAXSUP_ROUNDED_PRODUCTS=1   see rounded_products.py
 """
 
-import contextlib
-import ctypes
 import gc
 import os
 import signal
@@ -104,14 +102,13 @@ def _names(code: types.CodeType | None) -> set[str]:
 def room_for_programs():
     """A worker runs hundreds of modules: it gives up what it compiled before it grows too large."""
     yield
-    from jaxsup._internal.system import resident_memory
+    from jaxsup._internal.system import resident_memory, return_freed_memory
     from jaxsup.sweep.mapped import mapped_share
 
     if mapped_share() > _CROWDED or resident_memory() > _LARGE:
         jax.clear_caches()
         gc.collect()
-        with contextlib.suppress(AttributeError):  # the C library of Linux keeps what is freed
-            ctypes.CDLL(None).malloc_trim(0)
+        return_freed_memory()
 
 
 @pytest.fixture

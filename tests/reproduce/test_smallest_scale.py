@@ -14,7 +14,7 @@ from jaxsup.reproduce.registry import figure_titles, find_figure
 TRAINED = [name for name in figure_titles() if isinstance(find_figure(name), AbstractFigure)]
 
 # They take the longest; their own files test what they measure.
-LONG = ("acceleration", "anatomy", "capacity", "formation", "frontier", "universality")
+LONG = ("acceleration", "capacity", "formation", "frontier", "universality")
 
 
 @pytest.mark.parametrize(
