@@ -6,20 +6,21 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import Literal
 
 from jaxsup._internal.text import without_addresses
+from jaxsup._internal.traced import TracedProgram, constants_of, inner_programs
 
 
-def digest_of(traced: ClosedJaxpr) -> str:
+def digest_of(traced: TracedProgram) -> str:
     """SHA-256 of a traced function: its equations, and the arrays that it holds.
 
     Another version of JAX may trace the same function differently.
     """
     digest = hashlib.sha256(without_addresses(str(traced)).encode())
-    for constant in traced.consts:
+    for constant in constants_of(traced):
         digest.update(_numbers_of(constant).tobytes())
-    for constant in _inner_constants(traced.jaxpr):
+    for constant in _inner_constants(traced):
         numbers = _numbers_of(constant)
         digest.update(f"{numbers.dtype}{numbers.shape}".encode() + numbers.tobytes())
     return digest.hexdigest()
@@ -32,19 +33,12 @@ def _numbers_of(constant: Any) -> np.ndarray:
     return np.asarray(constant)
 
 
-def _inner_constants(jaxpr: Jaxpr) -> Iterator[Any]:
+def _inner_constants(program: TracedProgram) -> Iterator[Any]:
     """Arrays in functions that a program calls, as `jax.jit` leaves them: they are not printed."""
-    for equation in jaxpr.eqns:
+    for equation in program.eqns:
         for operand in equation.invars:
             if isinstance(operand, Literal) and np.ndim(operand.val):
                 yield operand.val
-        # Parameters hold functions alone, in lists (branches), and in tuples.
-        leaves = jax.tree.leaves(
-            equation.params, is_leaf=lambda leaf: isinstance(leaf, ClosedJaxpr | Jaxpr)
-        )
-        for leaf in leaves:
-            if isinstance(leaf, ClosedJaxpr):
-                yield from leaf.consts
-                yield from _inner_constants(leaf.jaxpr)
-            elif isinstance(leaf, Jaxpr):
-                yield from _inner_constants(leaf)
+        for inner in inner_programs(equation.params):
+            yield from constants_of(inner)
+            yield from _inner_constants(inner)

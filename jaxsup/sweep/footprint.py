@@ -10,15 +10,15 @@ against the peak that the system saw.
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.stages import Lowered, Traced
 
 from jaxsup._internal.shortage import shortage_of
 from jaxsup._internal.system import return_freed_memory
+from jaxsup._internal.traced import ClosedProgram, TracedProgram, inner_programs
 from jaxsup.sweep.compiled import kept_bytes, structure_of, trace_training
 from jaxsup.sweep.distributed import CROWDING, release
 from jaxsup.sweep.placement import shares_slots
@@ -179,24 +179,16 @@ def _analysis(lowered: Lowered, platform: str) -> Any:
     return None
 
 
-def _named(program: ClosedJaxpr) -> int:
-    arguments = sum(_size(variable.aval) for variable in program.jaxpr.invars)
-    return arguments + _written(program.jaxpr)
+def _named(program: ClosedProgram) -> int:
+    return sum(_size(argument) for argument in program.in_avals) + _written(program)
 
 
-def _written(jaxpr: Jaxpr) -> int:
+def _written(program: TracedProgram) -> int:
     return sum(
         sum(_size(variable.aval) for variable in equation.outvars)
-        + sum(_written(inner) for inner in _inner(equation.params))
-        for equation in jaxpr.eqns
+        + sum(_written(inner) for inner in inner_programs(equation.params))
+        for equation in program.eqns
     )
-
-
-def _inner(params: Mapping[str, Any]) -> Iterator[Jaxpr]:
-    """The programs that an operation runs: bodies, branches, functions."""
-    for value in jax.tree.leaves(params, is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)):
-        if isinstance(value, Jaxpr | ClosedJaxpr):
-            yield value.jaxpr if isinstance(value, ClosedJaxpr) else value
 
 
 def _size(shape: Any) -> int:

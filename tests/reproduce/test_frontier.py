@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.core import ShapedArray
 from jaxtyping import Float
 
 from jaxsup import plot
@@ -35,14 +36,19 @@ def power_laws() -> tuple[Float[np.ndarray, "widths steps"], Float[np.ndarray, "
     return compute, loss
 
 
+def shape_of(variable) -> tuple[int, ...]:
+    assert isinstance(variable.aval, ShapedArray)
+    return variable.aval.shape
+
+
 def products_of(function, *arguments) -> int:
     """Multiply-adds of the matrix products in what jax traces of a function."""
     total = 0
     for equation in jax.make_jaxpr(function)(*arguments).eqns:
         if equation.primitive.name == "dot_general":
             (contracted, _), _ = equation.params["dimension_numbers"]
-            left = equation.invars[0].aval.shape
-            out = equation.outvars[0].aval.shape
+            left = shape_of(equation.invars[0])
+            out = shape_of(equation.outvars[0])
             total += math.prod(out) * math.prod(left[axis] for axis in contracted)
     return total
 

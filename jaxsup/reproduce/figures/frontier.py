@@ -213,7 +213,7 @@ class ComputeFrontier(AbstractFigure[Scale]):
         loss = loss.reshape(*loss.shape[:2], len(widths), len(RATES), -1).astype(np.float64)
         found = [measure_one(a, widths, compute, rows) for a, rows in zip(A, loss, strict=True)]
         records = [_record(measured, widths) for measured in found]
-        figure = self.draw(found, widths.tolist())
+        figure = self.draw(found, [int(K) for K in widths])
         return Findings(records, self.summarize(records), figure, self.claims(found))
 
     def summarize(self, records: Records) -> list[str]:

@@ -18,7 +18,7 @@ from jaxsup._internal.powers import power_of_two
 from jaxsup.training.sampling.arrivals import SparseBatch
 
 # Bits of a sum of whole numbers, by the bits of the numbers that they stand for.
-_WHOLE = {jnp.float32: (jnp.int32, 29), jnp.float64: (jnp.int64, 61)}
+_WHOLE = {"float32": (jnp.int32, 29), "float64": (jnp.int64, 61)}
 # Of sums that are smaller, the unit would be no power of two that float32 has.
 _SMALLEST = 2.0**-90
 
@@ -72,7 +72,7 @@ def _in_whole_numbers(
     number = jnp.zeros(sizes.rows, one.dtype).at[row].add(one, mode="promise_in_bounds")
     most = jnp.max(number).astype(matrix.dtype)
     largest = most * jnp.max(jnp.abs(value)) * jnp.max(jnp.abs(matrix))
-    dtype, bits = _WHOLE[matrix.dtype.type]
+    dtype, bits = _WHOLE[matrix.dtype.name]
     unit = jnp.maximum(power_of_two(largest), _SMALLEST) / 2.0**bits
     whole = jnp.rint(terms / unit).astype(dtype)
     sums = jnp.zeros((sizes.rows, matrix.shape[0]), whole.dtype)

@@ -79,7 +79,8 @@ def test_a_power_law_has_an_exponent_above_zero():
     """300 curves of all sorts in strong noise."""
     rng = np.random.default_rng(3)
     for seed in range(300):
-        curve = STEPS ** -rng.uniform(0, 0.4) * drop(STEPS, rng.uniform(0.3, 1), rng.choice(STEPS))
+        power = STEPS ** -rng.uniform(0, 0.4)
+        curve = power * drop(STEPS, rng.uniform(0.3, 1), int(rng.choice(STEPS)))
         found = regimes(STEPS, noisy(curve, 10 ** rng.uniform(-2, 0), seed))
         assert all(law.interval[0] > 0 for law in found.power_laws)
 
