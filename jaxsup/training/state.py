@@ -145,8 +145,13 @@ def advance(
         with jax.default_matmul_precision(PRECISIONS[experiment.precision]):  # pyright: ignore[reportArgumentType]
             updates, moments = transformation.update(gradient, state.moments, learned)  # pyright: ignore[reportArgumentType]
         new = eqx.apply_updates(learned, updates)
-        squares = jax.tree.map(jnp.square, gradient)
-        finite = _all_finite((new, moments, squares)) & (state.status == FINISHED)
+        # Entry by entry first: on a card each array to look through costs a launch.
+        sound = jax.tree.map(
+            lambda entry, slope: jnp.isfinite(entry) & jnp.isfinite(jnp.square(slope)),
+            new,
+            gradient,
+        )
+        finite = _all((sound, _finite(moments))) & (state.status == FINISHED)
 
         def keep_finite(
             after: Shaped[Array, "*shape"], before: Shaped[Array, "*shape"]
@@ -224,6 +229,9 @@ def observe(
     }
 
 
-def _all_finite(tree: PyTree) -> Bool[Array, ""]:
-    leaves = jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))
-    return jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]).all()
+def _finite(tree: PyTree) -> PyTree:
+    return jax.tree.map(jnp.isfinite, eqx.filter(tree, eqx.is_inexact_array))
+
+
+def _all(tree: PyTree) -> Bool[Array, ""]:
+    return jnp.stack([jnp.all(leaf) for leaf in jax.tree.leaves(tree)]).all()
