@@ -9,10 +9,10 @@ import numpy as np
 from jax.extend.core import Literal
 
 from jaxsup._internal.text import without_addresses
-from jaxsup._internal.traced import TracedProgram, constants_of, inner_programs
+from jaxsup._internal.traced import constants_of, inner_programs
 
 
-def digest_of(traced: TracedProgram) -> str:
+def digest_of(traced: Any) -> str:
     """SHA-256 of a traced function: its equations, and the arrays that it holds.
 
     Another version of JAX may trace the same function differently.
@@ -33,7 +33,7 @@ def _numbers_of(constant: Any) -> np.ndarray:
     return np.asarray(constant)
 
 
-def _inner_constants(program: TracedProgram) -> Iterator[Any]:
+def _inner_constants(program: Any) -> Iterator[Any]:
     """Arrays in functions that a program calls, as `jax.jit` leaves them: they are not printed."""
     for equation in program.eqns:
         for operand in equation.invars:

@@ -18,7 +18,7 @@ from jax.stages import Lowered, Traced
 
 from jaxsup._internal.shortage import shortage_of
 from jaxsup._internal.system import return_freed_memory
-from jaxsup._internal.traced import ClosedProgram, TracedProgram, inner_programs
+from jaxsup._internal.traced import inner_programs
 from jaxsup.sweep.compiled import kept_bytes, structure_of, trace_training
 from jaxsup.sweep.distributed import CROWDING, release
 from jaxsup.sweep.placement import shares_slots
@@ -179,11 +179,11 @@ def _analysis(lowered: Lowered, platform: str) -> Any:
     return None
 
 
-def _named(program: ClosedProgram) -> int:
+def _named(program: Any) -> int:
     return sum(_size(argument) for argument in program.in_avals) + _written(program)
 
 
-def _written(program: TracedProgram) -> int:
+def _written(program: Any) -> int:
     return sum(
         sum(_size(variable.aval) for variable in equation.outvars)
         + sum(_written(inner) for inner in inner_programs(equation.params))
