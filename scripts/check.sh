@@ -6,5 +6,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh dev
 "$bin/ruff" format --check .
 "$bin/ruff" check .
-"$bin/pyright" --pythonpath "$bin/python"
+"$bin/pyright" --pythonpath "$bin/python" --threads 2
 git diff --check "$(git hash-object -t tree /dev/null)" -- .
