@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 import jax
+from jax.core import Tracer
 
 import jaxsup
 from benchmarks.accelerator.chunked import Chunks, chunked_gradient
@@ -74,6 +75,27 @@ _SIZES = (
     (512, 256, 512, 64),
     (1024, 128, 1024, 64),
 )
+# Updates in a run of a number that the compiler knows.
+_RUN = 16
+
+
+def in_runs(first: Any, stop: Any, body: Callable[[Any, Any], Any], state: Any) -> Any:
+    """`jax.lax.fori_loop`, in runs of turns that the compiler can count.
+
+    Where it cannot, a card waits after each turn until the host has read whether another is due.
+    """
+    loop = _FORI_LOOP
+    if not isinstance(first, Tracer):
+        return loop(first, stop, body, state)
+    runs = (stop - first) // _RUN
+
+    def run(number: Any, state: Any) -> Any:
+        return loop(0, _RUN, lambda turn, state: body(first + _RUN * number + turn, state), state)
+
+    return loop(first + _RUN * runs, stop, body, loop(0, runs, run, state))
+
+
+_FORI_LOOP = jax.lax.fori_loop
 _OPTIONS: dict[str, dict[str, str | bool | int]] = {
     "as in use": {},
     "no kernels tried out": {"xla_gpu_autotune_level": 0},
@@ -83,6 +105,7 @@ _OPTIONS: dict[str, dict[str, str | bool | int]] = {
         "DYNAMIC_SLICE_FUSION,WHILE,CONDITIONAL"
     },
 }
+_LOOPS = {f"{_RUN} updates a run": in_runs}
 
 
 def gradients(surroundings: Surroundings) -> Iterator[Finding]:
@@ -131,7 +154,7 @@ def sizes(surroundings: Surroundings) -> Iterator[Finding]:
 
 
 def options(surroundings: Surroundings) -> Iterator[Finding]:
-    """Compilation and updates of few, middling networks under options of the compiler."""
+    """Compilation and updates of few, middling networks: options of the compiler, other loops."""
     small = surroundings.small
     networks = 4 if small else 335
     cases = (("random", 64), ("identity", 128))
@@ -139,14 +162,19 @@ def options(surroundings: Surroundings) -> Iterator[Finding]:
         student = jaxsup.Student(latent, embedding)
         # A batch that no other stage has: its programs are in no cache, and compilation is timed.
         experiment = dataclasses.replace(_experiment(128, 64, 33), student=student)
-        for name, values in list(_OPTIONS.items())[: 1 if small else None]:
+        ways = [(name, values, _FORI_LOOP) for name, values in _OPTIONS.items()]
+        ways += [(name, {}, loop) for name, loop in _LOOPS.items()]
+        for name, values, loop in ways[:: len(ways) - 1 if small else 1]:
             what = f"{networks} networks of 128 features, W {embedding}, K = {latent}: {name}"
             if surroundings.left < 0:
                 yield Finding(what, note="not measured: out of time")
                 continue
             jax.clear_caches()
             try:
-                with mock.patch.object(compiled, "kernel_options", return_value=values):
+                with (
+                    mock.patch.object(compiled, "kernel_options", return_value=values),
+                    mock.patch.object(jax.lax, "fori_loop", loop),
+                ):
                     seconds, ensemble = _timed(
                         functools.partial(Ensemble, experiment, networks, surroundings.devices[:1])
                     )

@@ -83,3 +83,16 @@ def test_constants_are_others_for_a_candidate_alone(tmp_path):
     list(contest.compared(surroundings, case, 2, named))
     assert seen == [tile.rows, candidates.halves._PRODUCT.rows]
     assert tile.rows != candidates.halves._PRODUCT.rows
+
+
+@pytest.mark.parametrize("bounds", [(3, 3), (3, 10), (0, 16), (5, 70)])
+def test_a_loop_in_runs_takes_every_turn_in_order(bounds):
+    first, stop = bounds
+    turns = jax.jit(
+        lambda *bounds: candidates.in_runs(
+            *bounds, lambda turn, seen: (seen[0].at[seen[1]].set(turn), seen[1] + 1), begin
+        )
+    )
+    begin = np.full(80, -1, np.int32), 0
+    seen, count = turns(first, stop)
+    assert seen[: int(count)].tolist() == list(range(first, stop))
