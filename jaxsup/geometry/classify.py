@@ -104,7 +104,7 @@ def classify(
     return Geometry(
         tuple(_rescaled(component, scale) for component in components),
         dead,
-        tuple(dataclasses.replace(s, eigenvalue=scale * (scale * s.eigenvalue)) for s in spaces),
+        tuple(_rescaled_space(space, scale) for space in spaces),
         norms * scale,
         tolerance,
     )
@@ -196,6 +196,12 @@ def _rescaled(component: Component, scale: float) -> Component:
     return dataclasses.replace(component, eigenvalue=eigenvalue, idempotents=idempotents)
 
 
+def _rescaled_space(space: Eigenspace, scale: float) -> Eigenspace:
+    """The same of an eigenspace."""
+    eigenvalue, spread = (scale * (scale * value) for value in (space.eigenvalue, space.spread))
+    return dataclasses.replace(space, eigenvalue=eigenvalue, spread=spread)
+
+
 def _with_both_signs(
     vectors: Float[np.ndarray, "latent members"], embedding: Embedding, limits: Tolerance
 ) -> tuple[Embedding, str | None, bool]:
@@ -237,19 +243,22 @@ def _eigenspaces(components: list[Component], limits: Tolerance) -> tuple[Eigens
             groups[-1].append(index)
         else:
             groups.append([index])
-    return tuple(_eigenspace(components, group) for group in groups)
+    return tuple(_eigenspace(components, group, limits) for group in groups)
 
 
-def _eigenspace(components: list[Component], group: list[int]) -> Eigenspace:
+def _eigenspace(components: list[Component], group: list[int], limits: Tolerance) -> Eigenspace:
+    """The eigenspace of components by falling eigenvalue; a chain of many values has no name."""
     parts = [components[index] for index in group]
     names, k = {part.name for part in parts}, len(parts)
+    first, last = parts[0].eigenvalue, parts[-1].eigenvalue
+    equal = math.log(first / last) <= limits.log_eigenvalue
     name = None
     if k == 1:
         name = parts[0].name
-    elif names == {"single feature"}:
+    elif equal and names == {"single feature"}:
         name = "orthonormal basis"
-    elif names == {"digon"}:
+    elif equal and names == {"digon"}:
         name = _CROSS_POLYTOPES.get(k, f"{k}-dimensional cross-polytope")
     dimension = sum(part.dimension for part in parts)
     mean = float(sum(part.eigenvalue * part.dimension for part in parts)) / dimension
-    return Eigenspace(mean, dimension, tuple(sorted(group)), name)
+    return Eigenspace(mean, first - last, dimension, tuple(sorted(group)), name)
