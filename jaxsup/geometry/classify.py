@@ -187,7 +187,7 @@ def _classify_component(
 
 
 def _rescaled(component: Component, scale: float) -> Component:
-    """A component of W / scale in units of W; factor by factor, as in `spectral.arrays.in_units`."""
+    """A component of W / scale in units of W, factor by factor, as the spectrum has it."""
     idempotents = tuple(
         dataclasses.replace(item, coefficient=scale * (scale * item.coefficient))
         for item in component.idempotents

@@ -204,6 +204,13 @@ def check_same_shape(W: tuple[int, ...], spectrum: _Spectrum) -> None:
         raise fail("spectrum", "that of W", text, do, described=True)
 
 
+def check_single(spectrum: _Spectrum) -> None:
+    """Raise ValueError for the spectra of a batch."""
+    if spectrum.norms.ndim != 1:
+        text = f"those of a batch of {spectrum.norms.shape[0]:,}"
+        raise fail("spectrum", "that of one matrix", text, "take one, spectrum[i]", described=True)
+
+
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 

@@ -6,9 +6,11 @@ import matplotlib.figure
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
+from matplotlib.text import Text
 
 from jaxsup import plot, spectral
 from jaxsup.plot.diagnosis import choose_component, diagnosis_figure
+from jaxsup.plot.measures import linear_law
 from jaxsup.plot.spectra import localization_histogram, spectral_measures
 from jaxsup.weights.diagnosis import diagnose
 
@@ -154,3 +156,21 @@ def test_features_eigenspaces_and_components_that_are_not_there_are_refused() ->
         lambda: diagnosis_figure(diagnose(np.zeros((2, 3))), component=0),
         "component: expected none, as there is no feature",
     )
+
+
+PICTURES = [plot.eigenvalue_spectrum, spectral_measures, localization_histogram, linear_law]
+
+
+@pytest.mark.parametrize("draw", PICTURES)
+def test_padding_is_not_drawn_and_a_batch_is_refused(draw) -> None:
+    """A replica of a batch has min(K, N) columns, of which those past `count` are no eigenspace."""
+    batch = spectral.decompose_batch(np.stack([blocks(), 2 * blocks()]))
+    shown = []
+    for spectrum in (spectral.decompose(blocks()), batch[0]):
+        figure, ax = plot.new_figure()
+        draw(spectrum, ax)
+        texts = [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+        shown.append([*texts, *(image.get_array().shape for image in ax.get_images())])
+    assert shown[0] == shown[1]
+    _, ax = plot.new_figure()
+    assert_one_line_error(lambda: draw(batch, ax), "spectrum: expected that of one matrix; got")
