@@ -157,10 +157,10 @@ def gram_matrix(
 
 @styled
 def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) -> Axes:
-    """Cosines of all pairs of features, beside the Welch bound.
+    """Cosines of all pairs of features that are not zero, beside the Welch bound.
 
     Dashed lines at +-sqrt((n - K) / (K (n - 1))): no n vectors in K dimensions have smaller
-    coherence, and their root mean square cosine is at least as large.
+    coherence, and their root mean square cosine is at least as large. n counts those not zero.
 
     Arguments:
         vectors: [latent, features].
@@ -173,21 +173,25 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
     Reference: Welch, IEEE Trans. Inf. Theory 20 (1974).
     """
     matrix = _checked(vectors)
-    latent, count = matrix.shape
-    columns = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-    norms = np.linalg.norm(matrix[:, columns], axis=0)
-    nonzero = int(np.sum(norms > 0))
-    if nonzero < 2:
-        raise fail("vectors", "two features that are not zero", nonzero, "draw the norms instead")
-    unit = matrix[:, columns][:, norms > 0] / norms[norms > 0]
+    latent, count = len(matrix), matrix.shape[1]
+    present = np.flatnonzero(matrix.any(axis=0))
+    if present.size < 2:
+        do = "draw the norms instead"
+        raise fail("vectors", "two features that are not zero", present.size, do)
+    places = np.linspace(0, present.size - 1, min(present.size, most)).round().astype(int)
+    columns = matrix[:, present[places]]
+    columns = columns / np.abs(columns).max(axis=0)  # whose squares are in range
+    unit = columns / np.linalg.norm(columns, axis=0)
     cosines = (unit.T @ unit).clip(-1, 1)[np.triu_indices(unit.shape[1], 1)]
     ax.hist(cosines, bins=np.linspace(-1, 1, 101).tolist(), color=COLORS[3])
-    bound = welch_bound(count, latent)
+    bound = welch_bound(present.size, latent)
     for side in (-bound, bound):
         label = f"Welch bound ±{bound:.3g}" if side > 0 else None
         ax.axvline(side, color="black", linewidth=0.9, linestyle=(0, (4, 2)), label=label)
     ax.set_yscale("log")
-    part = f" ({len(columns):,} of {count:,} features)" if len(columns) < count else ""
+    zeros = f", {count - present.size:,} zero" if present.size < count else ""
+    part = f"{unit.shape[1]:,} of {count:,} features{zeros}"
+    part = f" ({part})" if unit.shape[1] < count else ""
     ax.set_xlabel(f"cosine of two features{part}")
     ax.set_ylabel("pairs of features")
     ax.set_xlim(-1, 1)

@@ -170,7 +170,7 @@ def test_large_components_are_not_classified():
 
 @pytest.mark.parametrize("tolerance", [0.045, 0.06])
 def test_a_dimension_that_no_singular_value_shows_alone_is_what_noise_cannot_remove(tolerance):
-    """400 equal singular values, each 1/20 of |W|: noise of size eps/(1 - eps) removes few or none."""
+    """400 equal singular values, each 1/20 of |W|: noise removes none, or one."""
     rng = np.random.default_rng(3)
     W = np.hstack([orthogonal(rng, 400), orthogonal(rng, 400)])
     limit = tolerance / (1 - tolerance)

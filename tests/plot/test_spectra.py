@@ -1,5 +1,6 @@
 """Pictures of spectra and of a diagnosis: what they show, read back from the artists."""
 
+import dataclasses
 from typing import Any
 
 import matplotlib.figure
@@ -118,6 +119,26 @@ def test_a_diagnosis_has_six_panels_and_the_component_that_can_be_drawn() -> Non
         index = component or 0
         assert title.startswith(f"Component {index} (of 3): {names[index]}, ")
         assert figure.subfigs[1].get_suptitle() == "Spectral measures of 2 chosen features"
+
+
+def test_edges_are_of_the_gram_values_that_the_name_tells_apart() -> None:
+    """At a tolerance of 0.05 the octagon's 45 degrees between 135 and 180 are no noise."""
+    noise = np.random.default_rng(3).standard_normal((2, 8))
+    W = polygon(8) + 0.02 * noise / np.linalg.norm(noise, axis=0)
+    diagnosis = diagnose(W, tolerance=0.05)
+    assert diagnosis.geometry.names == {"octagon": 1}
+    pairs = [text.split()[1] for text in legend(diagnosis_figure(diagnosis).subfigs[5].axes[0])]
+    assert pairs == ["(8", "(8", "(8", "(4"]
+
+
+def test_a_component_whose_name_is_undecided_is_not_called_unnamed() -> None:
+    diagnosis = diagnose(polygon(5))
+    (part,) = diagnosis.geometry.components
+    part = dataclasses.replace(part, name=None, undecided=("pentagon",))
+    geometry = dataclasses.replace(diagnosis.geometry, components=(part,))
+    figure = diagnosis_figure(dataclasses.replace(diagnosis, geometry=geometry))
+    title = "Component 0 (of 1): undecided scheme, 5 features in dimension 2"
+    assert figure.subfigs[5].get_suptitle() == title
 
 
 def test_a_component_of_many_cosines_is_drawn_without_edges() -> None:
