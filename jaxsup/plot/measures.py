@@ -90,7 +90,7 @@ def _color_by_eigenvalue(
     dots = ax.scatter(*points, c=values[homes], linewidths=0, rasterized=True, **options)
     x = points[0]
     ends = np.asarray([x.min() / 1.15, x.max() * 1.15])
-    middle = values[int(np.median(homes))]
+    middle = float(np.median(values))
     colors = mpl.colormaps[COLOR_MAP]
     for value, name in ((values[0], "largest"), (middle, "median"), (values[-1], "smallest")):
         line = {"color": colors(scale(value)), "linewidth": 1.0}
