@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.colors import color_pairs
 from jaxsup.plot.style import COLORS, NEW, line_style, styled, styled_in_space
-from jaxsup.spectral.arrays import check_unmasked
+from jaxsup.spectral.arrays import check_real, check_unmasked
 from jaxsup.spectral.overlap import welch_bound
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def feature_geometry(
             form no classes, or more than six, give no edges; the picture says so.
 
     Raises:
-        ValueError: `vectors` is no finite matrix, or `labels` are not one for each feature.
+        ValueError: `vectors` is no finite real matrix, or `labels` are not one for each feature.
     """
     matrix = _checked(vectors)
     points, names = _project(matrix, 2)
@@ -203,7 +203,9 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
 
 def _checked(vectors: ArrayLike) -> Matrix:
     check_unmasked("vectors", vectors)
-    matrix = np.asarray(vectors, np.float64)
+    raw = np.asarray(vectors)
+    check_real("vectors", raw)
+    matrix = np.asarray(raw, np.float64)
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         expected = "a finite, non-empty [latent, features] matrix"
         shape = f"a shape {matrix.shape}"

@@ -132,6 +132,8 @@ def test_cosines_are_counted_beside_the_welch_bound() -> None:
 MISTAKES = [
     (plot.feature_geometry, (np.zeros(3),), {}, "vectors: expected a finite, non-empty"),
     (plot.feature_geometry, ([[np.nan]],), {}, "vectors: expected a finite, non-empty"),
+    (gram_matrix, (1j * polygon(3),), {}, "vectors: expected real numbers; got dtype complex128"),
+    (cosine_histogram, ([["a"]],), {}, "vectors: expected real numbers; got dtype <U1"),
     (
         gram_matrix,
         (polygon(3),),
