@@ -173,11 +173,10 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
     Reference: Welch, IEEE Trans. Inf. Theory 20 (1974).
     """
     matrix = _checked(vectors)
-    latent, count = len(matrix), matrix.shape[1]
+    latent, count = matrix.shape
     present = np.flatnonzero(matrix.any(axis=0))
     if present.size < 2:
-        do = "draw the norms instead"
-        raise fail("vectors", "two features that are not zero", present.size, do)
+        raise fail("vectors", "two features that are not zero", present.size, "draw the norms")
     places = np.linspace(0, present.size - 1, min(present.size, most)).round().astype(int)
     columns = matrix[:, present[places]]
     columns = columns / np.abs(columns).max(axis=0)  # whose squares are in range
@@ -190,11 +189,8 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
         ax.axvline(side, color="black", linewidth=0.9, linestyle=(0, (4, 2)), label=label)
     ax.set_yscale("log")
     zeros = f", {count - present.size:,} zero" if present.size < count else ""
-    part = f"{unit.shape[1]:,} of {count:,} features{zeros}"
-    part = f" ({part})" if unit.shape[1] < count else ""
-    ax.set_xlabel(f"cosine of two features{part}")
-    ax.set_ylabel("pairs of features")
-    ax.set_xlim(-1, 1)
+    part = f" ({len(places):,} of {count:,} features{zeros})" if len(places) < count else ""
+    ax.set(xlabel=f"cosine of two features{part}", ylabel="pairs of features", xlim=(-1, 1))
     if bound:
         ax.set_ylim(top=6 * ax.get_ylim()[1])
         ax.legend(loc="upper right")
@@ -203,9 +199,8 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
 
 def _checked(vectors: ArrayLike) -> Matrix:
     check_unmasked("vectors", vectors)
-    raw = np.asarray(vectors)
-    check_real("vectors", raw)
-    matrix = np.asarray(raw, np.float64)
+    check_real("vectors", np.asarray(vectors))
+    matrix = np.asarray(vectors, np.float64)
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         expected = "a finite, non-empty [latent, features] matrix"
         shape = f"a shape {matrix.shape}"
