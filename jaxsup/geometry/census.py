@@ -46,5 +46,11 @@ def feature_shares(geometries: Iterable[Geometry]) -> dict[str, float]:
 
 
 def _plural(name: str) -> str:
-    ends = {"tetrahedron": "tetrahedra", "octahedron": "octahedra", "simplex": "simplices"}
-    return ends.get(name, name + "s")
+    """Of the noun, which numbers may follow; roots are many as they are."""
+    noun, bracket, numbers = name.partition(" (")
+    if noun.endswith(" roots"):
+        return f"sets of {name}"
+    for singular, plural in (("hedron", "hedra"), ("simplex", "simplices")):
+        if noun.endswith(singular):
+            return noun.removesuffix(singular) + plural + bracket + numbers
+    return f"{noun}s{bracket}{numbers}"

@@ -97,11 +97,17 @@ def classify(
         margin = min(zero, edge_margin(limits.edge - float(split.cross[rows].max())))
         features = indices[rows]
         component = _classify_component(
-            matrix[:, features] / scale, scale, features, limits, margin, max_features
+            matrix[:, features] / scale, features, limits, margin, max_features
         )
         components.append(component)
     spaces = _eigenspaces(components, limits)
-    return Geometry(tuple(components), dead, spaces, norms * scale, tolerance)
+    return Geometry(
+        tuple(_rescaled(component, scale) for component in components),
+        dead,
+        tuple(_rescaled_space(space, scale) for space in spaces),
+        norms * scale,
+        tolerance,
+    )
 
 
 def _checked(W: ArrayLike) -> Float[np.ndarray, "latent features"]:
@@ -138,13 +144,15 @@ def _zero_margin(norms: Float[np.ndarray, " features"], relative: float) -> floa
 
 def _classify_component(
     vectors: Float[np.ndarray, "latent members"],
-    scale: float,
     features: Int[np.ndarray, " members"],
     limits: Tolerance,
     margin: float,
     max_features: int,
 ) -> Component:
-    """Verdict on one component; `margin` is that of being a component, `vectors` is W / scale."""
+    """Verdict on one component; `margin` is that of being a component, `vectors` is W / scale.
+
+    Eigenvalues are those of W / scale, whose squares are in range.
+    """
     n = features.size
     signed, match = False, Match(None)
     if n > max_features:
@@ -159,10 +167,6 @@ def _classify_component(
             match = match if frame is None else Match(frame)
     exact = embedding.tight and embedding.scheme is not None
     squares = (vectors**2).sum(axis=0)
-    idempotents = tuple(
-        dataclasses.replace(item, coefficient=item.coefficient * scale**2)
-        for item in embedding.idempotents
-    )
     return Component(
         features=features,
         name=match.name,
@@ -171,15 +175,31 @@ def _classify_component(
         dimension=embedding.dimension,
         exact_capacity=Fraction(embedding.dimension, n) if exact else None,
         measured_capacity=_mean_capacity(vectors, squares),
-        eigenvalue=float(squares.sum()) * scale**2 / embedding.dimension,
+        eigenvalue=float(squares.sum()) / embedding.dimension,
         tight=embedding.tight,
         scheme=embedding.scheme,
         signed=signed,
-        idempotents=idempotents,
+        idempotents=embedding.idempotents,
         margin=min(margin, embedding.margin),
         spread=embedding.spread,
         reason=embedding.reason,
     )
+
+
+def _rescaled(component: Component, scale: float) -> Component:
+    """A component of W / scale in units of W, factor by factor, as the spectrum has it."""
+    idempotents = tuple(
+        dataclasses.replace(item, coefficient=scale * (scale * item.coefficient))
+        for item in component.idempotents
+    )
+    eigenvalue = scale * (scale * component.eigenvalue)
+    return dataclasses.replace(component, eigenvalue=eigenvalue, idempotents=idempotents)
+
+
+def _rescaled_space(space: Eigenspace, scale: float) -> Eigenspace:
+    """The same of an eigenspace."""
+    eigenvalue, spread = (scale * (scale * value) for value in (space.eigenvalue, space.spread))
+    return dataclasses.replace(space, eigenvalue=eigenvalue, spread=spread)
 
 
 def _with_both_signs(
@@ -223,19 +243,22 @@ def _eigenspaces(components: list[Component], limits: Tolerance) -> tuple[Eigens
             groups[-1].append(index)
         else:
             groups.append([index])
-    return tuple(_eigenspace(components, group) for group in groups)
+    return tuple(_eigenspace(components, group, limits) for group in groups)
 
 
-def _eigenspace(components: list[Component], group: list[int]) -> Eigenspace:
+def _eigenspace(components: list[Component], group: list[int], limits: Tolerance) -> Eigenspace:
+    """The eigenspace of components by falling eigenvalue; a chain of many values has no name."""
     parts = [components[index] for index in group]
     names, k = {part.name for part in parts}, len(parts)
+    first, last = parts[0].eigenvalue, parts[-1].eigenvalue
+    equal = math.log(first / last) <= limits.log_eigenvalue
     name = None
     if k == 1:
         name = parts[0].name
-    elif names == {"single feature"}:
+    elif equal and names == {"single feature"}:
         name = "orthonormal basis"
-    elif names == {"digon"}:
+    elif equal and names == {"digon"}:
         name = _CROSS_POLYTOPES.get(k, f"{k}-dimensional cross-polytope")
     dimension = sum(part.dimension for part in parts)
     mean = float(sum(part.eigenvalue * part.dimension for part in parts)) / dimension
-    return Eigenspace(mean, dimension, tuple(sorted(group)), name)
+    return Eigenspace(mean, first - last, dimension, tuple(sorted(group)), name)

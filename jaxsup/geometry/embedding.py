@@ -49,8 +49,9 @@ class Embedding:
     Attributes:
         scheme: whose Bose-Mesner algebra holds the Gram matrix; None where there is none.
         idempotents: those that the Gram matrix uses; empty without a commutative scheme.
-        dimension: of the span: singular values above the tolerance, exact where there are
-            `idempotents`.
+        dimension: of the span, exact where there are `idempotents`; else the least one of vectors
+            within the tolerance: the smallest singular values, as far as they are within it
+            together, do not count.
         tight: whether the non-zero eigenvalues of M agree: the vectors are a tight frame of their
             span.
         margin: relative noise on the vectors under which all of this stays the same.
@@ -170,15 +171,26 @@ def _used(
     multiplicities: Int[np.ndarray, " parts"] | None,
     limits: Tolerance,
 ) -> _Used:
-    """Which amplitudes are not zero, and whether they are those of a tight frame: sqrt(m_j / d)."""
+    """Which parts are no noise, and whether their amplitudes are a tight frame's: sqrt(m_j / d).
+
+    The smallest parts are unused as long as they are within the limit together: noise that has to
+    make all of them has at least their joint size, the distance of W from the matrices without.
+    """
     m = np.ones(amplitudes.size, np.int64) if multiplicities is None else multiplicities
-    mask = amplitudes > limits.amplitude
-    distance = float(np.abs(amplitudes - limits.amplitude).min())
+    order = np.argsort(amplitudes, kind="stable")
+    sizes = amplitudes[order]
+    joint = np.sqrt(np.cumsum(sizes**2))  # ends at 1, above the limit
+    unused = int(np.sum(joint <= limits.amplitude))
+    mask = np.ones(amplitudes.size, dtype=bool)
+    mask[order[:unused]] = False
+    margin = amplitude_margin(float(np.abs(joint - limits.amplitude).min()), limits.amplitude)
+    if multiplicities is not None and unused:  # nor must a part in use become smaller than one not
+        margin = min(margin, float(sizes[unused] - sizes[unused - 1]) / np.sqrt(2.0))
     expected = np.sqrt(m[mask] / m[mask].sum())
     deviation = float(np.abs(amplitudes[mask] - expected).max())
     return _Used(
         mask,
         deviation <= limits.tightness,
-        amplitude_margin(distance, limits.amplitude),
+        margin,
         tightness_margin(abs(limits.tightness - deviation)),
     )

@@ -133,17 +133,21 @@ class Eigenspace:
     """Tight components with one eigenvalue of F: together a tight frame of their joint span.
 
     Equal eigenvalues stay together under noise up to the tolerance; margins do not cover this.
+    Eigenvalues that a chain of such steps connects are not told apart either: `spread` shows how
+    far it reaches, and one that reaches beyond the tolerance is no tight frame and has no name.
 
     Attributes:
-        eigenvalue: lambda, in squared units of W.
+        eigenvalue: lambda, in squared units of W; the mean over the dimensions.
+        spread: largest minus smallest eigenvalue of the components, in squared units of W.
         dimension: of the joint span.
         components: indices into `Geometry.components`.
         name: the only component's name; "orthonormal basis" for k > 1 single features; for k > 1
-            digons the cross-polytope that they form ("square", "octahedron", "16-cell", ...); else
-            None.
+            digons the cross-polytope that they form ("square", "octahedron", "16-cell", ...); else,
+            and for a chain of eigenvalues beyond the tolerance, None.
     """
 
     eigenvalue: float
+    spread: float
     dimension: int
     components: tuple[int, ...]
     name: str | None

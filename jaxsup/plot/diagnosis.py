@@ -143,7 +143,9 @@ def _saturation_title(diagnosis: Diagnosis) -> str:
 
 def _draw_component(diagnosis: Diagnosis, part: Component, ax: Axes) -> None:
     vectors = diagnosis.matrix[:, part.features].astype(np.float64)
-    tolerance = 8 * diagnosis.geometry.tolerance
+    noise = diagnosis.geometry.tolerance
+    # Two products of noisy vectors, over the largest square of a noisy norm.
+    tolerance = 2 * noise * (2 + noise) / (1 - noise) ** 2
     if part.dimension <= _IN_SPACE:
         draw = feature_geometry_3d if part.dimension == _IN_SPACE else feature_geometry
         draw(vectors, ax, labels=part.features, tolerance=tolerance)
@@ -162,9 +164,8 @@ def _described(features: Sequence[int], count: int) -> str:
 def _component_title(diagnosis: Diagnosis, index: int) -> str:
     part = diagnosis.geometry.components[index]
     total = len(diagnosis.geometry.components)
-    name = part.name or ("unnamed scheme" if part.kind == "scheme" else "irregular")
     size = f"{len(part.features):,} feature{'s' * (len(part.features) != 1)}"
-    return f"Component {index} (of {total}): {name}, {size} in dimension {part.dimension}"
+    return f"Component {index} (of {total}): {part.label}, {size} in dimension {part.dimension}"
 
 
 def _say(ax: Axes, text: str) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.colors import color_pairs
 from jaxsup.plot.style import COLORS, NEW, line_style, styled, styled_in_space
-from jaxsup.spectral.arrays import check_unmasked
+from jaxsup.spectral.arrays import check_real, check_unmasked
 from jaxsup.spectral.overlap import welch_bound
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def feature_geometry(
             form no classes, or more than six, give no edges; the picture says so.
 
     Raises:
-        ValueError: `vectors` is no finite matrix, or `labels` are not one for each feature.
+        ValueError: `vectors` is no finite real matrix, or `labels` are not one for each feature.
     """
     matrix = _checked(vectors)
     points, names = _project(matrix, 2)
@@ -157,10 +157,10 @@ def gram_matrix(
 
 @styled
 def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) -> Axes:
-    """Cosines of all pairs of features, beside the Welch bound.
+    """Cosines of all pairs of features that are not zero, beside the Welch bound.
 
     Dashed lines at +-sqrt((n - K) / (K (n - 1))): no n vectors in K dimensions have smaller
-    coherence, and their root mean square cosine is at least as large.
+    coherence, and their root mean square cosine is at least as large. n counts those not zero.
 
     Arguments:
         vectors: [latent, features].
@@ -174,23 +174,23 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
     """
     matrix = _checked(vectors)
     latent, count = matrix.shape
-    columns = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-    norms = np.linalg.norm(matrix[:, columns], axis=0)
-    nonzero = int(np.sum(norms > 0))
-    if nonzero < 2:
-        raise fail("vectors", "two features that are not zero", nonzero, "draw the norms instead")
-    unit = matrix[:, columns][:, norms > 0] / norms[norms > 0]
+    present = np.flatnonzero(matrix.any(axis=0))
+    if present.size < 2:
+        raise fail("vectors", "two features that are not zero", present.size, "draw the norms")
+    places = np.linspace(0, present.size - 1, min(present.size, most)).round().astype(int)
+    columns = matrix[:, present[places]]
+    columns = columns / np.abs(columns).max(axis=0)  # whose squares are in range
+    unit = columns / np.linalg.norm(columns, axis=0)
     cosines = (unit.T @ unit).clip(-1, 1)[np.triu_indices(unit.shape[1], 1)]
     ax.hist(cosines, bins=np.linspace(-1, 1, 101).tolist(), color=COLORS[3])
-    bound = welch_bound(count, latent)
+    bound = welch_bound(present.size, latent)
     for side in (-bound, bound):
         label = f"Welch bound ±{bound:.3g}" if side > 0 else None
         ax.axvline(side, color="black", linewidth=0.9, linestyle=(0, (4, 2)), label=label)
     ax.set_yscale("log")
-    part = f" ({len(columns):,} of {count:,} features)" if len(columns) < count else ""
-    ax.set_xlabel(f"cosine of two features{part}")
-    ax.set_ylabel("pairs of features")
-    ax.set_xlim(-1, 1)
+    zeros = f", {count - present.size:,} zero" if present.size < count else ""
+    part = f" ({len(places):,} of {count:,} features{zeros})" if len(places) < count else ""
+    ax.set(xlabel=f"cosine of two features{part}", ylabel="pairs of features", xlim=(-1, 1))
     if bound:
         ax.set_ylim(top=6 * ax.get_ylim()[1])
         ax.legend(loc="upper right")
@@ -199,6 +199,7 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
 
 def _checked(vectors: ArrayLike) -> Matrix:
     check_unmasked("vectors", vectors)
+    check_real("vectors", np.asarray(vectors))
     matrix = np.asarray(vectors, np.float64)
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         expected = "a finite, non-empty [latent, features] matrix"

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup.plot.spectra import single_spectrum
 from jaxsup.plot.style import COLOR_MAP, COLORS, NEW, plain_log_axis, styled
 
 if TYPE_CHECKING:
@@ -35,9 +36,13 @@ def linear_law(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     the smallest eigenvalue. Of more than 20,000 features, evenly spaced ones are drawn.
 
     Arguments:
-        spectrum: result of `jaxsup.spectral.decompose`.
+        spectrum: result of `jaxsup.spectral.decompose`, padded or not.
         ax: axis to draw on; default: a new one.
+
+    Raises:
+        ValueError: the spectrum is that of a batch.
     """
+    spectrum = single_spectrum(spectrum)
     homes = np.asarray(spectrum.homes)
     chosen = np.flatnonzero(np.asarray(spectrum.represented))
     values = np.asarray(spectrum.eigenvalues, np.float64)
@@ -85,7 +90,7 @@ def _color_by_eigenvalue(
     dots = ax.scatter(*points, c=values[homes], linewidths=0, rasterized=True, **options)
     x = points[0]
     ends = np.asarray([x.min() / 1.15, x.max() * 1.15])
-    middle = values[int(np.median(homes))]
+    middle = float(np.median(values))
     colors = mpl.colormaps[COLOR_MAP]
     for value, name in ((values[0], "largest"), (middle, "median"), (values[-1], "smallest")):
         line = {"color": colors(scale(value)), "linewidth": 1.0}

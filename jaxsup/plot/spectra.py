@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from jaxsup._internal.validation import fail, feature_indices
 from jaxsup.plot.style import COLOR_MAP, COLORS, GUIDE, NEW, add_legend, styled
+from jaxsup.spectral.arrays import check_single
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,9 +32,13 @@ def eigenvalue_spectrum(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     (1 - q)^2 to (1 + q)^2 times that level, q^2 = min(K, N) / max(K, N).
 
     Arguments:
-        spectrum: result of `jaxsup.spectral.decompose`.
+        spectrum: result of `jaxsup.spectral.decompose`, padded or not.
         ax: axis to draw on; default: a new one.
+
+    Raises:
+        ValueError: the spectrum is that of a batch.
     """
+    spectrum = single_spectrum(spectrum)
     values = np.asarray(spectrum.raw_eigenvalues, np.float64)
     sizes = np.asarray(spectrum.multiplicities)
     rank = int(spectrum.rank)
@@ -87,13 +92,15 @@ def spectral_measures(
     """Heat map of mu_ik = |P_k w_i|^2 / |w_i|^2, features against eigenspaces.
 
     Arguments:
-        spectrum: result of `jaxsup.spectral.decompose`.
+        spectrum: result of `jaxsup.spectral.decompose`, padded or not.
         ax: axis to draw on; default: a new one.
         features: which features, by index; default: all.
 
     Raises:
-        ValueError: a feature is not there, or the matrix has no eigenspace.
+        ValueError: a feature is not there, the matrix has no eigenspace, or the spectrum is that of
+            a batch.
     """
+    spectrum = single_spectrum(spectrum)
     measures = np.asarray(spectrum.measures, np.float64)
     chosen = range(len(measures)) if features is None else features
     rows = feature_indices("features", chosen, len(measures)).tolist()
@@ -134,9 +141,13 @@ def localization_histogram(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     1 / value is the effective number of eigenspaces that a feature spreads over, at most `count`.
 
     Arguments:
-        spectrum: result of `jaxsup.spectral.decompose`.
+        spectrum: result of `jaxsup.spectral.decompose`, padded or not.
         ax: axis to draw on; default: a new one.
+
+    Raises:
+        ValueError: the spectrum is that of a batch.
     """
+    spectrum = single_spectrum(spectrum)
     represented = np.asarray(spectrum.represented)
     values = np.asarray(spectrum.localization, np.float64)[represented].clip(max=1.0)
     count = max(int(spectrum.count), 1)
@@ -157,6 +168,16 @@ def localization_histogram(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     ax.set_ylim(low, 1.3 * high if represented.any() else 1)
     ax.legend(loc="upper center")
     return ax
+
+
+def single_spectrum(spectrum: FrameSpectrum) -> FrameSpectrum:
+    """Without the padding of `jit`, `vmap` and batches, whose eigenspaces are none.
+
+    Raises:
+        ValueError: it is the spectra of a batch.
+    """
+    check_single(spectrum)
+    return spectrum.trim()
 
 
 def _top(shares: Float[np.ndarray, "features eigenspaces"]) -> float:

@@ -55,7 +55,7 @@ def checked_array(W: ArrayLike, rank: int) -> Float[Array | np.ndarray, "..."]:
     """
     name = "W" if rank == 2 else "Ws"
     check_unmasked(name, W)
-    array = where_it_is(W)
+    array = where_it_is(W, name)
     if array.ndim != rank or 0 in array.shape:
         axes = "[latent, features]" if rank == 2 else "[replicas, latent, features]"
         do = "give one matrix to decompose, a stack of them to decompose_batch"
@@ -80,13 +80,22 @@ def checked_array(W: ArrayLike, rank: int) -> Float[Array | np.ndarray, "..."]:
         return array.astype(precision, copy=False)
 
 
-def where_it_is(W: ArrayLike) -> Array | np.ndarray:
-    """An array of JAX's as it is, but on the host where JAX would cut its digits; others there."""
+def where_it_is(W: ArrayLike, name: str = "W") -> Array | np.ndarray:
+    """An array of JAX's as it is, but on the host where JAX would cut its digits; others there.
+
+    Raises:
+        ValueError: it is no array, as rows of several lengths are.
+    """
     if isinstance(W, Tracer):
         return W
     if isinstance(W, jax.Array) and W.dtype.itemsize <= jnp.result_type(float).itemsize:
         return W
-    return np.asarray(W)
+    try:
+        return np.asarray(W)
+    except (TypeError, ValueError) as error:
+        text = f"{type(W).__name__} that is none"
+        do = "give rows of one length"
+        raise fail(name, "an array of numbers", text, do, described=True) from error
 
 
 def floating_type(dtype: np.dtype, integers: np.typing.DTypeLike = np.float64) -> np.dtype:
@@ -202,6 +211,13 @@ def check_same_shape(W: tuple[int, ...], spectrum: _Spectrum) -> None:
     if shape != W:
         text, do = f"one of shape {shape} for W of {W}", "give decompose(W) of the same W"
         raise fail("spectrum", "that of W", text, do, described=True)
+
+
+def check_single(spectrum: _Spectrum) -> None:
+    """Raise ValueError for the spectra of a batch."""
+    if spectrum.norms.ndim != 1:
+        text = f"those of a batch of {spectrum.norms.shape[0]:,}"
+        raise fail("spectrum", "that of one matrix", text, "take one, spectrum[i]", described=True)
 
 
 _Arguments = ParamSpec("_Arguments")

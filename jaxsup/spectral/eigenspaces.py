@@ -75,6 +75,19 @@ def eigen_coordinates(
     return values, labels, exact_product(V, vectors / root), (vectors * root).T
 
 
+def first_largest(
+    measures: Float[Array, "*batch eigenspaces features"],
+) -> Int[Array, "*batch features"]:
+    """The first row with the largest entry of each column, as two plain reductions.
+
+    XLA compares values and places together in `argmax`, entry by entry on a CPU.
+    """
+    count = measures.shape[-2]
+    places = lax.broadcasted_iota(int, measures.shape, measures.ndim - 2)
+    largest = measures == jnp.max(measures, axis=-2, keepdims=True, initial=0.0)
+    return jnp.min(jnp.where(largest, places, count), axis=-2, initial=count)
+
+
 def tightness_residuals(
     offsets: PerEigenvalue,
     coordinates: Float[Array, "eigenvalues features"],

@@ -162,9 +162,8 @@ def deviations(
 ) -> Float[Array, " features"]:
     """|F v_i - kappa_i v_i| / |v_i|, given the smaller product; 0 where the mean kappa_i is."""
     if V.shape[0] <= V.shape[1]:
-        variances = jnp.sum((exact_product(S, V) - means[None, :] * V) ** 2, axis=0)
-    else:
-        offsets = S - jnp.diag(means)  # F V - V diag(kappa) = V (S - diag(kappa))
-        variances = jnp.sum(offsets * exact_product(S, offsets), axis=0)
-    squares = jnp.sum(V * V, axis=0)
+        offsets = exact_product(S, V) - means[None, :] * V
+    else:  # F V - V diag(kappa) = V (S - diag(kappa))
+        offsets = exact_product(V, S - jnp.diag(means))
+    variances, squares = jnp.sum(offsets**2, axis=0), jnp.sum(V * V, axis=0)
     return safe_sqrt(jnp.where(means > 0, variances / or_one(squares), 0.0))

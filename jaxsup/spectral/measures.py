@@ -11,6 +11,7 @@ from jaxsup._internal.validation import check_positive_integer, fail
 from jaxsup.spectral.arrays import (
     as_array,
     check_same_shape,
+    check_single,
     exact_product,
     in_own_precision,
     or_one,
@@ -123,7 +124,7 @@ def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
         fewest: features of an eigenspace below which it has no line, at least 3.
 
     Raises:
-        ValueError: `fewest` is below 3 or no integer.
+        ValueError: `fewest` is below 3 or no integer, or the spectrum is that of a batch.
 
     Reference: arXiv 2602.02224, capacity against norm; its repository keeps lines of R^2 > 0.1 and
     20 features.
@@ -131,6 +132,7 @@ def linear_law(spectrum: FrameSpectrum, *, fewest: int = FEWEST) -> LinearLaw:
     check_positive_integer("fewest", fewest, "give the least number of features of a line")
     if fewest < 3:
         raise fail("fewest", "at least 3", fewest, "two points are always on a line")
+    check_single(spectrum)
     top = or_one(jnp.max(spectrum.norms))
     x, y = (spectrum.norms / top) ** 2, spectrum.capacities
     size = spectrum.measures.shape[1]

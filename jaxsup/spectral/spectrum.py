@@ -25,7 +25,12 @@ from jaxsup.spectral.arrays import (
     safe_sqrt,
     smaller_product,
 )
-from jaxsup.spectral.eigenspaces import eigen_coordinates, leverages, tightness_residuals
+from jaxsup.spectral.eigenspaces import (
+    eigen_coordinates,
+    first_largest,
+    leverages,
+    tightness_residuals,
+)
 from jaxsup.spectral.frame import deviations, overlaps, scaled_capacities
 
 CLUSTER_TOLERANCE = 1e-4
@@ -37,7 +42,7 @@ class FrameSpectrum(eqx.Module):
     Inside `jit` and `vmap` the eigenspace axis has min(K, N) entries, of which the first `count`
     are real and the others zero; `trim` drops those. Features that are not represented have zero
     measures and what follows from them, but their leverage. A batch has its axis in front of every
-    field, and is indexed before a property is taken. What has no unit is computed from W / scale
+    field and property. What has no unit is computed from W / scale
     and right where the largest entry is of 1e-31 to 1e35 in float32, far beyond in float64; what is
     in units of W^2 is zero or infinite where squares leave the range of the precision.
 
@@ -108,7 +113,7 @@ class FrameSpectrum(eqx.Module):
 
     @property
     @in_own_precision
-    def slack(self) -> Float[Array, " features"]:
+    def slack(self) -> Float[Array, "*batch features"]:
         """1 - D_i / l_i, in [0, 1): 0 if and only if the feature is localized."""
         slack = 1.0 - self.capacities / or_one(self.leverages)
         # A diverged replica represents nothing, and is NaN all the same.
@@ -117,40 +122,40 @@ class FrameSpectrum(eqx.Module):
 
     @property
     @in_own_precision
-    def largest_projections(self) -> Float[Array, " features"]:
+    def largest_projections(self) -> Float[Array, "*batch features"]:
         """max_k mu_ik: the largest share of a feature on one eigenspace."""
-        return jnp.max(self.measures, axis=1, initial=0.0)
+        return jnp.max(self.measures, axis=-1, initial=0.0)
 
     @property
     @in_own_precision
-    def entropies(self) -> Float[Array, " features"]:
+    def entropies(self) -> Float[Array, "*batch features"]:
         """H(mu_i) = -sum_k mu_ik log mu_ik in nats, at most log(count)."""
-        return -jnp.sum(self.measures * jnp.log(or_one(self.measures)), axis=1)
+        return -jnp.sum(self.measures * jnp.log(or_one(self.measures)), axis=-1)
 
     @property
     @in_own_precision
-    def homes(self) -> Int[Array, " features"]:
+    def homes(self) -> Int[Array, "*batch features"]:
         """The eigenspace with a feature's largest measure, the first at a tie.
 
         Of a feature that is not represented: the length of `eigenvalues`, one past the last.
         """
-        homes = _first_largest(self.measures.T)
-        return jnp.where(self.represented, homes, self.measures.shape[1])
+        homes = first_largest(jnp.swapaxes(self.measures, -1, -2))
+        return jnp.where(self.represented, homes, self.measures.shape[-1])
 
     @property
     @in_own_precision
-    def latent_saturation(self) -> Float[Array, ""]:
+    def latent_saturation(self) -> Float[Array, "*batch"]:
         """sum_i D_i / K, in [0, 1]: saturation against all dimensions, not the rank alone."""
-        return jnp.sum(self.capacities) / self.basis.shape[0]
+        return jnp.sum(self.capacities, axis=-1) / self.basis.shape[-2]
 
     @in_own_precision
-    def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "latent latent"]:
+    def projector(self, eigenspace: int | Int[Array, ""]) -> Float[Array, "*batch latent latent"]:
         """P_k, the projector on an eigenspace (an integer), whatever its basis; 0 past `count`."""
         if not jnp.issubdtype(jnp.result_type(eigenspace), jnp.integer):
             raise fail("eigenspace", "an integer", eigenspace, "count from 0")
-        inside = jnp.where((self.labels == eigenspace)[None, :], self.basis, 0.0)
-        inside = jnp.where(eigenspace < self.count, inside, 0.0)
-        return exact_product(inside, inside.T)
+        inside = (self.labels == eigenspace) & (eigenspace < self.count)[..., None]
+        kept = jnp.where(inside[..., None, :], self.basis, 0.0)
+        return exact_product(kept, kept.mT)
 
     @in_own_precision
     def trim(self) -> "FrameSpectrum":
@@ -250,7 +255,7 @@ def decompose_padded(
     kappa = jnp.where(represented, squares / or_one(capacity), 0.0)
     entropy = -jnp.sum(measures * jnp.log(or_one(measures)), axis=0)
     entropy = entropy / jnp.log(jnp.maximum(count, 2).astype(V.dtype))
-    home = (labels[:, None] == _first_largest(measures)[None, :]) & represented[None, :]
+    home = (labels[:, None] == first_largest(measures)[None, :]) & represented[None, :]
     offsets = jnp.where(labels < size, values - exact_product(member, means), 0.0)
     residuals = tightness_residuals(offsets, coordinates, home, member)
     spreads = jnp.ptp(jnp.where(member > 0, values[:, None], means[None, :]), axis=0)
@@ -285,16 +290,6 @@ def decompose_padded(
     )
     poison = jnp.where(finite, 0.0, jnp.nan).astype(V.dtype)
     return jax.tree.map(lambda x: x + poison if eqx.is_inexact_array(x) else x, spectrum)
-
-
-def _first_largest(measures: Float[Array, "eigenspaces features"]) -> Int[Array, " features"]:
-    """The first row with the largest entry of each column, as two plain reductions.
-
-    XLA compares values and places together in `argmax`, entry by entry on a CPU.
-    """
-    places = jnp.arange(len(measures))[:, None]
-    largest = measures == jnp.max(measures, axis=0, initial=0.0)[None, :]
-    return jnp.min(jnp.where(largest, places, len(measures)), axis=0, initial=len(measures))
 
 
 decompose_compiled = jax.jit(decompose_padded)

@@ -214,6 +214,18 @@ def test_orthonormal_features_are_single_features_in_one_eigenspace():
     assert geometry.eigenspaces[0].eigenvalue == pytest.approx(9.0)
 
 
+@pytest.mark.parametrize("part", [np.ones((1, 1)), np.array([[1.0, -1.0]])], ids=["one", "digon"])
+def test_a_chain_of_close_eigenvalues_is_no_orthonormal_basis_and_no_cross_polytope(part):
+    """Norms in steps of 0.1%: log eigenvalues differ by 0.002, of which 0.004 is one value."""
+    count = part.shape[1]
+    for length, name in ((3, True), (4, False), (200, False)):
+        norms = 1.001 ** np.arange(length)
+        (space,) = classify(np.kron(np.diag(norms), part)).eigenspaces
+        assert (space.name is not None) == name
+        assert space.spread == pytest.approx(count * (norms[-1] ** 2 - norms[0] ** 2))
+        assert space.eigenvalue == pytest.approx(count * np.mean(norms**2))
+
+
 @pytest.mark.parametrize("height", [0.4, (2**0.5 / 4) ** 0.5, 0.9])
 @pytest.mark.parametrize(
     ("solid", "name"),

@@ -73,6 +73,17 @@ def test_rounded_float32_weights_keep_their_name():
     assert geometry.margin > 0.99e-3
 
 
+@pytest.mark.parametrize("scale", [1e-250, 1e-160, 1e160, 1e250])
+def test_eigenspaces_are_told_apart_where_squares_leave_the_range(scale):
+    W = np.kron(np.diag([1.0, 1.0, 3.0]), shapes.simplex(2))
+    with np.errstate(over="ignore", under="ignore"):
+        spaces = classify(scale * W).eigenspaces
+    assert [(space.name, space.components) for space in spaces] == [
+        ("digon", (2,)),
+        ("square", (0, 1)),
+    ]
+
+
 BAD = {
     "vector": (np.ones(3), {}, r"got shape \(3,\); give one matrix"),
     "batch": (np.ones((2, 3, 4)), {}, r"got shape \(2, 3, 4\); give one matrix"),

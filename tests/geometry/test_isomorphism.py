@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from jaxsup.geometry import classify, isomorphism
+from jaxsup.geometry import classify, isomorphism, shapes
 from jaxsup.geometry.census import composition, feature_shares
 from jaxsup.geometry.isomorphism import is_isomorphic
 
@@ -92,3 +92,21 @@ def test_a_frame_is_named_where_its_shape_is_undecided(monkeypatch):
     monkeypatch.setattr(isomorphism, "_MAX_NODES", 1)
     component = classify(W).components[0]
     assert (component.name, component.undecided) == ("equiangular tight frame (16, 6)", ())
+
+
+PLURALS = {
+    "3 tetrahedra": shapes.simplex(4),
+    "3 icosahedra": shapes.icosahedron(),
+    "3 4-simplices": shapes.simplex(5),
+    "3 hypersimplices (5, 2)": shapes.hypersimplex(5, 2),
+    "3 sets of A4 roots": shapes.roots_a(4),
+    "3 equiangular tight frames (6, 3)": np.array(
+        [corner for corner in shapes.icosahedron().T if tuple(corner) > (0.0, 0.0, 0.0)]
+    ).T,
+    "3 square prisms": shapes.product(3 * [("simplex", 2)], [1.0, 1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("text", PLURALS)
+def test_several_of_a_kind_are_in_the_plural(text):
+    assert composition(classify(np.kron(np.eye(3), PLURALS[text]))) == text

@@ -166,3 +166,17 @@ def test_large_components_are_not_classified():
     assert "more than 1024 features" in component.reason
     assert classify(shapes.polygon(9), max_features=8).components[0].kind == "irregular"
     assert classify(shapes.polygon(9), max_features=9).names == {"nonagon": 1}
+
+
+@pytest.mark.parametrize("tolerance", [0.045, 0.06])
+def test_a_dimension_that_no_singular_value_shows_alone_is_what_noise_cannot_remove(tolerance):
+    """400 equal singular values, each 1/20 of |W|: noise removes none, or one."""
+    rng = np.random.default_rng(3)
+    W = np.hstack([orthogonal(rng, 400), orthogonal(rng, 400)])
+    limit = tolerance / (1 - tolerance)
+    component = max(classify(W, tolerance=tolerance).components, key=lambda c: len(c.features))
+    part = W[:, component.features]
+    energies = np.cumsum(np.linalg.svd(part, compute_uv=False)[::-1] ** 2) / np.sum(part**2)
+    assert component.dimension == int(np.sum(energies > limit**2))
+    assert component.dimension > 300
+    assert component.eigenvalue == pytest.approx(np.sum(part**2) / component.dimension)

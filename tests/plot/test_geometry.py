@@ -118,7 +118,11 @@ def test_cosines_are_counted_beside_the_welch_bound() -> None:
     cosine_histogram(W, ax)
     heights = {round(p.get_x(), 2): p.get_height() for p in ax.patches if p.get_height()}
     assert heights == {0.3: 5, -0.82: 5}
-    assert legend(ax) == ["Welch bound ±0.632"]  # six columns: sqrt(4 / (2 * 5))
+    assert legend(ax) == ["Welch bound ±0.612"]  # of five columns: sqrt(3 / (2 * 4))
+    assert ax.get_xlabel() == "cosine of two features (5 of 6 features, 1 zero)"
+    _, ax = plot.new_figure()
+    cosine_histogram(np.eye(3, 5), ax)  # three orthogonal ones: no bound
+    assert ax.get_legend() is None
     _, ax = plot.new_figure()
     cosine_histogram(np.tile(polygon(5), 40), ax, most=50)
     assert ax.get_xlabel() == "cosine of two features (50 of 200 features)"
@@ -128,6 +132,8 @@ def test_cosines_are_counted_beside_the_welch_bound() -> None:
 MISTAKES = [
     (plot.feature_geometry, (np.zeros(3),), {}, "vectors: expected a finite, non-empty"),
     (plot.feature_geometry, ([[np.nan]],), {}, "vectors: expected a finite, non-empty"),
+    (gram_matrix, (1j * polygon(3),), {}, "vectors: expected real numbers; got dtype complex128"),
+    (cosine_histogram, ([["a"]],), {}, "vectors: expected real numbers; got dtype <U1"),
     (
         gram_matrix,
         (polygon(3),),

@@ -58,6 +58,7 @@ def test_many_eigenspaces_are_a_scale_of_colors(random: Diagnosis) -> None:
     np.testing.assert_allclose(dots.get_offsets(), np.stack([squares, capacities], 1), rtol=1e-5)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels[0] == f"|w|² / λ, largest λ = {values[0]:.4g}"
+    assert labels[1] == f"|w|² / λ, median λ = {np.median(values):.4g}"
     assert labels[2] == f"|w|² / λ, smallest λ = {values[-1]:.4g}"
     assert figure.axes[1].get_ylabel() == "λ of home eigenspace (units of W²)"
 

@@ -1,14 +1,17 @@
 """Pictures of spectra and of a diagnosis: what they show, read back from the artists."""
 
+import dataclasses
 from typing import Any
 
 import matplotlib.figure
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
+from matplotlib.text import Text
 
 from jaxsup import plot, spectral
 from jaxsup.plot.diagnosis import choose_component, diagnosis_figure
+from jaxsup.plot.measures import linear_law
 from jaxsup.plot.spectra import localization_histogram, spectral_measures
 from jaxsup.weights.diagnosis import diagnose
 
@@ -118,6 +121,26 @@ def test_a_diagnosis_has_six_panels_and_the_component_that_can_be_drawn() -> Non
         assert figure.subfigs[1].get_suptitle() == "Spectral measures of 2 chosen features"
 
 
+def test_edges_are_of_the_gram_values_that_the_name_tells_apart() -> None:
+    """At a tolerance of 0.05 the octagon's 45 degrees between 135 and 180 are no noise."""
+    noise = np.random.default_rng(3).standard_normal((2, 8))
+    W = polygon(8) + 0.02 * noise / np.linalg.norm(noise, axis=0)
+    diagnosis = diagnose(W, tolerance=0.05)
+    assert diagnosis.geometry.names == {"octagon": 1}
+    pairs = [text.split()[1] for text in legend(diagnosis_figure(diagnosis).subfigs[5].axes[0])]
+    assert pairs == ["(8", "(8", "(8", "(4"]
+
+
+def test_a_component_whose_name_is_undecided_is_not_called_unnamed() -> None:
+    diagnosis = diagnose(polygon(5))
+    (part,) = diagnosis.geometry.components
+    part = dataclasses.replace(part, name=None, undecided=("pentagon",))
+    geometry = dataclasses.replace(diagnosis.geometry, components=(part,))
+    figure = diagnosis_figure(dataclasses.replace(diagnosis, geometry=geometry))
+    title = "Component 0 (of 1): undecided scheme, 5 features in dimension 2"
+    assert figure.subfigs[5].get_suptitle() == title
+
+
 def test_a_component_of_many_cosines_is_drawn_without_edges() -> None:
     directions = np.random.default_rng(8).uniform(0, 2 * np.pi, 30)
     figure = diagnosis_figure(diagnose(np.stack([np.cos(directions), np.sin(directions)])))
@@ -154,3 +177,21 @@ def test_features_eigenspaces_and_components_that_are_not_there_are_refused() ->
         lambda: diagnosis_figure(diagnose(np.zeros((2, 3))), component=0),
         "component: expected none, as there is no feature",
     )
+
+
+PICTURES = [plot.eigenvalue_spectrum, spectral_measures, localization_histogram, linear_law]
+
+
+@pytest.mark.parametrize("draw", PICTURES)
+def test_padding_is_not_drawn_and_a_batch_is_refused(draw) -> None:
+    """A replica of a batch has min(K, N) columns, of which those past `count` are no eigenspace."""
+    batch = spectral.decompose_batch(np.stack([blocks(), 2 * blocks()]))
+    shown = []
+    for spectrum in (spectral.decompose(blocks()), batch[0]):
+        figure, ax = plot.new_figure()
+        draw(spectrum, ax)
+        texts = [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+        shown.append([*texts, *(image.get_array().shape for image in ax.get_images())])
+    assert shown[0] == shown[1]
+    _, ax = plot.new_figure()
+    assert_one_line_error(lambda: draw(batch, ax), "spectrum: expected that of one matrix; got")

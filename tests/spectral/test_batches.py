@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import assert_one_line_error
 from tight_frames import MATRICES, host, polygon
 
 from jaxsup import spectral
-from jaxsup.spectral.measures import binned_entropies, summarize_measures
+from jaxsup.spectral.measures import binned_entropies, linear_law, summarize_measures
 
 
 def same(spectrum, other, tolerance=1e-5):
@@ -133,3 +134,21 @@ def test_a_batch_ends_after_its_last_replica():
         batch[2]
     one = jax.jit(lambda index: batch[index].raw_eigenvalues)(1)
     np.testing.assert_allclose(one, batch[1].raw_eigenvalues)
+
+
+@pytest.mark.parametrize("shape", [(4, 12), (12, 4)])
+def test_what_follows_from_a_batch_is_what_follows_from_each_replica(shape):
+    Ws = np.random.default_rng(8).standard_normal((12, *shape))
+    Ws[5] = 0.0
+    batch = spectral.decompose_batch(Ws)
+    for name in ("slack", "largest_projections", "entropies", "homes", "latent_saturation"):
+        each = np.stack([np.asarray(getattr(batch[i], name)) for i in range(12)])
+        np.testing.assert_allclose(getattr(batch, name), each, rtol=1e-6, atol=1e-7)
+    projectors = np.stack([np.asarray(batch[i].projector(1)) for i in range(12)])
+    np.testing.assert_allclose(batch.projector(1), projectors, atol=1e-6)
+
+
+def test_lines_are_those_of_one_matrix():
+    batch = spectral.decompose_batch(np.ones((3, 2, 12)))
+    message = "spectrum: expected that of one matrix; got those of a batch of 3; take one"
+    assert_one_line_error(lambda: linear_law(batch), message)

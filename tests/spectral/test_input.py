@@ -196,3 +196,13 @@ def test_a_mask_that_hides_nothing_is_no_mask():
 def test_nulls_are_drawn_by_one_typed_key(key):
     message = "key: expected (a typed|one) key; got "
     assert_one_line_error(lambda: sample_null(key, np.eye(3)), message)
+
+
+@untyped
+@pytest.mark.parametrize("ragged", [[[1.0, 2.0], [3.0]], [np.ones((2, 3)), np.ones((2, 4))]])
+@pytest.mark.parametrize(
+    "call", [spectral.decompose, spectral.represented, spectral.decompose_batch]
+)
+def test_rows_of_several_lengths_are_no_array(call, ragged):
+    message = "Ws?: expected an array of numbers; got list that is none; give rows of one length"
+    assert_one_line_error(lambda: call(ragged), message)

@@ -164,6 +164,17 @@ def test_localized_features_have_no_slack_no_spread_and_no_entropy(name, x64):
     close(found["leverages"], found["capacities"])
 
 
+@pytest.mark.parametrize("turned", [False, True], ids=["tall", "wide"])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_the_spread_of_localized_features_is_rounding_whatever_the_shape(rank, turned):
+    rng = np.random.default_rng(rank)
+    basis = np.linalg.qr(rng.normal(size=(90, rank)))[0]
+    other = np.linalg.qr(rng.normal(size=(30, rank)))[0]
+    W = (basis @ other.T).astype(np.float32)
+    found = host(compiled(jnp.asarray(W.T if turned else W)))
+    assert found["eigenvalue_spreads"].max() < 32 * np.finfo(np.float32).eps
+
+
 def test_a_bin_holds_an_eigenspace_and_a_wide_chain_is_spread(x64):
     """Eigenvalues 1 and 0.99 share the last of 20 bins; a chain over half of them does not."""
     W = np.diag(np.sqrt([1.0, 0.99, 0.3])) @ rotation(np.random.default_rng(0), 3)

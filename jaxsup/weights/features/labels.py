@@ -12,7 +12,7 @@ from typing import Any
 from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.text import plain_name
-from jaxsup._internal.validation import fail, is_integer
+from jaxsup._internal.validation import fail, is_integer, is_numeric
 
 _LONGEST = 2**30  # bytes that a file of names may have
 _WIDTH = 40  # characters of a name that a table shows
@@ -189,4 +189,5 @@ def _indexed(file: Path, names: Any) -> dict[int, str]:
 
 
 def _scored(entry: Any) -> bool:
-    return isinstance(entry, list) and len(entry) == 2
+    """Whether it is a piece and its score: the pairs of a tokenizer's merges are no names."""
+    return isinstance(entry, list) and len(entry) == 2 and is_numeric(entry[1])

@@ -79,6 +79,7 @@ BAD = {
     "deep.json": (b"[" * 100_000, "expected JSON; got text that is none"),
     "n.json": (b"3", "a list or a dictionary of names; got a int of JSON"),
     "m.json": ({"model": {"vocab": None}}, "a list or a dictionary of names; got a NoneType"),
+    "p.json": ([["a", "b"], ["c", "d"]], r'names with indices .*; got \["a", "b"\] at 0'),
     "t.json": ({"model": {"vocab": {}}, "added_tokens": [3]}, "tokens with content and id"),
     "u.json": ({"a": 0, "b": 0}, 'one name an index; got "a" and "b" at 0'),
     "s.json": ({"0": "a"}, 'names with indices 0, 1, ...; got "0" at "a"'),
