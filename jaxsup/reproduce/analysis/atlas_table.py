@@ -74,7 +74,7 @@ def measure_curves(
     first, last = regimes.first, regimes.last_before_floor
     steepest, error, time, rising = measure_steepest(steps, loss)
     return Measured(
-        *_numbers(first, last, "exponent"),
+        *(math.nan if stretch is None else stretch.exponent for stretch in (first, last)),
         *(_error(stretch) for stretch in (first, last)),
         *(_time(stretch, rate) for stretch in (first, last)),
         laws=len(regimes.power_laws),
@@ -84,11 +84,6 @@ def measure_curves(
         steepest_time=rate * time,
         rising=rising,
     )
-
-
-def _numbers(first: Stretch | None, last: Stretch | None, name: str) -> tuple[float, float]:
-    found = [math.nan if each is None else getattr(each, name) for each in (first, last)]
-    return found[0], found[1]
 
 
 def _error(stretch: Stretch | None) -> float:
