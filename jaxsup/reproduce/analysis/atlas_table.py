@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from jaxsup import fit
+from jaxsup.fit.single.result import json_safe
 from jaxsup.reproduce.analysis.atlas_design import AtlasSweep, Setting
 
 if TYPE_CHECKING:
@@ -146,10 +147,5 @@ def _row(setting: Setting, measured: Measured) -> dict[str, Any]:
 
 def to_records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as JSON-safe mappings: NaN as None."""
-    return [
-        {
-            str(name): None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]
+    rows = table.to_dict("records")
+    return [{str(name): json_safe(value) for name, value in row.items()} for row in rows]
