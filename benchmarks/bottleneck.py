@@ -22,15 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks import peaks, torch_bottleneck
-from benchmarks.comparison import (
-    Notes,
-    Row,
-    compare,
-    rows_against,
-    same_mean,
-    same_values,
-    share_of,
-)
+from benchmarks.comparison import Notes, Row, compare, same_mean, same_values, share_of
 from benchmarks.devices import ARITHMETIC, use_jax
 from benchmarks.held_out import losses, save_start
 from benchmarks.starts import starting_parameters, training_seconds
@@ -124,15 +116,15 @@ def _own_data(name: str, case: Case, repeats: int, *, apart: bool = True) -> lis
     """Every network draws its own data."""
     seats, notes = contend(_OWN, case, repeats, apart=apart)
     ours = seats["jaxsup"].costs
-    rivals = {
-        "eager": ("eager PyTorch loop", TARGETS.get((name, "eager"))),
-        "ensemble": ("torch.func over the ensemble", 1.0),
-    }
-
-    def note(rival: str) -> str:
-        return f"{ARITHMETIC[case.precision]}; {notes[rival]}{_company(seats)}"
-
-    rows = rows_against(case.name, seats, rivals, note)
+    names = {"eager": "eager PyTorch loop", "ensemble": "torch.func over the ensemble"}
+    rows = []
+    for rival, target in (("eager", TARGETS.get((name, "eager"))), ("ensemble", 1.0)):
+        if seats[rival].missing:
+            print(f"skipped: {names[rival]}: {seats[rival].missing}")
+            continue
+        row = compare(case.name, names[rival], ours, seats[rival].costs, target=target)
+        note = f"{ARITHMETIC[case.precision]}; {notes[rival]}{_company(seats)}"
+        rows.append(dataclasses.replace(row, note=note))
     rows.append(compare(case.name, "simulate in a Python loop", ours, seats["simulate"].costs))
     return [*rows, roofline(case, seats, TARGETS.get((name, "products")))]
 

@@ -10,7 +10,6 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from jaxsup._internal.places import even_places
 from jaxsup._internal.validation import fail
 from jaxsup.geometry.colors import color_pairs
 from jaxsup.plot.style import COLORS, NEW, line_style, styled, styled_in_space
@@ -175,7 +174,7 @@ def cosine_histogram(vectors: ArrayLike, ax: Axes = NEW, *, most: int = 1024) ->
     """
     matrix = _checked(vectors)
     latent, count = matrix.shape
-    columns = even_places(count, most)
+    columns = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
     norms = np.linalg.norm(matrix[:, columns], axis=0)
     nonzero = int(np.sum(norms > 0))
     if nonzero < 2:
