@@ -85,6 +85,26 @@ def compare(
     )
 
 
+def rows_against(
+    work: str,
+    seats: Mapping[str, Any],
+    rivals: Mapping[str, tuple[str, float | None]],
+    note: Callable[[str], str],
+) -> list[Row]:
+    """A row for each rival that took part, "jaxsup" against it; of the others it is said why not.
+
+    `rivals` holds what the table calls each, and its target; `note` makes the note of its row.
+    """
+    rows = []
+    for name, (against, target) in rivals.items():
+        if seats[name].missing:
+            print(f"skipped: {against}: {seats[name].missing}")
+            continue
+        costs = seats["jaxsup"].costs, seats[name].costs
+        rows.append(compare(work, against, *costs, target=target, note=note(name)))
+    return rows
+
+
 def share_of(
     work: str, against: str, ours: Sequence[float], bounds: Sequence[float], **more: Any
 ) -> Row:

@@ -14,7 +14,7 @@ import tempfile
 from typing import Any
 
 from benchmarks import torch_published
-from benchmarks.comparison import Notes, Row, compare, same_mean
+from benchmarks.comparison import Notes, Row, rows_against, same_mean
 from benchmarks.devices import ARITHMETIC, use_jax
 from benchmarks.held_out import save_start
 from benchmarks.published_case import CHECK_STEPS, Case, held_out_loss
@@ -35,15 +35,7 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES)
         seats = take_turns(__name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny)
-    rows = []
-    for name, (against, target) in NAMES.items():
-        if seats[name].missing:
-            print(f"skipped: {against}: {seats[name].missing}")
-            continue
-        costs = seats["jaxsup"].costs, seats[name].costs
-        note = f"{ARITHMETIC['float32']}; {notes[name]}"
-        rows.append(compare(work, against, *costs, target=target, note=note))
-    return rows
+    return rows_against(work, seats, NAMES, lambda name: f"{ARITHMETIC['float32']}; {notes[name]}")
 
 
 def make_sweep(case: Case, steps: int, record: Any) -> Any:

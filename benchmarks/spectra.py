@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.comparison import Notes, Row, compare, same_values
+from benchmarks.comparison import Notes, Row, rows_against, same_values
 from benchmarks.devices import choose_threads, use_jax, use_torch
 from benchmarks.report import cores
 from benchmarks.turns import Prepared, calibrate, stopwatch, take_turns
@@ -36,22 +36,16 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
     work = f"spectra of {case['matrices']} matrices {case['latent']} x {case['features']}"
     notes = Notes(work, "jaxsup", functools.partial(same_values, tolerance=_TOLERANCE))
     seats = take_turns(__name__, names, case, 1 if tiny else 5, check=notes, apart=not tiny)
-    rows = []
-    for name, (against, target) in _RIVALS.items():
-        if seats[name].missing:
-            print(f"skipped: {against}: {seats[name].missing}")
-            continue
-        note = notes[name].replace("curves", "measures")
-        costs = seats["jaxsup"].costs, seats[name].costs
-        rows.append(compare(work, against, *costs, target=target, note=note))
-    return rows
+    return rows_against(
+        work, seats, _RIVALS, lambda name: notes[name].replace("curves", "measures")
+    )
 
 
-def matrices(case: dict[str, Any], count: int | None = None) -> Any:
+def matrices(case: dict[str, Any]) -> Any:
     """Random matrices, the same for all contenders."""
     import numpy as np
 
-    shape = (count or case["matrices"], case["latent"], case["features"])
+    shape = (case["matrices"], case["latent"], case["features"])
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 
 
@@ -70,9 +64,8 @@ def jaxsup_batch(case: dict[str, Any]) -> Prepared:
     from jaxsup import spectral
 
     Ws = matrices(case)
-    names = (*_COMPARED,)
     some = spectral.decompose_batch(Ws[:20])
-    curve = compared({name: getattr(some, name) for name in names})
+    curve = compared({name: getattr(some, name) for name in _COMPARED})
 
     def work() -> None:
         jax.block_until_ready(spectral.decompose_batch(Ws))

@@ -14,7 +14,7 @@ import tempfile
 from typing import Any
 
 from benchmarks import peaks, torch_trainability
-from benchmarks.comparison import Notes, Row, compare, same_values, share_of
+from benchmarks.comparison import Notes, Row, rows_against, same_values, share_of
 from benchmarks.devices import use_jax
 from benchmarks.held_out import save_start
 from benchmarks.starts import starting_parameters, training_seconds
@@ -51,15 +51,12 @@ def _rows(case: Case, repeats: int, *, apart: bool = True) -> list[Row]:
         table = dataclasses.asdict(dataclasses.replace(case, folder=folder))
         names = ("jaxsup", *NAMES, "products")
         seats = take_turns(__name__, names, table, repeats, check=notes, apart=apart)
-    rows = []
-    for name, against in NAMES.items():
-        if seats[name].missing:
-            print(f"skipped: {against}: {seats[name].missing}")
-            continue
-        target = TARGETS.get((case.features, case.latent)) if case.x64 else None
-        target = 1.0 if name == "ensemble" else target
-        costs = seats["jaxsup"].costs, seats[name].costs
-        rows.append(compare(work, against, *costs, target=target, note=notes[name]))
+    targets = {
+        "eager": TARGETS.get((case.features, case.latent)) if case.x64 else None,
+        "ensemble": 1.0,
+    }
+    rivals = {name: (against, targets[name]) for name, against in NAMES.items()}
+    rows = rows_against(work, seats, rivals, notes.__getitem__)
     bounds = [4.0 * case.latent * case.features**2 * cost for cost in seats["products"].costs]
     rows.append(share_of(work, "roofline (matrix products)", seats["jaxsup"].costs, bounds))
     return rows

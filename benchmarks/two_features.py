@@ -12,12 +12,14 @@ import tempfile
 from typing import Any
 
 from benchmarks import torch_two_features
-from benchmarks.comparison import Notes, Row, compare, same_mean
+from benchmarks.comparison import Notes, Row, rows_against, same_mean
 from benchmarks.devices import use_jax
 from benchmarks.held_out import save_start
 from benchmarks.starts import training_seconds
 from benchmarks.turns import Prepared, calibrate, take_turns
 from benchmarks.two_features_case import CHECK_STEPS, DENSITY, IMPORTANCE, Case, held_out_losses
+
+_RIVALS = {"batched": ("batched PyTorch", 1.0)}
 
 
 def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
@@ -38,12 +40,7 @@ def measure(*, quick: bool = False, tiny: bool = False) -> list[Row]:
             seats = take_turns(
                 __name__, names, table, 1 if tiny else 3, check=notes, apart=not tiny
             )
-        ours, theirs = seats["jaxsup"], seats["batched"]
-        if theirs.missing:
-            print(f"skipped: batched PyTorch: {theirs.missing}")
-            continue
-        costs = ours.costs, theirs.costs
-        rows.append(compare(work, "batched PyTorch", *costs, target=1.0, note=notes["batched"]))
+        rows += rows_against(work, seats, _RIVALS, notes.__getitem__)
     return rows
 
 

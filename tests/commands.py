@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+from helpers import assert_error_form
 from warm_processes import warm_context
 
 
@@ -36,6 +38,37 @@ def jaxsup(
         output, error = (file.read_text() for file in files)
     assert process.exitcode is not None
     return subprocess.CompletedProcess(words, process.exitcode, output, error)
+
+
+def spectrum_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """`jaxsup spectrum` in this process, whose devices are settled."""
+    from jaxsup.cli.main import main
+
+    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
+    monkeypatch.setattr("jaxsup.cli.spectrum.configure_devices", lambda *_, **__: None)
+    main()
+
+
+def assert_spectrum_refuses(
+    arguments: tuple[str, ...],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`jaxsup spectrum` ends with one line that holds the message, before it asks for devices."""
+    from jaxsup.cli.main import main
+
+    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
+    monkeypatch.setattr(
+        "jaxsup.cli.spectrum.configure_devices", lambda *_, **__: pytest.fail("too late")
+    )
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    output = capsys.readouterr()
+    assert (stopped.value.code, output.out) == (2, "")
+    assert output.err.startswith("jaxsup: ")
+    assert message in output.err
+    assert_error_form(output.err.strip())
 
 
 def _become(words: list[str], cwd: Path, files: tuple[Path, Path]) -> None:

@@ -22,6 +22,23 @@ def simplex(dimension):
     return np.linalg.svd(centered)[2][:dimension] * np.sqrt((dimension + 1) / dimension)
 
 
+def tetrahedron():
+    """Four unit corners with cosine -1/3, as columns."""
+    return np.asarray([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]) / np.sqrt(3)
+
+
+def pentagon_and_digon():
+    """Seven features in three dimensions, and a zero column."""
+    return stack(polygon(5), np.array([[1.0, -1.0]]), np.zeros((0, 1)))
+
+
+def uneven_tight_frame(dimension, count, eigenvalue, seed):
+    """Columns of different norms with W W^T = eigenvalue I: random ones, whitened."""
+    W = np.random.default_rng(seed).standard_normal((dimension, count))
+    values, vectors = np.linalg.eigh(W @ W.T)
+    return np.sqrt(eigenvalue) * vectors @ np.diag(values**-0.5) @ vectors.T @ W
+
+
 def harmonic(rng, dimension, count):
     """Real harmonic frame: random distinct frequencies of the cyclic group, unit columns."""
     frequencies = rng.choice(np.arange(1, (count + 1) // 2), dimension // 2, replace=False)

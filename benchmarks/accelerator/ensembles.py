@@ -64,11 +64,6 @@ class Ensemble:
 
         return stopwatch(work)
 
-    @property
-    def last_steps(self) -> np.ndarray:
-        """After how many updates each network stands."""
-        return np.asarray(self._state.last_step).ravel()
-
     def step_seconds(self, seconds: float) -> float:
         """Seconds a network-step, from segments that last about `seconds`."""
         return per_unit(self.train, seconds) / self.networks

@@ -17,6 +17,7 @@ import numpy as np
 
 import jaxsup
 from benchmarks import peaks
+from benchmarks.accelerator.contest import refused
 from benchmarks.accelerator.ensembles import (
     bottleneck_experiment,
     large_case,
@@ -66,8 +67,7 @@ def find(surroundings: Surroundings) -> Iterator[Finding]:
             of_product = product_error(name)
             errors, seconds = _gradients(name, experiment, networks, small=small)
         except Exception as error:  # of whatever kind a compiler raises
-            reason = " ".join(str(error).split())[:160]
-            yield Finding(name, note=f"refused: {type(error).__name__}: {reason}")
+            yield refused(name, error)
             continue
         yield Finding(f"{name}: error of a product", value=of_product, unit="of the largest entry")
         for (array, updates), error in errors.items():

@@ -1,6 +1,7 @@
-"""Text from outside that is shown to people: names of files, tensors and features."""
+"""Text that is shown to people: names from outside, and tables."""
 
 import re
+from collections.abc import Sequence
 
 # All that moves the cursor, rings, changes colors or the direction of writing; but tabs and ends of
 # lines; and halves of characters, which no encoding has. Names of files and of tensors in them may
@@ -29,6 +30,17 @@ def plain_name(text: str) -> str:
     """
     line = plain_text(text.replace("\t", r"\t").replace("\n", r"\n"))
     return line if line and line == line.strip() else f"'{line}'"
+
+
+def align_left(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line a row, columns aligned to the left.
+
+    >>> align_left([("A", "cosine"), ("the", "0.9")])
+    ['A    cosine', 'the  0.9']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
+    return [line.rstrip() for line in lines]
 
 
 def without_addresses(text: str) -> str:

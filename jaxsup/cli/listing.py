@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 import json
 import re
-import types
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -126,8 +125,9 @@ def type_words(hint: Any) -> str:
     >>> type_words(int), type_words(float | int | None), type_words(str)
     ('integer', 'number', 'text')
     """
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    members = [m for m in (typing.get_args(hint) if union else (hint,)) if m is not type(None)]
+    from jaxsup.experiment.configuration import members_of
+
+    members = [member for member in members_of(hint) if member is not type(None)]
     if complex in members:  # anything that an array is made of
         return "list of numbers"
     if float in members:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from jaxsup._internal.text import align_left
 from jaxsup.cli.devices import configure_devices, use_devices
 from jaxsup.cli.pictures import check_picture, use_house_style
 from jaxsup.cli.terminal import one_line
@@ -293,5 +294,4 @@ def _listed(path: Path) -> list[str]:
         (one_line(tensor.name) or "(no name)", " x ".join(map(str, tensor.shape)), tensor.dtype)
         for tensor in list_checkpoint(path)
     ]
-    widths = [max((len(row[k]) for row in tensors), default=0) for k in range(2)]
-    return [f"{n:<{widths[0]}}  {s:<{widths[1]}}  {kind}" for n, s, kind in tensors]
+    return align_left(tensors)

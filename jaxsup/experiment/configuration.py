@@ -160,15 +160,19 @@ def _builtin_annotations(kind: type) -> dict[str, frozenset[Any]]:
         return {}
     found = {}
     for name, hint in hints.items():
-        union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-        members = typing.get_args(hint) if union else (hint,)
-        kinds = frozenset(None if m is type(None) else m for m in members)
+        kinds = frozenset(None if m is type(None) else m for m in members_of(hint))
         told = kinds - {None}
         # An array alone is made of lists by its class.
         numbers = told <= _NUMBERS and bool(told & {int, float})
         if told and (told <= {bool} or told <= {str} or numbers):
             found[name] = kinds
     return found
+
+
+def members_of(hint: Any) -> tuple[Any, ...]:
+    """The types that a union names; anything else by itself."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return typing.get_args(hint) if union else (hint,)
 
 
 def _check_integer(path: str, value: Any) -> None:

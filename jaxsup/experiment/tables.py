@@ -10,7 +10,6 @@ dataset says of itself.
 import dataclasses
 import importlib
 import inspect
-import types
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +22,7 @@ import optax
 from jaxsup._internal.text import without_addresses
 from jaxsup._internal.validation import as_numbers, fail, suggest
 from jaxsup.experiment.activations import ACTIVATIONS
-from jaxsup.experiment.configuration import check_types
+from jaxsup.experiment.configuration import check_types, is_foreign_class, members_of
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features.registry import FEATURES
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
@@ -122,7 +121,7 @@ def is_outside(value: eqx.Module) -> bool:
     parts = [getattr(value, field.name) for field in dataclasses.fields(value)]  # pyright: ignore[reportArgumentType]
     flat = [item for part in parts for item in (part if isinstance(part, tuple) else (part,))]
     return (
-        not type(value).__module__.startswith("jaxsup.")
+        is_foreign_class(type(value))
         or any(is_outside(item) for item in flat if isinstance(item, eqx.Module))
         or any(callable(item) and not isinstance(item, eqx.Module) for item in flat)
     )
@@ -146,7 +145,7 @@ def _kind(value: eqx.Module) -> str | None:
         for name, kind in kinds.items():
             if kind is type(value):
                 return None if section == "record" else name
-    if type(value).__module__.startswith("jaxsup."):
+    if not is_foreign_class(type(value)):
         return getattr(value, "kind", None)
     return f"{type(value).__module__}:{type(value).__qualname__}"
 
@@ -238,8 +237,7 @@ def _holds_array(kind: type[Any], key: str) -> bool:
         hint = typing.get_type_hints(kind).get(key)
     except Exception:  # annotations of foreign classes, which may name anything
         return False
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    members = set(typing.get_args(hint) if union else (hint,)) - {type(None)}
+    members = set(members_of(hint)) - {type(None)}
     real = [m for m in members if "float32" in getattr(m, "dtypes", ("float32",))]
     arrays = [getattr(member, "array_type", member) in (jax.Array, np.ndarray) for member in real]
     return bool(arrays) and all(arrays)

@@ -167,10 +167,5 @@ class ElementwiseTeacher(AbstractTeacher):
         return self.function(x) * DiagonalTeacher(self.exponent).gains(x.shape[-1])[None, :]
 
     def check_features(self, count: int) -> None:
-        """Check that the largest i^-b, N^-b for b < 0, is a number of the dtype.
-
-        Raises:
-            ValueError: it is not.
-        """
-        advice, power = "take a larger exponent", -self.exponent
-        check_growth("teacher.exponent", self.exponent, advice, power=power, base=count)
+        """As that of a `DiagonalTeacher`."""
+        DiagonalTeacher(self.exponent).check_features(count)

@@ -34,7 +34,7 @@ class Closure(NamedTuple):
     intersection_numbers: Int[np.ndarray, "rank rank rank"]
 
 
-def coherent_closure(colors: Int[np.ndarray, "points points"], seed: int = 0) -> Closure | str:
+def coherent_closure(colors: Int[np.ndarray, "points points"]) -> Closure | str:
     """Coarsest coherent configuration that refines `colors`, or why it is none to work with.
 
     Refinement uses random integer weights r, s: sum_z r[c(x, z)] s[c(z, y)], a matrix product that
@@ -43,14 +43,13 @@ def coherent_closure(colors: Int[np.ndarray, "points points"], seed: int = 0) ->
 
     Arguments:
         colors: any integers; the diagonal is always kept apart from the rest.
-        seed: of the weights; the result does not depend on it.
 
     Returns:
         The closure with its intersection numbers, or a sentence if it is not homogeneous
         (two points differ) or too large to certify.
     """
     n = colors.shape[0]
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     matrix = _number(colors, np.eye(n, dtype=np.int64))
     while True:
         rank = int(matrix.max()) + 1

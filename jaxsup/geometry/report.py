@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsup._internal.display import html_text, named
+from jaxsup._internal.text import align_left
 from jaxsup.geometry.embedding import Idempotent
 from jaxsup.geometry.scheme import AssociationScheme
 
@@ -232,11 +233,7 @@ class Geometry:
             groups.setdefault(_group(component), []).append(component)
         ordered = sorted(groups.values(), key=lambda g: -sum(len(c.features) for c in g))
         rows = [_COLUMNS, *(_row(group) for group in ordered[:_ROWS])]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
-        lines = [
-            "  ".join(f"{x:<{w}}" for x, w in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        lines = align_left(rows)
         if len(ordered) > _ROWS:
             lines.append(f"and {len(ordered) - _ROWS} more kinds")
         if self.not_represented.size:

@@ -17,6 +17,7 @@ from jaxsup.plot.style import (
     bare_figure,
     ink_on,
     plain_log_axis,
+    say_instead,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _draw_eigenvalues(comparison: Comparison, ax: Axes) -> None:
             label=f"{name}, rank {basis.rank:,}",
         )
     if not drawn:
-        _say(ax, "no spectrum")
+        say_instead(ax, "no spectrum")
         return
     ax.set_yscale("log")
     everything = np.concatenate(drawn)
@@ -105,7 +106,7 @@ def _draw_angles(comparison: Comparison, ax: Axes) -> None:
             text = f"root mean square of random ones ({level:.0f}°)"
             ax.axhline(level, color=color, linewidth=0.8, linestyle=_GUIDE_DASH, label=text)
     if not shown:
-        _say(ax, "no subspaces to compare")
+        say_instead(ax, "no subspaces to compare")
         return
     ax.set_ylim(-3, 93)
     ax.set_yticks([0, 15, 30, 45, 60, 75, 90])
@@ -119,7 +120,9 @@ def _draw_eigenspaces(comparison: Comparison, ax: Axes) -> None:
     if found is None:
         ax.set_title("Shared eigenspaces")
         (latent, _), (other, _) = comparison.shapes
-        _say(ax, "no eigenspaces to compare" if latent == other else "no common latent space")
+        say_instead(
+            ax, "no eigenspaces to compare" if latent == other else "no common latent space"
+        )
     elif found.overlaps is None:
         ax.set_title("Spans of the leading eigenvectors")
         ax.plot(found.leading, found.leading_overlaps, color=COLORS[0], marker="o", label="A and B")
@@ -165,7 +168,7 @@ def _draw_matches(comparison: Comparison, ax: Axes) -> None:
         same = comparison.same
         ax.set_title("Features of the same index, after the best rotation")
         if same is None:
-            _say(ax, "no features to compare")
+            say_instead(ax, "no features to compare")
             return
         samples = {"same index": (same.aligned, COLORS[0])}
         ax.axvline(same.null, color=GUIDE, linestyle=_GUIDE_DASH, label="mean of shuffled features")
@@ -185,8 +188,3 @@ def _draw_matches(comparison: Comparison, ax: Axes) -> None:
     ax.set_xlabel(kind)
     ax.set_ylabel("share of features with a larger one")
     add_legend(ax)
-
-
-def _say(ax: Axes, text: str) -> None:
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)

@@ -17,7 +17,7 @@ from jaxsup.plot.geometry import (
 )
 from jaxsup.plot.measures import histogram_beside_nulls, linear_law
 from jaxsup.plot.spectra import eigenvalue_spectrum, localization_histogram, spectral_measures
-from jaxsup.plot.style import STYLE, bare_figure
+from jaxsup.plot.style import STYLE, bare_figure, say_instead
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,13 +77,13 @@ def diagnosis_figure(
         if rows and int(diagnosis.spectrum.count):
             spectral_measures(diagnosis.spectrum, axes[1], features=rows)
         else:
-            _say(axes[1], "zero matrix: no eigenspace")
+            say_instead(axes[1], "zero matrix: no eigenspace")
         localization_histogram(diagnosis.spectrum, axes[2])
         linear_law(diagnosis.spectrum, axes[3])
         _draw_beside_nulls(diagnosis, beside)
         if part is None:
             left_out = diagnosis.geometry.left_out
-            _say(last, "components left out" if left_out else "zero matrix: no component")
+            say_instead(last, "components left out" if left_out else "zero matrix: no component")
         else:
             _draw_component(diagnosis, part, last)
     return figure
@@ -166,8 +166,3 @@ def _component_title(diagnosis: Diagnosis, index: int) -> str:
     total = len(diagnosis.geometry.components)
     size = f"{len(part.features):,} feature{'s' * (len(part.features) != 1)}"
     return f"Component {index} (of {total}): {part.label}, {size} in dimension {part.dimension}"
-
-
-def _say(ax: Axes, text: str) -> None:
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsup._internal.validation import fail
 from jaxsup.plot.curves import loss_curves
 from jaxsup.plot.exponents import local_exponents
-from jaxsup.plot.style import STYLE, add_legend, new_figure
+from jaxsup.plot.style import STYLE, add_legend, new_figure, say_instead
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,8 +57,6 @@ def fit_figure(dataset: xr.Dataset, table: xr.Dataset, local: xr.Dataset) -> Fig
             # What the settings are is told on the left.
             add_legend(right, only=slice(min(count, _LINES) if dims else 0, None))
         else:
-            right.set_axis_off()
             reasons = sorted({*np.ravel(local["problem"].values).tolist()} - {""})
-            text = f"no local exponents: {', '.join(reasons)}"
-            right.text(0.5, 0.5, text, ha="center", va="center", transform=right.transAxes)
+            say_instead(right, f"no local exponents: {', '.join(reasons)}")
     return figure

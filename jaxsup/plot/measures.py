@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.places import even_places
 from jaxsup.plot.spectra import single_spectrum
 from jaxsup.plot.style import COLOR_MAP, COLORS, NEW, plain_log_axis, styled
 
@@ -47,7 +48,7 @@ def linear_law(spectrum: FrameSpectrum, ax: Axes = NEW) -> Axes:
     chosen = np.flatnonzero(np.asarray(spectrum.represented))
     values = np.asarray(spectrum.eigenvalues, np.float64)
     counts = np.bincount(homes[chosen], minlength=len(values))
-    chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), _DOTS)).round().astype(int)]
+    chosen = chosen[even_places(len(chosen), _DOTS)]
     x = np.asarray(spectrum.norms, np.float64)[chosen] ** 2
     y = np.asarray(spectrum.capacities, np.float64)[chosen]
     ax.set_xlabel("|w|² (units of W²)")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from jaxsup._internal.places import even_places
 from jaxsup._internal.validation import fail, feature_indices
 from jaxsup.plot.style import COLOR_MAP, COLORS, GUIDE, NEW, add_legend, styled
 from jaxsup.spectral.arrays import check_single
@@ -118,14 +119,15 @@ def spectral_measures(
     ax.grid(visible=False)
     values, sizes = np.asarray(spectrum.eigenvalues), np.asarray(spectrum.multiplicities)
     wide = bool(len(values)) and max(len(_number(float(value))) for value in values) > 5
-    columns = _spread(len(values), _NAMED_COLUMNS // 2 if wide else _NAMED_COLUMNS)
+    columns = even_places(len(values), _NAMED_COLUMNS // 2 if wide else _NAMED_COLUMNS).tolist()
     several = len(values) <= _NAMED_COLUMNS
     words = [
         _number(float(values[k])) + (f"\n({sizes[k]} dim.)" if several and sizes[k] > 1 else "")
         for k in columns
     ]
     ax.set_xticks(columns, words)
-    ticks = _spread(len(rows), _NAMED_ROWS if len(rows) <= _NAMED_ROWS else 9)
+    most = _NAMED_ROWS if len(rows) <= _NAMED_ROWS else 9
+    ticks = even_places(len(rows), most).tolist()
     alive = np.asarray(spectrum.represented)[rows]
     ax.set_yticks(ticks, [f"{rows[k]}" if alive[k] else f"zero {rows[k]}" for k in ticks])
     ax.set_xlabel(f"eigenvalue λ of eigenspace (units of W²), {len(values):,} in all")
@@ -188,12 +190,6 @@ def _top(shares: Float[np.ndarray, "features eigenspaces"]) -> float:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= value < 1e6 else f"{value:.3g}"
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """Up to `most` positions out of `count`, evenly spaced."""
-    positions = np.linspace(0, count - 1, min(count, most))
-    return sorted({int(position) for position in positions.round()})
 
 
 def _whole_numbers() -> MaxNLocator:

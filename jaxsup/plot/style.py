@@ -196,6 +196,12 @@ def add_legend(
         ax.legend(handles, names, **place, **title)
 
 
+def say_instead(ax: Axes, text: str) -> None:
+    """Words in place of a picture that there is not."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+
+
 def plain_log_axis(axis: Axis, values: ArrayLike) -> None:
     """Numbers as 0.05 and 20, not as powers, on a logarithmic axis over the range of `values`."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -233,9 +239,12 @@ def cell_edges(name: str, centers: ArrayLike, high: float = np.inf) -> Float[np.
         high: largest value that makes sense.
 
     Raises:
-        ValueError: the values do not rise, or leave (0, high].
+        ValueError: the values are not finite numbers in a row, do not rise, or leave (0, high].
     """
-    values = finite_array(name, centers, (1,))
+    values = np.asarray(centers, np.float64)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        text, do = f"a shape {values.shape}", "leave out what diverged"
+        raise fail(name, "finite numbers with 1 axes", text, do, described=True)
     if len(values) < 2 or values[0] <= 0 or values[-1] > high or (np.diff(values) <= 0).any():
         bound = " up to 1" if high == 1.0 else ""
         expected = f"two or more rising positive numbers{bound}"
@@ -243,22 +252,3 @@ def cell_edges(name: str, centers: ArrayLike, high: float = np.inf) -> Float[np.
     logs = np.log(values)
     middle = (logs[1:] + logs[:-1]) / 2
     return np.exp([2 * logs[0] - middle[0], *middle, 2 * logs[-1] - middle[-1]])
-
-
-def finite_array(name: str, values: ArrayLike, ranks: tuple[int, ...]) -> Float[np.ndarray, "..."]:  # noqa: UP037 - a shape
-    """The values as float64.
-
-    Arguments:
-        name: what an error calls them.
-        values: finite numbers, at least one.
-        ranks: numbers of axes that they may have.
-
-    Raises:
-        ValueError: other axes, no values, or one that is not finite.
-    """
-    array = np.asarray(values, np.float64)
-    if array.ndim not in ranks or not array.size or not np.isfinite(array).all():
-        expected = f"finite numbers with {' or '.join(map(str, ranks))} axes"
-        shape = f"a shape {array.shape}"
-        raise fail(name, expected, shape, "leave out what diverged", described=True)
-    return array

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxsup._internal.display import fields_in_short
 from jaxsup._internal.paths import local_path
+from jaxsup._internal.text import align_left
 from jaxsup._internal.validation import fail
 from jaxsup.plot import save_figure
 from jaxsup.reproduce.claims import NOT_CLAIMED, format_claims
@@ -186,8 +187,4 @@ def summarize(reports: Mapping[str, Report | None]) -> list[str]:
             figure, seconds = first
             rows.append((figure, claim.quantity, published, measured, claim.verdict, seconds))
             first = "", ""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return align_left(rows)

@@ -21,30 +21,29 @@ COMPLEX_ADVICE = "stack real and imaginary parts along the latent axis, 2K x N"
 """What to do with complex numbers: K + K real dimensions keep the inner products' real part."""
 
 
-def as_array(W: ArrayLike, rank: int = 2) -> Float[Array, "..."]:
-    """A matrix (or a stack of them), checked as far as it is concrete; at least single precision.
+def as_array(W: ArrayLike) -> Float[Array, "latent features"]:
+    """A matrix, checked as far as it is concrete; at least single precision.
 
     Arguments:
-        W: [latent, features] for rank 2, [replicas, latent, features] for rank 3.
-        rank: number of axes, 2 or 3.
+        W: [latent, features].
 
     Returns:
         The same numbers as float32 or float64, as far as JAX's precision goes; integers in that.
 
     Raises:
         ValueError: the array has other axes or is empty, its numbers are not real, are masked or
-            leave the range of JAX's precision (the largest of a matrix, which may not become zero
-            either), or a concrete matrix holds NaN or infinity (in a stack, those are diverged
-            replicas).
+            leave the range of JAX's precision (the largest of them, which may not become zero
+            either), or, where it is concrete, it holds NaN or infinity.
     """
-    array = jnp.asarray(checked_array(W, rank))
-    if rank == 2:
-        check_finite("W", array)
+    array = jnp.asarray(checked_array(W, rank=2))
+    check_finite(array)
     return array
 
 
 def checked_array(W: ArrayLike, rank: int) -> Float[Array | np.ndarray, "..."]:
-    """`as_array` where the array is, NumPy's on the host, and unchecked for NaN and infinity.
+    """`as_array` where the array is, NumPy's on the host, or of a stack, unchecked for NaN.
+
+    In a stack, NaN and infinity are diverged replicas.
 
     Arguments:
         W: [latent, features] for rank 2, [replicas, latent, features] for rank 3.
@@ -127,8 +126,8 @@ def check_real(name: str, array: Array | np.ndarray) -> None:
         raise fail(name, "real numbers", f"dtype {array.dtype}", do, described=True)
 
 
-def check_finite(name: str, array: Array | np.ndarray) -> None:
-    """Raise ValueError if a concrete array holds NaN or infinity."""
+def check_finite(array: Array | np.ndarray) -> None:
+    """Raise ValueError if a concrete W holds NaN or infinity."""
     if isinstance(array, Tracer):
         return
     library = np if isinstance(array, np.ndarray) else jnp
@@ -136,7 +135,7 @@ def check_finite(name: str, array: Array | np.ndarray) -> None:
         finite = bool(library.isfinite(array).all())
     if not finite:
         text = f"NaN or infinity in {array.dtype}"
-        raise fail(name, "finite numbers", text, "leave out runs that diverged", described=True)
+        raise fail("W", "finite numbers", text, "leave out runs that diverged", described=True)
 
 
 def _check_range(name: str, tops: np.ndarray, precision: np.dtype) -> None:

@@ -65,7 +65,7 @@ def represented(
     integers = np.float64 if on_host else jnp.result_type(float)
     with np.errstate(over="ignore"):  # found by the check
         matrices = matrices.astype(floating_type(matrices.dtype, integers))
-    check_finite("W", matrices)
+    check_finite(matrices)
     chosen = _longer(np if on_host else jnp, matrices, shortest)
     return jnp.asarray(chosen) if isinstance(W, jax.Array) else chosen
 

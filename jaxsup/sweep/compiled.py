@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,8 +33,8 @@ from jaxsup.sweep.distributed import (
 )
 from jaxsup.sweep.keys import seed_keys
 from jaxsup.sweep.placement import Placement
-from jaxsup.sweep.programs import Program
-from jaxsup.training.state import State, observe, start
+from jaxsup.sweep.programs import Program, shapes_of
+from jaxsup.training.state import State
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -140,14 +139,12 @@ def trace_training(program: Program, shape: tuple[int, int], device: Any) -> Tra
 
 def kept_bytes(program: Program) -> int:
     """Bytes that a replica leaves for the dataset: what is recorded of it, and its snapshots."""
-    experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
-    state = eqx.filter_eval_shape(start, experiment, key)
-    records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
+    state, records = shapes_of(program)
     recorded, snapshots = (
         sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
         for tree in (records, state.snapshots)
     )
-    return len(experiment.recorded_steps) * recorded + snapshots
+    return len(program.example.recorded_steps) * recorded + snapshots
 
 
 def kernel_options(platform: str, kernels: Path | None) -> dict[str, str | bool]:

@@ -12,7 +12,7 @@ from jaxsup.sweep.compiled import structure_of
 from jaxsup.sweep.distributed import release
 from jaxsup.sweep.keys import seed_keys
 from jaxsup.sweep.programs import Program
-from jaxsup.training.state import advance, observe, start
+from jaxsup.sweep.store.identity import first_update
 
 _MOST = 64
 _SEEN: dict[Any, str] = {}
@@ -45,8 +45,6 @@ def _digest(program: Program) -> str:
     leaves, structure = jax.tree.flatten(program.first)
 
     def replica(leaves: list[Any], key: jax.Array) -> Any:
-        experiment, update = jax.tree.unflatten(structure, leaves), program.update
-        state = advance(experiment, update, key, start(experiment, key), 0, 1)
-        return state, observe(experiment, update, key, state)
+        return first_update(jax.tree.unflatten(structure, leaves), program.update, key)
 
     return digest_of(jax.make_jaxpr(replica)(leaves, seed_keys(np.arange(1))[0]))

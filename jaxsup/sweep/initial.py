@@ -2,10 +2,11 @@
 
 import dataclasses
 import functools
-import hashlib
 
 import numpy as np
 from jaxtyping import Int, Integer
+
+from jaxsup.sweep.store.files import digest_arrays
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,11 +28,7 @@ class Initial:
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of the arrays, with their names, types and shapes."""
-        digest = hashlib.sha256()
-        for name, array in sorted(self.arrays.items()):
-            digest.update(f"{name} {array.dtype} {array.shape} ".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
+        return digest_arrays(self.arrays)
 
     def at(
         self, points: Int[np.ndarray, "lanes slots"], seeds: Integer[np.ndarray, " lanes"]

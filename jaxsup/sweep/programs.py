@@ -10,6 +10,7 @@ import functools
 import itertools
 import operator
 from collections.abc import Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -21,6 +22,8 @@ from jaxsup.experiment.observables import Observable
 from jaxsup.experiment.tables import is_outside
 from jaxsup.sweep.grid import Sweep
 from jaxsup.sweep.initial import Initial
+from jaxsup.sweep.keys import seed_keys
+from jaxsup.training.state import State, observe, start
 from jaxsup.training.updates import AbstractUpdate
 
 _LATENT = ("latent", "latent_in")
@@ -83,6 +86,13 @@ class Program:
             name: [axis for axis, dim in enumerate(dims) if dim in _LATENT]
             for name, dims in student.parameter_dims.items()
         }
+
+
+def shapes_of(program: Program) -> tuple[State, dict[str, Any]]:
+    """Shapes and types of a replica's arrays, and of what is recorded of it."""
+    key = jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
+    state = eqx.filter_eval_shape(start, program.example, key)
+    return state, eqx.filter_eval_shape(observe, program.example, program.update, key, state)
 
 
 def plan_programs(sweep: Sweep, widths: int) -> list[Program]:

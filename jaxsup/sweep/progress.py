@@ -93,7 +93,7 @@ class ProgressCount:
         self.diverged = 0
         self.median = float("nan")
 
-    def advanced(self, part: Part, progress: PartProgress) -> None:
+    def advanced(self, progress: PartProgress) -> None:
         """The part at hand has gone through a segment."""
         if self.callback is not None:
             finite = progress.losses[np.isfinite(progress.losses)]

@@ -185,9 +185,7 @@ def _train(
     for number, part in enumerate(todo):
         if number and stop():
             raise Stopped
-        callbacks = Callbacks(
-            functools.partial(count.advanced, part), stop, results.saver(part), checkpoint
-        )
+        callbacks = Callbacks(count.advanced, stop, results.saver(part), checkpoint)
         started = time.perf_counter()
         task = task_of(part, programs[part.program], layout)
         load = functools.partial(results.checkpoint, part)

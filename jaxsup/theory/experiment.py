@@ -20,6 +20,7 @@ from jaxsup.experiment.students import Student
 from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
 from jaxsup.theory.bottleneck import bottleneck_loss_curve
 from jaxsup.theory.linear import augment_with_bias, diagonal_loss_curve, full_loss_curve
+from jaxsup.theory.references import descends_plainly
 
 # What the forms below were derived for, all laws of the package among it. A type from elsewhere, or
 # a subclass that may behave in another manner, has none.
@@ -117,8 +118,7 @@ def _check(experiment: Experiment) -> SGD:
     if student.learns_embedding or not student.core:
         text = "a student without a core" if not student.core else "a learned embedding"
         raise _no_form(text, "learn the core alone: embedding='random' or 'identity'")
-    extra = ("momentum", "schedule", "bias_learning_rate")
-    if type(optimizer) is not SGD or any(getattr(optimizer, name) is not None for name in extra):
+    if not isinstance(optimizer, SGD) or not descends_plainly(optimizer):
         do = "use SGD with one rate, without momentum and schedule"
         raise _no_form(f"the optimizer {optimizer}", do)
     if experiment.training_set is not None:

@@ -88,8 +88,7 @@ def linear_reference(table: Mapping[str, Any]) -> LinearReference | None:
         return None
     if type(teacher) is not DiagonalTeacher or type(student) is not Student or not student.core:
         return None
-    extra = ("momentum", "schedule", "bias_learning_rate")
-    if type(optimizer) is not SGD or any(getattr(optimizer, name) is not None for name in extra):
+    if not descends_plainly(optimizer):
         return None
     if table.get("training_set") is not None or student.hidden_noise is not None:
         return None
@@ -105,6 +104,12 @@ def linear_reference(table: Mapping[str, Any]) -> LinearReference | None:
     eigenvalues, energies, leading = _modes(features, gains, bias=student.bias)
     weights = scale * eigenvalues * energies / 2
     return LinearReference(weights, rate * eigenvalues, start_up(a, b, rate * leading))
+
+
+def descends_plainly(optimizer: object) -> bool:
+    """Whether an optimizer is SGD at one constant rate, without momentum."""
+    extra = ("momentum", "schedule", "bias_learning_rate")
+    return type(optimizer) is SGD and all(getattr(optimizer, name) is None for name in extra)
 
 
 def start_up(a: float, b: float, rate: float, tolerance: float = START_UP_TOLERANCE) -> float:

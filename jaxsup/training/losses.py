@@ -39,6 +39,11 @@ def loss_weights(count: int, importance: Scalar, reduction: str) -> Float[Array,
     return weights * {"half_sum": 0.5, "sum": 1.0, "mean": 1.0 / count}[reduction]
 
 
+def weights_of(experiment: Experiment) -> Float[Array, " features"]:
+    """`loss_weights` of an experiment."""
+    return loss_weights(experiment.features.count, experiment.importance, experiment.reduction)
+
+
 def squares_of_samples(
     student: AbstractStudent,
     teacher: AbstractTeacher,

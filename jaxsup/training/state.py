@@ -25,7 +25,7 @@ from jaxsup.experiment.experiment import (
 from jaxsup.experiment.initial import start_from
 from jaxsup.experiment.observables import Network
 from jaxsup.training.evaluation import evaluate, evaluation_tables
-from jaxsup.training.losses import loss_weights
+from jaxsup.training.losses import weights_of
 from jaxsup.training.observables import observables_of
 from jaxsup.training.updates.base import AbstractUpdate
 
@@ -206,9 +206,7 @@ def observe(
     """
     evaluation_key = jax.random.fold_in(key, EVALUATION_STREAM)
     errors, stderr = evaluate(experiment, update, state.parameters, evaluation_key, tables)
-    count = experiment.features.count
-    weights = loss_weights(count, experiment.importance, experiment.reduction)
-    loss = jnp.sum(weights * errors)
+    loss = jnp.sum(weights_of(experiment) * errors)
     tolerance = experiment.record.cluster_tolerance
     network = Network(state.parameters, errors, loss, experiment.student, tolerance, stderr)
     finite = experiment.training_set is not None

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import gammaln
 
+from jaxsup._internal.places import even_places
 from jaxsup._internal.validation import check_positive_integer
 from jaxsup.spectral.overlap import mean_squared_cosine_on_host, welch_bound
 
@@ -71,8 +72,7 @@ def measure_coherence(columns: Float[np.ndarray, "latent represented"], *, full:
         value, mean = _all_pairs(unit)
     else:
         tested = max(1, int(_COHERENCE_WORK / (max(latent, _PASSES) * count)))
-        rows = np.linspace(0, count - 1, tested).round().astype(int)
-        value, mean = _against_all(unit.astype(np.float32), rows)
+        value, mean = _against_all(unit.astype(np.float32), even_places(count, tested))
     return Coherence(
         value=min(value, 1.0),
         features=tested,

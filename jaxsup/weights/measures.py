@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from jaxsup._internal.display import fields_in_short
+from jaxsup._internal.text import align_left
 from jaxsup.spectral import FrameSpectrum
 from jaxsup.spectral.measures import (
     LinearLaw,
@@ -117,11 +118,7 @@ class Measures:
             gaussian = _number(self.closed_forms[name]) if closed else self._drawn("gaussian", name)
             cells = (_number(self.values[name]), gaussian, self._drawn("directions", name))
             rows.append((label, *cells))
-        widths = [max(len(row[k]) for row in rows) for k in range(3)]
-        lines = [
-            "  ".join((*(f"{row[k]:<{widths[k]}}" for k in range(3)), row[3])).rstrip()
-            for row in rows
-        ]
+        lines = align_left(rows)
         if not self.samples:
             return "\n".join([*lines, "random matrices left out at this size (--full)"])
         drawn = "one sample" if self.count == 1 else f"mean and range of {self.count} samples"

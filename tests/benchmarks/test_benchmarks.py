@@ -215,7 +215,7 @@ LONG = ("bottleneck", "published_sweep", "scaling")
         for name in NAMES
     ],
 )
-def test_every_script_runs(name, capsys, monkeypatch):
+def test_every_script_runs(name):
     """At a tiny size, in this process; curves are compared where PyTorch is installed."""
     module = importlib.import_module(f"benchmarks.{name}")
     assert (module.__doc__ or "").startswith("Claim: ")

@@ -4,8 +4,9 @@ import time
 
 import equinox as eqx
 import jax
-import numpy as np
+import jax.numpy as jnp
 import pytest
+from update_cases import assert_same_gradient
 
 import jaxsup
 from benchmarks.accelerator import candidates, contest
@@ -42,8 +43,7 @@ def test_the_chunked_kernel_gives_the_gradient_of_the_other_updates(chunks):
         return update.gradient(*arguments), chunked_gradient(chunks, *arguments, interpret=True)
 
     expected, ours = gradients(jax.random.key(1))
-    for theirs, own in zip(jax.tree.leaves(expected), jax.tree.leaves(ours), strict=True):
-        np.testing.assert_allclose(own, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
+    assert_same_gradient(ours, expected)
 
 
 def test_candidates_that_are_wrong_or_refused_are_told(tmp_path):
@@ -87,12 +87,12 @@ def test_constants_are_others_for_a_candidate_alone(tmp_path):
 
 @pytest.mark.parametrize("bounds", [(3, 3), (3, 10), (0, 16), (5, 70)])
 def test_a_loop_in_runs_takes_every_turn_in_order(bounds):
-    first, stop = bounds
-    turns = jax.jit(
-        lambda *bounds: candidates.in_runs(
-            *bounds, lambda turn, seen: (seen[0].at[seen[1]].set(turn), seen[1] + 1), begin
-        )
-    )
-    begin = np.full(80, -1, np.int32), 0
-    seen, count = turns(first, stop)
-    assert seen[: int(count)].tolist() == list(range(first, stop))
+    begin = jnp.full(80, -1), jnp.int32(0)
+
+    def note(turn, seen):
+        turns, count = seen
+        return turns.at[count].set(turn), count + 1
+
+    loop = jax.jit(lambda first, stop: candidates.in_runs(first, stop, note, begin))
+    turns, count = loop(*bounds)
+    assert turns[: int(count)].tolist() == list(range(*bounds))

@@ -10,9 +10,8 @@ import commands
 import matplotlib.image
 import numpy as np
 import pytest
+from commands import assert_spectrum_refuses, spectrum_here
 from helpers import assert_error_form
-
-from jaxsup.cli.main import main
 
 ANGLES = 2 * np.pi * np.arange(5) / 5
 PENTAGON = np.stack([np.cos(ANGLES), np.sin(ANGLES)])
@@ -125,18 +124,7 @@ def test_a_mistake_is_one_line_before_anything_is_computed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
-    monkeypatch.setattr(
-        "jaxsup.cli.spectrum.configure_devices", lambda *_, **__: pytest.fail("too late")
-    )
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    output = capsys.readouterr()
-    assert stopped.value.code == 2
-    assert output.out == ""
-    assert output.err.startswith("jaxsup: ")
-    assert message in output.err
-    assert_error_form(output.err.strip())
+    assert_spectrum_refuses(arguments, message, monkeypatch, capsys)
 
 
 def test_a_component_that_is_not_there_is_one_line(folder: Path) -> None:
@@ -148,17 +136,10 @@ def test_a_component_that_is_not_there_is_one_line(folder: Path) -> None:
     assert not (folder / "w.png").exists()
 
 
-def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    """The command in this process, whose devices are settled."""
-    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
-    monkeypatch.setattr("jaxsup.cli.spectrum.configure_devices", lambda *_, **__: None)
-    main()
-
-
 def test_all_tensors_are_listed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_here(monkeypatch, str(folder / "two.npz"), "--list")
+    spectrum_here(monkeypatch, str(folder / "two.npz"), "--list")
     assert capsys.readouterr().out == "embed  7 x 3  float32\nother  2 x 2  float64\n"
 
 
@@ -170,7 +151,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_table(
 
     monkeypatch.setattr("jaxsup.plot.diagnosis.diagnosis_figure", refuse)
     with pytest.raises(SystemExit):
-        run_here(monkeypatch, str(folder / "w.npy"), "--out", str(folder / "new.png"))
+        spectrum_here(monkeypatch, str(folder / "w.npy"), "--out", str(folder / "new.png"))
     output = capsys.readouterr()
     assert "pentagon" in output.out
     assert output.err == "jaxsup: figure: expected room; got none; make some\n"
@@ -180,6 +161,6 @@ def test_force_replaces_a_picture_in_the_home_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HOME", str(folder))
-    run_here(monkeypatch, "~/w.npy", "--out", "~/there.png", "--force")
+    spectrum_here(monkeypatch, "~/w.npy", "--out", "~/there.png", "--force")
     assert capsys.readouterr().out.endswith(f"figure   {folder}/there.png\n")
     assert (folder / "there.png").read_bytes().startswith(b"\x89PNG")

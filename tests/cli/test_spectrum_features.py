@@ -1,16 +1,13 @@
 """`jaxsup spectrum`: names, lists, neighbors and geometries of single features."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import assert_error_form
+from commands import assert_spectrum_refuses, spectrum_here
 from matplotlib.figure import Figure
 from tight_frames import polygon, rotation, stack
-
-from jaxsup.cli.main import main
 
 WORDS = [*(f"word{i}" for i in range(40)), *"abcde", "[unused0]", "[unused1]", "5"]
 PENTAGON = [40, 41, 42, 43, 44]
@@ -30,18 +27,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    """The command in this process, whose devices are settled."""
-    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
-    monkeypatch.setattr("jaxsup.cli.spectrum.configure_devices", lambda *_, **__: None)
-    main()
-
-
 @pytest.mark.usefixtures("folder")
 def test_rows_of_unused_tokens_are_found_by_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_here(monkeypatch, "embed.npy", "--labels", "vocab.txt", "--top", "3")
+    spectrum_here(monkeypatch, "embed.npy", "--labels", "vocab.txt", "--top", "3")
     text = capsys.readouterr().out
     assert "labels         vocab.txt: 48 names\n" in text
     absent = text.split("\nnot represented\n")[1].splitlines()
@@ -55,7 +45,7 @@ def test_chosen_features_neighborhoods_and_clusters_are_named(
 ) -> None:
     questions = ["--features", "a,b", "42:44", "=e", "--neighborhood", "a:4", "--neighbors", "c:2"]
     more = ["--neighbors", "[unused0]", "--cluster-cosine", "0.999", "--labels", "vocab.txt"]
-    run_here(monkeypatch, "embed.npy", *questions, *more, "--top", "0")
+    spectrum_here(monkeypatch, "embed.npy", *questions, *more, "--top", "0")
     text = capsys.readouterr().out
     assert "localization are those in the whole matrix" in text
     chosen = text.split("chosen features: 5 features")[1].splitlines()
@@ -76,7 +66,7 @@ def test_json_holds_names_and_what_was_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--labels", "vocab.txt", "--center", "--unit-norm", "--features", "=5", "--json"]
-    run_here(monkeypatch, "embed.npy", *options, "--neighbors", "0")
+    spectrum_here(monkeypatch, "embed.npy", *options, "--neighbors", "0")
     record = json.loads(capsys.readouterr().out)
     assert (record["centered"], record["unit_norm"], record["labels"]) == (True, True, "vocab.txt")
     assert record["equal_to_mean"] == 0
@@ -95,7 +85,7 @@ def test_centering_is_said_and_leaves_no_feature_of_the_mean(
 ) -> None:
     W = 3 + np.concatenate([polygon(5), -polygon(5), np.zeros((2, 1))], axis=1)
     np.save(folder / "far.npy", W.astype(np.float32))
-    run_here(monkeypatch, "far.npy", "--center", "--unit-norm")
+    spectrum_here(monkeypatch, "far.npy", "--center", "--unit-norm")
     text = capsys.readouterr().out
     assert "prepared       centered: the mean vector, of norm 4.243, subtracted (1 feature " in text
     assert "to it: now zero); columns divided by their norms\n" in text
@@ -107,7 +97,7 @@ def test_fewer_names_than_features_are_no_mistake(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "few.txt").write_text("\n".join(WORDS[:-1]))
-    run_here(monkeypatch, "embed.npy", "--labels", "few.txt", "--neighbors", "47")
+    spectrum_here(monkeypatch, "embed.npy", "--labels", "few.txt", "--neighbors", "47")
     text = capsys.readouterr().out
     assert "few.txt: 47 names of 48 features, the others are named by index" in text
     assert "nearest to #47 by cosine\n  feature  name    cosine\n  0        word0   1\n" in text
@@ -141,16 +131,7 @@ def test_a_mistake_is_one_line_before_anything_is_computed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
-    monkeypatch.setattr(
-        "jaxsup.cli.spectrum.configure_devices", lambda *_, **__: pytest.fail("too late")
-    )
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    output = capsys.readouterr()
-    assert (stopped.value.code, output.out) == (2, "")
-    assert message in output.err
-    assert_error_form(output.err.strip())
+    assert_spectrum_refuses(arguments, message, monkeypatch, capsys)
 
 
 def test_the_figure_draws_chosen_features_where_the_whole_has_no_name(
@@ -165,6 +146,8 @@ def test_the_figure_draws_chosen_features_where_the_whole_has_no_name(
     )
     np.save(folder / "crowd.npy", np.random.default_rng(1).standard_normal((3, 30)))
     for file, more in [("crowd", []), ("crowd", ["--component", "0"]), ("embed", [])]:
-        run_here(monkeypatch, f"{file}.npy", "--features", "1", "--out", "w.svg", "--force", *more)
+        spectrum_here(
+            monkeypatch, f"{file}.npy", "--features", "1", "--out", "w.svg", "--force", *more
+        )
     assert drawn == ["chosen", "whole", "whole"]
     assert capsys.readouterr().out.count("figure   w.svg") == 3

@@ -1,17 +1,14 @@
 """`jaxsup spectrum A B`: what two matrices share, in words, as JSON and drawn."""
 
 import json
-import sys
 from pathlib import Path
 
 import commands
 import matplotlib.image
 import numpy as np
 import pytest
-from helpers import assert_error_form
+from commands import assert_spectrum_refuses, spectrum_here
 from tight_frames import rotation
-
-from jaxsup.cli.main import main
 
 ORDER = np.random.default_rng(1).permutation(60)
 
@@ -28,12 +25,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "names.json").write_text(json.dumps([f"n{i}" for i in range(60)]))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
-    monkeypatch.setattr("jaxsup.cli.spectrum.configure_devices", lambda *_, **__: None)
-    main()
 
 
 def test_two_dictionaries_are_compared_in_a_process_of_their_own(folder: Path) -> None:
@@ -54,7 +45,7 @@ def test_json_holds_matches_and_angles(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = ["--tensor", "decoder", "--other-tensor", "weight"]
-    run_here(monkeypatch, "a.npz", "b.npz", *names, "--absolute", "--unit-norm", "--json")
+    spectrum_here(monkeypatch, "a.npz", "b.npz", *names, "--absolute", "--unit-norm", "--json")
     record = json.loads(capsys.readouterr().out)
     assert [file["tensor"] for file in record["files"]] == ["decoder", "weight"]
     assert (record["unit_norm"], record["centered"], record["absolute"]) == (True, False, True)
@@ -69,7 +60,7 @@ def test_json_holds_matches_and_angles(
 def test_other_latent_sizes_are_compared_by_their_features(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_here(monkeypatch, "a.npz", "c.npy", "--tensor", "decoder", "--center")
+    spectrum_here(monkeypatch, "a.npz", "c.npy", "--tensor", "decoder", "--center")
     text = capsys.readouterr().out
     assert "A prepared     centered: the mean vector" in text
     assert "latent space   not compared: the latent sizes differ" in text
@@ -100,16 +91,7 @@ def test_a_mistake_is_one_line_before_anything_is_computed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
-    monkeypatch.setattr(
-        "jaxsup.cli.spectrum.configure_devices", lambda *_, **__: pytest.fail("too late")
-    )
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    output = capsys.readouterr()
-    assert (stopped.value.code, output.out) == (2, "")
-    assert message in output.err
-    assert_error_form(output.err.strip())
+    assert_spectrum_refuses(arguments, message, monkeypatch, capsys)
 
 
 @pytest.mark.usefixtures("folder")
@@ -117,7 +99,7 @@ def test_matrices_without_a_size_in_common_are_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        run_here(monkeypatch, "c.npy", "d.npy", "--json")
+        spectrum_here(monkeypatch, "c.npy", "d.npy", "--json")
     output = capsys.readouterr()
     assert output.out == ""
     assert (

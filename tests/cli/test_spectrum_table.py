@@ -10,9 +10,9 @@ import commands
 import matplotlib.image
 import numpy as np
 import pytest
+from commands import spectrum_here
 from weight_files import write_safetensors
 
-from jaxsup.cli.main import main
 from jaxsup.cli.spectrum_table import counted
 from jaxsup.weights.files.shards import list_checkpoint
 from jaxsup.weights.table import measure_checkpoint
@@ -45,13 +45,6 @@ def folder(tmp_path: Path) -> Path:
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": places}))
     return tmp_path
-
-
-def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    """The command in this process, whose devices are settled."""
-    monkeypatch.setattr(sys, "argv", ["jaxsup", "spectrum", *arguments])
-    monkeypatch.setattr("jaxsup.cli.spectrum.configure_devices", lambda *_, **__: None)
-    main()
 
 
 def test_every_matrix_has_a_line_and_the_footer_says_what_was_assumed(folder: Path) -> None:
@@ -119,7 +112,7 @@ def test_json_holds_every_row_for_programs(folder: Path) -> None:
 def test_a_pattern_that_fits_one_matrix_is_diagnosed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_here(monkeypatch, str(folder), "--tensor", "h.0.fc.*")
+    spectrum_here(monkeypatch, str(folder), "--tensor", "h.0.fc.*")
     output = capsys.readouterr().out
     assert output.splitlines()[0] == f"file           {folder}/model-0.safetensors"
     assert output.splitlines()[1] == "tensor         h.0.fc.weight"
@@ -130,7 +123,7 @@ def test_orientation_holds_for_all_and_the_footer_has_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("--tensor", "w*", "--orientation", "latent-features")
-    run_here(monkeypatch, str(folder), *options)
+    spectrum_here(monkeypatch, str(folder), *options)
     output = capsys.readouterr().out
     assert len(re.findall(r"columns \(given\)", output)) == 2
     assert "features       as --orientation says" in output
@@ -141,11 +134,11 @@ def test_a_bound_of_the_coherence_is_said_to_be_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("jaxsup.weights.coherence._COHERENCE_WORK", 64 * 160 * 20)
-    run_here(monkeypatch, str(folder), "--tensor", "w*")
+    spectrum_here(monkeypatch, str(folder), "--tensor", "w*")
     bound = capsys.readouterr().out
     assert len(re.findall(r">= 0\.\d{4}", bound)) == 1  # that of wte
     assert "coherence >=   of some features against all; --full: all pairs" in bound
-    run_here(monkeypatch, str(folder), "--tensor", "w*", "--full")
+    spectrum_here(monkeypatch, str(folder), "--tensor", "w*", "--full")
     assert ">=" not in capsys.readouterr().out
 
 
@@ -153,7 +146,7 @@ def test_names_that_command_the_terminal_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez(tmp_path / "w.npz", **{"a\x1b[2J\nb": np.eye(3), "c": np.eye(3)})  # pyright: ignore
-    run_here(monkeypatch, str(tmp_path / "w.npz"))
+    spectrum_here(monkeypatch, str(tmp_path / "w.npz"))
     lines = capsys.readouterr().out.splitlines()
     assert re.match(r"a\\x1b\[2J b +3 x 3  columns \(square\)", lines[3])
 
@@ -161,7 +154,7 @@ def test_names_that_command_the_terminal_are_shown(
 def test_tensors_of_all_files_are_listed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_here(monkeypatch, str(folder), "--list")
+    spectrum_here(monkeypatch, str(folder), "--list")
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(TENSORS)
 
 

@@ -1,4 +1,4 @@
-"""Student networks: initialisation, padding and forward pass against numpy."""
+"""Student networks: initialization, padding and forward pass against numpy."""
 
 from typing import Any
 

@@ -125,6 +125,25 @@ def test_shares_have_the_exact_interval(hits: int, trials: int) -> None:
     assert estimate.high == 1 if at_most is None else at_most == pytest.approx(0.025)
 
 
+@pytest.mark.parametrize("trials", [1, 2, 5, 20])
+def test_intervals_of_shares_hold_the_share_in_95_percent_of_cases(trials: int) -> None:
+    estimates = [from_share(hits, trials) for hits in range(trials + 1)]
+    for true in np.linspace(0.001, 0.999, 500):
+        odds = [
+            math.comb(trials, k) * true**k * (1 - true) ** (trials - k)
+            for k, estimate in enumerate(estimates)
+            if estimate.low <= true <= estimate.high
+        ]
+        assert sum(odds) >= 0.95 - 1e-12
+
+
+def test_intervals_of_samples_end_where_their_quantity_does() -> None:
+    estimate = from_samples([0.9, 1.0, 1.0], ends=(0.0, 1.0))
+    plain = from_samples([0.9, 1.0, 1.0])
+    assert plain.high > 1.0
+    assert estimate[:3] == (plain.value, plain.low, 1.0)
+
+
 # --- fits ---------------------------------------------------------------------------------------
 
 
@@ -178,6 +197,10 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "not finite": (
         lambda: from_samples([1.0, np.nan]),
         "1 of them finite; leave out what diverged",
+    ),
+    "outside": (
+        lambda: from_samples([0.5, 1.5], ends=(0.0, 1.0)),
+        r"samples: expected numbers in 0\.\.1; got 0\.5 to 1\.5",
     ),
     "no trials": (lambda: from_share(0, 0), "trials: expected a positive integer; got 0"),
     "hits": (lambda: from_share(3, 2), r"hits: expected a count in 0\.\.2; got 3; count hits"),

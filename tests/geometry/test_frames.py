@@ -3,6 +3,7 @@
 import itertools
 from fractions import Fraction
 
+import graphs
 import numpy as np
 import pytest
 
@@ -31,9 +32,7 @@ def lines_276():
 
 
 def lines_10():
-    points = list(itertools.combinations(range(5), 2))
-    petersen = np.array([[not set(p) & set(q) for q in points] for p in points])
-    values, vectors = np.linalg.eigh(1.0 - np.eye(10) - 2.0 * petersen)
+    values, vectors = np.linalg.eigh(1.0 - np.eye(10) - 2.0 * graphs.petersen())
     return vectors[:, values > 0].T
 
 

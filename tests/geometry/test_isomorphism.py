@@ -1,25 +1,17 @@
 """Schemes are told apart by a bijection of points, or left undecided: never by a guess."""
 
-import itertools
 import json
 
+import graphs
 import numpy as np
 import pytest
+from graphs import on_eigenspace
 
 from jaxsup.geometry import classify, isomorphism, shapes
 from jaxsup.geometry.census import composition, feature_shares
 from jaxsup.geometry.isomorphism import is_isomorphic
 
-CELLS = list(itertools.product(range(4), repeat=2))
-NEAR = {(1, 0), (3, 0), (0, 1), (0, 3), (1, 1), (3, 3)}
-SHRIKHANDE = np.array([[((a - c) % 4, (b - d) % 4) in NEAR for c, d in CELLS] for a, b in CELLS])
-ROOK = np.array([[(a == c) != (b == d) for c, d in CELLS] for a, b in CELLS])
-
-
-def on_eigenspace(adjacency, eigenvalue):
-    """The eigenspace's projections of the basis vectors, as columns."""
-    values, vectors = np.linalg.eigh(adjacency.astype(float))
-    return vectors[:, np.abs(values - eigenvalue) < 1e-9].T
+SHRIKHANDE, ROOK = graphs.shrikhande(), graphs.rook(4)
 
 
 def scheme_of(adjacency):
@@ -62,10 +54,8 @@ def test_a_search_that_is_too_long_is_undecided(graph, monkeypatch):
 
 
 def test_an_undecided_geometry_gets_no_name_and_says_so(monkeypatch):
-    cells = list(itertools.product(range(3), repeat=2))
-    rook = np.array([[(a == c) != (b == d) for c, d in cells] for a, b in cells])
     W = np.zeros((6, 12))
-    W[:4, :9] = on_eigenspace(rook, 1)
+    W[:4, :9] = on_eigenspace(graphs.rook(3), 1)
     W[4:, 9:] = np.array([[2.0, -1, -1], [0, 3**0.5, -(3**0.5)]])  # a triangle: needs no search
     assert classify(W).names == {"triangle x triangle": 1, "triangle": 1}
     monkeypatch.setattr(isomorphism, "_MAX_NODES", 1)

@@ -4,8 +4,10 @@ import itertools
 from collections import Counter
 from math import comb
 
+import graphs
 import numpy as np
 import pytest
+from graphs import on_eigenspace
 from helpers import assert_one_line_error
 
 from jaxsup.geometry import classify, shapes
@@ -262,20 +264,10 @@ def test_a_non_commutative_scheme_has_no_eigenmatrices():
     assert_one_line_error(lambda: scheme.idempotent(0), "expected a commutative scheme; got")
 
 
-def eigenspace(adjacency, eigenvalue):
-    values, vectors = np.linalg.eigh(adjacency.astype(float))
-    return vectors[:, np.abs(values - eigenvalue) < 1e-9].T
-
-
 def test_schemes_with_equal_parameters_are_told_apart():
     # Shrikhande and 4 x 4 rook's graph: both strongly regular (16, 6, 2, 2), not isomorphic.
-    cells = list(itertools.product(range(4), repeat=2))
-    near = {(1, 0), (3, 0), (0, 1), (0, 3), (1, 1), (3, 3)}
-    shrikhande = np.array(
-        [[((a - c) % 4, (b - d) % 4) in near for c, d in cells] for a, b in cells]
-    )
-    rook = np.array([[(a == c) != (b == d) for c, d in cells] for a, b in cells])
-    first, second = (classify(eigenspace(graph, 2)).components[0] for graph in (shrikhande, rook))
+    both = graphs.shrikhande(), graphs.rook(4)
+    first, second = (classify(on_eigenspace(graph, 2)).components[0] for graph in both)
     assert first.scheme is not None
     assert second.scheme is not None
     assert (first.scheme.intersection_numbers == second.scheme.intersection_numbers).all()
@@ -284,11 +276,8 @@ def test_schemes_with_equal_parameters_are_told_apart():
 
 
 def test_an_unnamed_scheme_reports_its_parameters():
-    points = list(itertools.combinations(range(5), 2))
-    petersen = np.array([[not set(p) & set(q) for q in points] for p in points])
-    component = classify(
-        np.vstack([eigenspace(petersen, 1), 0.5 * eigenspace(petersen, -2)])
-    ).components[0]
+    first, second = (on_eigenspace(graphs.petersen(), value) for value in (1, -2))
+    component = classify(np.vstack([first, 0.5 * second])).components[0]
     assert (component.name, component.kind, component.dimension) == (None, "scheme", 9)
     assert component.exact_capacity is None
     assert "strongly regular graph (10, 3, 0, 1)" in component.describe()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers import assert_one_line_error
+from legends import legend_texts
 
 from jaxsup import plot
 from jaxsup.plot.curves import spectra_along_training
@@ -62,11 +63,6 @@ def loss_dataset() -> xr.Dataset:
         {"loss": (("teacher.exponent", "seed", "step"), loss, {"long_name": "population loss L"})},
         coords={"teacher.exponent": [0.0, 1.0], "seed": [0, 1, 2], "step": steps},
     )
-
-
-def legend_texts(ax: object) -> list[str]:
-    """The labels in an axis's legend."""
-    return [text.get_text() for text in ax.get_legend().get_texts()]  # pyright: ignore
 
 
 def test_loss_curves_show_the_median_over_finite_seeds() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from helpers import assert_one_line_error
+from legends import legend_texts
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 
@@ -13,13 +14,6 @@ from jaxsup import plot
 from jaxsup.plot.style import line_style
 
 STEPS = np.asarray([1.0, 10.0, 100.0, 1000.0])
-
-
-def legend_texts(ax: Axes) -> list[str]:
-    """The labels in an axis's legend."""
-    legend = ax.get_legend()
-    assert legend is not None
-    return [text.get_text() for text in legend.get_texts()]
 
 
 def dashed(ax: Axes, dashes: tuple[int, int]) -> list[Any]:

@@ -1,26 +1,15 @@
 """Pictures of feature directions: what they show, read back from the artists."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
+from legends import legend_texts
+from tight_frames import polygon, tetrahedron
 
 from jaxsup import plot
 from jaxsup.plot.geometry import _ARROW, cosine_histogram, feature_geometry_3d, gram_matrix
 
 RNG = np.random.default_rng(0)
-
-
-def polygon(n: int) -> np.ndarray:
-    """Corners of a regular polygon as columns."""
-    angles = 2 * np.pi * np.arange(n) / n
-    return np.stack([np.cos(angles), np.sin(angles)])
-
-
-def tetrahedron() -> np.ndarray:
-    """Four unit corners with cosine -1/3, as columns."""
-    return np.asarray([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]) / np.sqrt(3)
 
 
 def turned(W: np.ndarray, dimensions: int) -> np.ndarray:
@@ -29,16 +18,11 @@ def turned(W: np.ndarray, dimensions: int) -> np.ndarray:
     return frame[:, : len(W)] @ W
 
 
-def legend(ax: Any) -> list[str]:
-    """The labels in an axis's legend."""
-    return [text.get_text().replace("−", "-") for text in ax.get_legend().get_texts()]
-
-
 def test_features_are_arrows_and_pairs_of_one_gram_value_edges_of_one_kind() -> None:
     _, ax = plot.new_figure()
     assert plot.feature_geometry(polygon(5), ax) is ax
     near, far = np.cos(2 * np.pi / 5), np.cos(4 * np.pi / 5)
-    assert legend(ax) == [f"{near:.3g} (5 pairs)", f"{far:.3g} (5 pairs)"]
+    assert legend_texts(ax) == [f"{near:.3g} (5 pairs)", f"{far:.3g} (5 pairs)"]
     *edges, tips = ax.get_lines()
     np.testing.assert_allclose(np.asarray(tips.get_data()), polygon(5))
     kinds: dict[str, set[float]] = {}
@@ -55,7 +39,7 @@ def test_a_small_gram_value_is_not_called_zero() -> None:
     for tolerance in (1e-3, 0.2):
         _, ax = plot.new_figure()
         plot.feature_geometry(pair, ax, tolerance=tolerance)
-        assert legend(ax) == ["0.1 (1 pair)"]
+        assert legend_texts(ax) == ["0.1 (1 pair)"]
 
 
 def test_features_beyond_the_plane_are_projected_and_the_axes_say_how_much_is_seen() -> None:
@@ -74,7 +58,7 @@ def test_a_digon_is_drawn_on_a_line_and_features_at_one_place_share_their_number
     _, ax = plot.new_figure()
     plot.feature_geometry(np.asarray([[1.0, 1.0, -1.0]]), ax)
     assert [text.get_text() for text in ax.texts] == ["0, 1", "2"]
-    assert legend(ax) == ["1 (1 pair)", "-1 (2 pairs)"]
+    assert legend_texts(ax) == ["1 (1 pair)", "-1 (2 pairs)"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +81,7 @@ def test_a_tetrahedron_stands_in_space(latent: int) -> None:
     ends = np.asarray([line.get_data_3d() for line in edges])
     lengths = np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=1)
     np.testing.assert_allclose(lengths, np.sqrt(8 / 3), rtol=1e-9)
-    assert legend(ax) == ["-0.333 (6 pairs)"]
+    assert legend_texts(ax) == ["-0.333 (6 pairs)"]
     name = "latent dimension 3" if latent == 3 else "axis 3 (33% of |W|²)"
     assert ax.get_zlabel() == name
     figure.canvas.draw()
@@ -118,7 +102,7 @@ def test_cosines_are_counted_beside_the_welch_bound() -> None:
     cosine_histogram(W, ax)
     heights = {round(p.get_x(), 2): p.get_height() for p in ax.patches if p.get_height()}
     assert heights == {0.3: 5, -0.82: 5}
-    assert legend(ax) == ["Welch bound ±0.612"]  # of five columns: sqrt(3 / (2 * 4))
+    assert legend_texts(ax) == ["Welch bound ±0.612"]  # of five columns: sqrt(3 / (2 * 4))
     assert ax.get_xlabel() == "cosine of two features (5 of 6 features, 1 zero)"
     _, ax = plot.new_figure()
     cosine_histogram(np.eye(3, 5), ax)  # three orthogonal ones: no bound

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import xarray as xr
+from legends import legend_texts
 from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -29,10 +30,6 @@ def fits(dataset: xr.Dataset, name: str) -> xr.Dataset:
     numbers = {"exponent": 0.5, "window_first": 1.0, "window_last": 1000.0}
     columns = {key: (name, value * ones) for key, value in numbers.items()}
     return xr.Dataset({**columns, "found": (name, ones > 0)})
-
-
-def legend_texts(ax) -> list[str]:
-    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def test_no_two_of_36_lines_look_the_same():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tight_frames import uneven_tight_frame
 
 from jaxsup import plot
 from jaxsup.plot.diagnosis import diagnosis_figure
@@ -9,13 +10,6 @@ from jaxsup.plot.measures import histogram_beside_nulls, linear_law
 from jaxsup.spectral import decompose
 from jaxsup.weights import measures
 from jaxsup.weights.diagnosis import Diagnosis, diagnose
-
-
-def uneven_tight_frame(dimension: int, count: int, eigenvalue: float, seed: int) -> np.ndarray:
-    """Columns of different norms with W W^T = eigenvalue I."""
-    W = np.random.default_rng(seed).standard_normal((dimension, count))
-    values, vectors = np.linalg.eigh(W @ W.T)
-    return np.sqrt(eigenvalue) * vectors @ np.diag(values**-0.5) @ vectors.T @ W
 
 
 def two_frames() -> np.ndarray:

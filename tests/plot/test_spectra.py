@@ -7,7 +7,9 @@ import matplotlib.figure
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
+from legends import legend_texts
 from matplotlib.text import Text
+from tight_frames import pentagon_and_digon, polygon, tetrahedron
 
 from jaxsup import plot, spectral
 from jaxsup.plot.diagnosis import choose_component, diagnosis_figure
@@ -16,37 +18,13 @@ from jaxsup.plot.spectra import localization_histogram, spectral_measures
 from jaxsup.weights.diagnosis import diagnose
 
 
-def polygon(n: int) -> np.ndarray:
-    """Corners of a regular polygon as columns."""
-    angles = 2 * np.pi * np.arange(n) / n
-    return np.stack([np.cos(angles), np.sin(angles)])
-
-
-def tetrahedron() -> np.ndarray:
-    """Four unit corners with cosine -1/3, as columns."""
-    return np.asarray([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]]) / np.sqrt(3)
-
-
-def legend(ax: Any) -> list[str]:
-    """The labels in an axis's legend."""
-    return [text.get_text().replace("−", "-") for text in ax.get_legend().get_texts()]
-
-
-def blocks() -> np.ndarray:
-    """A pentagon, a digon and a zero column."""
-    W = np.zeros((3, 8))
-    W[:2, :5] = polygon(5)
-    W[2, 5:7] = 1, -1
-    return W
-
-
 def test_eigenvalues_stand_in_order_with_the_level_of_a_tight_frame() -> None:
-    spectrum = spectral.decompose(blocks())
+    spectrum = spectral.decompose(pentagon_and_digon())
     _, ax = plot.new_figure()
     assert plot.eigenvalue_spectrum(spectrum, ax) is ax
     dots = next(line for line in ax.get_lines() if line.get_marker() == "o")
     np.testing.assert_allclose(dots.get_ydata(), [2.5, 2.5, 2.0], rtol=1e-5)
-    assert legend(ax)[1:] == [
+    assert legend_texts(ax)[1:] == [
         "tight frame, |W|²/3 = 2.33",
         "one eigenspace of several dimensions",
         "eigenvalue (2 eigenspaces)",
@@ -70,7 +48,7 @@ def test_the_band_of_random_features_holds_the_eigenvalues_of_random_features(sh
 
 def test_spectral_measures_are_features_against_eigenspaces() -> None:
     figure, ax = plot.new_figure()
-    spectral_measures(spectral.decompose(blocks()), ax, features=[0, 6, 7])
+    spectral_measures(spectral.decompose(pentagon_and_digon()), ax, features=[0, 6, 7])
     image = ax.get_images()[0]
     np.testing.assert_allclose(image.get_array(), [[1, 0], [0, 1], [0, 0]], atol=1e-6)
     assert image.get_clim() == (0, 1)
@@ -90,14 +68,15 @@ def test_many_eigenspaces_have_a_few_readable_numbers() -> None:
 
 
 def test_localization_counts_every_represented_feature() -> None:
-    for W, count in ((blocks(), 7), (np.random.default_rng(6).standard_normal((20, 50)), 50)):
+    wide = np.random.default_rng(6).standard_normal((20, 50))
+    for W, count in ((pentagon_and_digon(), 7), (wide, 50)):
         spectrum = spectral.decompose(W)
         _, ax = plot.new_figure()
         localization_histogram(spectrum, ax)
         assert sum(p.get_height() for p in ax.patches) == count
         assert ax.get_ylabel() == f"features (of {count} represented)"
         assert ax.get_xscale() == ("linear" if count == 7 else "log")
-        assert legend(ax)[0] == f"1/{int(spectrum.count)}: evenly on all eigenspaces"
+        assert legend_texts(ax)[0] == f"1/{int(spectrum.count)}: evenly on all eigenspaces"
 
 
 def test_a_diagnosis_has_six_panels_and_the_component_that_can_be_drawn() -> None:
@@ -127,7 +106,9 @@ def test_edges_are_of_the_gram_values_that_the_name_tells_apart() -> None:
     W = polygon(8) + 0.02 * noise / np.linalg.norm(noise, axis=0)
     diagnosis = diagnose(W, tolerance=0.05)
     assert diagnosis.geometry.names == {"octagon": 1}
-    pairs = [text.split()[1] for text in legend(diagnosis_figure(diagnosis).subfigs[5].axes[0])]
+    pairs = [
+        text.split()[1] for text in legend_texts(diagnosis_figure(diagnosis).subfigs[5].axes[0])
+    ]
     assert pairs == ["(8", "(8", "(8", "(4"]
 
 
@@ -160,7 +141,7 @@ def test_a_crowd_of_features_is_shown_by_its_cosines_and_a_zero_matrix_by_words(
 
 
 def test_features_eigenspaces_and_components_that_are_not_there_are_refused() -> None:
-    diagnosis = diagnose(blocks())
+    diagnosis = diagnose(pentagon_and_digon())
     _, ax = plot.new_figure()
     assert_one_line_error(
         lambda: spectral_measures(diagnosis.spectrum, ax, features=[8]),
@@ -185,9 +166,9 @@ PICTURES = [plot.eigenvalue_spectrum, spectral_measures, localization_histogram,
 @pytest.mark.parametrize("draw", PICTURES)
 def test_padding_is_not_drawn_and_a_batch_is_refused(draw) -> None:
     """A replica of a batch has min(K, N) columns, of which those past `count` are no eigenspace."""
-    batch = spectral.decompose_batch(np.stack([blocks(), 2 * blocks()]))
+    batch = spectral.decompose_batch(np.stack([pentagon_and_digon(), 2 * pentagon_and_digon()]))
     shown = []
-    for spectrum in (spectral.decompose(blocks()), batch[0]):
+    for spectrum in (spectral.decompose(pentagon_and_digon()), batch[0]):
         figure, ax = plot.new_figure()
         draw(spectrum, ax)
         texts = [text.get_text() for text in figure.findobj(Text) if text.get_text()]

@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from helpers import assert_one_line_error
 
-from jaxsup import fit_power_law
 from jaxsup.fit import intervals
 from jaxsup.fit.intervals import Estimate
 from jaxsup.reproduce.claims import Claim, Published, format_claims
@@ -84,24 +82,11 @@ BAD_CLAIMS = {
     "no estimate": (lambda: claim((0.8, 1.2), None), "measured: expected a number, or a reason"),
     "interval": (lambda: claim((0, 1), (2.0, 0.0, 1.0)), "measured: expected low <= value <= high"),
     "nan": (lambda: claim((0, 1), (math.nan, 0.0, 1.0)), "measured: expected low <= value"),
-    "one sample": (lambda: intervals.from_samples([1.0]), "samples: expected two or more finite"),
-    "not finite": (lambda: intervals.from_samples([1.0, np.nan]), "leave out what diverged"),
     "no end": (lambda: claim((-INF, INF), (1.0, 0.0, 2.0)), "published: expected low <= high"),
     "turned": (lambda: claim((1.0, 0.0), (1.0, 0.0, 2.0)), "published: expected low <= high"),
     "no scale": (
         lambda: claim((0.0, INF), (1.0, 0.9, 1.1)),
         "published: expected a positive scale",
-    ),
-    "outside": (
-        lambda: intervals.from_samples([0.5, 1.5], ends=(0.0, 1.0)),
-        "samples: expected numbers in 0..1; got 0.5 to 1.5",
-    ),
-    "no trials": (lambda: intervals.from_share(0, 0), "trials: expected a positive integer"),
-    "hits": (lambda: intervals.from_share(3, 2), "hits: expected a count in 0..2; got 3"),
-    "one draw": (lambda: intervals.from_bootstrap([1.0], np.mean), "samples: expected two or more"),
-    "statistic": (
-        lambda: intervals.from_bootstrap([np.nan, 1.0], np.mean),
-        "statistic: expected a finite number; got nan",
     ),
 }
 
@@ -110,60 +95,6 @@ BAD_CLAIMS = {
 def test_what_cannot_be_judged_is_a_one_line_error(case: str) -> None:
     make, words = BAD_CLAIMS[case]
     assert_one_line_error(make, re.escape(words))
-
-
-def test_student_intervals_have_the_textbook_quantile() -> None:
-    # t_{0.975} = 2.776445 at 4 degrees of freedom; s = sqrt(2.5), n = 5.
-    estimate = intervals.from_samples([1.0, 2.0, 3.0, 4.0, 5.0])
-    reach = 2.776445 * math.sqrt(2.5 / 5)
-    np.testing.assert_allclose(estimate[:3], [3.0, 3.0 - reach, 3.0 + reach], rtol=1e-6)
-
-
-def test_intervals_of_samples_end_where_their_quantity_does() -> None:
-    estimate = intervals.from_samples([0.9, 1.0, 1.0], ends=(0.0, 1.0))
-    plain = intervals.from_samples([0.9, 1.0, 1.0])
-    assert plain.high > 1.0
-    assert estimate[:3] == (plain.value, plain.low, 1.0)
-
-
-def test_shares_have_the_exact_interval() -> None:
-    # Clopper and Pearson's ends of k = 0 and k = n are closed forms: 1 - (0.025)^(1/n).
-    end = 1 - 0.025 ** (1 / 10)
-    np.testing.assert_allclose(intervals.from_share(0, 10)[:3], [0.0, 0.0, end], rtol=1e-6)
-    np.testing.assert_allclose(intervals.from_share(10, 10)[:3], [1.0, 1 - end, 1.0], rtol=1e-6)
-    # One of two: 1 - (1 - p)^2 = 0.025 below, and its mirror image above.
-    low = 1 - 0.975**0.5
-    np.testing.assert_allclose(intervals.from_share(1, 2)[:3], [0.5, low, 1 - low], rtol=1e-6)
-
-
-@pytest.mark.parametrize("trials", [1, 2, 5, 20])
-def test_intervals_of_shares_hold_the_share_in_95_percent_of_cases(trials: int) -> None:
-    estimates = [intervals.from_share(hits, trials) for hits in range(trials + 1)]
-    for true in np.linspace(0.001, 0.999, 500):
-        odds = [
-            math.comb(trials, k) * true**k * (1 - true) ** (trials - k)
-            for k, estimate in enumerate(estimates)
-            if estimate.low <= true <= estimate.high
-        ]
-        assert sum(odds) >= 0.95 - 1e-12
-
-
-def test_bootstrap_intervals_of_a_mean_are_those_of_its_standard_error() -> None:
-    # 400 normals: the interval is mean +- 1.96 / 20 up to the scatter of 1,000 draws (5%).
-    values = np.random.default_rng(0).normal(size=400)
-    estimate = intervals.from_bootstrap(values, np.mean)
-    error = values.std() / 20
-    assert estimate.high - estimate.value == pytest.approx(1.96 * error, rel=0.12)
-    assert estimate.value - estimate.low == pytest.approx(1.96 * error, rel=0.12)
-
-
-def test_a_fit_gives_its_interval_and_a_refusal_gives_none() -> None:
-    t = np.arange(1, 2001)
-    estimate = intervals.from_fit(fit_power_law(t, 3.0 * t**-0.5))
-    assert estimate is not None
-    assert estimate.low <= 0.5 <= estimate.high
-    assert estimate.value == pytest.approx(0.5, abs=1e-6)
-    assert intervals.from_fit(fit_power_law(t, np.exp(-t / 300))) is None
 
 
 def test_the_page_of_claims_says_what_the_reports_hold(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from helpers import assert_one_line_error
+from legends import legend_texts
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
+from tight_frames import pentagon_and_digon
 
 from jaxsup import plot
 from jaxsup.reproduce.analysis import acceleration_panels, capacities, phases
@@ -25,12 +27,6 @@ from jaxsup.spectral import frame
 
 def axis() -> Axes:
     return plot.new_figure()[1]
-
-
-def words_of(ax: Axes) -> list[str]:
-    legend = ax.get_legend()
-    assert legend is not None
-    return [text.get_text() for text in legend.get_texts()]
 
 
 def kinds() -> xr.Dataset:
@@ -52,7 +48,7 @@ def kinds() -> xr.Dataset:
 
 def test_exponents_stand_against_theory_with_their_intervals() -> None:
     ax = no_superposition.draw_against_theory(kinds(), axis())
-    assert set(words_of(ax)) == {
+    assert set(legend_texts(ax)) == {
         "linear student",
         "ReLU student, bias",
         "exact linear curve, same windows",
@@ -67,7 +63,7 @@ def test_a_speed_up_is_drawn_as_far_as_both_reach() -> None:
     gains = np.array([[2.0, 4.0, np.nan], [np.nan] * 3])
     levels = np.array([0.5, 0.1, 0.01])
     ax = acceleration_panels.draw_speed_up(levels, gains, axis(), labels=["one", "two"])
-    assert words_of(ax) == ["one", "two: not reached by both"]
+    assert legend_texts(ax) == ["one", "two: not reached by both"]
     drawn = next(line for line in ax.get_lines() if line.get_label() == "one")
     np.testing.assert_array_equal(drawn.get_xdata(), [0.5, 0.1])
     np.testing.assert_array_equal(drawn.get_ydata(), [2, 4])
@@ -77,7 +73,7 @@ def test_a_speed_up_is_drawn_as_far_as_both_reach() -> None:
 def test_learning_times_count_what_is_not_learned_and_show_the_guide() -> None:
     times = np.array([[3.0, 12.0, np.inf]])
     ax = anatomy.draw_learning_times(np.arange(1.0, 4), times, axis(), labels=["linear"])
-    assert words_of(ax) == ["linear (1 not learned)", "one by one: t ~ i^1.5"]
+    assert legend_texts(ax) == ["linear (1 not learned)", "one by one: t ~ i^1.5"]
     guide = [3, 3 * 2**1.5, 3 * 3**1.5]
     np.testing.assert_allclose(np.asarray(ax.get_lines()[-1].get_ydata()), guide)
 
@@ -117,7 +113,7 @@ def test_levels_beyond_the_named_ones_are_counted() -> None:
         for loss in np.arange(1.0, 9.0).tolist()
     ]
     ending = energy_levels.Ending(5, 2, losses, levels)
-    words = words_of(energy_levels.draw_levels(ending, axis()))
+    words = legend_texts(energy_levels.draw_levels(ending, axis()))
     assert words[0] == "1 (24%): shape 1"
     assert len(words) == 6
     assert words[-1] == "3 rarer levels"
@@ -128,7 +124,7 @@ def test_bars_of_shares_fill_the_whole() -> None:
     ax = draw_geometry_shares([1.0, 2.0], shares, axis())
     heights = np.sum([[bar.get_height() for bar in layer] for layer in ax.containers], axis=0)
     np.testing.assert_allclose(heights, 100)
-    assert set(words_of(ax)) == {"digon", "pentagon", "irregular"}
+    assert set(legend_texts(ax)) == {"digon", "pentagon", "irregular"}
     assert_one_line_error(
         lambda: draw_geometry_shares([2.0, 1.0], shares, axis()),
         "inverse_density: expected two or more rising",
@@ -136,11 +132,7 @@ def test_bars_of_shares_fill_the_whole() -> None:
 
 
 def test_capacities_stand_beside_the_values_of_known_geometries() -> None:
-    angles = 2 * np.pi * np.arange(5) / 5
-    W = np.zeros((3, 8))
-    W[:2, :5] = np.cos(angles), np.sin(angles)
-    W[2, 5:7] = 1, -1
-    values = np.asarray(frame.capacities(W))
+    values = np.asarray(frame.capacities(pentagon_and_digon()))
     networks = np.stack([values, values])
     ax = capacities.draw_capacities(networks, axis(), inverse_density=np.array([1.0, 4.0]))
     *guides, points = ax.get_lines()
@@ -174,7 +166,7 @@ def test_the_plateau_is_median_and_range_against_inverse_density() -> None:
     assert np.asarray(guide.get_ydata())[0] == 0.5
     np.testing.assert_allclose(np.asarray(line.get_data()), [[1, 2, 10], [1.1, 0.7, 0.5]])
     assert ax.get_xscale() == "log"
-    assert words_of(ax) == ["range of 3 seeds", "median"]
+    assert legend_texts(ax) == ["range of 3 seeds", "median"]
 
 
 def exact_losses(s: Any, r: Any) -> np.ndarray:
@@ -195,7 +187,7 @@ def test_phases_and_their_boundaries_agree_with_the_exact_losses() -> None:
         np.testing.assert_allclose(losses[tied[0]], losses[tied[1]], rtol=1e-12)
         np.testing.assert_allclose(losses.min(0), losses[tied[0]], rtol=1e-12)
     np.testing.assert_allclose([lower[:, -1], upper[:, -1], between[:, 0]], [[4 / 7, 1]] * 3)
-    assert words_of(ax) == [*phases.PHASES, "boundary by exact losses"]
+    assert legend_texts(ax) == [*phases.PHASES, "boundary by exact losses"]
     left, right = ax.get_xlim()
     assert left > right  # sparser to the right, as in the literature
 
@@ -206,7 +198,7 @@ def test_what_is_no_known_phase_stays_white_and_is_in_the_legend() -> None:
     ax = phases.draw_phases(s, r, outcomes, axis())
     array = np.ma.asarray(next(c for c in ax.collections if isinstance(c, QuadMesh)).get_array())
     assert np.ma.getmaskarray(array).tolist() == [[False, True], [False, False]]
-    assert words_of(ax)[:3] == ["extra feature dropped", "antipodal pair", "none of these"]
+    assert legend_texts(ax)[:3] == ["extra feature dropped", "antipodal pair", "none of these"]
 
 
 def test_phases_differ_in_lightness() -> None:

@@ -86,7 +86,7 @@ def test_parts_are_the_rows_that_they_say(parts: Parts) -> None:
     assert [(each.a, each.b) for each in parts.ladders] == [(1.1, 0), (1.1, 0.5), (2, 0), (2, 0.5)]
     assert parts.ladders[0].table["features"].tolist() == [32, 64, 128, 256]
     assert parts.ladders[1].table["features"].tolist() == [32, 64, 128]
-    np.testing.assert_allclose(parts.pairs("last")[:, 0], 1 - 2 / 64)
+    np.testing.assert_allclose(parts.pairs[:, 0], 1 - 2 / 64)
 
 
 def test_the_planted_effect_decides_all(parts: Parts) -> None:

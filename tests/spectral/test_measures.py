@@ -5,7 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
-from tight_frames import MATRICES, TIGHT, close, host, pad, polygon, rotation, stack
+from tight_frames import (
+    MATRICES,
+    TIGHT,
+    close,
+    host,
+    pad,
+    polygon,
+    rotation,
+    stack,
+    uneven_tight_frame,
+)
 
 from jaxsup import spectral
 from jaxsup.spectral.measures import binned_entropies, linear_law, summarize_measures
@@ -25,13 +35,6 @@ SINGULAR = {
     "binned": "binned_entropy",
 }
 EACH = (*SINGULAR, "eigenvalue_deviations")
-
-
-def uneven_tight_frame(dimension, count, eigenvalue, seed):
-    """Columns of different norms with W W^T = eigenvalue I: random ones, whitened."""
-    W = np.random.default_rng(seed).standard_normal((dimension, count))
-    values, vectors = np.linalg.eigh(W @ W.T)
-    return np.sqrt(eigenvalue) * vectors @ np.diag(values**-0.5) @ vectors.T @ W
 
 
 def entropy(shares):

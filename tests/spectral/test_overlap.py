@@ -1,34 +1,15 @@
 """Cosines of pairs of features, against all pairs one by one and the Welch bound."""
 
 import itertools
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tight_frames import close, harmonic, polygon, simplex
 
 from jaxsup.spectral import overlap
 from jaxsup.spectral.overlap import mean_squared_cosine_on_host, welch_bound
-
-close = partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-10)
-
-
-def polygon(sides):
-    angles = 2 * np.pi * np.arange(sides) / sides
-    return np.stack([np.cos(angles), np.sin(angles)])
-
-
-def simplex(dimension):
-    centered = np.eye(dimension + 1) - 1 / (dimension + 1)
-    return np.linalg.svd(centered)[2][:dimension] * np.sqrt((dimension + 1) / dimension)
-
-
-def harmonic(rng, dimension, count):
-    """Real harmonic frame: random distinct frequencies of the cyclic group, unit columns."""
-    frequencies = rng.choice(np.arange(1, (count + 1) // 2), dimension // 2, replace=False)
-    angles = 2 * np.pi * frequencies[:, None] * np.arange(count)[None, :] / count
-    return np.concatenate([np.cos(angles), np.sin(angles)]) * np.sqrt(2 / dimension)
 
 
 @pytest.mark.parametrize("block", [1, 7, 40, 2048])

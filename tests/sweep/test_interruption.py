@@ -70,13 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(signal.SIGKILL, id="kill", marks=pytest.mark.extended),
-        pytest.param(signal.SIGTERM, id="terminate", marks=pytest.mark.extended),
-    ],
-)
+@pytest.mark.extended
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "terminate"])
 def test_interrupted_at_random_moments_it_ends_with_the_same_bits(folder, tmp_path, number):
     moments = random.Random(int(number))
     seconds = float((folder / "seconds").read_text())

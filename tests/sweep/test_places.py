@@ -71,7 +71,7 @@ def test_where_the_system_does_not_tell_the_part_is_kept_beside(tmp_path, monkey
     assert os.listdir(tmp_path / "store.rescued") == ["mine"]
 
 
-def test_another_sweep_that_takes_the_place_is_not_written_into(tmp_path, whole):
+def test_another_sweep_that_takes_the_place_is_not_written_into(tmp_path):
     path, moved = tmp_path / "store", tmp_path / "elsewhere"
 
     def swap() -> None:

@@ -27,7 +27,7 @@ def reference() -> xr.Dataset:
     return jaxsup.run(jaxsup.Sweep(relu(), AXES, SEEDS), widths=1)
 
 
-def test_dataset_is_labelled(reference):
+def test_dataset_is_labeled(reference):
     assert reference["loss"].dims == (*AXES, "seed", "step")
     assert reference["loss"].shape == (2, 3, 2, 3, 4)
     assert reference["status"].dims == (*AXES, "seed")

@@ -140,7 +140,7 @@ def test_each_mistake_is_one_line(case: str, tmp_path) -> None:
     assert_one_line_error(lambda: read_sweep(file), message)
 
 
-def test_the_stop_is_not_passed(tmp_path) -> None:
+def test_the_stop_is_not_passed() -> None:
     """Counts of `range` are Python's for every small start, stop and step."""
     for start in range(-3, 4):
         for stop in range(-3, 4):

@@ -62,9 +62,7 @@ QUICK = (4, 7)
         pytest.param(
             count,
             chunk,
-            marks={QUICK: pytest.mark.compiler, (2, 1): pytest.mark.extended}.get(
-                (count, chunk), pytest.mark.extended
-            ),
+            marks=pytest.mark.compiler if (count, chunk) == QUICK else pytest.mark.extended,
         )
         for count, chunk in ((1, 7), (1, None), (2, 1), (2, 64), QUICK, (4, None))
     ],

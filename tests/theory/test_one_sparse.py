@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 from scipy import optimize
+from tight_frames import polygon
 
 from jaxsup import theory
 from jaxsup.theory.one_sparse import one_sparse_errors, one_sparse_errors_from_gram
@@ -101,11 +102,6 @@ def test_errors_with_a_teacher_gain_equal_quadrature(x64, gain):
             result = one_sparse_errors_from_gram([[response]], [bias], gains=[gain])
             expected = quadrature(response, bias, gain)
             assert result[0] == pytest.approx(expected, rel=1e-13, abs=1e-15), (response, bias)
-
-
-def polygon(corners):
-    angles = 2 * np.pi * np.arange(corners) / corners
-    return np.stack([np.cos(angles), np.sin(angles)])
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import jaxsup
 from jaxsup.experiment.record import Record
 
 
-def test_a_diverged_run_is_a_status_and_disturbs_no_neighbour():
+def test_a_diverged_run_is_a_status_and_disturbs_no_neighbor():
     student = jaxsup.Student(6, "identity", core_scale=0, bias=False)
     rates, calm = jnp.array([0.1, 1e3, 0.3]), jnp.array([0.1, 0.2, 0.3])
     steps = 60

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cards import card
 from jax.extend.random import threefry_2x32
+from update_cases import assert_same_gradient
 
 import jaxsup
 from jaxsup._internal.precision import products_on
@@ -74,8 +75,7 @@ def test_what_there_is_no_room_for_is_dropped_by_both():
     arguments = case, tables, learned, frozen, jax.random.key(3)
     expected = choose_update(case).gradient(*arguments)
     ours = fused.fused_gradient(*arguments, interpret=True)
-    for theirs, own in zip(jax.tree.leaves(expected), jax.tree.leaves(ours), strict=True):
-        np.testing.assert_allclose(own, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
+    assert_same_gradient(ours, expected)
 
 
 PADDED = jaxsup.Student(5, core_scale=0.3, bias_scale=0.2)
@@ -113,8 +113,7 @@ def test_the_kernel_gives_the_gradient_of_the_other_updates(changes):
 
     expected, ours = jax.jit(jax.vmap(gradients))(jax.random.split(jax.random.key(0), 3))
     assert jax.tree.structure(expected) == jax.tree.structure(ours)
-    for theirs, own in zip(jax.tree.leaves(expected), jax.tree.leaves(ours), strict=True):
-        np.testing.assert_allclose(own, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
+    assert_same_gradient(ours, expected)
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def pentagon() -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)])
 
 
-def test_an_exactly_degenerate_frame_is_localised() -> None:
+def test_an_exactly_degenerate_frame_is_localized() -> None:
     assert measure("localization", pentagon()) == pytest.approx(1, abs=1e-5)
     assert measure("saturation", pentagon()) == pytest.approx(1, abs=1e-5)
     assert measure("eigenvalue_spread", pentagon()) == pytest.approx(0, abs=1e-5)

@@ -115,7 +115,7 @@ def test_pairs_of_features_are_independent(samples, name):
 
 
 @pytest.mark.parametrize("name", laws())
-def test_values_have_their_law_whatever_feature_and_neighbours(samples, name):
+def test_values_have_their_law_whatever_feature_and_neighbors(samples, name):
     x, law = samples[name], LAWS[name]
     values = x[x != 0]
     if law.values == "sign":

@@ -8,12 +8,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from update_cases import LARGE, SMALL, STUDENTS, all_samples, experiment, plain_gradient, split
+from update_cases import (
+    LARGE,
+    SMALL,
+    STUDENTS,
+    all_samples,
+    assert_errors_are_plain,
+    assert_gradient_is_plain,
+    assert_gradient_is_the_mean,
+    experiment,
+    plain_gradient,
+    split,
+)
 
 import jaxsup
 from jaxsup.experiment.experiment import initial_parameters
 from jaxsup.training.evaluation import estimated_errors
-from jaxsup.training.losses import loss_weights
 from jaxsup.training.updates import Dense, Gathered, Population, TiedClosedForm, choose_update
 
 pytestmark = pytest.mark.usefixtures("full_precision")
@@ -131,11 +141,7 @@ def test_the_sparse_gradient_is_that_of_the_plain_loss(case, update):
     batch = tables.draw(key)
     assert batch.rows < batch.batch  # some empty samples are not listed
     gradient = jax.jit(lambda *arrays: update.gradient(*arrays))(case, tables, learned, frozen, key)
-    expected = plain_gradient(case, all_samples(batch), learned, frozen)
-    assert jax.tree.structure(gradient) == jax.tree.structure(expected)
-    for ours, plain in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
-        assert np.abs(plain).max() > 1e-5
-        np.testing.assert_allclose(ours, plain, rtol=0, atol=2e-6 * np.abs(plain).max())
+    assert_gradient_is_plain(gradient, case, all_samples(batch), learned, frozen)
 
 
 @pytest.mark.parametrize(("case", "update"), list(cases()))
@@ -144,16 +150,8 @@ def test_sparse_errors_are_those_of_the_plain_loss(case, update):
     key = jax.random.key(6)
     tables = update.prepare(case, 200)
     estimate = jax.jit(functools.partial(estimated_errors, case, update))
-    errors, stderr = estimate(parameters, key, tables)
     x = all_samples(tables.draw(jax.random.fold_in(key, 0)))
-    with jax.enable_x64(True):
-        wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), parameters)
-        outputs = np.asarray(case.student.outputs(wide, jnp.asarray(x)))
-        squares = (outputs - np.asarray(case.teacher.targets(jnp.asarray(x)))) ** 2
-    np.testing.assert_allclose(errors, squares.mean(axis=0), rtol=1e-5, atol=1e-9)
-    weights = loss_weights(case.features.count, case.importance, case.reduction)
-    losses = squares @ np.asarray(weights, np.float64)
-    np.testing.assert_allclose(stderr, losses.std(ddof=1) / 200**0.5, rtol=1e-5)
+    assert_errors_are_plain(estimate(parameters, key, tables), case, x, parameters)
 
 
 def test_the_gradient_by_hand():
@@ -206,7 +204,6 @@ def test_the_dense_gradient_is_that_of_the_plain_loss(name):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kind", ["linear", "one-active", "tied"])
 def test_exact_gradients_are_those_of_the_errors_of_many_samples(kind, bias):
-    """The mean gradient over 2^18 samples in float64: within 5 standard errors, from 64 batches."""
     student = {
         "linear": jaxsup.Student(3, "untied", core_scale=0.5, bias=bias, activation="identity"),
         "one-active": jaxsup.Student(3, "untied", core_scale=0.5, bias=bias, bias_scale=0.2),
@@ -216,12 +213,4 @@ def test_exact_gradients_are_those_of_the_errors_of_many_samples(kind, bias):
     case = experiment(student, 6, features=law, gradient="exact", importance=0.9)
     update = choose_update(case)
     assert isinstance(update, TiedClosedForm if kind == "tied" else Population)
-    key = jax.random.key(8)
-    learned, frozen = split(case, initial_parameters(case, key))
-    exact = update.gradient(case, update.prepare(case, 1), learned, frozen, key)
-    x = np.asarray(law.sample_batch(key, 2**18), np.float64)
-    batches = plain_gradient(case, x.reshape(64, -1, 6), learned, frozen)
-    for ours, pieces in zip(*map(jax.tree.leaves, (exact, batches)), strict=True):
-        error = np.std(pieces, axis=0, ddof=1) / 8
-        assert (np.abs(ours - np.mean(pieces, axis=0)) < 5 * error + 1e-6).all()
-        assert error.max() < 0.05 * np.abs(ours).max()
+    assert_gradient_is_the_mean(case, update)

@@ -1,10 +1,19 @@
 """Updates on groups, trees and any frequencies: the right one, its gradient and its errors."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from update_cases import LARGE, SMALL, STUDENTS, all_samples, experiment, plain_gradient, split
+from update_cases import (
+    LARGE,
+    SMALL,
+    STUDENTS,
+    all_samples,
+    assert_errors_are_plain,
+    assert_gradient_is_plain,
+    assert_gradient_is_the_mean,
+    experiment,
+    split,
+)
 
 import jaxsup
 from jaxsup.experiment.experiment import initial_parameters
@@ -57,19 +66,9 @@ def test_gradient_and_errors_are_those_of_the_plain_loss(name):
     learned, frozen = split(case, parameters)
     tables = update.prepare(case, case.batch_size)
     gradient = update.gradient(case, tables, learned, frozen, key)
-    expected = plain_gradient(case, all_samples(tables.draw(key)), learned, frozen)
-    for ours, plain in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
-        assert np.abs(plain).max() > 1e-5
-        np.testing.assert_allclose(ours, plain, rtol=0, atol=2e-6 * np.abs(plain).max())
-    errors, stderr = estimated_errors(case, update, parameters, key)
+    assert_gradient_is_plain(gradient, case, all_samples(tables.draw(key)), learned, frozen)
     x = all_samples(tables.draw(jax.random.fold_in(key, 0)))
-    with jax.enable_x64(True):
-        wide = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), parameters)
-        outputs = np.asarray(case.student.outputs(wide, jnp.asarray(x)))
-        squares = (outputs - np.asarray(case.teacher.targets(jnp.asarray(x)))) ** 2
-    np.testing.assert_allclose(errors, squares.mean(axis=0), rtol=1e-5, atol=1e-9)
-    losses = 0.5 * squares.sum(axis=1)
-    np.testing.assert_allclose(stderr, losses.std(ddof=1) / 200**0.5, rtol=1e-5)
+    assert_errors_are_plain(estimated_errors(case, update, parameters, key), case, x, parameters)
 
 
 def test_what_is_often_active_is_drawn_densely_and_says_why():
@@ -91,16 +90,7 @@ def test_a_subclass_is_drawn_as_it_says():
 @pytest.mark.extended
 @pytest.mark.parametrize("relation", ["correlated", "anticorrelated"])
 def test_exact_gradients_are_those_of_the_errors_of_many_samples(relation):
-    """The mean gradient over 2^18 samples in float64: within 5 standard errors, from 64 batches."""
     student = jaxsup.Student(3, "untied", core_scale=0.5, bias_scale=0.2, activation="identity")
     law = GroupedFeatures(6, 2, relation, 0.3, 0.5)
     case = experiment(student, 6, features=law, gradient="exact", importance=0.9)
-    update, key = choose_update(case), jax.random.key(8)
-    learned, frozen = split(case, initial_parameters(case, key))
-    exact = update.gradient(case, update.prepare(case, 1), learned, frozen, key)
-    x = np.asarray(law.sample_batch(key, 2**18), np.float64)
-    batches = plain_gradient(case, x.reshape(64, -1, 6), learned, frozen)
-    for ours, pieces in zip(*map(jax.tree.leaves, (exact, batches)), strict=True):
-        error = np.std(pieces, axis=0, ddof=1) / 8
-        assert (np.abs(ours - np.mean(pieces, axis=0)) < 5 * error + 1e-6).all()
-        assert error.max() < 0.05 * np.abs(ours).max()
+    assert_gradient_is_the_mean(case, choose_update(case))

@@ -15,13 +15,8 @@ from jaxsup.experiment.record import Record
 from jaxsup.training.updates import choose_update
 
 
-@pytest.mark.parametrize(
-    "count",
-    [
-        pytest.param(SMALL, marks=pytest.mark.extended),
-        pytest.param(LARGE, marks=pytest.mark.extended),
-    ],
-)
+@pytest.mark.extended
+@pytest.mark.parametrize("count", [SMALL, LARGE])
 def test_runs_on_sparse_and_dense_samples_have_one_law(count):
     """Mean losses over 96 seeds of two samplings, at every recorded step: two-sided z tests."""
     curves = {}

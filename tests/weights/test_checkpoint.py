@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
+from tight_frames import pentagon_and_digon
 
 from jaxsup import spectral
 from jaxsup.spectral.nulls import gaussian_null
@@ -21,11 +22,7 @@ def gaussian(seed: int, latent: int, features: int) -> np.ndarray:
 
 def frame_of_two(turned: int = 5) -> np.ndarray:
     """A pentagon and a digon in three dimensions, turned, and a column of zeros."""
-    angles = 2 * np.pi * np.arange(5) / 5
-    W = np.zeros((3, 8))
-    W[:2, :5] = np.cos(angles), np.sin(angles)
-    W[2, 5:7] = 1, -1
-    return np.linalg.qr(gaussian(turned, 3, 3))[0] @ W
+    return np.linalg.qr(gaussian(turned, 3, 3))[0] @ pentagon_and_digon()
 
 
 MATRICES = {

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import assert_one_line_error
+from tight_frames import polygon, stack
 
 from jaxsup.geometry import classify
 from jaxsup.weights import checked, coherence
@@ -16,21 +17,10 @@ from jaxsup.weights.diagnosis import diagnose, largest_features
 from jaxsup.weights.files.read import read_weights
 
 
-def polygon(n: int, radius: float = 1.0) -> np.ndarray:
-    """Corners of a regular polygon as columns."""
-    angles = 2 * np.pi * np.arange(n) / n
-    return radius * np.stack([np.cos(angles), np.sin(angles)])
-
-
 def planted_matrix() -> np.ndarray:
     """A pentagon, a triangle of radius 1.2, two digons and a zero column, turned at random."""
     digon = np.asarray([[1.0, -1.0]])
-    blocks = [polygon(5), polygon(3, 1.2), digon, digon, np.zeros((0, 1))]
-    W = np.zeros((sum(len(b) for b in blocks), sum(b.shape[1] for b in blocks)))
-    row = column = 0
-    for block in blocks:
-        W[row : row + len(block), column : column + block.shape[1]] = block
-        row, column = row + len(block), column + block.shape[1]
+    W = stack(polygon(5), 1.2 * polygon(3), digon, digon, np.zeros((0, 1)))
     return np.linalg.qr(np.random.default_rng(0).standard_normal((6, 6)))[0] @ W
 
 

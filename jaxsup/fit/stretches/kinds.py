@@ -189,7 +189,7 @@ def suspect_end(curve: Curve, lines: Lines, noise: Noise, core: Core) -> list[Ta
     """Bent laws that fit the last piece better than its line by more than one variance."""
     cost = float(lines.cost[core.first, core.last])
     tails = (
-        fit_floor(curve, noise.total, core.first, least_visible=0.0),
+        fit_floor(curve, noise.total, core.first),
         fit_cutoff(curve, noise.total, core.first),
     )
     return [tail for tail in tails if tail is not None and cost - tail.cost > noise.inflation]

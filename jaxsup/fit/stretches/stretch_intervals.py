@@ -12,7 +12,6 @@ from jaxsup.fit.stretches.kinds import Core
 from jaxsup.fit.stretches.segmentation import Piece
 from jaxsup.fit.stretches.tails import Tail
 
-_MOST_ERROR = 0.5  # of a bend's logarithm: beyond, the bend is hardly seen, and it is small
 _BORROWED = 6  # degrees of freedom that a short stretch has of the whole curve's noise
 
 

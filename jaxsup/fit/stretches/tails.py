@@ -16,7 +16,6 @@ _RATIO = float(np.log(_EXPONENTS[1] / _EXPONENTS[0]))
 _REFINEMENTS = [np.linspace(-1, 1, 13) * _RATIO / 6**level for level in range(3)]
 _LARGEST = 50.0  # change of log L that is looked at: products stay finite
 _WORST = 1e12  # condition of a matrix that is inverted
-_LEAST_VISIBLE = 2.0  # a floor's share of the last loss / its standard error
 
 
 class Tail(NamedTuple):
@@ -41,12 +40,7 @@ class Tail(NamedTuple):
     folds: float
 
 
-def fit_floor(
-    curve: Curve,
-    variance: Float[np.ndarray, " points"],
-    first: int,
-    least_visible: float = _LEAST_VISIBLE,
-) -> Tail | None:
+def fit_floor(curve: Curve, variance: Float[np.ndarray, " points"], first: int) -> Tail | None:
     """c + A t^-alpha, c > 0, from bin `first` on; None where there is no such floor.
 
     At each alpha of a grid, and then of a finer one, c and A follow from least squares of the
@@ -66,11 +60,8 @@ def fit_floor(
     share = law / (offset[place] + law)
     # Standard errors at the best fit, in log A, alpha and log c.
     design = np.stack([share, share * shape * exponent, 1 - share]) / np.sqrt(v)
-    information = design @ design.T
-    if np.linalg.cond(information) > _WORST:
-        return None
-    error = math.sqrt(float(np.linalg.inv(information)[2, 2]))
-    if error * least_visible > 1:
+    error = _last_error(design)
+    if error is None:
         return None
     scale = math.exp(float(y[0]))
     return Tail("floor", cost, exponent, exponent * share, scale * float(offset[place]), error, 0.0)
@@ -86,11 +77,18 @@ def fit_cutoff(curve: Curve, variance: Float[np.ndarray, " points"], first: int)
         return None
     cost = float(np.sum((y * w - solution @ design) ** 2))
     exponent, rate = float(solution[1]), float(solution[2])
+    error = _last_error(design)
+    if error is None:
+        return None
+    return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, error / rate, rate)
+
+
+def _last_error(design: Float[np.ndarray, "3 points"]) -> float | None:
+    """Standard error of the last of three parameters; None where they are not told apart."""
     information = design @ design.T
     if np.linalg.cond(information) > _WORST:
         return None
-    error = math.sqrt(float(np.linalg.inv(information)[2, 2])) / rate
-    return Tail("cut-off", cost, exponent, exponent + rate * time, 0.0, error, rate)
+    return math.sqrt(float(np.linalg.inv(information)[2, 2]))
 
 
 def _search_floor(

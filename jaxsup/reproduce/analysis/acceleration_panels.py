@@ -28,6 +28,8 @@ from jaxsup.reproduce.analysis.acceleration_table import (
     SAME_WINDOW,
     SMALL,
     UNIT,
+    laws_of,
+    limit_of,
 )
 from jaxsup.reproduce.analysis.speed_ups import LEVELS
 
@@ -50,7 +52,7 @@ _SHORT = {
 def draw(table: Table) -> Figure:
     """Six panels; of several ratios N/K the smallest above 1 is drawn."""
     ratio = min(each.ratio for each in table.ratios)
-    laws = list(dict.fromkeys((row.a, row.b) for row in table.rows))
+    laws = laws_of(table.rows)
     figure, axes = plot.new_figure(3, rows=2, width=4.8, height=3.9)
     first = [row for row in table.rows if (row.a, row.b) == laws[0]]
     exponents = [each for each in table.ratios if each.ratio == ratio]
@@ -136,14 +138,10 @@ def _mark_laws(
 @styled
 def draw_ratios(ratios: Sequence[Ratio], ax: Axes) -> Axes:
     """Each law's ratio over every reference, with its interval; bars: about 1 over the limit."""
-    laws = list(dict.fromkeys((each.a, each.b) for each in ratios))
+    laws = laws_of(ratios)
     names = list(_SHORT)
     for place, law in enumerate(laws):
-        limit = next(
-            each.denominator.value
-            for each in ratios
-            if (each.a, each.b, each.reference) == (*law, LIMIT)
-        )
+        limit = limit_of(ratios, law)
         label = "published: (1 ± 0.2) over the limit" if place == 0 else None
         band: Any = {"color": GUIDE, "alpha": 0.18, "linewidth": 0}
         ax.fill_between([place - 0.42, place + 0.42], 0.8 / limit, 1.2 / limit, label=label, **band)
@@ -243,7 +241,7 @@ def draw_ends(rows: Sequence[Row], ax: Axes) -> Axes:
     """The last loss against the step size, and thin, what dead outputs hold of it."""
     _against_rate([row for row in rows if row.kind != LINEAR], ax, lambda row: row.end)
     lost = [row for row in rows if row.kind == RELU]
-    for position, law in enumerate(dict.fromkeys((row.a, row.b) for row in lost)):
+    for position, law in enumerate(laws_of(lost)):
         points = [
             (row.learning_rate, float((row.end * row.dead.share).mean()))
             for row in lost
@@ -272,7 +270,7 @@ def _against_rate(
         LINEAR: {"marker": "x", "linestyle": ":"},
     }
     names = {RELU: "W = I, ReLU", RANDOM: "random W, ReLU, K = N", LINEAR: "W = I, linear"}
-    for position, law in enumerate(dict.fromkeys((row.a, row.b) for row in rows)):
+    for position, law in enumerate(laws_of(rows)):
         for kind, shape in shapes.items():
             group = [r for r in rows if (r.a, r.b, r.kind, r.ratio) == (*law, kind, 1.0)]
             chosen = [r for r in group if any(r.whole) and np.isfinite(values(r)).all()]

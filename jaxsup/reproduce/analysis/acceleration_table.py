@@ -166,13 +166,20 @@ def measure(dataset: xr.Dataset, sweep: Sweep) -> Table:
         for law in range(sweep.shape[0])
         for arrangement in range(sweep.shape[1])
     ]
-    laws = [[row for row in rows if (row.a, row.b) == law] for law in _laws(rows)]
+    laws = [[row for row in rows if (row.a, row.b) == law] for law in laws_of(rows)]
     ratios = [ratio for law in laws for ratio in _ratios(law)]
     return Table(rows, ratios, [gain for law in laws for gain in _gains(law)])
 
 
-def _laws(rows: Sequence[Row]) -> list[tuple[float, float]]:
-    return list(dict.fromkeys((row.a, row.b) for row in rows))
+def laws_of(found: Sequence[Row] | Sequence[Ratio]) -> list[tuple[float, float]]:
+    """Every (a, b), in the order of the first that has it."""
+    return list(dict.fromkeys((each.a, each.b) for each in found))
+
+
+def limit_of(ratios: Sequence[Ratio], law: tuple[float, float]) -> float:
+    """(a + 2b - 1)/a of a law, as the ratio over it has it."""
+    found = (r for r in ratios if (r.a, r.b, r.reference) == (*law, LIMIT))
+    return next(found).denominator.value
 
 
 def _measure_row(dataset: xr.Dataset, sweep: Sweep, law: int, arrangement: int) -> Row:

@@ -39,7 +39,7 @@ def draw(parts: Parts, near: tuple[float, float]) -> Figure:
         near: exponents that count as about 1.
     """
     figure, axes = plot.new_figure(2, rows=2, width=6.2, height=4.3)
-    draw_atlas(atlas(parts.grid, "last"), axes[0, 0], near=near)
+    draw_atlas(atlas(parts.grid), axes[0, 0], near=near)
     title = f"last power law before the floor: N = {parts.base}, ReLU, SGD"
     axes[0, 0].set_title(title, pad=16)
     levels = parts.level_names
@@ -54,18 +54,17 @@ def draw(parts: Parts, near: tuple[float, float]) -> Figure:
     return figure
 
 
-def atlas(table: pd.DataFrame, response: str) -> pd.DataFrame:
-    """A row a student and a column a law: the response of a grid at one size.
+def atlas(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a student and a column a law: the exponent of the last power law, at one size.
 
     Arguments:
         table: one row a student and law.
-        response: column of the table.
     """
     rows = table.to_dict("records")
     students = [_student(row["embedding"], row["ratio"]) for row in rows]
     named = table.assign(student=students, law=[(row["a"], row["b"]) for row in rows])
     order = sorted(dict.fromkeys(students), key=lambda name: (name[0] != "W", students.index(name)))
-    grid = named.pivot(index="student", columns="law", values=response)
+    grid = named.pivot(index="student", columns="law", values="last")
     laws = sorted(set(named["law"]), key=lambda law: (law[1], law[0]))
     return grid.reindex(index=order, columns=pd.Index(laws, tupleize_cols=False))
 

@@ -64,11 +64,12 @@ class Parts(NamedTuple):
         levels = list(dict.fromkeys(self.screen[factor]))
         return " → ".join(describe_level(factor, level) for level in (levels[0], levels[-1]))
 
-    def pairs(self, response: str) -> Float[np.ndarray, "laws 2"]:
-        """A response in superposition, at the smallest N/K, and with W = I, where both exist."""
+    @property
+    def pairs(self) -> Float[np.ndarray, "laws 2"]:
+        """Last exponents at the smallest N/K, frozen, and with W = I, where both exist."""
         frozen, laws = self.frozen, ["a", "b"]
-        crowded = frozen.loc[frozen["ratio"] == frozen["ratio"].min()].set_index(laws)[response]
-        plain = self.grid.loc[self.grid["embedding"] == "identity"].set_index(laws)[response]
+        crowded = frozen.loc[frozen["ratio"] == frozen["ratio"].min()].set_index(laws)["last"]
+        plain = self.grid.loc[self.grid["embedding"] == "identity"].set_index(laws)["last"]
         both = pd.concat([crowded, plain], axis=1, join="inner").dropna()
         return both.to_numpy(np.float64)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from jaxsup import fit
+from jaxsup.fit.single.result import json_safe
 from jaxsup.reproduce.analysis.atlas_design import AtlasSweep, Setting
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def measure_curves(
     first, last = regimes.first, regimes.last_before_floor
     steepest, error, time, rising = measure_steepest(steps, loss)
     return Measured(
-        *_numbers(first, last, "exponent"),
+        *(math.nan if stretch is None else stretch.exponent for stretch in (first, last)),
         *(_error(stretch) for stretch in (first, last)),
         *(_time(stretch, rate) for stretch in (first, last)),
         laws=len(regimes.power_laws),
@@ -84,11 +85,6 @@ def measure_curves(
         steepest_time=rate * time,
         rising=rising,
     )
-
-
-def _numbers(first: Stretch | None, last: Stretch | None, name: str) -> tuple[float, float]:
-    found = [math.nan if each is None else getattr(each, name) for each in (first, last)]
-    return found[0], found[1]
 
 
 def _error(stretch: Stretch | None) -> float:
@@ -151,10 +147,5 @@ def _row(setting: Setting, measured: Measured) -> dict[str, Any]:
 
 def to_records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as JSON-safe mappings: NaN as None."""
-    return [
-        {
-            str(name): None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]
+    rows = table.to_dict("records")
+    return [{str(name): json_safe(value) for name, value in row.items()} for row in rows]

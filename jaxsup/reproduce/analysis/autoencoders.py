@@ -27,7 +27,7 @@ SHORTEST = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class AutoencoderScale:
-    """How large a sweep of autoencoders is, see `jaxsup.reproduce.toys.elhage_geometry`."""
+    """How large a sweep is: arguments of `jaxsup.reproduce.toys.elhage_geometry`."""
 
     features: int
     latent: int
@@ -41,13 +41,7 @@ class AutoencoderScale:
 def autoencoder_sweep(scale: AutoencoderScale, observables: Sequence[str]) -> Sweep:
     """The sweep over densities x starts, with observables along training and the last weights."""
     return toys.elhage_geometry(
-        features=scale.features,
-        latent=scale.latent,
-        instances=scale.instances,
-        optimizer=scale.optimizer,
-        steps=scale.steps,
-        batch_size=scale.batch_size,
-        seeds=scale.seeds,
+        **vars(scale),
         record=Record(
             points=24,
             observables=tuple(observables),

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup import plot
-from jaxsup.plot.style import COLORS, GUIDE, MARKERS, plain_log_axis, styled
+from jaxsup._internal.places import even_places
+from jaxsup.plot.style import COLORS, GUIDE, MARKERS, plain_log_axis, say_instead, styled
 from jaxsup.reproduce.analysis.capacity_claims import PRINTED, PUBLISHED_SIZE, STEP
 from jaxsup.reproduce.analysis.capacity_table import (
     QUANTITIES,
@@ -69,8 +70,7 @@ def draw(
 def shown_widths(rows: Sequence[Row]) -> list[int]:
     """Up to five widths, evenly over those that there are."""
     widths = sorted({row.latent for row in rows})
-    places = np.linspace(0, len(widths) - 1, min(len(widths), _MOST_WIDTHS)).round().astype(int)
-    return [widths[place] for place in places]
+    return [widths[place] for place in even_places(len(widths), _MOST_WIDTHS)]
 
 
 @styled
@@ -115,9 +115,7 @@ def draw_lines(rows: Sequence[Row], nulls: Float[np.ndarray, "lines 4"], ax: Axe
     """
     lines = np.concatenate([row.lines for row in rows])
     if not len(lines):
-        ax.set_axis_off()
-        text = "no eigenspace has a line:\n20 features and R² above 0.1"
-        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+        say_instead(ax, "no eigenspace has a line:\n20 features and R² above 0.1")
         return ax
     sparsity = np.concatenate([np.full(len(row.lines), row.sparsity) for row in rows])
     shades: Any = {"c": sparsity, "cmap": "viridis_r", "alpha": 0.6, "zorder": 3}
@@ -167,10 +165,9 @@ def draw_training(dataset: xr.Dataset, ax: Axes) -> Axes:
     latents = dataset["student.latent"].values
     width = int(np.argmin(np.abs(latents - dataset.sizes["feature"] / 9)))
     densities = dataset["features.density"].values
-    places = np.linspace(0, len(densities) - 1, min(6, len(densities))).round().astype(int)
     order = ("features.density", "seed", "step")
     values = 1 - dataset["saturation"].isel(width=width).transpose(*order)
-    for place, column in enumerate(places):
+    for place, column in enumerate(even_places(len(densities), 6)):
         y = np.nanmean(values[column].values, axis=0)
         color = COLORS[place % len(COLORS)]
         ax.plot(dataset["step"], y, color=color, label=f"S = {1 - densities[column]:.2f}")

@@ -173,21 +173,28 @@ def measure_rows(dataset: xr.Dataset) -> list[Row]:
     Arguments:
         dataset: of `jaxsup.reproduce.toys.capacity_sweep`.
     """
-    order = ("width", "features.density", "seed", "latent", "feature")
-    weights = dataset["embedding"].isel(kept_step=-1).transpose(*order)
     rows = []
-    for place, latent in enumerate(dataset["student.latent"].values.tolist()):
+    for width in range(dataset.sizes["width"]):
         for column, density in enumerate(dataset["features.density"].values.tolist()):
-            W = weights[place, column, :, :latent].values
-            W = W[np.isfinite(W).all(axis=(1, 2)) & W.any(axis=(1, 2))]
+            W = _last_weights(dataset, width, column)
             if len(W):
                 rows.append(_row(W, 1.0 - density))
     return rows
 
 
-def null_lines(rows: Sequence[Row], seed: int = 0) -> Float[np.ndarray, "lines 4"]:
+def _last_weights(
+    dataset: xr.Dataset, width: int, column: int
+) -> Float[np.ndarray, "networks latent features"]:
+    """Of one width and density, without networks that diverged or are zero."""
+    cell = dataset.isel({"kept_step": -1, "width": width, "features.density": column})
+    latent = int(cell["student.latent"])
+    W = cell["embedding"].transpose("seed", "latent", "feature").values[:, :latent]
+    return W[np.isfinite(W).all(axis=(1, 2)) & W.any(axis=(1, 2))]
+
+
+def null_lines(rows: Sequence[Row]) -> Float[np.ndarray, "lines 4"]:
     """The lines of a Gaussian matrix of each shape that there is, as `Row.lines` has them."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     shapes = sorted({(row.latent, row.features) for row in rows})
     drawn = [rng.standard_normal((1, *shape)).astype(np.float32) for shape in shapes]
     return np.concatenate([_row(W, 0.0).lines for W in drawn])
@@ -226,17 +233,10 @@ def measure_tolerances(
     """The curves of some sparsities at one width, and that of their Gaussian null."""
     width = dataset["student.latent"].values.tolist().index(latent)
     curves = []
-    for density, column in zip(
-        dataset["features.density"].values.tolist(),
-        range(dataset.sizes["features.density"]),
-        strict=True,
-    ):
+    for column, density in enumerate(dataset["features.density"].values.tolist()):
         if round(1 - density, 9) not in sparsities:
             continue
-        chosen = dataset["embedding"].isel({"kept_step": -1, "width": width})
-        chosen = chosen.isel({"features.density": column}).transpose("seed", "latent", "feature")
-        W = chosen.values[:, :latent]
-        W = W[np.isfinite(W).all(axis=(1, 2)) & W.any(axis=(1, 2))]
+        W = _last_weights(dataset, width, column)
         if len(W):
             curves.append(ToleranceCurve(round(1 - density, 9), _projections(W)))
     shape = (1, latent, dataset.sizes["feature"])

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHADES = {"power-law": COLORS[4], "crossover": COLORS[3], "plateau": COLORS[5], "cut-off": GUIDE}
-_LINE: Any = {"linewidth": 1.4}
 _DRAWN = OBSERVABLES[:2]
 _AXES = ("saturation (at most 1)", "spread (0: localized)")
 _LABELS: dict[str, str] = dict(zip(_DRAWN, _AXES, strict=True))

@@ -38,9 +38,6 @@ class Peak(NamedTuple):
     place: str
     step: Estimate | None
 
-    def __str__(self) -> str:
-        return self.place if self.step is None else f"{self.step.value:.0f}"
-
 
 class Course(NamedTuple):
     """The course of one observable; an estimate is over seeds, None where it cannot be known.

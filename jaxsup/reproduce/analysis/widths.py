@@ -57,22 +57,19 @@ def read_trained(dataset: xr.Dataset, sweep: Sweep) -> Trained:
     return Trained(losses, represented, overlaps)
 
 
-def long_features(
-    W: Float[np.ndarray, "latent features"], threshold: float = LONG
-) -> tuple[int, float]:
-    """How many columns are longer than the threshold, and their mean squared cosine.
+def long_features(W: Float[np.ndarray, "latent features"]) -> tuple[int, float]:
+    """How many columns are longer than `LONG`, and their mean squared cosine.
 
     The sum of cos^2 over all pairs, i = j too, is |F|^2 of the unit vectors, F = U U^T.
 
     Arguments:
         W: finite.
-        threshold: >= 0, in units of W.
 
     Returns:
         The number, and the mean over pairs; NaN for fewer than two columns.
     """
     norms = np.linalg.norm(W, axis=0)
-    long = norms > threshold
+    long = norms > LONG
     count = int(long.sum())
     if count < 2:
         return count, float("nan")

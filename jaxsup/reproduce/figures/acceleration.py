@@ -51,7 +51,7 @@ from jaxsup.reproduce.analysis import (
     acceleration_table,
     speed_ups,
 )
-from jaxsup.reproduce.analysis.acceleration_table import LIMIT, LINEAR, RELU
+from jaxsup.reproduce.analysis.acceleration_table import LIMIT, LINEAR, RELU, limit_of
 from jaxsup.reproduce.analysis.dead_outputs import OwnOutput
 from jaxsup.reproduce.registry import FIGURES
 
@@ -205,11 +205,7 @@ def claim_ratios(ratios: Sequence[Ratio]) -> list[Claim]:
     steepest = max((1 / r.denominator.value for r in ratios if r.reference == LIMIT), default=0.0)
     claims = []
     for ratio in ratios:
-        limit = next(
-            other.denominator.value
-            for other in ratios
-            if (other.a, other.b, other.reference) == (ratio.a, ratio.b, LIMIT)
-        )
+        limit = limit_of(ratios, (ratio.a, ratio.b))
         if ratio.reference != LIMIT and 1 / limit < steepest:
             continue
         low, high = (1 - TOLERANCE) / limit, (1 + TOLERANCE) / limit

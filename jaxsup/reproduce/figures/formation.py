@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from jaxsup.fit.intervals import Estimate
-    from jaxsup.reproduce.analysis.formation_table import Course, Row
+    from jaxsup.reproduce.analysis.formation_table import Row
 
 RATIO = 2
 """N/K."""
@@ -160,7 +160,7 @@ def _claims(row: Row) -> list[Claim]:
     low, high = formation_table.ABOUT_ONE
     share = f"share of saturation's change while the local exponent is {low:g} to {high:g}"
     rate = "local exponent and rate of saturation"
-    why = "" if course.delay else f"{_UNSTATED}; {_whose_peak(row, course)} of a seed is at an end"
+    why = "" if course.delay else f"{_UNSTATED}; {_whose_peak(row)} of a seed is at an end"
     return [
         _claim(f"step at which half of saturation's change is made{where}", row, half),
         _claim(f"{share} ({row.time_about_one:.0%} of log t)", row, course.about_one),
@@ -169,7 +169,7 @@ def _claims(row: Row) -> list[Claim]:
     ]
 
 
-def _whose_peak(row: Row, course: Course) -> str:
+def _whose_peak(row: Row) -> str:
     """Which of the two peaks is not within the curve for all seeds."""
     outside = row.steepest is None or row.steepest.place != "inside"
     return "the steepest loss" if outside else "the fastest saturation"

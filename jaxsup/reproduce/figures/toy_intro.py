@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Int
 from matplotlib import colormaps
 
 from jaxsup import AdamW, Sweep, WarmupCosine, plot
+from jaxsup._internal.places import even_places
 from jaxsup.fit import intervals
 from jaxsup.geometry import classify
 from jaxsup.geometry.census import composition
@@ -46,7 +47,7 @@ _DRAWN = 5
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """How large the experiment is."""
+    """How large the experiment is: arguments of `jaxsup.reproduce.toys.elhage_introduction`."""
 
     instances: int
     steps: int
@@ -138,15 +139,7 @@ class ToyIntro(AbstractFigure[Scale]):
 
     def configure(self, scale: Scale) -> Sweep:
         """The sweep over densities x starts."""
-        return toys.elhage_introduction(
-            features=FEATURES,
-            latent=LATENT,
-            instances=scale.instances,
-            optimizer=scale.optimizer,
-            steps=scale.steps,
-            batch_size=scale.batch_size,
-            seeds=scale.seeds,
-        )
+        return toys.elhage_introduction(features=FEATURES, latent=LATENT, **vars(scale))
 
     def measure(self, dataset: xr.Dataset, sweep: Sweep) -> Findings:
         """How many features are represented at each density, and as what."""
@@ -193,7 +186,7 @@ class ToyIntro(AbstractFigure[Scale]):
         self, records: Records, best: Float[np.ndarray, "densities latent features"]
     ) -> Figure:
         """The five feature vectors of the best start at some densities, and how many are held."""
-        rows = np.unique(np.linspace(0, len(records) - 1, _DRAWN).round().astype(int))
+        rows = even_places(len(records), _DRAWN)
         figure, axes = plot.new_figure(len(rows) + 1, width=2.7, height=3.1)
         for ax, row in zip(axes, rows.tolist(), strict=False):
             draw_directions(best[row], ax, reach=float(np.abs(best).max()))

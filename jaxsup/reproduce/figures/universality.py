@@ -250,7 +250,7 @@ def _median_claim(words: str, table: pd.DataFrame) -> Claim:
 
 def _spread_claim(parts: Parts) -> Claim:
     """Spread of last exponents over (a, b): frozen at the smallest N/K against W = I, paired."""
-    pairs, base = parts.pairs("last"), parts.base
+    pairs, base = parts.pairs, parts.base
     enough = len(pairs) > 2
     return Claim(
         f"spread of last power laws over (a, b), frozen at the smallest N/K over W = I, N = {base}",

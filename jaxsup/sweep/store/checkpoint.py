@@ -5,13 +5,13 @@ that does not fit is named and ignored: the part then starts again.
 """
 
 import dataclasses
-import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from jaxsup.sweep.store.files import digest_arrays
 from jaxsup.sweep.store.journal import write_atomically
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Checkpoint:
         plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         shapes = {name: array.shape for name, array in arrays.items()}
         plain = {name: array.reshape(shapes[name]) for name, array in plain.items()}
-        header = {**self.marks, "sha256": _checksum(plain)}
+        header = {**self.marks, "sha256": digest_arrays(plain)}
         write_atomically(self.path, save(plain, metadata=header))
 
     def load(self) -> dict[str, np.ndarray] | None:
@@ -61,7 +61,7 @@ class Checkpoint:
             if header.get(name) != value:
                 self._refuse(f"it has {name} {header.get(name)!r}, not {value!r}")
                 return None
-        if header.get("sha256") != _checksum(arrays):
+        if header.get("sha256") != digest_arrays(arrays):
             self._refuse("its checksum differs")
             return None
         return arrays
@@ -72,12 +72,3 @@ class Checkpoint:
 
     def _refuse(self, why: str) -> None:
         log.warning("%s: %s; this part starts again", self.path, why)
-
-
-def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

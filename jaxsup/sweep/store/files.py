@@ -8,9 +8,11 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
+import numpy as np
 
 from jaxsup._internal.validation import fail
 
@@ -37,6 +39,12 @@ class Damage(NamedTuple):
         return f"{self.path}: {self.why}"
 
 
+def tell_damages(damages: Sequence[Damage]) -> str:
+    """The first of them, and how many more there are."""
+    others = f" and {len(damages) - 1} more" if len(damages) > 1 else ""
+    return f"{damages[0]}{others}"
+
+
 class UnreadableError(OSError):
     """The system does not give a file.
 
@@ -50,6 +58,26 @@ class UnreadableError(OSError):
             "mend that, then ask again: what is stored was left as it is"
         )
         self.reason = reason
+
+
+def check_read(folder: Path, damages: Iterable[Damage]) -> None:
+    """Raise where something of a folder could not be read now.
+
+    Raises:
+        UnreadableError: of the first that could not.
+    """
+    for damage in damages:
+        if damage.unread:
+            raise UnreadableError(folder / damage.path, damage.why)
+
+
+def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of arrays, with their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def checksum(path: Path) -> str:

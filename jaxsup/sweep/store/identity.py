@@ -1,5 +1,6 @@
 """What a store's numbers depend on beside its configuration: how updates were computed."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -8,12 +9,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.tables import is_outside
 from jaxsup.experiment.traces import digest_of
 from jaxsup.sweep.keys import seed_keys
 from jaxsup.sweep.programs import Program
 from jaxsup.training.evaluation import evaluation_blocks
 from jaxsup.training.state import advance, observe, start
+from jaxsup.training.updates import AbstractUpdate
 
 # Version of what noise in the hidden layer reaches: 1 was in padded dimensions as well.
 _NOISE = 2
@@ -112,16 +115,18 @@ def program_identity(program: Program) -> dict[str, Any]:
     return identity
 
 
+def first_update(experiment: Experiment, update: AbstractUpdate, key: jax.Array) -> Any:
+    """What one replica computes: its start, an update, and what is recorded."""
+    state = advance(experiment, update, key, start(experiment, key), 0, 1)
+    return state, observe(experiment, update, key, state)
+
+
 def trace_digest(program: Program) -> str:
-    """SHA-256 of what one replica computes: its start, an update, and what is recorded.
+    """SHA-256 of what one replica computes.
 
     Classes from outside of the package, and transformations of optax, have no version: what they
     trace to stands for them.
     """
     experiment, update = program.first, program.update
-
-    def replica(key: jax.Array) -> Any:
-        state = advance(experiment, update, key, start(experiment, key), 0, 1)
-        return state, observe(experiment, update, key, state)
-
+    replica = functools.partial(first_update, experiment, update)
     return digest_of(jax.make_jaxpr(replica)(seed_keys(np.arange(1))[0]))

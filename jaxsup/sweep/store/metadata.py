@@ -16,12 +16,13 @@ from jaxsup.sweep.memory import format_bytes
 from jaxsup.sweep.store import journal
 from jaxsup.sweep.store.facts import Facts, facts_from
 from jaxsup.sweep.store.files import (
-    UnreadableError,
     check_place,
+    check_read,
     checksum,
     clear_place,
     damage_of,
     force,
+    tell_damages,
 )
 from jaxsup.sweep.store.identity import differences, identity_of
 from jaxsup.sweep.store.place import patiently
@@ -130,13 +131,10 @@ class Metadata:
             not root.get("consolidated_metadata")
         ):
             damages.append(journal.Damage(journal.ROOT, None, "it lacks the arrays' metadata"))
-        for damage in damages:
-            if damage.unread:
-                raise UnreadableError(self.path / damage.path, damage.why)
+        check_read(self.path, damages)
         if not damages:
             return
-        others = f" and {len(damages) - 1} more" if len(damages) > 1 else ""
-        log.warning("%s: %s%s; written again", self.path, damages[0], others)
+        log.warning("%s: %s; written again", self.path, tell_damages(damages))
         with explained(self.path), self._skeleton() as skeleton:
             fresh = self._facts(skeleton)
             if facts is not None and set(facts.files) == set(fresh.files):

@@ -16,7 +16,7 @@ import numpy as np
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import check_assertions
 from jaxsup.sweep.store.facts import Facts
-from jaxsup.sweep.store.files import GONE, Damage, UnreadableError, damage_of, readable
+from jaxsup.sweep.store.files import GONE, Damage, check_read, damage_of, readable, tell_damages
 from jaxsup.sweep.store.inventory import Inventory
 from jaxsup.sweep.store.journal import (
     FOLDER,
@@ -56,9 +56,7 @@ def open_store(store: str | Path) -> "xr.Dataset":
     if facts is None:
         return open_whole(path)
     whole, others = _survey(path, facts)
-    for damage in others:
-        if damage.unread:
-            raise UnreadableError(path / damage.path, damage.why)
+    check_read(path, others)
     opens = bool(facts.files) and read_attributes(path / ROOT) is not None
     if others or (damages and not opens):
         raise _refusal(path, [*damages, *others])
@@ -221,9 +219,8 @@ def _facts_of(path: Path) -> tuple[Facts | None, list[Damage]]:
 
 
 def _refusal(path: Path, damages: list[Damage]) -> ValueError:
-    others = f" and {len(damages) - 1} more" if len(damages) > 1 else ""
     return ValueError(
-        f"{path}: expected files as they were written; got {damages[0]}{others}; "
+        f"{path}: expected files as they were written; got {tell_damages(damages)}; "
         "the sweep with --resume (resume=True) mends it and keeps the rest"
     )
 

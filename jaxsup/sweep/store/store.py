@@ -18,7 +18,7 @@ from jaxsup.sweep.processes import Share
 from jaxsup.sweep.store import journal
 from jaxsup.sweep.store.checkpoint import Checkpoint
 from jaxsup.sweep.store.facts import facts_from
-from jaxsup.sweep.store.files import UnreadableError, clear_place
+from jaxsup.sweep.store.files import check_read, clear_place
 from jaxsup.sweep.store.machine import bits, machine, totals
 from jaxsup.sweep.store.metadata import Metadata, attributes_of, explained
 from jaxsup.sweep.store.place import Place, clear_leftovers, patiently
@@ -178,9 +178,7 @@ class Store:
             OSError: a file of it cannot be read now.
         """
         whole, damages = journal.survey(self.path, self._facts)
-        for damage in damages:
-            if damage.unread:
-                raise UnreadableError(self.path / damage.path, damage.why)
+        check_read(self.path, damages)
         total = sum(1 for _ in self._tiles())
         if len(whole) == total:
             with explained(self.path):

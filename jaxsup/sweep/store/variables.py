@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 
 from jaxsup._internal.validation import fail
 from jaxsup.experiment.initial import named_arrays
-from jaxsup.sweep.keys import seed_keys
-from jaxsup.sweep.programs import Program
+from jaxsup.sweep.programs import Program, shapes_of
 from jaxsup.training.observables import observables_of
-from jaxsup.training.state import observe, start
 
 
 class Variable(NamedTuple):
@@ -46,9 +43,7 @@ class RecordedArrays:
             ValueError: an array has other dimensions than it names, or than in another program, or
                 no entries; or an axis has its name, or that of a dimension.
         """
-        experiment, key = program.example, jax.eval_shape(lambda: seed_keys(np.arange(1))[0])
-        state = eqx.filter_eval_shape(start, experiment, key)
-        records = eqx.filter_eval_shape(observe, experiment, program.update, key, state)
+        experiment, (state, records) = program.example, shapes_of(program)
         estimated, finite = program.update.evaluation is None, experiment.training_set is not None
         recorded = observables_of(experiment.record, estimated=estimated, finite=finite)
         for name, observable in recorded.items():

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.training.losses import loss_weights, noise_key, sampled_errors, squares_of_samples
+from jaxsup.training.losses import noise_key, sampled_errors, squares_of_samples, weights_of
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 
 # Samples evaluated at a time: a replica holds few activations, and the draws can be shared.
@@ -34,11 +34,6 @@ class Dense(AbstractUpdate):
             return "samples are of a training set"
         return "gradients are exact" if experiment.gradient == "exact" else None
 
-    @classmethod
-    def plan(cls, experiment: Experiment) -> AbstractUpdate:
-        """The update; it has no sizes."""
-        return cls(experiment.closed_form)
-
     def describe(self) -> str:
         """What it does, in a few words."""
         return "dense samples, the loss differentiated by JAX"
@@ -62,7 +57,7 @@ class Dense(AbstractUpdate):
         pieces = -(-tables // _EVALUATED_AT_ONCE)
         even = tables // pieces * pieces
         count = experiment.features.count
-        weights = loss_weights(count, experiment.importance, experiment.reduction)
+        weights = weights_of(experiment)
         x = experiment.features.sample_batch(key, tables)
 
         noise = noise_key(key)
@@ -106,7 +101,6 @@ def sampled_loss(
     noise: Key[Array, ""],
 ) -> Float[Array, ""]:
     """sum_i w_i e_i, e the `sampled_errors` of x with noise of this key, if there is any."""
-    count = experiment.features.count
-    weights = loss_weights(count, experiment.importance, experiment.reduction)
+    weights = weights_of(experiment)
     errors = sampled_errors(experiment.student, experiment.teacher, parameters, x, noise)
     return jnp.sum(weights * errors)

@@ -31,11 +31,6 @@ class FiniteSet(AbstractUpdate):
         """Only without a training set."""
         return "samples are fresh" if experiment.training_set is None else None
 
-    @classmethod
-    def plan(cls, experiment: Experiment) -> AbstractUpdate:
-        """The update; it has no sizes."""
-        return cls(experiment.closed_form)
-
     def describe(self) -> str:
         """What it does, in a few words."""
         return "dense samples of a training set, the loss differentiated by JAX"

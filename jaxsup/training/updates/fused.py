@@ -24,7 +24,7 @@ from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.features import PowerLawFeatures, SparseFeatures
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
-from jaxsup.training.losses import loss_weights
+from jaxsup.training.losses import weights_of
 from jaxsup.training.sampling.arrivals import SparseSampler
 from jaxsup.training.sampling.plan import SparsePlan
 from jaxsup.training.updates.fused_draws import MOST_DEEP, fused_draws
@@ -131,8 +131,7 @@ def gradient_by(
     assert isinstance(student, Student)
     assert isinstance(experiment.teacher, DiagonalTeacher)
     assert parameters.core is not None
-    weights = loss_weights(count, experiment.importance, experiment.reduction)
-    scale = weights * (2.0 / tables.plan.batch)
+    scale = weights_of(experiment) * (2.0 / tables.plan.batch)
     bias = jnp.zeros_like(scale) if parameters.bias is None else parameters.bias
     gated = student.activation.gate == "positive"
     options = None if interpret else triton.CompilerParams(num_warps=warps, num_stages=1)

@@ -17,17 +17,15 @@ from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
-from jaxsup.training.losses import loss_weights
+from jaxsup.training.losses import weights_of
 from jaxsup.training.sampling.arrivals import SparseBatch, SparseSampler
-from jaxsup.training.sampling.laws import SparseLaw
-from jaxsup.training.sampling.plan import sparse_level
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 from jaxsup.training.updates.columns import sums_of_columns
 from jaxsup.training.updates.fused import fused_gradient
 from jaxsup.training.updates.halved import HalvedTables, halved_gradient, halved_tables, unfit
 from jaxsup.training.updates.halved_trial import error_of_halved
 from jaxsup.training.updates.residuals import Slopes, SlopesPass, SquaresPass, Terms
-from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
+from jaxsup.training.updates.sparse import AbstractSparseUpdate, student_of, with_empty_samples
 from jaxsup.training.updates.trial import fault_of_kernels
 
 # From so many features on, sums of columns are faster than a product with a mostly empty array.
@@ -73,13 +71,6 @@ class Gathered(AbstractSparseUpdate):
         if not student.core and student.embedding == "identity":
             return "neither W nor B"
         return None
-
-    @classmethod
-    def plan(cls, experiment: Experiment) -> AbstractUpdate:
-        """The update with room for the arrivals of the experiment's law."""
-        assert isinstance(experiment.features, SparseLaw)
-        level = sparse_level(experiment.features)
-        return cls(level=level, evaluation=experiment.closed_form)
 
     def describe(self) -> str:
         """What it draws and how it computes."""
@@ -127,10 +118,9 @@ class Gathered(AbstractSparseUpdate):
             return halved_gradient(experiment, tables, learned, frozen, key)
         if self.fused:
             return fused_gradient(experiment, tables, learned, frozen, key)
-        student, batch = _student(experiment), tables.draw(key)
+        student, batch = student_of(experiment), tables.draw(key)
         parameters = eqx.combine(learned, frozen)
-        weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
-        scale = weights * (2.0 / batch.batch)
+        scale = weights_of(experiment) * (2.0 / batch.batch)
         hidden, pull = jax.vjp(
             lambda learned: gathered_hidden(eqx.combine(learned, frozen), batch), learned
         )
@@ -167,8 +157,8 @@ class Gathered(AbstractSparseUpdate):
         key: Key[Array, ""],
     ) -> SampleErrors:
         """Squared errors of the batch that `key` draws."""
-        student, batch = _student(experiment), tables.draw(key)
-        weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
+        student, batch = student_of(experiment), tables.draw(key)
+        weights = weights_of(experiment)
         hidden = gathered_hidden(parameters, batch)
         terms = _terms(experiment, batch, parameters, jnp.ones(batch.count, hidden.dtype))
         total = SquaresPass(
@@ -206,11 +196,6 @@ def gathered_hidden(
 def response_bytes(rows: int, count: int) -> int:
     """Bytes of z for so many samples. If they are large, a CPU holds a tile of one network's."""
     return rows * count * jnp.dtype(jnp.result_type(float)).itemsize
-
-
-def _student(experiment: Experiment) -> Student:
-    assert isinstance(experiment.student, Student)
-    return experiment.student
 
 
 def _terms(

@@ -19,7 +19,7 @@ from jaxsup._internal.precision import capability_of, products_on
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.students import Student, StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher
-from jaxsup.training.losses import loss_weights
+from jaxsup.training.losses import weights_of
 from jaxsup.training.sampling.arrivals import SparseBatch
 from jaxsup.training.updates.fused import unfit_device
 from jaxsup.training.updates.halved_kernels import columns_kernel, slopes_kernel
@@ -179,8 +179,7 @@ def _slopes(
     assert isinstance(student, Student)
     assert isinstance(teacher, DiagonalTeacher)
     rows, latent = hidden.high.shape
-    weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
-    scale = weights * (2.0 / batch.batch)
+    scale = weights_of(experiment) * (2.0 / batch.batch)
     gains = teacher.gains(batch.count)
     target = gains.at[batch.feature].get(mode="promise_in_bounds") * batch.value
     bias = jnp.zeros_like(scale) if parameters.bias is None else parameters.bias

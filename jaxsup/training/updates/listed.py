@@ -9,15 +9,13 @@ from jaxtyping import Array, Float, Key
 
 from jaxsup.experiment.closed_forms import ClosedForm
 from jaxsup.experiment.experiment import Experiment
-from jaxsup.experiment.students import Student, StudentParameters
+from jaxsup.experiment.students import StudentParameters
 from jaxsup.experiment.teachers import DiagonalTeacher, MatrixTeacher
-from jaxsup.training.losses import loss_weights
+from jaxsup.training.losses import weights_of
 from jaxsup.training.sampling.arrivals import SparseSampler
-from jaxsup.training.sampling.laws import SparseLaw
-from jaxsup.training.sampling.plan import sparse_level
-from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
+from jaxsup.training.updates.base import SampleErrors
 from jaxsup.training.updates.fused import fused_gradient
-from jaxsup.training.updates.sparse import AbstractSparseUpdate, with_empty_samples
+from jaxsup.training.updates.sparse import AbstractSparseUpdate, student_of, with_empty_samples
 
 
 class Listed(AbstractSparseUpdate):
@@ -41,13 +39,6 @@ class Listed(AbstractSparseUpdate):
             return f"{type(experiment.teacher).__name__} is known by its targets alone"
         return reason
 
-    @classmethod
-    def plan(cls, experiment: Experiment) -> AbstractUpdate:
-        """The update with room for the arrivals of the experiment's law."""
-        assert isinstance(experiment.features, SparseLaw)
-        level = sparse_level(experiment.features)
-        return cls(level=level, evaluation=experiment.closed_form)
-
     def describe(self) -> str:
         """What it draws and how it computes."""
         return f"{super().describe()}, written out as columns"
@@ -63,9 +54,8 @@ class Listed(AbstractSparseUpdate):
         """Derivative of the training loss on the batch that `key` draws."""
         if self.fused:
             return fused_gradient(experiment, tables, learned, frozen, key)
-        batch, activation = tables.draw(key), _student(experiment).activation
-        weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
-        scale = weights * (2.0 / batch.batch)
+        batch, activation = tables.draw(key), student_of(experiment).activation
+        scale = weights_of(experiment) * (2.0 / batch.batch)
         x = batch.columns()
         z, pull = jax.vjp(lambda learned: _preactivations(eqx.combine(learned, frozen), x), learned)
         slope = scale[:, None] * (activation(z) - experiment.teacher.targets(x.T).T)
@@ -85,8 +75,8 @@ class Listed(AbstractSparseUpdate):
         key: Key[Array, ""],
     ) -> SampleErrors:
         """Squared errors of the batch that `key` draws."""
-        batch, activation = tables.draw(key), _student(experiment).activation
-        weights = loss_weights(batch.count, experiment.importance, experiment.reduction)
+        batch, activation = tables.draw(key), student_of(experiment).activation
+        weights = weights_of(experiment)
         x = batch.columns()
         outputs = activation(_preactivations(parameters, x))
         squares = (outputs - experiment.teacher.targets(x.T).T) ** 2
@@ -96,11 +86,6 @@ class Listed(AbstractSparseUpdate):
         empty = activation(parameters.bias) ** 2
         samples = with_empty_samples(rows, jnp.sum(empty * weights), batch.batch)
         return SampleErrors(features + empty * (batch.batch - batch.rows), samples)
-
-
-def _student(experiment: Experiment) -> Student:
-    assert isinstance(experiment.student, Student)
-    return experiment.student
 
 
 def _preactivations(

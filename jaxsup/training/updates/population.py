@@ -13,7 +13,7 @@ from jaxsup.experiment.features import OneActiveFeatures
 from jaxsup.experiment.students import Student
 from jaxsup.experiment.teachers import DiagonalTeacher
 from jaxsup.theory.one_sparse import one_sparse_loss
-from jaxsup.training.losses import loss_weights, population_errors
+from jaxsup.training.losses import population_errors, weights_of
 from jaxsup.training.updates.base import AbstractUpdate, SampleErrors
 
 
@@ -38,11 +38,6 @@ class Population(AbstractPopulationUpdate):
     evaluation: ClosedForm | None = eqx.field(static=True)
 
     @classmethod
-    def plan(cls, experiment: Experiment) -> AbstractUpdate:
-        """The update of the experiment's closed form."""
-        return cls(experiment.closed_form)
-
-    @classmethod
     def unsuitable(cls, experiment: Experiment) -> str | None:
         """Gradients are sampled, or the expected loss has no closed form."""
         if experiment.gradient != "exact":
@@ -65,8 +60,7 @@ class Population(AbstractPopulationUpdate):
         del tables, key
 
         def loss(learned: PyTree, frozen: PyTree) -> Float[Array, ""]:
-            parameters, count = eqx.combine(learned, frozen), experiment.features.count
-            weights = loss_weights(count, experiment.importance, experiment.reduction)
+            parameters, weights = eqx.combine(learned, frozen), weights_of(experiment)
             assert self.evaluation is not None
             errors = population_errors(self.evaluation, experiment, parameters)
             return jnp.sum(weights * errors)
@@ -83,11 +77,6 @@ class TiedClosedForm(AbstractPopulationUpdate):
 
     kind: ClassVar[str] = "tied"
     evaluation: ClosedForm | None = eqx.field(static=True)
-
-    @classmethod
-    def plan(cls, experiment: Experiment) -> AbstractUpdate:
-        """The update of the experiment's closed form."""
-        return cls(experiment.closed_form)
 
     @classmethod
     def unsuitable(cls, experiment: Experiment) -> str | None:
@@ -117,8 +106,7 @@ class TiedClosedForm(AbstractPopulationUpdate):
     ) -> PyTree:
         """Derivative of the expected loss."""
         del tables, key
-        count = experiment.features.count
-        weights = loss_weights(count, experiment.importance, experiment.reduction)
+        weights = weights_of(experiment)
         return jax.grad(
             lambda learned: self.loss(experiment, eqx.combine(learned, frozen), weights)
         )(learned)

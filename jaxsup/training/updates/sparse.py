@@ -13,7 +13,7 @@ from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.students import Student
 from jaxsup.training.sampling.arrivals import SparseSampler, prepare_sampler
 from jaxsup.training.sampling.laws import SparseLaw
-from jaxsup.training.sampling.plan import plan_sparse, unsuitable_law
+from jaxsup.training.sampling.plan import plan_sparse, sparse_level, unsuitable_law
 from jaxsup.training.updates.base import AbstractUpdate
 from jaxsup.training.updates.fused import unfit_device, unfit_network
 from jaxsup.training.updates.fused_trial import error_of_fused
@@ -59,6 +59,13 @@ class AbstractSparseUpdate(AbstractUpdate):
             )
         return None
 
+    @classmethod
+    def plan(cls, experiment: Experiment) -> AbstractUpdate:
+        """The update with room for the arrivals of the experiment's law."""
+        assert isinstance(experiment.features, SparseLaw)
+        level = sparse_level(experiment.features)
+        return cls(level=level, evaluation=experiment.closed_form, fused=False)
+
     def prepare(self, experiment: Experiment, samples: int) -> SparseSampler:
         """The law made ready for batches of so many samples."""
         assert isinstance(experiment.features, SparseLaw)
@@ -92,6 +99,12 @@ class AbstractSparseUpdate(AbstractUpdate):
         """What it draws, in a few words."""
         rate = plan_sparse(self.level, 1).rate
         return f"sparse samples, at most {rate:.3g} arrivals each on average"
+
+
+def student_of(experiment: Experiment) -> Student:
+    """The student, which is the package's own."""
+    assert isinstance(experiment.student, Student)
+    return experiment.student
 
 
 def with_empty_samples(

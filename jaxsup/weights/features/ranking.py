@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxsup._internal.display import fields_in_short
+from jaxsup._internal.text import align_left
 from jaxsup._internal.validation import check_integer
 from jaxsup.spectral import FrameSpectrum
 from jaxsup.weights.features.labels import Labels
@@ -124,6 +125,4 @@ def feature_table(
     for index in map(int, features):
         cells = [f"{values[index]:.4g}" for values in columns.values()]
         rows.append((str(index), *([labels.show(index)] if named else []), *cells))
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = ["  ".join(f"{x:<{w}}" for x, w in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join([title, *(f"  {line}".rstrip() for line in lines)])
+    return "\n".join([title, *(f"  {line}" for line in align_left(rows))])

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsup._internal.text import align_left
 from jaxsup.weights.features.labels import Labels
 from jaxsup.weights.pairs.alignment import SameFeatures
 from jaxsup.weights.pairs.comparison import Comparison, SharedEigenspaces, SubspaceAngles
@@ -152,10 +153,7 @@ def _named(found: Matches, first: Labels, second: Labels) -> str:
 
 
 def _columns(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    table = [heads, *rows]
-    widths = [max(len(row[k]) for row in table) for k in range(len(heads))]
-    lines = ["  ".join(f"{x:<{w}}" for x, w in zip(row, widths, strict=True)) for row in table]
-    return "\n".join(f"  {line}".rstrip() for line in lines)
+    return "\n".join(f"  {line}" for line in align_left([heads, *rows]))
 
 
 def _spread(values: Float[np.ndarray, " values"] | Int[np.ndarray, " values"]) -> str:

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from jaxsup._internal.display import fields_in_short
+from jaxsup._internal.places import even_places
 from jaxsup.spectral.arrays import rounding
 
 # Multiply-adds that each direction may cost before it is cut down to evenly spaced features, unless
@@ -101,7 +102,7 @@ def match_features(
     first, second = _unit(A[:, ours]), _unit(B[:, theirs])
     cost = max(len(A), _PASSES) * theirs.size
     tested = ours.size if full else min(ours.size, max(1, int(_MATCH_WORK / cost)))
-    rows = np.linspace(0, ours.size - 1, tested).round().astype(int)
+    rows = even_places(ours.size, tested)
     partners, _ = _best(first[:, rows], second, absolute=absolute)
     reached, inverse = np.unique(partners, return_inverse=True)
     back, _ = _best(second[:, reached], first, absolute=absolute)

@@ -78,14 +78,9 @@ def test_intervals_cover(seeds, correlation, low, high):
     assert low <= share_covered(STEPS, False, seeds, correlation, 80) <= high
 
 
-@pytest.mark.parametrize(
-    "bent",
-    [
-        pytest.param(True, marks=pytest.mark.extended),
-        pytest.param(False, marks=pytest.mark.extended),
-    ],
-)
-@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.extended)])
+@pytest.mark.extended
+@pytest.mark.parametrize("bent", [True, False])
+@pytest.mark.parametrize("every", [False, True])
 def test_intervals_cover_in_bends(bent, every):
     """The table of docs/methods/exponents.md: 150 curves each, of 80 steps or of every step."""
     steps = np.arange(1.0, 20_001) if every else np.unique(np.round(np.geomspace(1, 30_000, 80)))

@@ -146,7 +146,7 @@ def test_a_cut_off_is_found_exactly():
 
 
 def test_a_law_bends_towards_neither():
-    curve = curve_of(STEPS**-0.6)
-    assert fit_floor(curve, np.full(81, 1e-4), 0) is None
+    floor = fit_floor(curve_of(STEPS**-0.6), np.full(81, 1e-4), 0)
+    assert floor is None or floor.error > 2  # of the logarithm: no level is known
     bent = curve_of(STEPS**-0.6 + 1e-2)
     assert fit_cutoff(bent, np.full(81, 1e-4), 0) is None

@@ -1,4 +1,4 @@
-"""Exponents of a labelled sweep: what is fitted, what the theory column holds, what is printed."""
+"""Exponents of a labeled sweep: what is fitted, what the theory column holds, what is printed."""
 
 import json
 import subprocess

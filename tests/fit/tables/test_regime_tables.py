@@ -1,4 +1,4 @@
-"""Regimes and local exponents over a labelled sweep: the tables hold what one curve's fit says."""
+"""Regimes and local exponents over a labeled sweep: the tables hold what one curve's fit says."""
 
 import json
 from typing import Any
