@@ -99,6 +99,8 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
 def check_curves(dataset: xr.Dataset) -> None:
     """Raise unless a dataset has losses over seeds and steps, one at least, and counts the steps.
 
+    Where it has a status too, that has to be of the same settings and seeds.
+
     Arguments:
         dataset: a sweep, or a selection of one.
 
@@ -116,6 +118,12 @@ def check_curves(dataset: xr.Dataset) -> None:
     if "step" not in loss.coords:
         do = "assign the update count of each entry, dataset.assign_coords(step=...)"
         raise fail("dataset", 'a coordinate "step"', "none", do, described=True)
+    told = dataset.get("status")
+    if told is not None and {*told.dims, "step"} != {*loss.dims}:
+        wanted = [dim for dim in loss.dims if dim != "step"]
+        of, text = (", ".join(map(str, dims)) for dims in (wanted, told.dims))
+        do = "select or average the whole dataset, or drop it, dataset.drop_vars('status')"
+        raise fail("dataset", f"a status over {of}", f"one over {text}", do, described=True)
 
 
 def name_apart(dataset: xr.Dataset, columns: Iterable[str]) -> xr.Dataset:

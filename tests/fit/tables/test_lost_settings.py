@@ -202,3 +202,17 @@ def test_a_lost_setting_hides_no_window_that_suits_no_other() -> None:
     dataset["status"][0] = 1
     words = "window: expected a part of the record"
     assert_one_line_error(lambda: jaxsup.measure_exponents(dataset, window=(2e4, 3e4)), words)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize(
+    "other",
+    [
+        sweep(LAW).assign(loss=sweep(LAW)["loss"].mean("case")),
+        sweep(LAW).assign(status=sweep(LAW)["status"].isel(case=0)),
+        sweep(LAW).assign(status=sweep(LAW)["status"].isel(seed=0)),
+    ],
+)
+def test_a_status_of_other_settings_is_one_line(kind: str, other: xr.Dataset) -> None:
+    """One that was averaged, or left, when the loss was not."""
+    assert_one_line_error(lambda: TABLES[kind][0](other), "a status over .* drop_vars")
