@@ -215,4 +215,4 @@ def test_a_lost_setting_hides_no_window_that_suits_no_other() -> None:
 )
 def test_a_status_of_other_settings_is_one_line(kind: str, other: xr.Dataset) -> None:
     """One that was averaged, or left, when the loss was not."""
-    assert_one_line_error(lambda: TABLES[kind][0](other), "a status over .* drop_vars")
+    assert_one_line_error(lambda: TABLES[kind][0](other), "a status over .*drop_vars")
