@@ -169,3 +169,13 @@ print(xarray.Dataset({{"x": ("student.latent", [3, 4])}}).jaxsup.isel(K=1)["x"].
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
     assert (done.stdout, done.stderr) == ("4\n", "")
+
+
+def test_masked_steps_are_not_drawn() -> None:
+    """`where` lays the status along what it masks, and takes no finite curve of a setting away."""
+    whole = GRID.isel({A: 0}).assign(status=(("law", "seed"), np.array([[0, 1], [0, 0], [1, 1]])))
+    masked = whole.where(whole["step"] >= 10).jaxsup.plot("loss")
+    part = whole.sel(step=slice(10, None)).jaxsup.plot("loss")
+    assert len(masked.lines) == len(part.lines) > 0
+    for one, other in zip(masked.lines, part.lines, strict=True):
+        np.testing.assert_array_equal(one.get_xydata(), other.get_xydata())

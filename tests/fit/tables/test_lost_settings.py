@@ -216,3 +216,36 @@ def test_a_lost_setting_hides_no_window_that_suits_no_other() -> None:
 def test_a_status_of_other_settings_is_one_line(kind: str, other: xr.Dataset) -> None:
     """One that was averaged, or left, when the loss was not."""
     assert_one_line_error(lambda: TABLES[kind][0](other), "a status over .*drop_vars")
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_seed_that_is_there_twice_is_one_line(kind: str) -> None:
+    """The copies would count as independent runs: intervals of half the seeds, and too narrow."""
+    numbered = sweep(LAW).assign_coords(seed=[3, 1, 7])
+    twice = xr.concat([numbered, numbered], dim="seed")
+    assert_one_line_error(lambda: TABLES[kind][0](twice), "each seed once; got 3 twice")
+    TABLES[kind][0](twice.assign_coords(seed=range(6)))
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_masked_steps_are_steps_that_nobody_recorded(kind: str) -> None:
+    """`xarray.Dataset.where` lays the status along what it masks."""
+    dataset = sweep(LAW * np.exp(0.1 * np.sin(np.arange(6.0).reshape(2, 3, 1) + STEPS)))
+    dataset["status"][0, 1] = 1
+    measure, records, _ = TABLES[kind]
+    masked = records(measure(dataset.where(dataset["step"] >= 10)))
+    assert masked == records(measure(dataset.sel(step=slice(10, None))))
+    assert [row["seeds_dropped"] for row in masked] == [1, 0]
+
+
+def test_a_status_in_another_order_of_axes_is_of_the_same_networks() -> None:
+    loss = np.broadcast_to(STEPS**-0.5, (2, 2, 3, STEPS.size))
+    status = np.zeros((2, 2, 3), np.int8)
+    status[0, 1] = 1
+    dataset = xr.Dataset(
+        {"loss": (("a", "b", "seed", "step"), loss), "status": (("a", "b", "seed"), status)},
+        coords={"step": STEPS},
+    )
+    other = dataset.assign(status=dataset["status"].transpose("b", "seed", "a"))
+    table = jaxsup.measure_exponents(other)
+    np.testing.assert_array_equal(table["found"], [[True, False], [True, True]])
