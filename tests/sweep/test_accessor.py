@@ -80,6 +80,7 @@ REFUSALS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "nearest too far": (lambda j: j.sel(a=9, method="nearest", tolerance=1), r"values of feat"),
     "a value as position": (lambda j: j.isel(a=1.1), "isel: expected positions of features"),
     "no position": (lambda j: j.isel(a=2), r"positions 0..1 of features.exponent \(a\); got 2"),
+    "a mask too short": (lambda j: j.isel(a=[True]), "isel: expected 2 of True and False along fe"),
     "too many axes": (lambda j: j.plot("loss"), r"at most 1 axis .*\.isel\(law=0\)"),
     "too many fields": (lambda _: TWO_FIELDS.jaxsup.plot("loss"), r"\.isel\(K=0\)"),
     "no kind": (lambda j: j.isel(law=0).jaxsup.plot("curves"), "one of 'loss', 'local', 'ratio'"),

@@ -9,8 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup._internal.aliases import short_name
+from jaxsup._internal.validation import fail
 from jaxsup.fit.single.result import json_safe
 from jaxsup.fit.tables.settings import UNTRAINED
+
+_MASKED = {
+    "found": False,
+    "correlation_open": False,
+    "seeds_used": 0,
+    "seeds_dropped": 0,
+    "steps_partial": 0,
+    "stretch_count": 0,
+    "problem": "masked",
+    "reason": "masked",
+}
+"""What stands in a table for a setting that `xarray.Dataset.where` masked: it puts NaN there."""
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +39,7 @@ def setting_columns(table: xr.Dataset, like: str) -> dict[str, list[Any]]:
     Returns:
         By name, the coordinates first, as Python's numbers and text.
     """
-    template = table[like]
+    table, template = unmasked(table), table[like]
     columns = {}
     for name in [*table.coords, *table.data_vars]:
         if set(table[name].dims) <= set(template.dims):
@@ -35,8 +48,23 @@ def setting_columns(table: xr.Dataset, like: str) -> dict[str, list[Any]]:
     return columns
 
 
-def setting_records(table: xr.Dataset, like: str) -> list[dict[str, Any]]:
-    """The rows of `setting_columns`, JSON-safe: None for numbers that are not finite."""
+def unmasked(table: xr.Dataset) -> xr.Dataset:
+    """A table with counts, words and yes or no as they were before `where` put NaN among them."""
+    blank = {name: value for name, value in _MASKED.items() if name in table}
+    return table.assign(
+        {name: table[name].fillna(value).astype(type(value)) for name, value in blank.items()}
+    )
+
+
+def setting_records(table: xr.Dataset, like: str, inner: str | None = None) -> list[dict[str, Any]]:
+    """The rows of `setting_columns`, JSON-safe: None for numbers that are not finite.
+
+    Raises:
+        ValueError: `where` masked the table along the dimension `inner` of a setting.
+    """
+    if inner in table[like].dims:
+        text, do = f"one masked along its {inner}", "mask settings, or take sel"
+        raise fail("table", "a table of settings", text, do, described=True)
     columns = setting_columns(table, like)
     rows = zip(*columns.values(), strict=True)
     return [dict(zip(columns, map(json_safe, row), strict=True)) for row in rows]

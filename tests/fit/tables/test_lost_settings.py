@@ -249,3 +249,25 @@ def test_a_status_in_another_order_of_axes_is_of_the_same_networks() -> None:
     other = dataset.assign(status=dataset["status"].transpose("b", "seed", "a"))
     table = jaxsup.measure_exponents(other)
     np.testing.assert_array_equal(table["found"], [[True, False], [True, True]])
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_masked_setting_of_a_table_keeps_its_row(kind: str) -> None:
+    """`where` puts NaN into counts, words and yes or no, and makes floats of the others."""
+    measure, records, text = TABLES[kind]
+    table = measure(sweep(LAW * np.array([1.0, 1.01, 1.02])[:, None]))
+    masked = table.where(table["case"] == "two")
+    first, second = json.loads(json.dumps(records(masked), allow_nan=False))
+    assert first["problem"] == first["reason"] == "masked"
+    assert second == records(table)[1]
+    header, line, *_ = text(masked).splitlines()
+    assert "none: masked" in line
+    assert header.split() == text(table).splitlines()[0].split()
+
+
+@pytest.mark.parametrize(("kind", "inner"), [("local", "step"), ("regimes", "stretch")])
+def test_a_table_that_is_masked_along_its_curves_is_one_line(kind: str, inner: str) -> None:
+    measure, records, _ = TABLES[kind]
+    table = measure(sweep(LAW))
+    masked = table.where(table[inner] >= 1)
+    assert_one_line_error(lambda: records(masked), f"got one masked along its {inner}; mask")
