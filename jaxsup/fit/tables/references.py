@@ -86,8 +86,14 @@ def untold(dataset: xr.Dataset, dims: Iterable[Hashable]) -> list[str]:
     axes: Mapping[str, Any] = configuration.get("axes", {})
     told = {str(name): c.dims for name, c in dataset.coords.items() if {*c.dims} <= {*dims}}
     along = {dim for n, ds in told.items() if n.partition(".")[0] in configuration for dim in ds}
-    fields = [f for name, v in axes.items() for f in (v if isinstance(v, Mapping) else [name])]
+    fields = scanned_fields(dataset)
     return [f for f in fields if f not in told] + [str(d) for d in dims if d not in {*axes, *along}]
+
+
+def scanned_fields(dataset: xr.Dataset) -> list[str]:
+    """The fields on the axes of a dataset's configuration, in their order."""
+    axes: Mapping[str, Any] = json.loads(dataset.attrs.get("configuration", "{}")).get("axes", {})
+    return [f for name, v in axes.items() for f in (v if isinstance(v, Mapping) else [name])]
 
 
 def _is_untold(dataset: xr.Dataset, dims: Iterable[Hashable]) -> bool:

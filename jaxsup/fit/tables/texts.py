@@ -11,6 +11,7 @@ import numpy as np
 from jaxsup._internal.aliases import short_name
 from jaxsup._internal.validation import fail
 from jaxsup.fit.single.result import json_safe
+from jaxsup.fit.tables.references import scanned_fields
 from jaxsup.fit.tables.settings import UNTRAINED
 
 _MASKED = {
@@ -71,13 +72,22 @@ def setting_records(table: xr.Dataset, like: str, inner: str | None = None) -> l
 
 
 def coordinate_names(table: xr.Dataset, like: str) -> list[str]:
-    """Names of what tells the settings of a table apart, the superposition ratio last."""
+    """Names of what tells the settings of a table apart, the superposition ratio last.
+
+    In the order of the dimensions, and of the fields of a joint one: a store has another one.
+    """
+    dims, fields = table[like].dims, scanned_fields(table)
     names = [
         str(name)
         for name, coord in table.coords.items()
-        if coord.dims and set(coord.dims) <= set(table[like].dims)
+        if coord.dims and set(coord.dims) <= set(dims)
     ]
-    return sorted(names, key=lambda name: name == "superposition_ratio")
+
+    def place(name: str) -> tuple[bool, int, int]:
+        among = fields.index(name) if name in fields else len(fields)
+        return name == "superposition_ratio", dims.index(table[name].dims[0]), among
+
+    return sorted(names, key=place)
 
 
 def setting_cells(row: Mapping[str, Any], names: list[str]) -> list[str]:

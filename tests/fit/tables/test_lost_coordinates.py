@@ -66,3 +66,17 @@ def test_a_lost_coordinate_without_a_part_in_theory_costs_none() -> None:
     sweep = jaxsup.Sweep(EXPERIMENT, {"record.points": [50, 60]})
     part = jaxsup.run(sweep).isel({"record.points": 1}, drop=True)
     assert jaxsup.measure_exponents(part)["theory_limit"] == 1
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_columns_have_the_order_of_the_axes_whatever_that_of_the_coordinates(kind: str) -> None:
+    """A store, as Zarr lists it, has the coordinates in another order than memory."""
+    joint = {"teacher.exponent": [0.5, 1.0], "optimizer.learning_rate": [1.0, 0.5]}
+    axes = {"features.exponent": [1.5, 2.0], "both": joint}
+    dataset = jaxsup.run(jaxsup.Sweep(EXPERIMENT, axes))
+    turned = dataset.reset_coords(drop=True)
+    for name in sorted(set(dataset.coords) - set(turned.coords)):
+        turned = turned.assign_coords({name: dataset[name]})
+    measure, _, text = TABLES[kind]
+    assert text(measure(dataset)).split()[:3] == ["a", "b", "lr"]
+    assert text(measure(turned)) == text(measure(dataset))
