@@ -75,7 +75,7 @@ def test_columns_have_the_order_of_the_axes_whatever_that_of_the_coordinates(kin
     axes = {"features.exponent": [1.5, 2.0], "both": joint}
     dataset = jaxsup.run(jaxsup.Sweep(EXPERIMENT, axes))
     turned = dataset.reset_coords(drop=True)
-    for name in sorted(set(dataset.coords) - set(turned.coords)):
+    for name in sorted(map(str, set(dataset.coords) - set(turned.coords))):
         turned = turned.assign_coords({name: dataset[name]})
     measure, _, text = TABLES[kind]
     assert text(measure(dataset)).split()[:3] == ["a", "b", "lr"]
