@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +33,8 @@ class PlotCommand:
             `jaxsup fit` has them.
         out: Picture to write: .png, .pdf or .svg.
         kind: What to draw.
-        at: Positions of axes that the picture has no room for, as NAME=INDEX, like a=0.
+        at: Positions of axes that the picture has no room for, as NAME=INDEX, like a=0; several
+            behind one --at, or each behind its own.
         window: First and last step of the fits.
         after: Leave out earlier steps of the fits; default: the start-up, as `jaxsup fit` has it.
         regimes: Mark the regimes on loss curves, with their exponents.
@@ -46,7 +48,7 @@ class PlotCommand:
     source: tyro.conf.Positional[Path]
     out: Path
     kind: Literal["loss", "local", "ratio", "map"] | None = None
-    at: tuple[str, ...] = ()
+    at: tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]] = ()
     window: tuple[float, float] | None = None
     after: float | None = None
     regimes: bool = False
@@ -71,7 +73,7 @@ class PlotCommand:
         curves = open_curves(
             self.source, step=self.step, loss=self.loss, by=self.by, seeds=self.seeds
         )
-        dataset = select_positions(curves.load(), self.at)
+        dataset = select_positions(curves.load(), tuple(itertools.chain(*self.at)))
         kind = self.kind or guess_kind(dataset)
         check_axes(dataset, kind)
         self._check_options(kind)

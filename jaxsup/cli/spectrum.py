@@ -77,7 +77,8 @@ class SpectrumCommand:
         out: Figure to write: .png, .pdf or .svg.
         features: Features whose measures are shown, and whose own geometry is named: indices,
             ranges 0:1000 (without the end), names, with blanks or commas between them; =NAME is a
-            name whatever it looks like. Default: measures of those of largest norm.
+            name whatever it looks like. May be given again. Default: measures of those of largest
+            norm.
         neighbors: List the 10 features nearest to one by cosine, or as many as NAME:COUNT says. May
             be given again.
         neighborhood: Name the geometry of a feature and the 12 that overlap most with it, or as
@@ -107,7 +108,7 @@ class SpectrumCommand:
     full: bool = False
     x64: bool = False
     out: Path | None = None
-    features: tuple[str, ...] = ()
+    features: Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction] = ()
     neighbors: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     neighborhood: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     cluster_cosine: float | None = None

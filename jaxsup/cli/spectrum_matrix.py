@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from jaxsup.cli.terminal import one_line
@@ -76,7 +77,7 @@ def prepare_subject(command: SpectrumCommand, weights: Weights) -> Subject:
     top = command.top if command.top is not None else _LISTED * (command.labels is not None)
     questions = Questions(
         listed=top,
-        features=select_features(command.features, labels, "--features"),
+        features=select_features(tuple(chain(*command.features)), labels, "--features"),
         neighbors=[
             select_counted(text, labels, NEIGHBORS, "--neighbors") for text in command.neighbors
         ],

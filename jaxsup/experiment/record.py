@@ -4,6 +4,7 @@ import itertools
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Int
 
@@ -13,6 +14,7 @@ from jaxsup._internal.validation import (
     check_positive_integer,
     fail,
     is_integer,
+    is_traced,
 )
 from jaxsup.experiment.configuration import Configuration
 from jaxsup.experiment.observables import (
@@ -37,7 +39,7 @@ _COST, _SMALL_COST, _SMALL = 0.8, 0.4, 64
 
 
 def _as_tuple(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | jax.Array) and not is_traced(value):
         value = value.tolist()
     return tuple(value) if isinstance(value, list | range) else value
 

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 from jaxsup._internal.aliases import find_name
-from jaxsup._internal.validation import fail
+from jaxsup._internal.validation import fail, is_traced
 from jaxsup.experiment.configuration import check_types, is_foreign_class
 from jaxsup.experiment.experiment import Experiment
 from jaxsup.experiment.hidden_layer import HiddenLayerStudent
@@ -113,6 +113,7 @@ def make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
     _check_name(experiment, name)
     scannable = field_names(experiment)
     fields = dict(values) if isinstance(values, Mapping) else {name: values}
+    fields = {field: as_list(column) for field, column in fields.items()}
     if isinstance(values, Mapping) and name in scannable:
         advice = "name a joint axis otherwise"
         raise fail(f"axes.{name}", "a list of values", "a table", advice, described=True)
@@ -137,6 +138,14 @@ def make_axis(experiment: Experiment, name: str, values: Any) -> Axis:
     if [*fields] == [name]:
         _check_distinct(axis)
     return axis
+
+
+def as_list(values: Any) -> Any:
+    """Numbers of JAX, pandas or xarray along one axis as a list; anything else as it is."""
+    foreign = hasattr(values, "__array__") and not isinstance(values, np.ndarray | np.generic)
+    if foreign and getattr(values, "ndim", 0) == 1 and not is_traced(values):
+        return np.asarray(values).tolist()
+    return values
 
 
 def _check_distinct(axis: Axis) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxsup.fit.tables.references import untold
 from jaxsup.sweep.axes import replace_fields
 from jaxsup.sweep.keys import pinned_stream, seed_keys
 from jaxsup.sweep.tables import sweep_from_tables
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 @pinned_stream()
 def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
     """The closed-form loss of every setting, median over seeds; None if any setting has none.
+
+    None too where the coordinates do not tell settings (`jaxsup.fit.tables.references.untold`).
 
     Each seed's own W and start enter, as `jaxsup.theory.loss_curve` takes them from its key.
 
@@ -37,8 +40,10 @@ def theory_curves(dataset: xr.Dataset) -> xr.DataArray | None:
     except ValueError:  # classes from outside of the package, which a dataset does not import
         return None
     fields = [field for axis in sweep.axes for field in axis.fields]
-    steps, keys = dataset["step"].values, seed_keys(np.atleast_1d(dataset["seed"].values))
     dims = [dim for dim in dataset["loss"].dims if dim not in ("seed", "step")]
+    if untold(dataset, dims):
+        return None
+    steps, keys = dataset["step"].values, seed_keys(np.atleast_1d(dataset["seed"].values))
     curves = np.empty((*(dataset.sizes[dim] for dim in dims), len(steps)))
     for index in np.ndindex(curves.shape[:-1]):
         setting = dataset.isel(dict(zip(dims, index, strict=True)))

@@ -22,12 +22,15 @@ def chosen_devices(devices: Sequence[Any] | None) -> list[Any]:
     """The devices that were asked for; without any wish, all of this process.
 
     Raises:
-        ValueError: they are none, or no devices.
+        ValueError: they are none, or no devices, or one of them comes twice.
     """
     if devices is None:
         return default_devices()
     chosen = np.ravel(np.asarray(devices, object)).tolist()
     others = [device for device in chosen if not isinstance(device, jax.Device)]
+    if len(set(chosen)) < len(chosen) and not others:
+        text, advice = "one of them more often", "name each once"
+        raise fail("devices", "different devices", text, advice, described=True)
     if others or not chosen:
         text = repr(others[0]) if others else "none"
         advice = "choose some of jax.local_devices(), or leave it out for all"

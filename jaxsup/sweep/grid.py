@@ -15,6 +15,7 @@ from jaxsup._internal.validation import check_positive_integer, fail, is_integer
 from jaxsup.experiment.experiment import Experiment, check_experiment
 from jaxsup.sweep.axes import (
     MOST_SETTINGS,
+    as_list,
     check_overlap,
     check_values,
     is_structural,
@@ -268,6 +269,7 @@ def _axis_items(axes: object) -> Sequence[tuple[Any, Any]]:
 
 
 def _make_seeds(seeds: Any) -> tuple[int, ...]:
+    seeds = as_list(seeds)
     if isinstance(seeds, str | bytes) or not isinstance(seeds, Sequence | np.ndarray):
         advice = "give the number of seeds, or a list of them"
         check_positive_integer("seeds", seeds, advice, most=MOST_SETTINGS)

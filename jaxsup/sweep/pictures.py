@@ -78,6 +78,7 @@ def draw(
     """
     from jaxsup import fit, plot
     from jaxsup.fit.tables.exponents import measure_exponents
+    from jaxsup.fit.tables.settings import status_of
     from jaxsup.sweep.closed_forms import theory_curves
 
     check_choice("kind", kind, KINDS)
@@ -87,6 +88,8 @@ def draw(
     if window is not None and kind in ("loss", "local"):
         raise fail("window", "a picture of fits", kind, "leave it out or take kind 'ratio'")
     if kind == "loss":
+        status = status_of(dataset)
+        dataset = dataset if status is None else dataset.assign(status=status)
         theory = theory_curves(dataset) if "configuration" in dataset.attrs else None
         marks = fit.measure_regimes(dataset, after=after) if regimes else None
         return plot.loss_curves(dataset, place, theory=theory, regimes=marks)

@@ -84,6 +84,10 @@ def check_positions(dataset: xr.Dataset, positions: Mapping[str, Any]) -> None:
         if numbers.size and numbers.dtype.kind not in "iub":
             advice = "take sel for values"
             raise fail("isel", f"positions of {both_names(name)}", given, advice)
+        if numbers.dtype.kind == "b" and numbers.size and numbers.shape != (size,):
+            expected = f"{size} of True and False along {both_names(name)}"
+            text, advice = f"{numbers.size}", "give one a position, or positions"
+            raise fail("isel", expected, text, advice, described=True)
         if numbers.dtype.kind in "iu" and numbers.size:
             outside = numbers[(numbers >= size) | (numbers < -size)]
             if outside.size:

@@ -72,6 +72,10 @@ def simulate(
     importance exponents, density, learning rate, decays, importance, ...). Programs are compiled
     once for each static configuration (sizes, names, steps), not for each scalar.
 
+    Derivatives with respect to these numbers (`jax.jacfwd`, forward mode) are those of the run that
+    was drawn: which features are active does not move with their law, nor does the side of a ReLU
+    that a sample falls on, so that a law of sparse features has 0 where losses are estimated.
+
     Arguments:
         experiment: what to train.
         key: typed key (`jax.random.key`) of the kind ``"threefry2x32"``: others, such as ``"rbg"``,

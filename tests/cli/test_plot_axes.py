@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import tyro
 import xarray as xr
 from helpers import assert_one_line_error
 
-from jaxsup.cli.plot import check_axes, select_positions
+from jaxsup.cli.plot import PlotCommand, check_axes, select_positions
+from jaxsup.cli.spectrum import SpectrumCommand
 
 
 def sweep(*axes: str) -> xr.Dataset:
@@ -66,3 +68,13 @@ def test_positions_are_chosen_by_aliases_too() -> None:
 )
 def test_positions_that_cannot_be_chosen(pair: str, message: str) -> None:
     assert_one_line_error(lambda: select_positions(sweep(LATENT), (pair,)), f"--at: .*{message}")
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "rest"),
+    [(PlotCommand, "at", ["x", "--out", "y.png"]), (SpectrumCommand, "features", ["x"])],
+)
+def test_options_of_lists_add_up(command: type, option: str, rest: list[str]) -> None:
+    """A second one in place of the first was another picture than asked for, without a word."""
+    given = [*rest, f"--{option}", "a=0", "b=1", f"--{option}", "c=2"]
+    assert getattr(tyro.cli(command, args=given), option) == (("a=0", "b=1"), ("c=2",))

@@ -199,3 +199,9 @@ def test_a_dimension_of_the_package_has_its_size():
     assert_one_line_error(lambda: run(sweep), match)
     record = Record(observables=(Spread(dims=("feature",)),))
     assert "spread" in run(Sweep(relu_experiment(record=record)))
+
+
+def test_steps_may_be_an_array_of_jax() -> None:
+    assert Record(steps=jnp.array([2, 5]), parameter_steps=jnp.array([5])) == Record(
+        steps=(2, 5), parameter_steps=(5,)
+    )

@@ -80,6 +80,7 @@ REFUSALS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "nearest too far": (lambda j: j.sel(a=9, method="nearest", tolerance=1), r"values of feat"),
     "a value as position": (lambda j: j.isel(a=1.1), "isel: expected positions of features"),
     "no position": (lambda j: j.isel(a=2), r"positions 0..1 of features.exponent \(a\); got 2"),
+    "a mask too short": (lambda j: j.isel(a=[True]), "isel: expected 2 of True and False along fe"),
     "too many axes": (lambda j: j.plot("loss"), r"at most 1 axis .*\.isel\(law=0\)"),
     "too many fields": (lambda _: TWO_FIELDS.jaxsup.plot("loss"), r"\.isel\(K=0\)"),
     "no kind": (lambda j: j.isel(law=0).jaxsup.plot("curves"), "one of 'loss', 'local', 'ratio'"),
@@ -169,3 +170,13 @@ print(xarray.Dataset({{"x": ("student.latent", [3, 4])}}).jaxsup.isel(K=1)["x"].
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
     assert (done.stdout, done.stderr) == ("4\n", "")
+
+
+def test_masked_steps_are_not_drawn() -> None:
+    """`where` lays the status along what it masks, and takes no finite curve of a setting away."""
+    whole = GRID.isel({A: 0}).assign(status=(("law", "seed"), np.array([[0, 1], [0, 0], [1, 1]])))
+    masked = whole.where(whole["step"] >= 10).jaxsup.plot("loss")
+    part = whole.sel(step=slice(10, None)).jaxsup.plot("loss")
+    assert len(masked.lines) == len(part.lines) > 0
+    for one, other in zip(masked.lines, part.lines, strict=True):
+        np.testing.assert_array_equal(one.get_xydata(), other.get_xydata())

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
+import xarray as xr
 from helpers import assert_one_line_error
 from sweep_cases import FIRST, LATER, assert_simulated, linear, relu, run
 
@@ -276,3 +278,23 @@ def test_objects_with_large_arrays_are_told_by_their_sizes():
     )
     told = [json.loads(text)["probabilities"] for text in coordinates["features"][1]]
     assert told == [[0.25] * 8, "9 numbers, 0.25 to 0.25"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [jnp.array([1, 3]), pd.Series([1, 3]), pd.Index([1, 3]), xr.DataArray([1, 3])],
+    ids=type,
+)
+def test_arrays_of_other_libraries_are_lists(column: Any) -> None:
+    sweep = jaxsup.Sweep(linear(), {"student.latent": column, "j": {"batch_size": column}}, column)
+    assert sweep_to_tables(sweep)["axes"] == {"student.latent": [1, 3], "j": {"batch_size": [1, 3]}}
+    assert sweep.seeds == (1, 3)
+
+
+def test_a_list_that_is_traced_is_told() -> None:
+    def traced(column: jax.Array) -> jaxsup.Sweep:
+        return jaxsup.Sweep(linear(), {"optimizer.learning_rate": column})
+
+    assert_one_line_error(
+        lambda: jax.eval_shape(traced, jnp.ones(2)), "learning_rate: expected a list of values"
+    )

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from factories import relu_experiment
 
 import jaxsup
@@ -53,3 +54,14 @@ def test_a_dataset_with_a_class_from_outside_has_no_theory():
     sweep = jaxsup.Sweep(relu_experiment(teacher=Twice()))
     dataset = jaxsup.run(sweep)
     assert theory_curves(dataset) is None
+
+
+@pytest.mark.parametrize("case", ["dropped", "renamed", "laid along a run"])
+def test_settings_that_no_coordinate_tells_have_no_theory_curves(case: str) -> None:
+    dataset = jaxsup.run(linear_sweep(latent=12, embedding="identity"))
+    lost = {
+        "dropped": dataset.isel({"teacher.exponent": 0}, drop=True),
+        "renamed": dataset.rename({"teacher.exponent": "b"}),
+        "laid along a run": xr.concat([dataset, dataset], "run", combine_attrs="override"),
+    }[case]
+    assert theory_curves(lost) is None

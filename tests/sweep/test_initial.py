@@ -240,6 +240,14 @@ BAD: dict[str, tuple[Callable[[xr.Dataset], Any], str]] = {
         lambda half: half.sel({"student.latent": 3}).isel(seed=[0, 1]),
         r"initial: expected a network with seed 7; got 2 others along 'seed'; start networks that",
     ),
+    "a seed twice": (
+        lambda half: half.sel({"student.latent": 3}).isel(seed=[0, 1, 2, 0]),
+        r"initial: expected each seed once; got one of them more often; select the network",
+    ),
+    "masked steps": (
+        lambda half: half.sel({"student.latent": 3}).where(half["step"] > 2),
+        r"initial: expected a dataset of whole networks; got one that `where` masked along its st",
+    ),
     "untrained": (
         lambda half: half.sel({"student.latent": 3}).assign(status=half["status"][0] * 0 - 1),
         r"initial: expected finished networks; got 6 that are not trained; finish it first",

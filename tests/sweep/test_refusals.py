@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import jax
 import pytest
 import xarray as xr
 from helpers import assert_one_line_error, untyped
@@ -98,6 +99,10 @@ BAD = {
     "no devices": (
         lambda: run(sweep({}), devices=[]),
         r"devices: expected a list of devices; got none; choose some of jax.local_devices\(\)",
+    ),
+    "a device twice": (
+        lambda: run(sweep({}), devices=[jax.devices()[0]] * 2),
+        "devices: expected different devices; got one of them more often; name each once",
     ),
     "names of devices": (
         lambda: run(sweep({}), devices=["cpu"]),

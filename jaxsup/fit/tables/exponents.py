@@ -86,8 +86,8 @@ def measure_exponents(
             second moment. Where that start-up is not known, the warm-up of a scheduled rate is left
             out, or nothing: without power laws of data and teacher, with optimizers other than
             plain SGD at one constant rate, for students without a core or with noise, for weighted
-            losses, on training sets, and with given starts. Nothing is left out where `window` is
-            given.
+            losses, on training sets, with given starts, and where a coordinate that tells settings
+            apart was dropped or has another name. Nothing is left out where `window` is given.
         floor: fit a floor c as well.
         confidence: level of the interval.
 
@@ -97,7 +97,8 @@ def measure_exponents(
         log-log slope, over the same bins of the same window, of the linear student with K = N
         features (`jaxsup.theory.references.linear_reference`), and ``theory_limit``, (a + 2b - 1)/a
         of infinitely many features. NaN where there is none, a = 0 among them; ``theory`` too where
-        its loss falls to 0 within the window, and beyond 16,384 features with a mean. Where no
+        its loss falls to 0 within the window, and beyond 16,384 features with a mean; both where a
+        coordinate is lost, as for `after`, or a dimension has no field along it. Where no
         power law is found, ``exponent`` is NaN and ``reason`` says why, also where all seeds
         diverged. Of the seeds that are fitted together, the steps are used that all recorded;
         ``steps_partial`` counts the others. An axis or coordinate that is called as one of these,

@@ -135,7 +135,7 @@ def local_exponents_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
         Records in the order of the axes; None for numbers that are not finite.
     """
     steps = table["step"].values
-    records = setting_records(table, "problem")
+    records = setting_records(table, "problem", "step")
     shape = len(records), len(steps)  # of no steps, maybe
     columns = [table[name].transpose(..., "step").values.reshape(shape) for name in _LABELS]
     for place, record in enumerate(records):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,18 +34,19 @@ def setting_references(
         loss: its loss, [settings..., seeds, steps].
 
     Yields:
-        The reference, None where there is none; its loss at the steps > 0, NaN elsewhere; and the
-        updates of the setting's warm-up.
+        The reference, None where there is none or no telling; its loss at the steps > 0, NaN
+        elsewhere; and the updates of the setting's warm-up.
     """
     from jaxsup.theory.references import linear_reference
 
     base = json.loads(dataset.attrs.get("configuration", "{}"))
     setting = loss.isel(seed=0, step=0, drop=True)
+    if _is_untold(dataset, setting.dims):
+        base = {}
     scanned = {
         str(name): np.ravel(coordinate.broadcast_like(setting).transpose(*setting.dims)).tolist()
         for name, coordinate in dataset.coords.items()
-        if (str(name) in _FIELDS or str(name).partition(".")[0] in _SECTIONS)
-        and set(coordinate.dims) <= set(setting.dims)
+        if _matters(str(name)) and set(coordinate.dims) <= set(setting.dims)
     }
     names = sorted(scanned, key=lambda name: name.count("."))  # whole objects, then their fields
     steps = loss["step"].values
@@ -65,6 +66,44 @@ def setting_references(
                     curve[later] = reference.loss(steps[later])
             known[values] = reference, curve, _warmup(table)
         yield known[values]
+
+
+def untold(dataset: xr.Dataset, dims: Iterable[Hashable]) -> list[str]:
+    """What differs between settings and is told by no coordinate of theirs.
+
+    ``drop=True``, another name for an axis, and a mean along one leave a dataset's configuration as
+    it was: of what was scanned it has a value that need not be of any setting that is there.
+
+    Arguments:
+        dataset: a sweep, or what was made of one.
+        dims: of its settings.
+
+    Returns:
+        Fields that were scanned; and dimensions that are no axes of the sweep and have no field
+        along them, say the one that `xarray.concat` put sweeps along.
+    """
+    configuration = json.loads(dataset.attrs.get("configuration", "{}"))
+    axes: Mapping[str, Any] = configuration.get("axes", {})
+    told = {str(name): c.dims for name, c in dataset.coords.items() if {*c.dims} <= {*dims}}
+    along = {dim for n, ds in told.items() if n.partition(".")[0] in configuration for dim in ds}
+    fields = scanned_fields(dataset)
+    return [f for f in fields if f not in told] + [str(d) for d in dims if d not in {*axes, *along}]
+
+
+def scanned_fields(dataset: xr.Dataset) -> list[str]:
+    """The fields on the axes of a dataset's configuration, in their order."""
+    axes: Mapping[str, Any] = json.loads(dataset.attrs.get("configuration", "{}")).get("axes", {})
+    return [f for name, v in axes.items() for f in (v if isinstance(v, Mapping) else [name])]
+
+
+def _is_untold(dataset: xr.Dataset, dims: Iterable[Hashable]) -> bool:
+    """Whether theory depends on something that is."""
+    return any(name in dims or _matters(name) for name in untold(dataset, dims))
+
+
+def _matters(field: str) -> bool:
+    """Whether the reference depends on a field."""
+    return field in _FIELDS or field.partition(".")[0] in _SECTIONS
 
 
 def _warmup(table: Mapping[str, Any]) -> float:
@@ -104,7 +143,7 @@ def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
 
     It is of SGD at a constant rate from a start at random, on fresh samples and the plain loss: NaN
     everywhere in a sweep that starts from given parameters, or has training sets, schedules, noise
-    in the hidden layer, weighted losses, or other optimizers.
+    in the hidden layer, weighted losses, or other optimizers, and where `untold` names what counts.
 
     Arguments:
         table: a sweep's coordinates and attributes.
@@ -116,10 +155,10 @@ def theory_limit(table: xr.Dataset, like: xr.DataArray) -> xr.DataArray:
     tables = json.loads(table.attrs.get("configuration", "{}"))
     descends = _of_each(table, "optimizer", _descends)
     quiet = _of_each(table, "student", lambda entry: "hidden_noise" not in entry)
-    plain = descends & quiet & _is_plain(table, tables)
+    plain = descends & quiet & _is_plain(table, tables) & (not _is_untold(table, like.dims))
     limit = limit.where((limit > 0) & plain).transpose(*like.dims)
     label = "exponent without superposition of infinitely many features, (a + 2b - 1)/a"
-    return limit.reset_coords(drop=True).assign_attrs(long_name=label)
+    return limit.drop_vars(limit.coords).assign_attrs(long_name=label)
 
 
 def _descends(entry: Mapping[str, Any]) -> bool:

@@ -134,7 +134,7 @@ def regimes_to_records(table: xr.Dataset) -> list[dict[str, Any]]:
     Returns:
         Records in the order of the axes; None for numbers that are not finite.
     """
-    records = setting_records(table, "first_exponent")
+    records = setting_records(table, "first_exponent", "stretch")
     shape = len(records), table.sizes["stretch"]  # of no stretches, maybe
     columns = {
         name: table[name].transpose(..., "stretch").values.reshape(shape).tolist()

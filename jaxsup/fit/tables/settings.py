@@ -82,8 +82,9 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
     check_real("step", steps)
     _check_after(after, steps, values)
     status = np.full(loss.shape[:-1], _UNKNOWN, np.int8)
-    if "status" in dataset:
-        status = dataset["status"].transpose(..., "seed").values
+    told = status_of(dataset)
+    if told is not None:
+        status = told.transpose(*loss.dims[:-1]).values
     settings = zip(np.ndindex(loss.shape[:-2]), setting_references(dataset, loss), strict=True)
     for index, (reference, theory, warmup) in settings:
         start = warmup if reference is None else reference.start_up
@@ -98,6 +99,9 @@ def read_settings(dataset: xr.Dataset, after: float | None) -> Iterator[Setting]
 
 def check_curves(dataset: xr.Dataset) -> None:
     """Raise unless a dataset has losses over seeds and steps, one at least, and counts the steps.
+
+    Where it has a status too, that has to be of the same settings and seeds. No seed may be there
+    twice: what it left would count as two independent runs.
 
     Arguments:
         dataset: a sweep, or a selection of one.
@@ -116,6 +120,25 @@ def check_curves(dataset: xr.Dataset) -> None:
     if "step" not in loss.coords:
         do = "assign the update count of each entry, dataset.assign_coords(step=...)"
         raise fail("dataset", 'a coordinate "step"', "none", do, described=True)
+    told, wanted = status_of(dataset), [dim for dim in loss.dims if dim != "step"]
+    if told is not None and {*told.dims} != {*wanted}:
+        of, text = (", ".join(map(str, dims)) for dims in (wanted, told.dims))
+        do = "select or average the whole dataset, or drop it, dataset.drop_vars('status')"
+        raise fail("dataset", f"a status over {of}", f"one over {text}", do, described=True)
+    seeds = loss["seed"].to_index()
+    if seeds.has_duplicates:
+        text = f"{seeds[seeds.duplicated()][0]} twice or more often"
+        do = "drop the copies, or number them anew by dataset.assign_coords(seed=...)"
+        raise fail("dataset", "each seed once", text, do, described=True)
+
+
+def status_of(dataset: xr.Dataset) -> xr.DataArray | None:
+    """The status over settings and seeds, if a dataset has one.
+
+    ``dataset.where(dataset["step"] >= 100)`` lays it along the steps as well, NaN where it masks.
+    """
+    status = dataset.get("status")
+    return status.max("step") if status is not None and "step" in status.dims else status
 
 
 def name_apart(dataset: xr.Dataset, columns: Iterable[str]) -> xr.Dataset:

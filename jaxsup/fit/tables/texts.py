@@ -9,8 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsup._internal.aliases import short_name
+from jaxsup._internal.validation import fail
 from jaxsup.fit.single.result import json_safe
+from jaxsup.fit.tables.references import scanned_fields
 from jaxsup.fit.tables.settings import UNTRAINED
+
+_MASKED = {
+    "found": False,
+    "correlation_open": False,
+    "seeds_used": 0,
+    "seeds_dropped": 0,
+    "steps_partial": 0,
+    "stretch_count": 0,
+    "problem": "masked",
+    "reason": "masked",
+}
+"""What stands in a table for a setting that `xarray.Dataset.where` masked: it puts NaN there."""
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +40,7 @@ def setting_columns(table: xr.Dataset, like: str) -> dict[str, list[Any]]:
     Returns:
         By name, the coordinates first, as Python's numbers and text.
     """
-    template = table[like]
+    table, template = unmasked(table), table[like]
     columns = {}
     for name in [*table.coords, *table.data_vars]:
         if set(table[name].dims) <= set(template.dims):
@@ -35,21 +49,45 @@ def setting_columns(table: xr.Dataset, like: str) -> dict[str, list[Any]]:
     return columns
 
 
-def setting_records(table: xr.Dataset, like: str) -> list[dict[str, Any]]:
-    """The rows of `setting_columns`, JSON-safe: None for numbers that are not finite."""
+def unmasked(table: xr.Dataset) -> xr.Dataset:
+    """A table with counts, words and yes or no as they were before `where` put NaN among them."""
+    blank = {name: value for name, value in _MASKED.items() if name in table}
+    return table.assign(
+        {name: table[name].fillna(value).astype(type(value)) for name, value in blank.items()}
+    )
+
+
+def setting_records(table: xr.Dataset, like: str, inner: str | None = None) -> list[dict[str, Any]]:
+    """The rows of `setting_columns`, JSON-safe: None for numbers that are not finite.
+
+    Raises:
+        ValueError: `where` masked the table along the dimension `inner` of a setting.
+    """
+    if inner in table[like].dims:
+        text, do = f"one masked along its {inner}", "mask settings, or take sel"
+        raise fail("table", "a table of settings", text, do, described=True)
     columns = setting_columns(table, like)
     rows = zip(*columns.values(), strict=True)
     return [dict(zip(columns, map(json_safe, row), strict=True)) for row in rows]
 
 
 def coordinate_names(table: xr.Dataset, like: str) -> list[str]:
-    """Names of what tells the settings of a table apart, the superposition ratio last."""
+    """Names of what tells the settings of a table apart, the superposition ratio last.
+
+    In the order of the dimensions, and of the fields of a joint one: a store has another one.
+    """
+    dims, fields = table[like].dims, scanned_fields(table)
     names = [
         str(name)
         for name, coord in table.coords.items()
-        if coord.dims and set(coord.dims) <= set(table[like].dims)
+        if coord.dims and set(coord.dims) <= set(dims)
     ]
-    return sorted(names, key=lambda name: name == "superposition_ratio")
+
+    def place(name: str) -> tuple[bool, int, int]:
+        among = fields.index(name) if name in fields else len(fields)
+        return name == "superposition_ratio", dims.index(table[name].dims[0]), among
+
+    return sorted(names, key=place)
 
 
 def setting_cells(row: Mapping[str, Any], names: list[str]) -> list[str]:

@@ -41,6 +41,9 @@ def ends_of(dataset: xr.Dataset, sweep: Sweep, names: Sequence[str]) -> dict[str
         text = "one without parameters"
         advice = "train it with record.parameter_steps = [its last step]"
         raise fail("initial", "a dataset that keeps them", text, advice, described=True)
+    if "step" in (*dataset["status"].dims, *dataset["last_step"].dims):
+        text, advice = "one that `where` masked along its steps", "mask it along its axes or seeds"
+        raise fail("initial", "a dataset of whole networks", text, advice, described=True)
     chosen = _matched(dataset[[*found, "status", "last_step"]], sweep)
     grid = [*(axis.name for axis in sweep.axes), "seed"]
     chosen = chosen.expand_dims([dim for dim in grid if dim not in chosen["status"].dims])
@@ -81,6 +84,9 @@ def _matched(dataset: xr.Dataset, sweep: Sweep) -> xr.Dataset:
             raise fail("initial", expected, text, advice, described=True)
         wanted = list(zip(*(np.asarray(coordinates[f][1]).tolist() for f in fields), strict=True))
         there = list(zip(*(np.ravel(dataset[f].values).tolist() for f in fields), strict=True))
+        if dim == "seed" and len(set(there)) < len(there):  # of sweeps that were laid together
+            text, advice = "one of them more often", "select the network of each to start from"
+            raise fail("initial", "each seed once", text, advice, described=True)
         places: dict[Any, int] = {}
         for place, values in enumerate(there):
             places.setdefault(values, place)

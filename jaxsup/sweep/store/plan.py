@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from jaxsup.sweep.store import journal
-from jaxsup.sweep.store.root import check_version, read_facts
+from jaxsup.sweep.store.root import check_version, is_copy, read_facts
 
 # Names of what a process may leave that is killed, and of what file systems keep in every folder.
 _TRACE = re.compile(r"probe\.\w+(\.partial)?|\.\w+\.[0-9a-f]{32}\.partial|\.nfs\w+|lost\+found")
@@ -52,6 +52,11 @@ def read_plan(store: str | Path) -> Plan | None:
         if is_blank(path):
             return None
         check_version(path, writing=True)
+        if is_copy(path):
+            raise ValueError(
+                f"{path}: expected the folder of a sweep; got a dataset that another program "
+                "saved, without a journal; choose another folder"
+            )
         facts, _ = read_facts(path)
         if facts is not None:
             plan = json.loads(facts.attributes["plan"])

@@ -15,6 +15,7 @@ import numpy as np
 
 from jaxsup._internal.paths import local_path
 from jaxsup._internal.system import check_assertions
+from jaxsup._internal.validation import fail
 from jaxsup.sweep.store.facts import Facts
 from jaxsup.sweep.store.files import GONE, Damage, check_read, damage_of, readable, tell_damages
 from jaxsup.sweep.store.inventory import Inventory
@@ -27,7 +28,15 @@ from jaxsup.sweep.store.journal import (
     survey,
 )
 from jaxsup.sweep.store.machine import in_words
-from jaxsup.sweep.store.root import check_version, is_first_layout, known_totals, read_facts
+from jaxsup.sweep.store.root import (
+    PLANNING,
+    check_version,
+    is_copy,
+    is_first_layout,
+    known_totals,
+    read_facts,
+)
+from jaxsup.sweep.store.schema import PENDING
 from jaxsup.training.state import DIVERGED
 
 if TYPE_CHECKING:
@@ -43,7 +52,8 @@ def open_store(store: str | Path) -> "xr.Dataset":
 
     Networks that have not been trained yet are NaN, with ``status`` -1 and ``complete`` False; a
     warning says how many there are. Attributes are those that the sweep wrote, even where another
-    program has written the root since; a warning says so.
+    program has written the root since; a warning says so. What xarray saved of a dataset by
+    ``to_zarr`` opens as well, with a warning that there are no checksums to hold it to.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -84,7 +94,8 @@ def open_whole(path: Path) -> "xr.Dataset":
     """
     import xarray as xr
 
-    facts, damages = (None, []) if is_first_layout(path) else read_facts(path)
+    old = is_first_layout(path) or is_copy(path)
+    facts, damages = (None, []) if old else read_facts(path)
     # A root that is not as it was written may tell wrong metadata. The arrays' own are held to
     # their checksums; to find them, Zarr looks at all that lies in the folder.
     believed = not damages and bool((read_document(path / ROOT) or {}).get("consolidated_metadata"))
@@ -101,6 +112,7 @@ def open_whole(path: Path) -> "xr.Dataset":
         coordinates = str(attributes.pop("coordinates", "")).split()
         dataset = dataset.set_coords([name for name in coordinates if name in dataset])
         dataset.attrs.update(attributes)
+    dataset.attrs = {name: v for name, v in dataset.attrs.items() if name not in PLANNING}
     if "loss" not in dataset or "configuration" not in dataset.attrs:
         raise ValueError(
             f"{path}: expected a dataset with a loss; got {sorted(map(str, dataset))}; "
@@ -122,7 +134,7 @@ def take_inventory(store: str | Path) -> Inventory:
     sizes = _file_sizes(path)
     nbytes = sum(sizes.values())
     if facts is None:
-        return _inventory_of_first_layout(path, nbytes)
+        return _inventory_of_dataset(path, nbytes)
     whole, others = _survey(path, facts)
     damages += others
     machines: dict[str, int] = {}
@@ -162,30 +174,32 @@ def _file_sizes(folder: Path) -> dict[Path, int]:
     return sizes
 
 
-def _inventory_of_first_layout(path: Path, nbytes: int) -> Inventory:
-    """Of the layout that was written in one go, without a journal."""
+def _inventory_of_dataset(path: Path, nbytes: int) -> Inventory:
+    """Of what was written in one go, without a journal: the first layout, and what xarray saves."""
     dataset = open_whole(path)
-    replicas = dataset["status"].size
+    if not {"status", "last_step"} <= {*dataset}:
+        raise fail(f"{path}", "status and last_step", "none", "save them too", described=True)
+    replicas, stored = dataset["status"].size, int((dataset["status"] != PENDING).sum())
     return Inventory(
         path=str(path),
         attributes=dict(dataset.attrs),
         sizes={str(dim): int(size) for dim, size in dataset.sizes.items()},
         tiles=1,
-        tiles_stored=1,
+        tiles_stored=int(stored == replicas),
         networks=replicas,
-        networks_stored=replicas,
+        networks_stored=stored,
         diverged=_diverged_in(dataset, [tuple(slice(n) for n in dataset["status"].shape)]),
         damages=[],
         unread=[],
         nbytes=nbytes,
         seconds=dataset.attrs.get("seconds", math.nan),
-        machines=[(in_words(dataset.attrs), replicas)],
+        machines=[(in_words(dataset.attrs), stored)],
         unfinished=[],
     )
 
 
 def _facts_of(path: Path) -> tuple[Facts | None, list[Damage]]:
-    """What a store says of itself; None of the first layout.
+    """What a store says of itself; None of the first layout and of what another program saved.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -210,7 +224,9 @@ def _facts_of(path: Path) -> tuple[Facts | None, list[Damage]]:
             "give the folder that `jaxsup sweep --out` made"
         )
     check_version(path, writing=False)
-    if is_first_layout(path):
+    if copied := is_copy(path):
+        log.warning("%s: saved by another program, without checksums: nothing is checked", path)
+    if copied or is_first_layout(path):
         return None, []
     facts, damages = read_facts(path)
     if facts is None:

@@ -24,6 +24,8 @@ from jaxsup.sweep.store.journal import records as read_records
 from jaxsup.sweep.store.machine import NAMES, totals
 from jaxsup.sweep.store.schema import LAYOUT_VERSION
 
+PLANNING = frozenset({"plan", "schema"})
+"""Attributes that say how a store is cut: its own business, no dataset's that is made of it."""
 _ARRAY = "/zarr.json"
 _TOTALS = frozenset({*NAMES, "seconds"})
 """Attributes that the root tells of all machines in the end, and before of the one that made it."""
@@ -49,6 +51,22 @@ def is_first_layout(store: Path) -> bool:
     """Whether a store is of the layout that had no journal."""
     attributes = _attributes(read_document(store / ROOT))
     return not ((store / FOLDER).exists() or {"layout_version", "fingerprint"} & set(attributes))
+
+
+def is_copy(store: Path) -> bool:
+    """Whether another program wrote a dataset of jaxsup there, or a part of one: without a journal.
+
+    What xarray saves has the attributes of the store that it opened. A store that lost its journal
+    tells its plan, and holds what it tells; `open_store` hands on no plan.
+    """
+    attributes = _attributes(read_document(store / ROOT))
+    if (store / FOLDER).exists() or "configuration" not in attributes:
+        return False
+    facts = facts_from(attributes, {})
+    if facts is None:
+        return not PLANNING & attributes.keys()
+    told = [facts.sizes[dim] for dim in (*facts.grid, *facts.variables["loss"])]
+    return (read_document(store / "loss" / ROOT) or {}).get("shape", told) != told
 
 
 def check_version(store: Path, *, writing: bool) -> None:

@@ -62,12 +62,14 @@ def with_features(*entries: dict[str, Any], scanned: list[float] | None = None) 
     """Two settings of these features: as written, with a scanned exponent, or whole objects."""
     dataset = power_law_dataset(np.asarray([0.4, 1.3])).drop_vars("features.exponent")
     configuration = json.loads(dataset.attrs["configuration"])
-    configuration["features"] = entries[0]
+    configuration |= {"features": entries[0], "steps": 9}
     dataset.attrs["configuration"] = json.dumps(configuration)
     if len(entries) > 1:
         texts = np.asarray([json.dumps(entry) for entry in entries], object)
         return dataset.rename({"features.exponent": "features"}).assign_coords(features=texts)
-    return dataset if scanned is None else dataset.assign_coords({"features.exponent": scanned})
+    if scanned is None:
+        return dataset.rename({"features.exponent": "steps"}).assign_coords(steps=[8, 9])
+    return dataset.assign_coords({"features.exponent": scanned})
 
 
 USERS_OWN = {"kind": "mine.laws:Bursts", "exponent": 2.0}
@@ -202,6 +204,8 @@ def test_a_table_reads_from_left_to_right() -> None:
             "student.kind": np.asarray(["tied", "untied"], object),
         }
     )
+    configuration = json.loads(dataset.attrs["configuration"]) | {"student": {}}
+    dataset.attrs["configuration"] = json.dumps(configuration)
     # a = 9, b = 0.5 of the configuration: (a + 2b - 1) / a = 1
     assert format_exponents(jaxsup.measure_exponents(dataset)).splitlines() == [
         "  K    kind   N/K        exponent  theory  limit    window  seeds",

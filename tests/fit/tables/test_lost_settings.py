@@ -202,3 +202,72 @@ def test_a_lost_setting_hides_no_window_that_suits_no_other() -> None:
     dataset["status"][0] = 1
     words = "window: expected a part of the record"
     assert_one_line_error(lambda: jaxsup.measure_exponents(dataset, window=(2e4, 3e4)), words)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize(
+    "other",
+    [
+        sweep(LAW).assign(loss=sweep(LAW)["loss"].mean("case")),
+        sweep(LAW).assign(status=sweep(LAW)["status"].isel(case=0)),
+        sweep(LAW).assign(status=sweep(LAW)["status"].isel(seed=0)),
+    ],
+)
+def test_a_status_of_other_settings_is_one_line(kind: str, other: xr.Dataset) -> None:
+    """One that was averaged, or left, when the loss was not."""
+    assert_one_line_error(lambda: TABLES[kind][0](other), "a status over .*drop_vars")
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_seed_that_is_there_twice_is_one_line(kind: str) -> None:
+    """The copies would count as independent runs: intervals of half the seeds, and too narrow."""
+    numbered = sweep(LAW).assign_coords(seed=[3, 1, 7])
+    twice = xr.concat([numbered, numbered], dim="seed")
+    assert_one_line_error(lambda: TABLES[kind][0](twice), "each seed once; got 3 twice")
+    TABLES[kind][0](twice.assign_coords(seed=range(6)))
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_masked_steps_are_steps_that_nobody_recorded(kind: str) -> None:
+    """`xarray.Dataset.where` lays the status along what it masks."""
+    dataset = sweep(LAW * np.exp(0.1 * np.sin(np.arange(6.0).reshape(2, 3, 1) + STEPS)))
+    dataset["status"][0, 1] = 1
+    measure, records, _ = TABLES[kind]
+    masked = records(measure(dataset.where(dataset["step"] >= 10)))
+    assert masked == records(measure(dataset.sel(step=slice(10, None))))
+    assert [row["seeds_dropped"] for row in masked] == [1, 0]
+
+
+def test_a_status_in_another_order_of_axes_is_of_the_same_networks() -> None:
+    loss = np.broadcast_to(STEPS**-0.5, (2, 2, 3, STEPS.size))
+    status = np.zeros((2, 2, 3), np.int8)
+    status[0, 1] = 1
+    dataset = xr.Dataset(
+        {"loss": (("a", "b", "seed", "step"), loss), "status": (("a", "b", "seed"), status)},
+        coords={"step": STEPS},
+    )
+    other = dataset.assign(status=dataset["status"].transpose("b", "seed", "a"))
+    table = jaxsup.measure_exponents(other)
+    np.testing.assert_array_equal(table["found"], [[True, False], [True, True]])
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_masked_setting_of_a_table_keeps_its_row(kind: str) -> None:
+    """`where` puts NaN into counts, words and yes or no, and makes floats of the others."""
+    measure, records, text = TABLES[kind]
+    table = measure(sweep(LAW * np.array([1.0, 1.01, 1.02])[:, None]))
+    masked = table.where(table["case"] == "two")
+    first, second = json.loads(json.dumps(records(masked), allow_nan=False))
+    assert first["problem"] == first["reason"] == "masked"
+    assert second == records(table)[1]
+    header, line, *_ = text(masked).splitlines()
+    assert "none: masked" in line
+    assert header.split() == text(table).splitlines()[0].split()
+
+
+@pytest.mark.parametrize(("kind", "inner"), [("local", "step"), ("regimes", "stretch")])
+def test_a_table_that_is_masked_along_its_curves_is_one_line(kind: str, inner: str) -> None:
+    measure, records, _ = TABLES[kind]
+    table = measure(sweep(LAW))
+    masked = table.where(table[inner] >= 1)
+    assert_one_line_error(lambda: records(masked), f"got one masked along its {inner}; mask")
