@@ -10,6 +10,8 @@ from jaxtyping import Float, Num
 from matplotlib import colormaps
 
 from jaxsup._internal.validation import fail
+from jaxsup.fit.tables.settings import status_of
+from jaxsup.fit.tables.texts import unmasked
 from jaxsup.plot.regimes import (
     explain_stretches,
     mark_power_law,
@@ -52,13 +54,14 @@ def loss_curves(
     loss = dataset["loss"]
     dims = _scanned("dataset", loss)
     last = loss.sizes[dims[0]] - 1 if dims else 0
-    curves = list(_curves(loss, dims, range(last + 1), dataset.get("status")))
+    curves = list(_curves(loss, dims, range(last + 1), status_of(dataset)))
     if not any((rows > 0).any() for _, _, rows in curves):
         text = "none: all diverged, not trained yet, without steps > 0 or nowhere positive"
         do = "see the status of each network, and train on or add curves"
         raise fail("dataset", "a whole curve with a positive loss", text, do, described=True)
     if regimes is not None and not any(np.ravel(regimes["kind"].values).tolist()):
         raise without_results("regimes", "a stretch at some setting", regimes)
+    fits = None if fits is None else unmasked(fits)
     lines = setting_lines(dataset, dims)
     shaded = lines.shades is not None
     for position, steps, rows in curves:

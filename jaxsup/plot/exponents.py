@@ -10,19 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup._internal.validation import fail
+from jaxsup.fit.tables.texts import unmasked
 from jaxsup.plot.curves import step_label
 from jaxsup.plot.regimes import without_results
 from jaxsup.plot.settings import FEW, setting_label, setting_lines
-from jaxsup.plot.style import (
-    COLOR_MAP,
-    GUIDE,
-    MARKERS,
-    NEW,
-    add_legend,
-    ink_on,
-    line_style,
-    styled,
-)
+from jaxsup.plot.style import COLOR_MAP, GUIDE, MARKERS, NEW, add_legend, ink_on, line_style, styled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,7 +52,7 @@ def exponent_against_ratio(
     Raises:
         ValueError: the table has no ratio axis, or more than one other, or no setting has a slope.
     """
-    others = _axes_beside_ratio(table)
+    table, others = unmasked(table), _axes_beside_ratio(table)
     if not (np.isfinite(table["exponent"]) | np.isfinite(table["slope"])).any():
         raise without_results("table", "an exponent or a slope at some setting", table)
     settings = table.sizes[others[0]] if others else 1
@@ -74,7 +66,7 @@ def exponent_against_ratio(
         marker = "o" if lines.shades is not None else MARKERS[position % len(MARKERS)]
         style = {**lines.styles[position], "marker": marker}
         _draw_setting(rows, ratios, ax, style, lines.labels[position])
-        color, limit = style["color"], float(rows["theory_limit"][0])
+        color, limit = style["color"], float(rows["theory_limit"].max())
         if theory:
             ax.plot(ratios, rows["theory"], color=color, **_THEORY)
             if not math.isnan(limit):
@@ -240,7 +232,8 @@ def local_exponents(
         bands.append(ax.fill_between(steps, *ends, color=style["color"], linewidth=0))
         if theory:
             ax.plot(steps, setting["theory"], color=style["color"], **_THEORY)
-            ax.axhline(float(setting["theory_limit"]), color=style["color"], **_LIMIT)
+            # One number, laid along the steps where `xarray.Dataset.where` masked some.
+            ax.axhline(float(setting["theory_limit"].max()), color=style["color"], **_LIMIT)
     drawn = table.isel({dims[0]: positions}) if dims else table
     _fit_height(drawn, ax, theory=theory)
     _fade_bands(drawn, ax, bands)

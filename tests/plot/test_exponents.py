@@ -123,6 +123,32 @@ def test_the_theory_of_each_ratio_stands_beside_it_and_the_limit_is_a_level() ->
     assert legend_texts(ax)[-2:] == expected
 
 
+def test_what_where_masked_is_not_drawn_and_the_rest_as_before() -> None:
+    """It lays what is one number a setting along the steps, and makes no truth value of NaN."""
+    table = local_table(1)
+    table["theory_limit"][:] = 0.25
+    _, ax = plot.new_figure()
+    plot.local_exponents(table.where(table["step"] > 1), ax)
+    (line,) = [line for line in ax.get_lines() if line.get_label() == "a = 1"]
+    np.testing.assert_allclose(line.get_xdata(), STEPS[1:3])
+    np.testing.assert_allclose(dashed(ax, (1, 3)), [[0.25, 0.25]])
+    table = ratio_table()
+    _, ax = plot.new_figure()
+    plot.exponent_against_ratio(table.where(table["superposition_ratio"] > 1), ax)
+    np.testing.assert_allclose(dashed(ax, (4, 2)), [[np.nan, 0.45, 0.6]])
+    np.testing.assert_allclose(dashed(ax, (1, 3)), [[0.09, 0.09]])
+
+
+def test_curves_whose_steps_where_masked_are_drawn_from_there() -> None:
+    dataset = xr.Dataset(
+        {"loss": (("seed", "step"), STEPS[None] ** -0.5), "status": ("seed", [0])},
+        coords={"seed": [0], "step": STEPS},
+    )
+    _, ax = plot.new_figure()
+    plot.loss_curves(dataset.where(dataset["step"] > 1), ax)
+    np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), STEPS[1:])
+
+
 REASONS = {"problem": ("features.exponent", ["all seeds diverged", "too short"])}
 
 
