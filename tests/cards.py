@@ -1,6 +1,9 @@
 """Devices that are none, for whoever asks what they can do."""
 
+import contextlib
 import types
+
+import jax
 
 
 def card(
@@ -9,3 +12,12 @@ def card(
     """A card of NVIDIA's, or what differs from one."""
     client = types.SimpleNamespace(platform_version=version)
     return types.SimpleNamespace(platform=platform, client=client, compute_capability=capability)
+
+
+def lowering_for_a_card() -> contextlib.AbstractContextManager[None]:
+    """Inside, kernels are lowered for a card where there is none: jax 0.12 asks which one."""
+    if not hasattr(jax.sharding, "AbstractDevice"):
+        return contextlib.nullcontext()
+    device = jax.sharding.AbstractDevice("NVIDIA H200", None, "gpu")
+    mesh = jax.sharding.AbstractMesh((), (), abstract_device=device)
+    return jax.sharding.use_abstract_mesh(mesh)

@@ -87,7 +87,7 @@ def test_a_function_of_ones_own_is_called() -> None:
     with show_progress(reports.append) as callback:
         assert callback is not None
         callback(halfway())
-    assert reports == [halfway()]
+    assert list(map(repr, reports)) == [repr(halfway())]  # NaN in fields equals nothing
 
 
 def test_run_shows_progress_where_it_is_asked_for(

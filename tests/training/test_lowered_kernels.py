@@ -9,7 +9,7 @@ import re
 
 import jax
 import pytest
-from cards import card
+from cards import card, lowering_for_a_card
 from jax.experimental import pallas
 
 import jaxsup
@@ -53,8 +53,9 @@ def lower(case: jaxsup.Experiment, products: str, capsys) -> str:
     )
     train = functools.partial(advance, case, update, first=0, stop=2, products=products)
     training = jax.jit(jax.vmap(lambda key, state: train(key, state)))
-    traced = training.trace(jax.random.split(key, NETWORKS), states)
-    traced.lower(lowering_platforms=("cuda",))
+    with lowering_for_a_card():
+        traced = training.trace(jax.random.split(key, NETWORKS), states)
+        traced.lower(lowering_platforms=("cuda",))
     return capsys.readouterr().out
 
 
