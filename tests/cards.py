@@ -15,7 +15,7 @@ def card(
 
 
 def lowering_for_a_card() -> contextlib.AbstractContextManager[None]:
-    """Inside, kernels are lowered for a card where there is none: from 0.11 on JAX asks which one."""
+    """Inside, kernels are lowered for a card where there is none: JAX asks which, from 0.11 on."""
     if jax.__version_info__ < (0, 11):
         return contextlib.nullcontext()
     device = jax.sharding.AbstractDevice("NVIDIA H200", None, "gpu")
