@@ -40,7 +40,6 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsup import Sweep, plot
-from jaxsup._internal.places import even_places
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, toys
 from jaxsup.reproduce.analysis import capacity_claims, capacity_panels, capacity_table
 from jaxsup.reproduce.figure import Records
@@ -104,7 +103,8 @@ class Capacity(AbstractFigure[Scale]):
             return Findings([], ["every network diverged, or has no weight left"], figure, [])
         latent = min((r.latent for r in rows), key=lambda k: abs(k - rows[0].features / 9))
         sparsities = sorted({row.sparsity for row in rows if row.latent == latent})
-        chosen = [sparsities[place] for place in even_places(len(sparsities), 5)]
+        places = np.linspace(0, len(sparsities) - 1, min(5, len(sparsities))).round().astype(int)
+        chosen = [sparsities[place] for place in places]
         curves = capacity_table.measure_tolerances(dataset, latent, chosen)
         nulls = capacity_table.null_lines(rows)
         records = [row.to_dict() for row in rows]

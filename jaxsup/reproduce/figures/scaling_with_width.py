@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsup import PowerLawFeatures, Record, Sweep, plot
-from jaxsup._internal.places import even_places
 from jaxsup.fit import intervals
 from jaxsup.fit.intervals import Estimate, log_log_slope
 from jaxsup.reproduce import AbstractFigure, Claim, Findings, Published, toys
@@ -225,7 +224,7 @@ class ScalingWithWidth(AbstractFigure[Scale]):
     ) -> Figure:
         """Loss against width in both regimes, and the overlaps of the strong one."""
         figure, (left, middle, right) = plot.new_figure(3, width=3.9, height=4.8)
-        rows = even_places(len(at.exponents), 4)
+        rows = np.unique(np.rint(np.linspace(0, len(at.exponents) - 1, 4)).astype(int))
         names = [f"frequencies $i^{{-{at.exponents[j]:g}}}$" for j in rows]
         inverse = [
             trained.losses[at.strong, j, 0].mean() * at.latents[0] / at.latents for j in rows

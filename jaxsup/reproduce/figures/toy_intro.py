@@ -21,7 +21,6 @@ from jaxtyping import Bool, Float, Int
 from matplotlib import colormaps
 
 from jaxsup import AdamW, Sweep, WarmupCosine, plot
-from jaxsup._internal.places import even_places
 from jaxsup.fit import intervals
 from jaxsup.geometry import classify
 from jaxsup.geometry.census import composition
@@ -186,7 +185,7 @@ class ToyIntro(AbstractFigure[Scale]):
         self, records: Records, best: Float[np.ndarray, "densities latent features"]
     ) -> Figure:
         """The five feature vectors of the best start at some densities, and how many are held."""
-        rows = even_places(len(records), _DRAWN)
+        rows = np.unique(np.linspace(0, len(records) - 1, _DRAWN).round().astype(int))
         figure, axes = plot.new_figure(len(rows) + 1, width=2.7, height=3.1)
         for ax, row in zip(axes, rows.tolist(), strict=False):
             draw_directions(best[row], ax, reach=float(np.abs(best).max()))
