@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxsup._internal.validation import fail
 from jaxsup.fit.tables.texts import unmasked
@@ -40,11 +40,12 @@ def exponent_against_ratio(
 
     Filled markers are power laws with their confidence interval; open markers are plain log-log
     slopes where `fit_power_law` found none. Dashes: the linear student without superposition, with
-    the same number of features, over the window of each fit; dotted levels: (a + 2b - 1)/a.
+    the same number of features, over the window of each fit; dotted levels: (a + 2b - 1)/a. Where
+    several points of a line have one ratio, and differ otherwise, none is joined to the others.
 
     Arguments:
         table: result of `jaxsup.measure_exponents` with ``superposition_ratio`` along an axis and
-            at most one more axis; ``exact``, where it is there, is marked beside the first ratio.
+            at most one more axis.
         ax: axis to draw on; default: a new one.
         theory: draw both exponents without superposition.
         legend: draw a legend.
@@ -68,7 +69,9 @@ def exponent_against_ratio(
         _draw_setting(rows, ratios, ax, style, lines.labels[position])
         color, limit = style["color"], float(rows["theory_limit"].max())
         if theory:
-            ax.plot(ratios, rows["theory"], color=color, **_THEORY)
+            alone = _alone(ratios)
+            ax.plot(ratios, np.where(alone, rows["theory"], np.nan), color=color, **_THEORY)
+            ax.plot(ratios[~alone], rows["theory"][~alone], "_", color=color)
             if not math.isnan(limit):
                 ax.axhline(limit, color=color, **_LIMIT)
     ticks = np.unique(table["superposition_ratio"])
@@ -114,15 +117,19 @@ def _draw_setting(
     values = np.where(follows, rows["exponent"], rows["slope"])
     ends = np.abs(np.stack([rows["interval_low"], rows["interval_high"]]) - values)
     marker = {"color": style["color"], "marker": style["marker"]}
-    ax.plot(ratios[follows], values[follows], **{**line, "linewidth": 1})
+    joined = follows & _alone(ratios)
+    ax.plot(ratios[joined], values[joined], **{**line, "linewidth": 1})
     if follows.any():
         bars: Any = {"linestyle": "", "capsize": 2, **marker}
         ax.errorbar(ratios[follows], values[follows], ends[:, follows], **bars)
     ax.plot(ratios[~follows], values[~follows], linestyle="", markerfacecolor="white", **marker)
     if label is not None:
         ax.plot([], [], label=label, linestyle=line["linestyle"], **marker)
-    if "exact" in rows:
-        ax.plot(ratios[:1] / 1.08, rows["exact"], marker="x", color=line["color"])
+
+
+def _alone(ratios: Float[np.ndarray, " ratios"]) -> Bool[np.ndarray, " ratios"]:
+    """Whether a ratio is that of one point only."""
+    return np.sum(ratios[:, None] == ratios, axis=1) == 1
 
 
 def _explain_marks(table: xr.Dataset, ax: Axes, *, theory: bool) -> None:
@@ -130,8 +137,6 @@ def _explain_marks(table: xr.Dataset, ax: Axes, *, theory: bool) -> None:
     if not table["found"].all():
         label = "slope, no power law found"
         ax.plot([], [], "o", color=GUIDE, markerfacecolor="white", label=label)
-    if "exact" in table:
-        ax.plot([], [], "x", color=GUIDE, label="exact linear student, K = N, this N")
     if theory:
         _explain_theory(table, ax, _THEORY_NAME + " and window")
 

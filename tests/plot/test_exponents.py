@@ -149,6 +149,18 @@ def test_curves_whose_steps_where_masked_are_drawn_from_there() -> None:
     np.testing.assert_allclose(ax.get_lines()[0].get_xdata(), STEPS[1:])
 
 
+def test_points_that_share_a_ratio_are_not_joined() -> None:
+    """As of an axis along which W differs too: a line would go up and down at one ratio."""
+    _, ax = plot.new_figure()
+    table = ratio_table().assign_coords(superposition_ratio=("width", [1.0, 1.0, 4.0]))
+    plot.exponent_against_ratio(table, ax)
+    np.testing.assert_allclose(dashed(ax, (4, 2)), [[np.nan, np.nan, 0.6]])
+    marks = {line.get_marker(): line for line in ax.get_lines() if len(line.get_xdata()) == 2}
+    np.testing.assert_allclose(marks["_"].get_ydata(), [0.31, 0.45])
+    solid = [line for line in ax.get_lines() if line.get_linewidth() == 1]
+    assert [len(line.get_xdata()) for line in solid] == [1]
+
+
 REASONS = {"problem": ("features.exponent", ["all seeds diverged", "too short"])}
 
 
