@@ -17,6 +17,7 @@ from jaxsup import __version__
 from jaxsup.cli import version
 
 
+@pytest.mark.slow
 def test_set_changes_what_is_trained_and_the_last_one_counts(tmp_path: Path) -> None:
     file, out = write(tmp_path, BASE), tmp_path / "run"
     changes = ("--set", "experiment.steps=9", "--set", "steps=4", "--set", "seeds=2")
@@ -49,6 +50,7 @@ def test_a_mistake_in_set_is_one_line_that_names_it(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_what_a_sweep_will_take_and_writes_nothing(tmp_path: Path) -> None:
     file = write(tmp_path, BASE + '[axes]\n"features.exponent" = {linspace = [1, 2, 4]}\n')
     done = jaxsup("sweep", file, "--dry-run", "--json", "--set", "steps=40", cwd=tmp_path)

@@ -89,6 +89,7 @@ def test_a_curve_of_ones_own_has_two_regimes(desk: Path) -> None:
     refused(command("fit", "rnu.csv", cwd=desk), "rnu.csv")
 
 
+@pytest.mark.slow
 def test_a_scan_is_spaced_amended_interrupted_and_resumed(desk: Path) -> None:
     refused(command("sweep", "scan.toml", "--out", "runs", "--set", "step=30", cwd=desk), "steps")
     misspelled = CONFIGURATION.replace("logspace", "logspase")

@@ -75,6 +75,7 @@ def test_runs_are_fitted_apart_and_what_was_left_out_is_told(runs: Path) -> None
     assert len(json.loads(named.stdout)) == 16
 
 
+@pytest.mark.slow
 def test_a_pipe_brings_curves(runs: Path) -> None:
     with runs.open() as stream:
         done = subprocess.run(

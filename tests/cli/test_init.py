@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
 from commands import jaxsup
 from helpers import assert_error_form
@@ -18,6 +19,7 @@ from jaxsup.sweep.amendments import amend_sweep, parse_amendment
 from jaxsup.sweep.tables import read_sweep, sweep_to_tables
 
 
+@pytest.mark.slow
 def test_the_file_runs(tmp_path: Path) -> None:
     done = jaxsup("init", "first", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

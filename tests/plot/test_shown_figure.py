@@ -42,6 +42,7 @@ def test_the_formatter_of_notebooks_finds_the_picture() -> None:
     assert data["image/png"].startswith(PNG)
 
 
+@pytest.mark.slow
 def test_pyplot_is_not_needed() -> None:
     code = """
 import sys

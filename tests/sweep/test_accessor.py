@@ -156,6 +156,7 @@ import xarray""",
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORDERS)
 def test_it_is_there_in_any_order_of_imports(name: str, tmp_path: Path) -> None:
     """And neither import loads JAX, or leaves traces in the machinery of imports."""

@@ -68,7 +68,8 @@ def test_rows_are_halved_where_one_seed_does_not_fit(reference, monkeypatch):
     np.testing.assert_allclose(dataset["loss"], reference["loss"], rtol=5e-5)
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
 def test_every_device_holds_less(monkeypatch, reference, count):
     devices = jax.local_devices()[:count]
     hold_at_most(monkeypatch, 2)

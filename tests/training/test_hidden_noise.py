@@ -112,6 +112,7 @@ def test_no_noise_is_the_student_without() -> None:
     assert not np.isclose(some.loss, plain.loss, rtol=0.01).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("embedding", ["random", "learned", "untied"])
 def test_noise_is_an_axis_and_does_not_depend_on_the_padding(embedding: str) -> None:
     """Nor do rows of zeros, which pad W and V, learn from it."""

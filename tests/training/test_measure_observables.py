@@ -116,6 +116,7 @@ def measure(name: str, W: np.ndarray) -> np.ndarray:
     return np.asarray(BY_NAME[name].measure(network))
 
 
+@pytest.mark.slow
 def test_features_without_a_direction_count_in_no_mean() -> None:
     alive = np.random.default_rng(0).standard_normal((2, 24))
     dead = np.concatenate([alive, np.zeros((2, 3))], axis=1)

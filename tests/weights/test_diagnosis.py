@@ -69,6 +69,7 @@ def test_the_root_mean_square_cosine_reaches_the_welch_bound_for_tight_frames() 
     assert tight.welch_bound == loose.welch_bound == pytest.approx(np.sqrt(5 / 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(20, 300), (300, 200)])  # more features, and more dimensions
 def test_coherence_of_large_matrices_is_a_lower_bound_unless_all_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]

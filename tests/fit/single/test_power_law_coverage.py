@@ -46,6 +46,7 @@ QUICK = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row", [QUICK[0], *(pytest.param(row, marks=pytest.mark.extended) for row in QUICK[1:])]
 )
