@@ -61,6 +61,7 @@ def test_the_table_names_the_file_and_what_it_holds(folder: Path) -> None:
         assert len(np.unique(panel.reshape(-1, panel.shape[-1]), axis=0)) > 50
 
 
+@pytest.mark.slow
 def test_json_holds_every_field_for_programs(folder: Path) -> None:
     options = ("--tensor", "embed", "--features", 0, 6, "--x64", "--out", "two.svg", "--json")
     done = commands.jaxsup("spectrum", "two.npz", *options, "--component", 1, cwd=folder)

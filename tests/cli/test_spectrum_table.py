@@ -47,6 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_matrix_has_a_line_and_the_footer_says_what_was_assumed(folder: Path) -> None:
     done = commands.jaxsup("spectrum", ".", "--out", "all.png", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")

@@ -48,6 +48,7 @@ def test_random_words_are_those_of_threefry():
     assert np.array_equal(jnp.concatenate(ours), theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("density", "batch"), [(1.0, 7), (3.0, 150)])
 def test_lists_hold_the_sampler_s_batch(density, batch):
     features = jaxsup.PowerLawFeatures(50, 1.2, density=density)

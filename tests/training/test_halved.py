@@ -112,6 +112,7 @@ def gradients(case: jaxsup.Experiment, parameters, key):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_are_those_of_the_plain_update(name):
     case = experiment(**CASES[name])

@@ -179,6 +179,7 @@ def test_the_numbers_do_not_depend_on_the_room():
     assert not y[:, plain.rows :].any()
 
 
+@pytest.mark.slow
 def test_more_arrivals_than_planned_are_no_silent_loss():
     busy = dataclasses.replace(LAWS["a = 1.1"], density=1.3)
     sampler = prepare_sampler(busy, plan_of(LAWS["a = 1.1"]))

@@ -93,6 +93,7 @@ LARGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", quick(LARGE))
 def test_large_laws_suit_and_are_lists_of_sets(name):
     """Marginals by exact binomial tails; the relation in every sample; no feature listed twice."""

@@ -65,6 +65,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 def test_vmap_over_scalars_and_keys_equals_a_loop_that_compiles_once():
     keys = jax.vmap(jax.random.key)(jnp.arange(2))
     columns = [jnp.asarray(c, jnp.float32) for c in zip(*SETTINGS, strict=True)]

@@ -103,6 +103,7 @@ def test_a_set_is_a_sample_of_its_law() -> None:
     assert (np.abs(x.mean(axis=0) - mean) < 5 * error).all()
 
 
+@pytest.mark.slow
 def test_batches_are_drawn_from_the_set_all_alike() -> None:
     """Batches of one: each gradient is one sample's, and samples come equally often.
 

@@ -77,6 +77,7 @@ def test_a_device_is_tried_once(error, reason, caplog):
     assert len(caplog.messages) == 2 * (reason is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("networks", "count", "room", "name"),
     [("small", 64, sparse, "unfit_device"), ("large", 128, gathered, "unfit")],

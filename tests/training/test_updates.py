@@ -89,6 +89,7 @@ def gathered_cases():
     return [case for case in cases() if isinstance(case.values[1], Gathered)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "update"), gathered_cases())
 def test_tiles_give_the_same(case, update, one_by_one):
     test_the_sparse_gradient_is_that_of_the_plain_loss(case, in_tiles(update))

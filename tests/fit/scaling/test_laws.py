@@ -110,6 +110,7 @@ def test_intervals_cover_the_published_refit() -> None:
     assert min(hits.values()) >= stats.binom.ppf(1e-4, 50, 0.9), hits
 
 
+@pytest.mark.slow
 def test_intervals_cover_on_few_data_sets() -> None:
     """The same of 12 data sets: of 60 intervals with 90% or more, 46 or more hold (0.1%)."""
     size, data = isoflops(5, 11)

@@ -75,6 +75,7 @@ def test_an_exponential_ends_in_a_cut_off_and_has_no_law(name):
     assert kinds(found)[-1] == "cut-off"
 
 
+@pytest.mark.slow
 def test_a_power_law_has_an_exponent_above_zero():
     """300 curves of all sorts in strong noise."""
     rng = np.random.default_rng(3)
