@@ -4,25 +4,14 @@ import numpy as np
 import pytest
 import xarray as xr
 from fit_tables import TABLES
+from students_of_theory import EXPERIMENT, train_exactly
 
 import jaxsup
-
-EXPERIMENT = jaxsup.Experiment(
-    jaxsup.GaussianFeatures(64, 2.0),
-    jaxsup.DiagonalTeacher(0.5),
-    jaxsup.Student(64, "identity", core_scale=0, activation="identity", bias=False),
-    jaxsup.SGD(1.0),
-    steps=1000,
-    gradient="exact",
-    record=jaxsup.Record(points=60),
-)
 
 
 @pytest.fixture(scope="module")
 def dataset() -> xr.Dataset:
-    """Linear students without superposition at a = 0, 2 and b = 0.5, 1, trained exactly."""
-    axes = {"features.exponent": [0.0, 2.0], "teacher.exponent": [0.5, 1.0]}
-    return jaxsup.run(jaxsup.Sweep(EXPERIMENT, axes))
+    return train_exactly()
 
 
 LOST = {

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from students_of_theory import EXPERIMENT, train_exactly
 
 import jaxsup
 from jaxsup.experiment.tables import to_table
@@ -15,22 +16,10 @@ from jaxsup.fit.tables.exponents import exponents_to_records, format_exponents
 from jaxsup.fit.tables.references import theory_limit
 from jaxsup.theory.references import LinearReference, linear_reference, start_up
 
-EXPERIMENT = jaxsup.Experiment(
-    jaxsup.GaussianFeatures(64, 2.0),
-    jaxsup.DiagonalTeacher(0.5),
-    jaxsup.Student(64, "identity", core_scale=0, activation="identity", bias=False),
-    jaxsup.SGD(1.0),
-    steps=1000,
-    gradient="exact",
-    record=jaxsup.Record(points=60),
-)
-
 
 @pytest.fixture(scope="module")
 def dataset() -> xr.Dataset:
-    """Linear students without superposition at a = 0, 2 and b = 0.5, 1, trained exactly."""
-    axes = {"features.exponent": [0.0, 2.0], "teacher.exponent": [0.5, 1.0]}
-    return jaxsup.run(jaxsup.Sweep(EXPERIMENT, axes))
+    return train_exactly()
 
 
 def test_theory_is_the_slope_of_this_sum_over_this_window(dataset: xr.Dataset) -> None:
